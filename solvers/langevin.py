@@ -1,0 +1,33 @@
+"""Euler–Maruyama for the mean-field Langevin equation."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from wgf.ensemble import Ensemble
+from wgf.noise import NoiseSource
+from wgf.protocol import Dynamics, State, Step
+
+
+@dataclass(frozen=True)
+class Langevin:
+    """dX = −∇_W E dt + √(2T) dB:  x' = x − h ∇_W E[μ](x) + √(2 T(t) h) ξ, ξ ~ N(0, I)  (Maruyama 1955).
+
+    T is the temperature of the Shannon entropy; other entropies act by their force. Weak order 1, and strong order 1
+    because the noise is additive. On V = k|x|²/2 its stationary variance is T/(k(1 − kh/2)).
+    """
+
+    order: ClassVar[int] = 1
+    stochastic: ClassVar[bool] = True
+
+    def init(self, dynamics: Dynamics, mu: Ensemble, t: float) -> None:
+        """Nothing is kept between steps."""
+
+    def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
+        """One step; the noise is keyed by the step, so that it does not depend on how the run was cut."""
+        mu, temperature = state.mu, dynamics.noise_temperature(state.t)
+        x = mu.x - h * state.evaluation.gradient
+        if temperature > 0:
+            xi = noise.normal(mu.ids, state.step, mu.dim).to(mu.dtype)
+            x = x + math.sqrt(2.0 * temperature * h) * xi
+        return Step(mu.moved(x), dissipation=None)

@@ -1,0 +1,50 @@
+"""Wasserstein gradient flows of particle ensembles, with the thermodynamics of the run.
+
+A free energy is written as it stands on paper, `F = risk + 1e-3 * Quadratic() - T * LogDet()`; `solve` follows its
+gradient flow and keeps the ledger. Method: Human-Centered Learning Mechanics, arXiv:2605.22940.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from . import data, diagnostics, errors, kernels, solvers
+from .energies import MMD, Interaction, NetworkRisk, Potential, Quadratic, Unit, from_function
+from .ensemble import Ensemble
+from .entropies import Blob, LogDet, LogVariance, Power, Shannon, Softmax, Variance
+from .flow import solve
+from .functional import FreeEnergy, Functional
+from .noise import Noise
+from .solution import Solution, Status
+
+try:
+    __version__ = version("wgflow")
+except PackageNotFoundError:  # run from a source tree that was never installed
+    __version__ = "0+unknown"
+
+__all__ = [
+    "MMD",
+    "Blob",
+    "Ensemble",
+    "FreeEnergy",
+    "Functional",
+    "Interaction",
+    "LogDet",
+    "LogVariance",
+    "NetworkRisk",
+    "Noise",
+    "Potential",
+    "Power",
+    "Quadratic",
+    "Shannon",
+    "Softmax",
+    "Solution",
+    "Status",
+    "Unit",
+    "Variance",
+    "data",
+    "diagnostics",
+    "errors",
+    "from_function",
+    "kernels",
+    "solve",
+    "solvers",
+]

@@ -1,0 +1,299 @@
+"""Data sets by name, from files, and from a synthetic teacher, split and standardised the same way on every machine."""
+
+from __future__ import annotations
+
+import csv
+import os
+import zipfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+import torch
+from scipy import special
+
+from .errors import ConfigError, ShapeError, closest, require_integer, require_number, require_seed
+
+Task = Literal["classification", "regression"]
+TASKS = get_args(Task)
+BUNDLED = ("breast-cancer", "diabetes", "digits")  # those that scikit-learn carries: nothing is downloaded
+SUFFIXES = (".csv", ".npy", ".npz")
+TEACHER = {"samples": 1000, "dim": 10, "neurons": 5, "noise": 0.1}  # what load("teacher") draws
+MOST_CLASSES = 20  # integer targets with more distinct values than this are taken for a regression
+MISSING = frozenset({"", "na", "n/a", "nan", "null"})
+ACTIVATIONS = {"tanh": np.tanh, "relu": lambda s: np.maximum(s, 0.0), "erf": special.erf, "sigmoid": special.expit}
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Inputs `x` (M, D) float64 with targets `y`: int64 (M,) classes 0..C−1, or float64 (M,) or (M, K) for regression.
+
+    `classes` holds the C labels in the order of their indices (empty for regression). A standardised regression target
+    goes back to its own units as `y * y_scale + y_mean` (floats; tensors (K,) for K targets).
+    """
+
+    x: torch.Tensor
+    y: torch.Tensor
+    task: Task
+    feature_names: tuple[str, ...]
+    classes: tuple[Any, ...]
+    name: str
+    y_mean: float | torch.Tensor = 0.0
+    y_scale: float | torch.Tensor = 1.0
+
+    def __len__(self) -> int:
+        return self.x.shape[0]
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Dataset:
+        """The same data on `device` with floats of `dtype`; class indices stay int64."""
+
+        def move(value: Any) -> Any:
+            if not isinstance(value, torch.Tensor):
+                return value
+            return value.to(device=device, dtype=dtype if value.is_floating_point() else None)
+
+        return replace(self, x=move(self.x), y=move(self.y), y_mean=move(self.y_mean), y_scale=move(self.y_scale))
+
+
+class _Table(NamedTuple):  # a source before it is split: x (M, D) float64, y (M,) or (M, K) of numbers or text
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    features: tuple[str, ...]
+    labels: tuple[Any, ...] = ()  # names of the classes 0..C-1 where y holds indices
+
+
+def load(
+    source: str | os.PathLike[str],
+    *,
+    target: str | int | None = None,
+    task: Task | None = None,
+    test_fraction: float = 0.2,
+    seed: int = 0,
+    standardise: bool = True,
+) -> tuple[Dataset, Dataset]:
+    """The training and the test part of a data set.
+
+    `source` is "digits", "breast-cancer", "diabetes", "teacher" (`teacher_student` with `TEACHER`), or a path to a
+    .csv (comma-separated; a header line is recognised), a .npy (a 2-D array) or a .npz (arrays x (M, D) and y).
+    `target` is the target column of a .csv (name or index) or a .npy (index), by default the last. Text targets and
+    integer ones with at most 20 distinct values mean classification unless `task` says otherwise.
+
+    The split is a permutation by a Philox generator, stratified for classification so that the training part sees every
+    class. With `standardise`, x (and a regression target) become (x − mean)/std by training statistics alone; columns
+    that are constant in the training part get scale 1.
+
+    Raises ConfigError (ShapeError for shapes) naming the file, the row and the column at fault.
+    Reference for the bundled sets: D. Dua and C. Graff, UCI Machine Learning Repository (2019).
+
+    >>> train, test = load("digits")
+    >>> tuple(train.x.shape), len(test), train.task, len(train.classes)
+    ((1438, 64), 359, 'classification', 10)
+    """
+    seed = require_seed(seed)
+    fraction = require_number("test_fraction", test_fraction)
+    if not 0 < fraction < 1:
+        raise ConfigError(f"test_fraction = {test_fraction!r}: wanted a number strictly between 0 and 1.")
+    if task is not None and task not in TASKS:
+        raise ConfigError(f"Unknown task {task!r}{closest(task, TASKS)}")
+    table = _read(source, target, task, seed)
+    task = task or _infer_task(table.y)
+    y, classes = _encode(table, task)
+    rows = _split(y if classes else np.zeros(len(y), dtype=np.int64), fraction, seed, table.name)
+    x_mean, x_scale = _moments(table.x[rows[0]]) if standardise else (np.zeros(1), np.ones(1))
+    y_mean, y_scale = _moments(y[rows[0]]) if standardise and not classes else (np.zeros(()), np.ones(()))
+
+    def part(index: np.ndarray) -> Dataset:
+        x = torch.from_numpy((table.x[index] - x_mean) / x_scale)
+        targets = torch.from_numpy(y[index] if classes else (y[index] - y_mean) / y_scale)
+        undo = [torch.from_numpy(s) if s.ndim else float(s) for s in (y_mean, y_scale)]
+        return Dataset(x, targets, task, table.features, classes, table.name, *undo)
+
+    return part(rows[0]), part(rows[1])
+
+
+def teacher_student(
+    samples: int, dim: int, *, neurons: int = 5, noise: float = 0.0, activation: str = "tanh", seed: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inputs x (samples, dim) ~ N(0, I) and the answers y (samples,) of a random two-layer teacher, both float64.
+
+    y = neurons^{−1/2} Σⱼ aⱼ σ(wⱼ·x + bⱼ) + noise·ξ with a, b, ξ ~ N(0, 1) and w ~ N(0, I/dim). Raises ConfigError.
+    Reference: H. S. Seung, H. Sompolinsky and N. Tishby, Phys. Rev. A 45, 6056 (1992).
+
+    >>> x, y = teacher_student(100, 3, noise=0.1, seed=1)
+    >>> x.shape, y.shape
+    (torch.Size([100, 3]), torch.Size([100]))
+    """
+    m, d = require_integer("samples", samples, low=1), require_integer("dim", dim, low=1)
+    k, noise = require_integer("neurons", neurons, low=1), require_number("noise", noise, nonnegative=True)
+    if activation not in ACTIVATIONS:
+        raise ConfigError(f"Unknown activation {activation!r}{closest(activation, ACTIVATIONS)}")
+    rng = np.random.Generator(np.random.Philox(require_seed(seed)).jumped())  # a stream apart from that of the split
+    a, b, w = rng.standard_normal(k), rng.standard_normal(k), rng.standard_normal((k, d)) / np.sqrt(d)
+    x, xi = rng.standard_normal((m, d)), rng.standard_normal(m)
+    hidden = ACTIVATIONS[activation](np.einsum("md,kd->mk", x, w) + b)  # einsum, as BLAS rounds by its thread count
+    return torch.from_numpy(x), torch.from_numpy(np.einsum("mk,k->m", hidden, a) / np.sqrt(k) + noise * xi)
+
+
+def _read(source: str | os.PathLike[str], target: str | int | None, task: Task | None, seed: int) -> _Table:
+    if not isinstance(source, (str, os.PathLike)):
+        raise ConfigError(f"source = {source!r}: wanted the name of a data set or a path.")
+    path = Path(source)
+    suffix = path.suffix.lower()
+    if suffix not in (".csv", ".npy") and target is not None:
+        raise ConfigError(f"target = {target!r} picks a column of a .csv or .npy file; {str(source)!r} fixes its own.")
+    if suffix in SUFFIXES:
+        if not path.is_file():
+            raise ConfigError(f"{path}: no such file.")
+        return _read_csv(path, target, task) if suffix == ".csv" else _read_numpy(path, target)
+    name = str(source).lower().replace("_", "-")
+    if name == "teacher":
+        x, y = teacher_student(seed=seed, **TEACHER)  # type: ignore[arg-type]
+        return _Table(name, x.numpy(), y.numpy(), _names(x.shape[1]))
+    if name not in BUNDLED:
+        hint = closest(name, (*BUNDLED, "teacher"))
+        raise ConfigError(f"Unknown data set {str(source)!r}, and no path to a .csv, .npy or .npz file{hint}")
+    from sklearn import datasets
+
+    bunch = getattr(datasets, f"load_{name.replace('-', '_')}")()
+    labels = tuple(label.item() for label in bunch["target_names"]) if "target_names" in bunch else ()
+    features = tuple(str(feature) for feature in bunch["feature_names"])
+    return _Table(name, bunch["data"].astype(np.float64), bunch["target"], features, labels)
+
+
+def _names(count: int) -> tuple[str, ...]:
+    return tuple(f"x{j}" for j in range(count))
+
+
+def _read_csv(path: Path, target: str | int | None, task: Task | None) -> _Table:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file, strict=True)
+            rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if cells]
+    except (OSError, UnicodeDecodeError, csv.Error) as reason:
+        raise ConfigError(f"{path}: cannot be read as comma-separated text ({reason}).") from reason
+    first = rows[0][1] if rows else []
+    has_header = bool(first) and (target in first or all(np.isnan(_number(cell)) for cell in first))
+    names, rows = (first, rows[1:]) if has_header else (list(_names(len(first))), rows)
+    if not rows or len(first) < 2:
+        raise ConfigError(f"{path}: wanted at least one row of two columns or more, inputs and a target.")
+    for line, cells in rows:
+        if len(cells) != len(first):
+            raise ConfigError(f"{path}, line {line}: {len(cells)} cells where the first line has {len(first)}.")
+    column = _column(target, names if has_header else None, len(first), path)
+    values = np.array([[_number(cell) for cell in cells] for _, cells in rows])
+    bad = ~np.isfinite(values)
+    text = task != "regression" and (bad[:, column].all() or (task == "classification" and bad[:, column].any()))
+    if text:
+        bad[:, column] = [cells[column].lower() in MISSING for _, cells in rows]
+    for i, j in np.argwhere(bad)[:1]:
+        cell = rows[i][1][j]
+        hint = "; task='classification' reads the column as labels" if j == column and task is None else ""
+        problem = "missing value" if cell.lower() in MISSING else f"not a finite number{hint}"
+        raise ConfigError(f"{path}, line {rows[i][0]}, column {names[j]!r}: {cell!r}, {problem}.")
+    y = np.array([cells[column] for _, cells in rows]) if text else values[:, column]
+    features = tuple(name for j, name in enumerate(names) if j != column)
+    return _Table(path.name, np.delete(values, column, axis=1), y, features)
+
+
+def _number(cell: str) -> float:
+    """The number in a cell, NaN where there is none (Python reads 1_000 as a number, no table means it)."""
+    try:
+        return float("nan" if "_" in cell else cell)
+    except ValueError:
+        return float("nan")
+
+
+def _column(target: str | int | None, names: list[str] | None, count: int, path: Path) -> int:
+    if isinstance(target, str):
+        if names is None:
+            raise ConfigError(f"{path} names no columns: give the index of the target, not {target!r}.")
+        if names.count(target) != 1:
+            problem = f"more than one column {target!r}" if target in names else f"no column {target!r}"
+            raise ConfigError(f"{path} has {problem}{closest(target, names)}")
+        return names.index(target)
+    return count - 1 if target is None else require_integer("target", target, low=-count, high=count - 1) % count
+
+
+def _read_numpy(path: Path, target: str | int | None) -> _Table:
+    try:
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            arrays = loaded if isinstance(loaded, np.ndarray) else dict(loaded)
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as reason:
+        raise ConfigError(f"{path}: cannot be read as arrays of numbers ({reason}).") from reason
+    if isinstance(arrays, np.ndarray):
+        if arrays.ndim != 2 or arrays.shape[1] < 2:
+            raise ShapeError(f"{path}: shape {arrays.shape}, wanted (M, D + 1): inputs and a target.")
+        column = _column(target, None, arrays.shape[1], path)
+        table = _finite(path, "the array", arrays)
+        return _Table(path.name, np.delete(table, column, axis=1), table[:, column], _names(table.shape[1] - 1))
+    found = {key.lower(): array for key, array in arrays.items()}
+    if not {"x", "y"} <= found.keys():
+        raise ConfigError(f"{path}: wanted arrays x and y, found {', '.join(arrays) or 'none'}.")
+    x, y = found["x"], found["y"]
+    if x.ndim != 2 or y.ndim not in (1, 2) or len(x) != len(y) or 0 in (*x.shape, *y.shape):
+        raise ShapeError(f"{path}: x {x.shape} and y {y.shape}, wanted (M, D) and (M,) or (M, K).")
+    y = _finite(path, "y", y) if y.dtype.kind != "U" else y
+    y = y[:, 0] if y.shape[1:] == (1,) else y
+    return _Table(path.name, _finite(path, "x", x), y, _names(x.shape[1]))
+
+
+def _finite(path: Path, name: str, array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind not in "fiub":
+        raise ConfigError(f"{path}: {name} has dtype {array.dtype}, wanted real numbers.")
+    array = array.astype(np.float64)
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        row, column = bad[0][0], f", column {bad[0][1]}" if array.ndim == 2 else ""
+        raise ConfigError(f"{path}: {name} is {array[tuple(bad[0])]} in row {row}{column} (counted from 0).")
+    return array
+
+
+def _infer_task(y: np.ndarray) -> Task:
+    if y.dtype.kind == "U":
+        return "classification"
+    few = y.ndim == 1 and len(np.unique(y)) <= MOST_CLASSES and bool(np.all(y == np.rint(y)))
+    return "classification" if few else "regression"
+
+
+def _encode(table: _Table, task: Task) -> tuple[np.ndarray, tuple[Any, ...]]:
+    """Targets as class indices with their labels, or as floats with none."""
+    name, y, text = table.name, table.y, table.y.dtype.kind == "U"
+    if task == "regression":
+        if text:
+            raise ConfigError(f"{name}: task='regression' wants numeric targets, the first is {y.flat[0]!r}.")
+        return y.astype(np.float64), ()
+    if y.ndim != 1:
+        raise ConfigError(f"{name}: task='classification' wants one class per row, y has shape {y.shape}.")
+    if not text and np.any(y != np.rint(y)):
+        raise ConfigError(f"{name}: task='classification' wants text or integers, not {y[y != np.rint(y)][0]}.")
+    values, index = np.unique(y, return_inverse=True)
+    if len(values) < 2:
+        raise ConfigError(f"{name}: task='classification' wants two classes or more, there is only {values[0]}.")
+    return index.astype(np.int64), table.labels or tuple(v.item() if text else int(v) for v in values)
+
+
+def _split(groups: np.ndarray, fraction: float, seed: int, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Rows for training and for testing; each group gives its share of test rows and keeps one row at least."""
+    order = np.random.Generator(np.random.Philox(seed)).permutation(len(groups))
+    counts = np.bincount(groups)
+    # Rounding the running total, not each share, lets many small groups together give the fraction asked for.
+    quota = np.diff(np.rint(fraction * np.cumsum(counts)), prepend=0.0).astype(np.int64)
+    quota = np.minimum(quota, counts - 1)
+    if quota.sum() < 1 or len(groups) - quota.sum() < 2:
+        wanted = "one row at least to test, two to train, and one to train of each class"
+        raise ConfigError(f"{name}: {len(groups)} rows are too few to split with test_fraction = {fraction}: {wanted}.")
+    chosen = np.concatenate([order[groups[order] == group][:size] for group, size in enumerate(quota)])
+    in_test = np.isin(order, chosen)
+    return order[~in_test], order[in_test]
+
+
+def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each column, by way of [−1, 1] so that no magnitude overflows; std 0 becomes 1."""
+    low, high = values.min(axis=0), values.max(axis=0)
+    centre, half = low / 2 + high / 2, high / 2 - low / 2
+    unit = (values - centre) / np.where(half > 0, half, 1.0)  # exactly 0 in a constant column
+    scale = half * unit.std(axis=0)
+    return centre + half * unit.mean(axis=0), np.where(scale > 0, scale, 1.0)

@@ -1,0 +1,190 @@
+"""Bookkeeping of a run: free energy, work from outside, dissipation, and how well they close (theory §4)."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping
+
+import torch
+
+from ..ensemble import Ensemble
+from ..errors import WgfWarning
+from ..functional import FreeEnergyEvaluation, Term
+from ..protocol import Dynamics, State, Step, checked, realised_by_noise
+from .estimates import ShannonEstimate, estimate_shannon
+from .force import Forces
+from .table import Ledger
+
+Observer = Callable[[Ensemble], float]
+
+CLOSURE_LIMIT = 0.10
+"""Beyond this |ΣQ/ΣhD̄ − 1| a deterministic run is reported as not resolved by its time step."""
+
+
+class Bookkeeper:
+    """Keeps the ledger of one run:  F_{k+1}[μ_{k+1}] − F_k[μ_k] = W_k − Q_k,  closure = ΣQ/Σ h D̄ − 1.
+
+    Where the solver gives D̄ by its stages and the drift is the full gradient, W, Q and D̄ are sums over every step.
+    Where noise or minibatches act, F and D are evaluated (on the full batch) at records, D̄ is their trapezoidal
+    integral, and `closure` is cumulative, with a standard error.
+    """
+
+    def __init__(self, dynamics: Dynamics, stochastic: bool, observers: Mapping[str, Observer]) -> None:
+        self.ledger = Ledger()
+        self._dynamics, self._observers = dynamics, observers
+        self._estimated = stochastic or dynamics.free_energy.sampled
+        self._shannon_terms = dynamics.free_energy.only(realised_by_noise)
+        self._work, self._dissipated = 0.0, torch.zeros((), dtype=torch.float64)
+        self._last: dict[str, float] = {}
+        self._total = {"released": 0.0, "dissipated": 0.0}
+        self._start_error = 0.0
+        self._entropy_at_last_step: tuple[int, float] | None = None
+
+    # ------------------------------------------------------------------------------------- between records
+
+    def add(self, before: State, after: State, h: float, step: Step) -> None:
+        """Book one step: the work of everything that depends on t, and the solver's own dissipation."""
+        for term in self._dynamics.drift.terms:
+            if term.driven:
+                self._work += self._work_of(term, before, after)
+        if self._shannon_terms.varies:
+            self._work += self._work_of_shannon(before, after)
+        if step.dissipation is not None:
+            self._dissipated = self._dissipated.to(step.dissipation.device) + h * step.dissipation
+
+    def _work_of(self, term: Term, before: State, after: State) -> float:
+        """½[(F_{k+1} − F_k)(μ_k) + (F_{k+1} − F_k)(μ_{k+1})] of one term."""
+        old, new = term.coefficient.at(before.t).number, term.coefficient.at(after.t).number
+        if term.functional.varies or term.functional.sampled:
+            f0, f1 = term.functional.at(before.t), term.functional.at(after.t)
+            return 0.5 * sum(new * float(f1.value(mu)) - old * float(f0.value(mu)) for mu in (before.mu, after.mu))
+        return 0.5 * (new - old) * (_value(before.evaluation, term.name) + _value(after.evaluation, term.name))
+
+    def _work_of_shannon(self, before: State, after: State) -> float:
+        def entropy(state: State) -> float:
+            if self._entropy_at_last_step is None or self._entropy_at_last_step[0] != state.step:
+                self._entropy_at_last_step = (state.step, estimate_shannon(state.mu, score=False).entropy)
+            return self._entropy_at_last_step[1]
+
+        change = self._temperature(after.t) - self._temperature(before.t)
+        return -0.5 * change * (entropy(before) + entropy(after)) if change else 0.0
+
+    def _temperature(self, t: float) -> float:
+        return self._shannon_terms.at(t).temperature
+
+    # ------------------------------------------------------------------------------------- records
+
+    def record(self, state: State, t: float) -> dict[str, float]:
+        """Append the row of this state, at the time t that the user asked for, and return it."""
+        evaluation = self._full(state)
+        shannon = self._shannon_terms.terms and estimate_shannon(state.mu)
+        row: dict[str, float] = {"t": t, "step": state.step}
+        row |= self._energies(evaluation, state, shannon or None)
+        row |= self._forces(evaluation, state, shannon or None)
+        row |= self._closure(row, state, shannon or None)
+        row["evaluations"] = self._dynamics.evaluations
+        row |= {name: float(observe(state.mu)) for name, observe in self._observers.items()}
+        self._last = row
+        self.ledger.append(row)
+        return row
+
+    def _full(self, state: State) -> FreeEnergyEvaluation:
+        """The evaluation on all data: the state's own, unless a minibatch made it."""
+        if not self._dynamics.free_energy.sampled:
+            return state.evaluation
+        return checked(self._dynamics.drift.at(state.t), state.mu, state.t, state.step)
+
+    def _energies(
+        self, evaluation: FreeEnergyEvaluation, state: State, shannon: ShannonEstimate | None
+    ) -> dict[str, float]:
+        """F, E, S, T and each term's contribution c·𝓕, which sum to F."""
+        parts = {p.term.name: (p.term, p.term.coefficient.number, float(p.value)) for p in evaluation.terms}
+        if shannon is not None:
+            for term in self._shannon_terms.at(state.t).terms:
+                parts[term.name] = (term, term.coefficient.number, shannon.entropy)
+            self.ledger.notes["entropy"] = shannon.note
+        entropies = [(number, value) for term, number, value in parts.values() if term.functional.is_entropy]
+        temperature = -sum((number for number, _ in entropies), 0.0)
+        energy = sum(number * value for term, number, value in parts.values() if not term.functional.is_entropy)
+        if not entropies:
+            self.ledger.notes["entropy"] = "the free energy has no entropy term"
+            entropy = math.nan
+        elif temperature > 0:  # several entropies: the average that keeps F = E − T·S
+            entropy = -sum(number * value for number, value in entropies) / temperature
+        else:
+            entropy = sum(value for _, value in entropies) / len(entropies)
+        free_energy = energy - temperature * entropy if temperature > 0 else energy
+        if shannon is None:
+            free_energy = float(evaluation.value)
+        contributions = {f"term:{name}": number * value for name, (_, number, value) in parts.items()}
+        return {
+            "free_energy": free_energy, "energy": energy, "entropy": entropy, "temperature": temperature, **contributions,
+        }  # fmt: skip
+
+    def _forces(
+        self, evaluation: FreeEnergyEvaluation, state: State, shannon: ShannonEstimate | None
+    ) -> dict[str, float]:
+        if shannon is None:
+            return Forces.of(evaluation).columns(state.mu)
+        if shannon.score is None:
+            self.ledger.notes["dissipation"] = shannon.note
+            return Forces.of(evaluation, None, self._temperature(state.t)).columns(state.mu)
+        rows = shannon.rows
+        sample = state.mu if rows.stop == state.mu.n else state.mu.select(torch.arange(rows.stop))
+        return Forces.of(evaluation, shannon.score, self._temperature(state.t), rows).columns(sample)
+
+    def _closure(self, row: Mapping[str, float], state: State, shannon: ShannonEstimate | None) -> dict[str, float]:
+        """W, Q, Σ h D̄ since the last row, and the closure."""
+        blank = {"work": 0.0, "released": 0.0, "dissipated": 0.0, "closure": math.nan, "closure_total": math.nan}
+        error = self._standard_error(state, shannon) if self._estimated else 0.0
+        if not self._last:
+            self._start_error = error
+            return blank | ({"closure_error": math.nan} if self._estimated else {})
+        last = self._last
+        work, self._work = self._work, 0.0
+        released = work - (row["free_energy"] - last["free_energy"])
+        if self._estimated:
+            dissipated = 0.5 * (row["t"] - last["t"]) * (row["dissipation"] + last["dissipation"])
+            self.ledger.notes["closure"] = "cumulative; D between records by the trapezoidal rule"
+        else:
+            dissipated = float(self._dissipated)
+            self._dissipated = torch.zeros_like(self._dissipated)
+        self._total["released"] += released
+        self._total["dissipated"] += dissipated
+        floor = 1e3 * torch.finfo(state.mu.dtype).eps * abs(row["free_energy"])
+        total = _ratio(self._total["released"], self._total["dissipated"], floor)
+        booked = {"work": work, "released": released, "dissipated": dissipated}
+        if not self._estimated:
+            return booked | {"closure": _ratio(released, dissipated, floor), "closure_total": total}
+        scatter = math.hypot(error, self._start_error) / self._total["dissipated"] if total == total else math.nan
+        return booked | {"closure": total, "closure_total": total, "closure_error": scatter}
+
+    def _standard_error(self, state: State, shannon: ShannonEstimate | None) -> float:
+        """Of F: √(Var δE/δμ / n + T² s²), conservative because energy and entropy fluctuate against each other."""
+        if shannon is None or math.isnan(shannon.standard_error):
+            return math.nan
+        energy = self._dynamics.drift.at(state.t).first_variation(state.mu)
+        centred = energy.double() - state.mu.expect(energy)
+        variance = float(state.mu.expect(centred**2)) / state.mu.n
+        return math.sqrt(variance + (self._temperature(state.t) * shannon.standard_error) ** 2)
+
+    def close(self) -> None:
+        """Warn where the run's own error bar says that the time step did not resolve the flow."""
+        total = self._last.get("closure_total", math.nan)
+        if not self._estimated and abs(total) > CLOSURE_LIMIT:
+            warnings.warn(
+                f"closure {total:+.1%}: the free energy released differs from the dissipation by more than "
+                f"{CLOSURE_LIMIT:.0%} over the run; a smaller dt resolves the flow better.",
+                WgfWarning,
+                stacklevel=3,
+            )
+
+
+def _value(evaluation: FreeEnergyEvaluation, name: str) -> float:
+    return next(float(part.value) for part in evaluation.terms if part.term.name == name)
+
+
+def _ratio(released: float, dissipated: float, floor: float) -> float:
+    """Q/(hD̄) − 1, and NaN where both are rounding."""
+    return released / dissipated - 1.0 if dissipated > floor else math.nan

@@ -1,0 +1,174 @@
+"""The risk of a mean-field network: neurons are particles, the data are the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import ops
+from ..arrays import ArrayLike, as_real, require_device, require_dtype, require_finite_rows
+from ..ensemble import Ensemble
+from ..errors import ConfigError, ShapeError, require_integer, require_seed
+from ..functional import Evaluation, Functional
+from ..noise import MINIBATCH, NoiseSource
+from .losses import Loss, require_loss
+from .units import NetworkUnit, require_unit
+
+
+class NetworkRisk(Functional):
+    """R[μ] = (1/M) Σₘ ℓ(f_μ(zₘ), yₘ),  f_μ(z) = ∫ φ(z; θ) dμ(θ)  (Mei, Montanari & Nguyen 2018).
+
+    δR/δμ(θ) = (1/M) Σₘ ℓ'(f_μ(zₘ), yₘ)·φ(zₘ; θ), the marginal value of a neuron, and ∇_W R = ∇_θ of it.
+
+    Parameters
+    ----------
+    inputs : (M, D) float; targets : (M,) or (M, K) numbers, or class indices (M,) for "cross_entropy".
+    activation : "tanh", "relu", "sigmoid", "softplus", "erf" or "identity", of the unit a σ(w·z + b), θ = (a, w, b).
+    loss : "squared", "huber", "logistic", "cross_entropy", or a Loss.
+    unit : a `wgf.Unit(fn, dim)` in place of the built-in one.
+    batch : a minibatch size; the gradient then uses `batch` samples drawn anew each step from the seed of the run.
+
+    Memory beyond O(n·d) is one block of neurons × samples.
+    """
+
+    def __init__(
+        self,
+        inputs: ArrayLike,
+        targets: ArrayLike,
+        activation: str = "tanh",
+        loss: str | Loss = "squared",
+        unit: NetworkUnit | Callable[[Tensor, Tensor], Tensor] | None = None,
+        batch: int | None = None,
+    ) -> None:
+        self.inputs = _inputs("inputs", inputs)
+        self.loss = require_loss(loss)
+        self.targets, outputs = self.loss.encode(_targets(targets, len(self.inputs)).to(self.inputs.device))
+        self.unit = require_unit(unit, self.inputs.shape[1], outputs, activation)
+        self._outputs = outputs
+        self._flat = np.ndim(targets) == 1 and not self.loss.classifies
+        self.batch = None if batch is None else require_integer("batch", batch, low=1, high=len(self.inputs))
+        self._subset: Tensor | None = None
+
+    def __repr__(self) -> str:
+        return f"NetworkRisk({len(self.inputs)} samples, {self.unit!r}, {type(self.loss).__name__})"
+
+    @property
+    def dim(self) -> int:
+        """Dimension of a particle θ."""
+        return self.unit.dim
+
+    def initial(
+        self, n: int, seed: int = 0, *, dtype: torch.dtype | str = torch.float64, device: str | torch.device | None = None
+    ) -> Ensemble:
+        """n neurons: a, b ~ N(0, 1) and w ~ N(0, 1/D) for the built-in unit, N(0, scale²) for the user's."""
+        theta = self.unit.initial(n, require_seed(seed)).to(require_dtype(dtype))
+        return Ensemble(theta.to(require_device(device or self.inputs.device)), copy=False)
+
+    # ----------------------------------------------------------------------------------- predictions
+
+    def _forward(self, mu: Ensemble, z: Tensor) -> Tensor:
+        f = mu.reduce(self.unit.forward(mu.x, mu.weights, z))
+        if f.shape[1] != self._outputs:
+            raise ShapeError(f"NetworkRisk: the unit has {f.shape[1]} outputs, the targets ask for {self._outputs}.")
+        return f
+
+    def predict(self, mu: Ensemble, inputs: ArrayLike) -> Tensor:
+        """f_μ at inputs (M, D): (M, K), or (M,) where the targets are one number each. Class scores are logits."""
+        z = _inputs("inputs", inputs).to(mu.device)
+        if z.shape[1] != self.inputs.shape[1]:
+            raise ShapeError(f"predict: inputs of {z.shape[1]} features; the risk has {self.inputs.shape[1]}.")
+        f = self._forward(mu, z)
+        return f[:, 0] if self._flat or (self.loss.classifies and self._outputs == 1) else f
+
+    def _encode(self, targets: ArrayLike, m: int) -> Tensor:
+        y, outputs = self.loss.encode(_targets(targets, m))
+        if outputs > self._outputs or (outputs < self._outputs and y.ndim == 2):
+            raise ShapeError(f"targets ask for {outputs} outputs; the risk was built with {self._outputs}.")
+        return y
+
+    def accuracy(self, mu: Ensemble, inputs: ArrayLike, targets: ArrayLike) -> float:
+        """Fraction classified rightly, for logistic and cross-entropy risks."""
+        z = _inputs("inputs", inputs).to(mu.device)
+        correct = self.loss.correct(self._forward(mu, z), self._encode(targets, len(z)).to(mu.device))
+        return float(correct.double().mean())
+
+    def loss_on(self, mu: Ensemble, inputs: ArrayLike, targets: ArrayLike) -> float:
+        """(1/M) Σ ℓ(f_μ, y) on other data."""
+        z = _inputs("inputs", inputs).to(mu.device)
+        return float(self._mean_loss(self._forward(mu, z), self._encode(targets, len(z)).to(mu.device)))
+
+    # ----------------------------------------------------------------------------------- the functional
+
+    @property
+    def sampled(self) -> bool:
+        return self.batch is not None
+
+    def draw(self, noise: NoiseSource, step: int) -> Functional:
+        if self.batch is None:
+            return self
+        ids = torch.arange(len(self.inputs), device=self.inputs.device)
+        order = torch.argsort(noise.uniform(ids, step, 1, MINIBATCH)[:, 0], stable=True)
+        drawn = object.__new__(NetworkRisk)
+        drawn.__dict__.update(self.__dict__, _subset=order[: self.batch], batch=None)
+        return drawn
+
+    def _data(self, mu: Ensemble) -> tuple[Tensor, Tensor]:
+        if self.inputs.device != mu.device:
+            raise ConfigError(f"NetworkRisk: the data are on {self.inputs.device}, the particles on {mu.device}.")
+        if self._subset is None:
+            return self.inputs, self.targets
+        return self.inputs[self._subset], self.targets[self._subset]
+
+    def _mean_loss(self, f: Tensor, y: Tensor) -> Tensor:
+        with ops.one_torch_thread():
+            losses = self.loss.value(f, y)
+        mean = torch.full((len(losses),), 1.0 / len(losses), dtype=torch.float64, device=f.device)
+        return ops.weighted_sum(mean, losses[:, None])[0]
+
+    def _residual(self, f: Tensor, y: Tensor) -> Tensor:
+        with ops.one_torch_thread():
+            return self.loss.derivative(f, y) / len(y)
+
+    def _value(self, mu: Ensemble) -> Tensor:
+        z, y = self._data(mu)
+        return self._mean_loss(self._forward(mu, z), y)
+
+    def _pull_back(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor]:
+        z, y = self._data(mu)
+        return self.unit.backward(mu.points(at), z, self._residual(self._forward(mu, z), y))
+
+    def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        return self._pull_back(mu, at)[0]
+
+    def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        return self._pull_back(mu, at)[1]
+
+    def _evaluate(self, mu: Ensemble) -> Evaluation:
+        z, y = self._data(mu)
+        f = self._forward(mu, z)
+        _, gradient = self.unit.backward(mu.x, z, self._residual(f, y))
+        return Evaluation(self._mean_loss(f, y), gradient)
+
+
+def _inputs(name: str, inputs: ArrayLike) -> Tensor:
+    z = as_real(name, inputs)
+    if z.ndim != 2 or min(z.shape) == 0:
+        raise ShapeError(f"{name}: shape {tuple(z.shape)}; wanted (M, D) with at least one sample and one feature.")
+    require_finite_rows(name, z)
+    return z.contiguous()
+
+
+def _targets(targets: ArrayLike, m: int) -> Tensor:
+    try:
+        y: Any = targets if isinstance(targets, Tensor) else torch.as_tensor(np.asarray(targets))
+    except TypeError as error:
+        raise ConfigError(f"targets: {error}; wanted numbers (encode class labels as 0, 1, ...).") from error
+    if y.ndim == 0 or len(y) != m:
+        raise ShapeError(f"targets: shape {tuple(y.shape)}; wanted one row for each of the {m} inputs.")
+    if y.is_floating_point():
+        require_finite_rows("targets", y)
+    return y.detach()

@@ -1,0 +1,150 @@
+"""External potentials: ∫ V dμ for the user's V, and for a quadratic one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import ops
+from ..arrays import ArrayLike
+from ..ensemble import Ensemble
+from ..errors import ConfigError, DivergenceError, ShapeError, require_number
+from ..functional import Evaluation, Functional, first_bad_row
+
+
+class Potential(Functional):
+    """∫ V dμ with δ/δμ = V and ∇_W = ∇V.
+
+    `fn` maps particles (n, d) to values (n,), row by row, in torch; `grad` maps them to (n, d) and defaults to autograd.
+    Both run in one torch thread, so that bits do not depend on the number of threads.
+
+    Raises ShapeError when a result has the wrong shape, DivergenceError naming the particle when it is NaN or infinite,
+    ConfigError when no gradient can be had.
+
+    >>> V = Potential(lambda x: (x**4).sum(1) / 4)
+    >>> V.gradient(Ensemble([[2.0]])).item()
+    8.0
+    """
+
+    def __init__(self, fn: Callable[[Tensor], Any], grad: Callable[[Tensor], Any] | None = None) -> None:
+        if not callable(fn) or not (grad is None or callable(grad)):
+            raise ConfigError(f"Potential(fn={fn!r}, grad={grad!r}): wanted callables.")
+        self._fn, self._grad = fn, grad
+
+    def _values(self, x: Tensor) -> Tensor:
+        return self._result("fn", self._fn(x), x, (len(x),))
+
+    def _result(self, which: str, result: Any, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+        tensor = result if isinstance(result, Tensor) else torch.as_tensor(result, dtype=x.dtype, device=x.device)
+        if tensor.shape != shape:
+            raise ShapeError(
+                f"Potential: {which} returned shape {tuple(tensor.shape)} for {len(x)} particles; wanted {shape}."
+            )
+        bad = first_bad_row(tensor.detach())
+        if bad is not None:
+            raise DivergenceError(f"Potential: {which} returned {tensor.detach()[bad].tolist()} at particle {bad}.")
+        return tensor
+
+    def _both(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        with ops.one_torch_thread():
+            if self._grad is not None:
+                with torch.no_grad():
+                    return self._values(x), self._result("grad", self._grad(x), x, tuple(x.shape)).to(x.dtype)
+            with torch.enable_grad():
+                y = x.detach().clone().requires_grad_()
+                values = self._values(y)
+                if not values.requires_grad:
+                    raise ConfigError("Potential: fn is not a differentiable torch function of x; pass grad= as well.")
+                (gradient,) = torch.autograd.grad(values.sum(), y)
+        return values.detach(), self._result("the derivative of fn", gradient, x, tuple(x.shape))
+
+    def _value(self, mu: Ensemble) -> Tensor:
+        return mu.expect(self._first_variation(mu, None))
+
+    def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        with ops.one_torch_thread(), torch.no_grad():
+            return self._values(mu.points(at).detach())
+
+    def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        return self._both(mu.points(at))[1]
+
+    def _evaluate(self, mu: Ensemble) -> Evaluation:
+        values, gradient = self._both(mu.x)
+        return Evaluation(mu.expect(values), gradient)
+
+
+class Quadratic(Functional):
+    """V(x) = ½ (x − c)·K (x − c), ∇V = K (x − c).
+
+    `stiffness` K is a number, d numbers (a diagonal) or a symmetric (d, d) matrix; `center` c a number or (d,).
+    Either may be a callable of t: a moving centre drives the flow and its work appears in the ledger.
+
+    >>> Quadratic(3.0).value(Ensemble([[2.0]])).item()
+    6.0
+    """
+
+    def __init__(self, stiffness: Any = 1.0, center: Any = 0.0) -> None:
+        self._stiffness = stiffness if callable(stiffness) else _coefficients("stiffness", stiffness, 2)
+        self._center = center if callable(center) else _coefficients("center", center, 1)
+
+    def __repr__(self) -> str:
+        parts = (p if callable(p) else p.tolist() for p in (self._stiffness, self._center))
+        return "Quadratic({!r}, {!r})".format(*parts)
+
+    @property
+    def varies(self) -> bool:
+        return callable(self._stiffness) or callable(self._center)
+
+    def at(self, t: float) -> Functional:
+        if not self.varies:
+            return self
+        return Quadratic(*(part(t) if callable(part) else part for part in (self._stiffness, self._center)))
+
+    def _offset_and_force(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor]:
+        if self.varies:
+            raise ConfigError("Quadratic: stiffness or center depends on t; freeze it with .at(t) first.")
+        x = mu.points(at)
+        stiffness, center = (_fit(n, p, x) for n, p in (("stiffness", self._stiffness), ("center", self._center)))
+        offset = x - center
+        force = ops.affine(offset, torch.zeros_like(x[0]), stiffness) if stiffness.ndim == 2 else stiffness * offset
+        return offset, force
+
+    def _value(self, mu: Ensemble) -> Tensor:
+        return mu.expect(self._first_variation(mu, None))
+
+    def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        offset, force = self._offset_and_force(mu, at)
+        return 0.5 * (offset * force).sum(1)
+
+    def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        return self._offset_and_force(mu, at)[1]
+
+    def _evaluate(self, mu: Ensemble) -> Evaluation:
+        offset, force = self._offset_and_force(mu, None)
+        return Evaluation(mu.expect(0.5 * (offset * force).sum(1)), force)
+
+
+def _coefficients(name: str, value: ArrayLike, most: int) -> Tensor:
+    """A finite float64 tensor with at most `most` axes."""
+    if isinstance(value, (int, float, str, bool)):
+        return torch.tensor(require_number(name, value), dtype=torch.float64)
+    try:
+        tensor = torch.as_tensor(value).to(torch.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ConfigError(f"Quadratic: {name} = {value!r}: wanted numbers.") from error
+    if tensor.ndim > most or not bool(torch.isfinite(tensor).all()):
+        raise ConfigError(f"Quadratic: {name} of shape {tuple(tensor.shape)}: wanted finite numbers, at most {most} axes.")
+    if tensor.ndim == 2 and not (tensor.shape[0] == tensor.shape[1] and torch.allclose(tensor, tensor.T, rtol=1e-10)):
+        raise ConfigError(f"Quadratic: {name} of shape {tuple(tensor.shape)}: wanted a symmetric (d, d) matrix.")
+    return tensor
+
+
+def _fit(name: str, parameter: Tensor, x: Tensor) -> Tensor:
+    if parameter.ndim and parameter.shape[-1] != x.shape[1]:
+        raise ShapeError(f"Quadratic: {name} has shape {tuple(parameter.shape)}, the particles have dimension {x.shape[1]}.")
+    return parameter.to(x)
+
+

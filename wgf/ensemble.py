@@ -1,0 +1,312 @@
+"""The measure: particles, weights and identities, and every sum over particles."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import ops
+from .arrays import ArrayLike, as_real, require_device, require_dtype, require_finite_rows
+from .errors import CheckpointError, ConfigError, ShapeError, require_integer, require_number, require_seed
+from .noise import INITIAL, Noise
+from .ops import linalg
+
+if TYPE_CHECKING:
+    from .kernels import Kernel
+
+class Ensemble:
+    """The discrete measure μ = Σᵢ wᵢ δ(xᵢ), Σ wᵢ = 1.
+
+    Parameters
+    ----------
+    x : (n, d) float64 or float32 array, finite; copied unless `copy=False`.
+    weights : (n,) non-negative, summing to one (1/n each by default); kept in float64.
+    ids : (n,) distinct integers that travel with the rows and key the noise (0..n−1 by default).
+
+    Immutable: no method changes it, and nothing in this package writes to its arrays. Sums are deterministic,
+    accumulated and returned in float64.
+
+    Raises ShapeError and ConfigError on arrays that do not fit.
+
+    >>> mu = Ensemble([[0.0, 0.0], [2.0, 0.0]])
+    >>> mu.mean().tolist(), mu.n, mu.dim
+    ([1.0, 0.0], 2, 2)
+    """
+
+    __slots__ = ("_ids", "_weights", "_x")
+
+    def __init__(
+        self, x: ArrayLike, weights: ArrayLike | None = None, *, ids: ArrayLike | None = None, copy: bool = True
+    ) -> None:
+        self._x = _particles(x, copy)
+        n = len(self._x)
+        self._weights = _weights(weights, n, copy).to(self._x.device)
+        self._ids = _ids(ids, n, copy).to(self._x.device)
+
+    # ------------------------------------------------------------------------------------------ parts
+
+    @property
+    def x(self) -> Tensor:
+        """Particles (n, d)."""
+        return self._x
+
+    @property
+    def weights(self) -> Tensor:
+        """Weights (n,), float64."""
+        return self._weights
+
+    @property
+    def ids(self) -> Tensor:
+        """Identities (n,), int64."""
+        return self._ids
+
+    @property
+    def n(self) -> int:
+        """Number of particles."""
+        return self._x.shape[0]
+
+    @property
+    def dim(self) -> int:
+        """Dimension of a particle."""
+        return self._x.shape[1]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """float64 or float32."""
+        return self._x.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the particles live."""
+        return self._x.device
+
+    @property
+    def equal_weights(self) -> bool:
+        """Whether all weights are the same."""
+        return bool((self._weights == self._weights[0]).all())
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __repr__(self) -> str:
+        weights = "" if self.equal_weights else ", weighted"
+        dtype = str(self.dtype).removeprefix("torch.")
+        return f"Ensemble(n={self.n}, dim={self.dim}, {dtype}, {self.device}{weights})"
+
+    # ------------------------------------------------------------------------------------------ other ensembles
+
+    def moved(self, x: Tensor) -> Ensemble:
+        """The same weights and ids at new places: what a solver makes each step. `x` is taken as it is, unchecked."""
+        new = object.__new__(Ensemble)
+        new._x, new._weights, new._ids = x, self._weights, self._ids
+        return new
+
+    def select(self, rows: ArrayLike) -> Ensemble:
+        """The rows given (an index array), with their weights rescaled to sum to one and their ids."""
+        rows = torch.as_tensor(rows, device=self.device)
+        weights = self._weights[rows]
+        return Ensemble(self._x[rows], weights / weights.sum(), ids=self._ids[rows])
+
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | str | None = None) -> Ensemble:
+        """The ensemble on another device or in another dtype (float64, float32); BackendError when it is absent."""
+        new = object.__new__(Ensemble)
+        target = require_device(device) if device is not None else self.device
+        new._x = self._x.to(device=target, dtype=require_dtype(dtype) if dtype is not None else self.dtype)
+        new._weights, new._ids = self._weights.to(target), self._ids.to(target)
+        return new
+
+    # ------------------------------------------------------------------------------------------ integrals
+
+    def reduce(self, partial: Tensor) -> Tensor:
+        """Finish a sum over particles that a kernel has begun with these rows; here all rows are at hand."""
+        return partial
+
+    def expect(self, values: ArrayLike) -> Tensor:
+        """∫ v dμ = Σᵢ wᵢ vᵢ for values (n,) or (n, ...), float64."""
+        values = torch.as_tensor(values, device=self.device)
+        if values.ndim == 0 or len(values) != self.n:
+            raise ShapeError(f"expect: values of shape {tuple(values.shape)}; wanted ({self.n}, ...), a row per particle.")
+        total = self.reduce(ops.weighted_sum(self._weights, values.reshape(self.n, -1)))
+        return total.reshape(values.shape[1:])
+
+    def mean(self) -> Tensor:
+        """∫ x dμ (d,), float64."""
+        return self.expect(self._x)
+
+    def covariance(self) -> Tensor:
+        """C = ∫ (x − m)(x − m)ᵀ dμ (d, d), float64."""
+        return self.reduce(ops.covariance(self._x, self._weights, self.mean()))
+
+    def convolve(self, kernel: Kernel, at: ArrayLike | None = None) -> Tensor:
+        """(K * μ)(z) = ∫ K(z − y) dμ(y) at the rows of `at` (m, d), or at the particles (a singular K leaves out i = j)."""
+        return self.kernel_sums(kernel, at)[0]
+
+    def kernel_sums(
+        self, kernel: Kernel, at: ArrayLike | None = None, factor: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """∫ K(z − y) f(y) dμ(y) (m,) and its gradient in z (m, d), for a factor f (n,), by default 1."""
+        points = self._x if at is None else self.points(at)
+        weights = self._weights if factor is None else self._weights * factor
+        value, gradient = kernel.sums(points, self._x, weights, at is None)
+        return self.reduce(value), self.reduce(gradient)
+
+    def points(self, at: ArrayLike | None) -> Tensor:
+        """`at` as (m, d) points of this space; the particles when it is None."""
+        if at is None:
+            return self._x
+        points = torch.as_tensor(at, dtype=self.dtype, device=self.device)
+        if points.ndim != 2 or points.shape[1] != self.dim:
+            raise ShapeError(f"at: shape {tuple(points.shape)}; wanted (m, {self.dim}).")
+        return points
+
+    # ------------------------------------------------------------------------------------------ storage
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write particles, weights and ids as safetensors: whole or not at all."""
+        from safetensors.torch import save_file
+
+        target = Path(path)
+        partial = target.with_name(target.name + ".partial")
+        tensors = {"x": self._x, "weights": self._weights, "ids": self._ids}
+        try:
+            save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, partial, metadata={"format": "wgf-ensemble-1"})
+            with open(partial, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(partial, target)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise CheckpointError(f"cannot write the ensemble to {target}: {error}") from error
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Ensemble:
+        """Read what `save` wrote; CheckpointError when the file is missing, damaged or something else."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            tensors = load_file(path)
+            return Ensemble(tensors["x"], tensors["weights"], ids=tensors["ids"], copy=False)
+        except (OSError, SafetensorError) as error:
+            raise CheckpointError(f"cannot read an ensemble from {path}: {error}") from error
+        except KeyError as error:
+            raise CheckpointError(f"{path} holds no ensemble: {error} is missing") from error
+
+    # ------------------------------------------------------------------------------------------ samples
+
+    @staticmethod
+    def gaussian(
+        n: int,
+        dim: int,
+        mean: ArrayLike = 0.0,
+        cov: ArrayLike = 1.0,
+        seed: int = 0,
+        *,
+        dtype: torch.dtype | str = torch.float64,
+    ) -> Ensemble:
+        """n samples of N(mean, cov); mean a number or (d,), cov a variance, d variances or a (d, d) matrix."""
+        center = _row("mean", mean, require_integer("dim", dim, low=1))
+        z = _samples(n, dim, seed, normal=True)
+        spread = torch.as_tensor(cov, dtype=torch.float64)
+        if spread.ndim == 2:
+            if spread.shape != (dim, dim):
+                raise ShapeError(f"cov: shape {tuple(spread.shape)}; wanted a number, ({dim},) or ({dim}, {dim}).")
+            x = ops.affine(z, torch.zeros(dim, dtype=torch.float64), _factor(spread).T) + center
+        else:
+            variances = _row("cov", cov, dim)
+            if not bool((variances >= 0).all()):
+                raise ConfigError(f"cov = {cov!r}: variances must be ≥ 0.")
+            x = center + variances.sqrt() * z
+        return Ensemble(x.to(require_dtype(dtype)), copy=False)
+
+    @staticmethod
+    def uniform(
+        n: int,
+        dim: int,
+        low: ArrayLike = 0.0,
+        high: ArrayLike = 1.0,
+        seed: int = 0,
+        *,
+        dtype: torch.dtype | str = torch.float64,
+    ) -> Ensemble:
+        """n samples of the uniform law on the box [low, high]; bounds are numbers or (d,)."""
+        lower, upper = (
+            _row(name, v, require_integer("dim", dim, low=1)) for name, v in (("low", low), ("high", high))
+        )
+        if not bool((lower < upper).all()):
+            raise ConfigError(f"low = {low!r}, high = {high!r}: wanted low < high in every coordinate.")
+        x = lower + (upper - lower) * _samples(n, dim, seed, normal=False)
+        return Ensemble(x.to(require_dtype(dtype)), copy=False)
+
+
+
+def _particles(x: ArrayLike, copy: bool) -> Tensor:
+    tensor = as_real("x", x)
+    if tensor.ndim != 2:
+        hint = f"; for n particles in one dimension use shape ({len(tensor)}, 1)" if tensor.ndim == 1 else ""
+        raise ShapeError(f"x: shape {tuple(tensor.shape)}; wanted (n, d){hint}.")
+    if min(tensor.shape) == 0:
+        raise ShapeError(f"x: shape {tuple(tensor.shape)}; wanted at least one particle of at least one dimension.")
+    require_finite_rows("x", tensor)
+    return tensor.clone(memory_format=torch.contiguous_format) if copy else tensor.contiguous()
+
+
+def _weights(weights: ArrayLike | None, n: int, copy: bool) -> Tensor:
+    if weights is None:
+        return torch.full((n,), 1.0 / n, dtype=torch.float64)
+    given = as_real("weights", weights)
+    if given.shape != (n,):
+        raise ShapeError(f"weights: shape {tuple(given.shape)}; wanted ({n},), one per particle.")
+    tolerance = 1e-9 if given.dtype == torch.float64 else 1e-5
+    tensor = given.to(torch.float64, copy=copy)
+    require_finite_rows("weights", tensor)
+    if bool((tensor < 0).any()):
+        worst = int(tensor.argmin())
+        raise ConfigError(f"weights: {tensor[worst].item():g} at particle {worst}; wanted weights ≥ 0.")
+    total = float(tensor.sum())
+    if abs(total - 1.0) > tolerance:
+        raise ConfigError(f"weights sum to {total:.12g}; wanted 1 (divide them by their sum).")
+    return tensor if abs(total - 1.0) <= 1e-12 else tensor / total
+
+
+def _ids(ids: ArrayLike | None, n: int, copy: bool) -> Tensor:
+    if ids is None:
+        return torch.arange(n)
+    tensor = torch.as_tensor(ids)
+    if tensor.shape != (n,) or tensor.dtype != torch.int64:
+        raise ShapeError(f"ids: shape {tuple(tensor.shape)}, {tensor.dtype}; wanted ({n},) int64.")
+    if bool((tensor < 0).any()) or bool((tensor >= 2**44).any()):
+        raise ConfigError("ids: wanted integers from 0 to 2^44 - 1, the range of the noise counter.")
+    return tensor.clone() if copy else tensor
+
+
+def _row(name: str, value: ArrayLike, dim: int) -> Tensor:
+    """A number or (d,) as a float64 row."""
+    if isinstance(value, (int, float, str, bool)):
+        return torch.full((dim,), require_number(name, value), dtype=torch.float64)
+    row = torch.as_tensor(np.asarray(value), dtype=torch.float64)
+    if row.shape not in ((dim,), ()):
+        raise ShapeError(f"{name}: shape {tuple(row.shape)}; wanted a number or ({dim},).")
+    if not bool(torch.isfinite(row).all()):
+        raise ConfigError(f"{name} = {value!r}: wanted finite numbers.")
+    return row.expand(dim)
+
+
+def _samples(n: int, dim: int, seed: int, normal: bool) -> Tensor:
+    ids = torch.arange(require_integer("n", n, low=1))
+    noise = Noise(require_seed(seed))
+    return (noise.normal if normal else noise.uniform)(ids, 0, dim, INITIAL)
+
+
+def _factor(cov: Tensor) -> Tensor:
+    """A with A Aᵀ = cov, for any symmetric positive semi-definite matrix."""
+    if not torch.allclose(cov, cov.T, rtol=1e-10, atol=0.0):
+        raise ConfigError("cov: the matrix is not symmetric.")
+    values, vectors = linalg.symmetric_eigen(cov)
+    if float(values.min()) < -1e-10 * float(values.abs().max()):
+        raise ConfigError(f"cov: the matrix has the eigenvalue {float(values.min()):g}; wanted a positive semi-definite one.")
+    return vectors * values.clamp(min=0.0).sqrt()

@@ -1,0 +1,154 @@
+"""Entropies of the density smoothed by a Gaussian blob: Shannon's and the powers of Tsallis."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from .. import ops
+from ..ensemble import Ensemble
+from ..errors import ConfigError, DivergenceError, closest, require_number
+from ..functional import Evaluation, Functional
+from ..kernels import Gaussian
+from .base import Entropy
+
+RULES = ("silverman", "scott")
+
+
+def bandwidth_by_rule(rule: str, mu: Ensemble) -> float:
+    """Silverman's or Scott's bandwidth with σ² = tr C / d: σ (4/((d+2) n))^{1/(d+4)} or σ n^{−1/(d+4)} (Silverman 1986).
+
+    For weighted particles n is the effective number 1/Σw².
+    """
+    sigma = math.sqrt(float(mu.covariance().diagonal().mean()))
+    n, d = 1.0 / float((mu.weights**2).sum()), mu.dim
+    if sigma == 0.0:
+        raise ConfigError(f"bandwidth={rule!r}: all particles coincide, so the rule gives 0; give a number.")
+    factor = 4.0 / (d + 2.0) if rule == "silverman" else 1.0
+    return sigma * float(factor / n) ** (1.0 / (d + 4.0))
+
+
+class _Smoothed(Entropy):
+    """What the entropies of φ_h * μ share; φ_h is the Gaussian density of standard deviation h."""
+
+    def __init__(self, bandwidth: float | str) -> None:
+        if isinstance(bandwidth, str):
+            if bandwidth not in RULES:
+                raise ConfigError(f"bandwidth={bandwidth!r}: wanted a positive number or a rule{closest(bandwidth, RULES)}")
+            self.bandwidth: float | str = bandwidth
+        else:
+            self.bandwidth = require_number("bandwidth", bandwidth, positive=True)
+
+    def _with(self, bandwidth: float) -> Functional:
+        raise NotImplementedError
+
+    def prepare(self, mu: Ensemble) -> Functional:
+        if not isinstance(self.bandwidth, str):
+            return self
+        return self._with(bandwidth_by_rule(self.bandwidth, mu))
+
+    def _blob(self, mu: Ensemble) -> tuple[Gaussian, float]:
+        """The unnormalised kernel, and the logarithm of its normalisation (a number that could overflow in large d)."""
+        h = bandwidth_by_rule(self.bandwidth, mu) if isinstance(self.bandwidth, str) else self.bandwidth
+        return Gaussian(h), -0.5 * mu.dim * math.log(2 * math.pi * h * h)
+
+    def _sums(self, mu: Ensemble, at: Tensor | None) -> tuple[Gaussian, float, Tensor, Tensor, Tensor]:
+        """Kernel, log-normalisation, K*μ at the particles, and K*μ with its gradient at the points."""
+        kernel, log_norm = self._blob(mu)
+        own, own_gradient = mu.kernel_sums(kernel)
+        there, gradient = (own, own_gradient) if at is None else mu.kernel_sums(kernel, at)
+        if at is not None and bool((there <= 0).any()):
+            point = int(torch.nonzero(there <= 0)[0])
+            raise DivergenceError(
+                f"{self.name}: the smoothed density underflows to 0 at point {point} of `at`; use a larger bandwidth."
+            )
+        return kernel, log_norm, own, there, gradient
+
+
+class Blob(_Smoothed):
+    """S = −∫ log(φ_h * μ) dμ (Carrillo, Craig & Patacchini 2019), with ρ = φ_h * μ:
+
+        δS/δμ = −log ρ − φ_h * (μ/ρ),    ∇_W S = −∇ρ/ρ − ∇φ_h * (μ/ρ).
+
+    `bandwidth` is h, in the units of x, or a rule ("silverman", "scott") that `solve` resolves once from the initial
+    ensemble and then keeps constant.
+    """
+
+    def _with(self, bandwidth: float) -> Functional:
+        return Blob(bandwidth)
+
+    def _value(self, mu: Ensemble) -> Tensor:
+        _, log_norm, own, _, _ = self._sums(mu, None)
+        return self._from_density(mu, own, log_norm)
+
+    @staticmethod
+    def _from_density(mu: Ensemble, density: Tensor, log_norm: float) -> Tensor:
+        with ops.one_torch_thread():
+            return -mu.expect(torch.log(density)) - log_norm
+
+    def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        kernel, log_norm, own, there, _ = self._sums(mu, at)
+        with ops.one_torch_thread():
+            log_density = torch.log(there) + log_norm
+        return (-log_density - mu.kernel_sums(kernel, at, factor=1 / own)[0]).to(mu.dtype)
+
+    def _force(self, mu: Ensemble, at: Tensor | None, kernel: Gaussian, own: Tensor, there: Tensor, g: Tensor) -> Tensor:
+        return (-g / there[:, None] - mu.kernel_sums(kernel, at, factor=1 / own)[1]).to(mu.dtype)
+
+    def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        kernel, _, own, there, gradient = self._sums(mu, at)
+        return self._force(mu, at, kernel, own, there, gradient)
+
+    def _evaluate(self, mu: Ensemble) -> Evaluation:
+        kernel, log_norm, own, there, gradient = self._sums(mu, None)
+        return Evaluation(
+            self._from_density(mu, own, log_norm), self._force(mu, None, kernel, own, there, gradient)
+        )
+
+
+class Power(_Smoothed):
+    """S = −(1/(m−1)) ∫ ρ^{m−1} dμ with ρ = φ_h * μ, m ≠ 1 (Tsallis); −S tends to ∫ρᵐ/(m−1) as h → 0:
+
+        δS/δμ = −ρ^{m−1}/(m−1) − φ_h * (ρ^{m−2} μ),    ∇_W S = −ρ^{m−2} ∇ρ − ∇φ_h * (ρ^{m−2} μ).
+
+    m = 2 and T = 1 give the porous-medium flow ∂ρ/∂t = Δρ², F = ∫ρ².
+    """
+
+    def __init__(self, m: float, bandwidth: float | str) -> None:
+        super().__init__(bandwidth)
+        self.m = require_number("m", m, positive=True)
+        if self.m == 1.0:
+            raise ConfigError("Power(m=1) is the Shannon limit: use Blob(bandwidth).")
+
+    def _with(self, bandwidth: float) -> Functional:
+        return Power(self.m, bandwidth)
+
+    def _value(self, mu: Ensemble) -> Tensor:
+        return self._evaluate(mu).value
+
+    def _powers(self, own: Tensor, log_norm: float) -> tuple[Tensor, Tensor, float]:
+        """ρ^{m−1} and ρ^{m−2} at the particles, and the normalisation of φ_h."""
+        norm = math.exp(log_norm)
+        density = own * norm
+        with ops.one_torch_thread():
+            return density ** (self.m - 1), density ** (self.m - 2), norm
+
+    def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        kernel, log_norm, own, there, _ = self._sums(mu, at)
+        _, factor, norm = self._powers(own, log_norm)
+        first, _, _ = self._powers(there, log_norm)
+        return (-first / (self.m - 1) - norm * mu.kernel_sums(kernel, at, factor)[0]).to(mu.dtype)
+
+    def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        kernel, log_norm, own, there, gradient = self._sums(mu, at)
+        _, factor, norm = self._powers(own, log_norm)
+        _, outer, _ = self._powers(there, log_norm)
+        return (-norm * (outer[:, None] * gradient + mu.kernel_sums(kernel, at, factor)[1])).to(mu.dtype)
+
+    def _evaluate(self, mu: Ensemble) -> Evaluation:
+        kernel, log_norm, own, _, gradient = self._sums(mu, None)
+        first, factor, norm = self._powers(own, log_norm)
+        force = -norm * (factor[:, None] * gradient + mu.kernel_sums(kernel, None, factor)[1])
+        return Evaluation(-mu.expect(first) / (self.m - 1), force.to(mu.dtype))

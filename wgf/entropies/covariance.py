@@ -1,0 +1,144 @@
+"""Entropy surrogates of the covariance: log-determinant, variance and log-variance."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from .. import ops
+from ..ensemble import Ensemble
+from ..errors import ConfigError
+from ..functional import Evaluation
+from ..ops import linalg
+from .base import Entropy, require_ridge
+
+_SINGULAR = 16 * torch.finfo(torch.float64).eps
+"""An eigenvalue below this, times the dimension and the largest one, is rounding."""
+
+
+@dataclass(frozen=True)
+class _Precision:
+    """(C + εI)⁻¹ of an ensemble through the eigenvectors of C, or of the Gram matrix where there are fewer particles than
+    dimensions:  (YᵀY + ε)⁻¹ = (1/ε)(1 − Yᵀ(YYᵀ + ε)⁻¹Y),  Y = √w (x − m)."""
+
+    mu: Ensemble
+    ridge: float
+
+    @cached_property
+    def mean(self) -> Tensor:
+        return self.mu.mean()
+
+    @cached_property
+    def _gram(self) -> bool:
+        return self.mu.n < self.mu.dim
+
+    @cached_property
+    def _rows(self) -> Tensor:
+        return self.mu.weights.sqrt()[:, None] * (self.mu.x.double() - self.mean)
+
+    @cached_property
+    def _eigen(self) -> tuple[Tensor, Tensor]:
+        matrix = linalg.product(self._rows, self._rows.T) if self._gram else self.mu.covariance()
+        values, vectors = linalg.symmetric_eigen(matrix)
+        self._require_regular(values)
+        return values.clamp(min=0.0), vectors
+
+    def _require_regular(self, values: Tensor) -> None:
+        d, largest = self.mu.dim, float(values.max())
+        rank = int((values > _SINGULAR * d * largest).sum())
+        if self.ridge == 0.0 and rank < d:
+            raise ConfigError(
+                f"LogDet: the covariance of {self.mu.n} particles in dimension {d} is singular (rank {rank}); "
+                "give a ridge in the units of a variance, LogDet(ridge=1e-3)."
+            )
+
+    def log_det(self) -> Tensor:
+        values, _ = self._eigen
+        missing = self.mu.dim - len(values)
+        return torch.log(values + self.ridge).sum() + (missing * math.log(self.ridge) if missing else 0.0)
+
+    def apply(self, points: Tensor) -> Tensor:
+        """(C + εI)⁻¹ (x − m) for rows x."""
+        values, vectors = self._eigen
+        inverse = linalg.product(vectors / (values + self.ridge), vectors.T.contiguous())
+        if not self._gram:
+            return ops.affine(points, self.mean, inverse)
+        inner = ops.affine(points.double(), self.mean, self._rows.T.contiguous())
+        back = ops.affine(inner, torch.zeros_like(inner[0]), linalg.product(inverse, self._rows))
+        return ((points - self.mean - back) / self.ridge).to(points.dtype)
+
+
+class LogDet(Entropy):
+    """S = ½ log det(C + εI), ∇_W S = (C + εI)⁻¹(x − m): the entropy of a Gaussian, up to a constant.
+
+    At ε = `ridge` = 0 the force never vanishes, ‖∇_W S‖² = tr C⁻¹ ≥ d²/tr C, and a singular covariance is a ConfigError.
+    With fewer particles than dimensions a ridge is required and the Gram form is used.
+    """
+
+    def __init__(self, ridge: float = 0.0) -> None:
+        self.ridge = require_ridge(ridge)
+
+    def _value(self, mu: Ensemble) -> Tensor:
+        return 0.5 * _Precision(mu, self.ridge).log_det()
+
+    def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        points, precision = mu.points(at), _Precision(mu, self.ridge)
+        return (0.5 * (precision.apply(points) * (points - precision.mean)).sum(1)).to(mu.dtype)
+
+    def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        return _Precision(mu, self.ridge).apply(mu.points(at))
+
+    def _evaluate(self, mu: Ensemble) -> Evaluation:
+        precision = _Precision(mu, self.ridge)
+        return Evaluation(0.5 * precision.log_det(), precision.apply(mu.x))
+
+
+def _centred(mu: Ensemble, at: Tensor | None) -> Tensor:
+    return (mu.points(at) - mu.mean()).to(mu.dtype)
+
+
+def _variances(mu: Ensemble) -> Tensor:
+    return mu.expect(_centred(mu, None).double() ** 2)
+
+
+class Variance(Entropy):
+    """S = ½ tr C, ∇_W S = x − m. It grows without bound: the flow is unstable once T exceeds the confinement."""
+
+    def _value(self, mu: Ensemble) -> Tensor:
+        return 0.5 * _variances(mu).sum()
+
+    def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        return 0.5 * (_centred(mu, at) ** 2).sum(1)
+
+    def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        return _centred(mu, at)
+
+
+class LogVariance(Entropy):
+    """S = ½ Σⱼ log(Cⱼⱼ + ε), ∇_W S = (xⱼ − mⱼ)/(Cⱼⱼ + ε): the diagonal log-determinant, blind to correlations."""
+
+    def __init__(self, ridge: float = 0.0) -> None:
+        self.ridge = require_ridge(ridge)
+
+    def _regular(self, mu: Ensemble) -> Tensor:
+        variances = _variances(mu) + self.ridge
+        if bool((variances <= 0).any()):
+            column = int(variances.argmin())
+            raise ConfigError(
+                f"LogVariance: coordinate {column} has zero variance over {mu.n} particles; give a ridge, "
+                "LogVariance(ridge=1e-3)."
+            )
+        return variances
+
+    def _value(self, mu: Ensemble) -> Tensor:
+        return 0.5 * torch.log(self._regular(mu)).sum()
+
+    def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        return (0.5 * (_centred(mu, at) ** 2 / self._regular(mu)).sum(1)).to(mu.dtype)
+
+    def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        return (_centred(mu, at) / self._regular(mu)).to(mu.dtype)

@@ -1,0 +1,333 @@
+"""`solve`: the loop that advances an ensemble along its free energy; of solvers it knows only the protocol."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .diagnostics.ledger import Bookkeeper, Observer
+from .ensemble import Ensemble
+from .entropies.shannon import SURROGATES
+from .errors import ConfigError, DivergenceError, ResourceError, StepSizeError, WgfError
+from .errors import require_integer, require_number, require_seed
+from .functional import FreeEnergy, Functional
+from .noise import Noise, NoiseSource
+from .progress import Progress, reporter
+from .protocol import Dynamics, Solver, State, realised_by_noise
+from .solution import Outcome, Solution, Status
+
+Observers = Mapping[str, Observer] | Iterable[Observer]
+
+RECORDS = 100
+"""About how many records a run makes unless told."""
+
+_ON_GRID = 1e-9  # t_end this close to a whole number of steps (relative) is reached by whole steps
+
+
+def solve(
+    F: Functional,
+    mu: Ensemble,
+    solver: Solver,
+    *,
+    dt: float,
+    t_end: float,
+    t0: float = 0.0,
+    state: State | None = None,
+    seed: int = 0,
+    record_every: int | None = None,
+    trajectory_every: int | None = None,
+    observers: Observers = (),
+    until: Callable[[Mapping[str, float]], bool] | None = None,
+    domain: None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    max_steps: int = 10_000_000,
+    throw: bool = True,
+    progress: bool | Progress = False,
+    noise: NoiseSource | None = None,
+) -> Solution:
+    """Follow the Wasserstein gradient flow ẋ = −∇_W F_t[μ](x) from `mu` to the time `t_end`.
+
+    Parameters
+    ----------
+    F : a term or a sum of terms; coefficients may be callables of t. A negative temperature is refused.
+    mu : the initial ensemble; with `state` the particles come from the state.
+    solver : a scheme of `wgf.solvers`.
+    dt, t_end, t0 : step and absolute times; steps are at t0 + k·dt, the last one shortened to hit t_end.
+    state : `sol.state` of an earlier run, to go on exactly: the same bits as an unbroken run.
+    seed : keys all noise and minibatches; a continued run keeps the seed of its state.
+    record_every, trajectory_every : in steps; about 100 records and no trajectory by default.
+    observers : functions of the ensemble that add columns, as a mapping by name or as named functions.
+    until : a function of the row just recorded; a true result stops the run with status CONVERGED.
+    throw : raise a typed error that carries `.solution` when the run fails, else return the solution with its status.
+    progress : show progress on a terminal, in a notebook or in a log.
+    noise : another source of noise than Philox by `seed` (to share Brownian paths between step sizes).
+
+    Raises ConfigError, ShapeError, DivergenceError, StepSizeError, ResourceError.
+
+    >>> import wgf
+    >>> mu = wgf.Ensemble.gaussian(100, 2, cov=4.0)
+    >>> sol = wgf.solve(wgf.Quadratic(), mu, wgf.solvers.Heun(), dt=0.1, t_end=1.0)
+    >>> sol.status.ok, sol.ledger["t"][-1]
+    (True, np.float64(1.0))
+    """
+    _require_no_adaptivity(solver, domain, rtol, atol)
+    free_energy = FreeEnergy(F._terms()) if isinstance(F, Functional) else _refuse_functional(F)
+    _require_noise_for_shannon(free_energy, solver)
+    dt = require_number("dt", dt, positive=True)
+    start = require_number("t0", t0) if state is None else state.t
+    plan = _Plan.make(start, require_number("t_end", t_end), dt, state)
+    source = noise or Noise(_seed(seed, state))
+    if state is None:
+        if not isinstance(mu, Ensemble):
+            raise ConfigError(f"mu = {type(mu).__name__}: wanted a wgf.Ensemble (wgf.Ensemble(x) makes one).")
+        free_energy, resolved = _prepare(free_energy, mu, {})
+    else:
+        free_energy, resolved = _prepare(free_energy, state.mu, state.resolved)
+    _require_schedules(free_energy, plan)
+    dynamics = Dynamics(free_energy, source)
+    if state is None:
+        state = _initial_state(dynamics, solver, mu, plan, _seed(seed, None), resolved)
+    else:
+        state = _resume(dynamics, state, plan, resolved)
+    run = _Run(
+        dynamics, solver, plan, source, until, require_integer("max_steps", max_steps, low=1),
+        Bookkeeper(dynamics, solver.stochastic, _named(observers)),
+        _cadence("record_every", record_every, max(1, math.ceil(plan.steps / RECORDS))),
+        _cadence("trajectory_every", trajectory_every, 0),
+        reporter(progress),
+    )  # fmt: skip
+    return run.go(state, throw)
+
+
+# --------------------------------------------------------------------------------------------------- the loop
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Steps at origin + k·dt up to t_end."""
+
+    origin_t: float
+    origin_step: int
+    dt: float
+    t_end: float
+    last: int  # index of the last step, counted like State.step
+    whole: bool  # whether t_end is on the grid
+    first: int
+
+    @staticmethod
+    def make(start: float, t_end: float, dt: float, state: State | None) -> _Plan:
+        origin_t, origin_step, first = start, 0, 0
+        if state is not None:
+            first = state.step
+            same = state.dt == dt
+            origin_t, origin_step = (state.origin_t, state.origin_step) if same else (state.t, state.step)
+        if t_end < start and not math.isclose(t_end, start, rel_tol=_ON_GRID):
+            raise ConfigError(f"t_end = {t_end:g} lies before the start t = {start:g}; t_end is an absolute time.")
+        ratio = (t_end - origin_t) / dt
+        if ratio > 2**44:
+            raise ConfigError(f"t_end = {t_end:g} is {ratio:.3g} steps of dt = {dt:g} away; wanted fewer than 2^44.")
+        whole = abs(ratio - round(ratio)) <= _ON_GRID * max(1.0, abs(ratio))
+        last = origin_step + (round(ratio) if whole else math.ceil(ratio))
+        return _Plan(origin_t, origin_step, dt, t_end, last, whole, first)
+
+    @property
+    def steps(self) -> int:
+        return max(0, self.last - self.first)
+
+    def time(self, step: int) -> float:
+        return self.origin_t + (step - self.origin_step) * self.dt
+
+    def next(self, state: State) -> tuple[float, State]:
+        """The length of the next step, and where in time it leads."""
+        step = state.step + 1
+        if step == self.last and not self.whole:  # a shortened step; the grid of a continued run starts anew here
+            return self.t_end - state.t, replace(state, t=self.t_end, step=step, origin_t=self.t_end, origin_step=step)
+        return self.dt, replace(state, t=self.time(step), step=step)
+
+    def shown(self, state: State) -> float:
+        """The time as the user wrote it, where whole steps reach t_end but for rounding."""
+        return self.t_end if state.step == self.last else state.t
+
+
+@dataclass
+class _Run:
+    dynamics: Dynamics
+    solver: Solver
+    plan: _Plan
+    noise: NoiseSource
+    until: Callable[[Mapping[str, float]], bool] | None
+    max_steps: int
+    books: Bookkeeper
+    record_every: int
+    trajectory_every: int
+    progress: Progress
+    frames: list[Tensor] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+
+    def go(self, state: State, throw: bool) -> Solution:
+        outcome, error = Outcome(Status.COMPLETED), None
+        self.state = state
+        try:
+            with self.progress.running(self.plan.steps, self.plan.t_end):
+                outcome = self._advance()
+        except (WgfError, KeyboardInterrupt) as raised:
+            outcome, error = Outcome(_status(raised), str(raised) or Status.INTERRUPTED.value), raised
+        solution = self._solution(outcome)
+        if error is not None and throw:
+            error.solution = solution  # type: ignore[union-attr]
+            raise error
+        if outcome.ok:
+            self.books.close()
+        return solution
+
+    def _advance(self) -> Outcome:
+        row = self._observe()
+        if row is not None and self._stop(row):
+            return Outcome(Status.CONVERGED)
+        while self.state.step < self.plan.last:
+            if self.state.step - self.plan.first >= self.max_steps:
+                raise ResourceError(
+                    f"step {self.state.step}, t = {self.state.t:g}: max_steps = {self.max_steps} steps were taken before "
+                    f"t_end = {self.plan.t_end:g}; raise max_steps or dt."
+                )
+            self._step()
+            row = self._observe()
+            if row is not None and self._stop(row):
+                return Outcome(Status.CONVERGED)
+        return Outcome(Status.COMPLETED)
+
+    def _step(self) -> None:
+        before = self.state
+        h, after = self.plan.next(before)
+        step = self.solver.step(self.dynamics, before, h, self.noise)
+        evaluation = self.dynamics.evaluate(step.mu, after.t, after.step)
+        after = replace(after, mu=step.mu, memory=step.memory, evaluation=evaluation)
+        self.books.add(before, after, h, step)
+        self.state = after
+
+    def _observe(self) -> dict[str, float] | None:
+        """Record the state where the cadence asks for it."""
+        done, state = self.state.step - self.plan.first, self.state
+        final = state.step >= self.plan.last
+        if self.trajectory_every and (final or done == 0 or state.step % self.trajectory_every == 0):
+            self.frames.append(state.mu.x.cpu())
+            self.times.append(self.plan.shown(state))
+        if not (final or done == 0 or state.step % self.record_every == 0):
+            self.progress.advance(done, state.t, None)
+            return None
+        row = self.books.record(state, self.plan.shown(state))
+        self.progress.advance(done, state.t, row)
+        return row
+
+    def _stop(self, row: Mapping[str, float]) -> bool:
+        return self.until is not None and bool(self.until(row))
+
+    def _solution(self, outcome: Outcome) -> Solution:
+        frames = torch.stack(self.frames) if self.frames else None
+        times = torch.tensor(self.times, dtype=torch.float64) if self.frames else None
+        return Solution(self.state.mu, self.books.ledger, outcome, self.state, frames, times)
+
+
+def _status(error: BaseException) -> Status:
+    kinds: list[tuple[type[BaseException], Status]] = [
+        (KeyboardInterrupt, Status.INTERRUPTED),
+        (DivergenceError, Status.DIVERGED),
+        (StepSizeError, Status.STEP_UNDERFLOW),
+        (ResourceError, Status.STEP_LIMIT),
+    ]
+    return next((status for kind, status in kinds if isinstance(error, kind)), Status.FAILED)
+
+
+# ------------------------------------------------------------------------------------------ states and checks
+
+
+def _initial_state(
+    dynamics: Dynamics, solver: Solver, mu: Ensemble, plan: _Plan, seed: int, resolved: Mapping[str, Functional]
+) -> State:
+    t = plan.origin_t
+    evaluation = dynamics.evaluate(mu, t, 0)
+    return State(mu, t, 0, seed, evaluation, t, 0, plan.dt, solver.init(dynamics, mu, t), resolved)
+
+
+def _resume(dynamics: Dynamics, state: State, plan: _Plan, resolved: Mapping[str, Functional]) -> State:
+    """The state under the free energy given now, which may differ from the one it was made with."""
+    evaluation = dynamics.evaluate(state.mu, state.t, state.step)
+    return replace(
+        state, evaluation=evaluation, origin_t=plan.origin_t, origin_step=plan.origin_step, dt=plan.dt, resolved=resolved
+    )
+
+
+def _prepare(
+    free_energy: FreeEnergy, mu: Ensemble, kept: Mapping[str, Functional]
+) -> tuple[FreeEnergy, dict[str, Functional]]:
+    """Resolve rules from the initial ensemble, and remember what was resolved."""
+    prepared = free_energy.prepare(mu, kept)
+    resolved = {
+        new.name: new.functional
+        for old, new in zip(free_energy.terms, prepared.terms, strict=True)
+        if new.functional is not old.functional
+    }
+    return prepared, resolved
+
+
+def _require_noise_for_shannon(free_energy: FreeEnergy, solver: Solver) -> None:
+    if not hasattr(solver, "step"):
+        raise ConfigError(f"solver = {solver!r}: wanted a scheme of wgf.solvers, such as wgf.solvers.Heun().")
+    if isinstance(solver, type):
+        raise ConfigError(f"solver = {solver.__name__}: wanted an instance, {solver.__name__}().")
+    if not solver.stochastic and any(realised_by_noise(term) for term in free_energy.terms):
+        raise ConfigError(
+            f"{type(solver).__name__} is deterministic and cannot realise the Shannon entropy, whose force −∇log ρ does "
+            "not exist on particles; use a stochastic solver (wgf.solvers.Langevin) or a surrogate with a force: "
+            f"{', '.join(SURROGATES)}."
+        )
+
+
+def _require_schedules(free_energy: FreeEnergy, plan: _Plan) -> None:
+    """Look ahead along the run, so that a schedule which goes wrong late is refused at once."""
+    stride = max(1, plan.steps // 1000)
+    for step in (*range(plan.first, plan.last, stride), plan.last):
+        free_energy.at(plan.time(step))
+        if not free_energy.varies:
+            return
+
+
+def _require_no_adaptivity(solver: Solver, domain: None, rtol: float | None, atol: float | None) -> None:
+    if (rtol is not None or atol is not None) and not getattr(solver, "adaptive", False):
+        raise ConfigError(f"rtol and atol: {type(solver).__name__} takes fixed steps; leave them out and choose dt.")
+    if domain is not None:
+        raise ConfigError(f"domain = {domain!r}: {type(solver).__name__} moves particles in all of space only.")
+
+
+def _refuse_functional(F: Any) -> FreeEnergy:
+    raise ConfigError(f"F = {F!r}: wanted a term or a sum of terms, such as wgf.Quadratic() - 0.1 * wgf.LogDet().")
+
+
+def _seed(seed: int, state: State | None) -> int:
+    seed = require_seed(seed)
+    if state is None:
+        return seed
+    if seed not in (0, state.seed):
+        raise ConfigError(f"seed = {seed}, but the state continues a run with seed {state.seed}; leave it out.")
+    return state.seed
+
+
+def _cadence(name: str, every: int | None, default: int) -> int:
+    return default if every is None else require_integer(name, every, low=1)
+
+
+def _named(observers: Observers) -> dict[str, Observer]:
+    if isinstance(observers, Mapping):
+        named = dict(observers)
+    else:
+        named = {getattr(observe, "__name__", type(observe).__name__): observe for observe in observers}
+    for name, observe in named.items():
+        if not callable(observe):
+            raise ConfigError(f"observer {name!r} is {observe!r}: wanted a function of the ensemble.")
+    return named

@@ -1,0 +1,344 @@
+"""Functionals of the measure and their algebra: terms are added, scaled and named, and become a free energy."""
+
+from __future__ import annotations
+
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from .arrays import ArrayLike
+from .ensemble import Ensemble
+from .errors import ConfigError, DivergenceError
+from .noise import NoiseSource
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One pass over the particles: 𝓕[μ] (0-d, float64) and ∇_W 𝓕[μ] at the particles (n, d)."""
+
+    value: Tensor
+    gradient: Tensor
+
+
+class Functional(ABC):
+    """A functional 𝓕[μ] of an ensemble, with first variation δ𝓕/δμ and Wasserstein gradient ∇ₓ δ𝓕/δμ.
+
+    A new term implements `_value`, `_first_variation` and `_gradient`, and `_evaluate` where one pass is cheaper than
+    two. Terms compose: `risk + 1e-3 * Quadratic() - T * LogDet()`, with numbers or callables of t as coefficients.
+    """
+
+    __array_ufunc__ = None  # numpy scalars on the left leave the product to us
+    is_entropy: ClassVar[bool] = False
+
+    # -------------------------------------------------------------------------------- what a term computes
+
+    @abstractmethod
+    def _value(self, mu: Ensemble) -> Tensor: ...
+
+    @abstractmethod
+    def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor: ...
+
+    @abstractmethod
+    def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor: ...
+
+    def _evaluate(self, mu: Ensemble) -> Evaluation:
+        return Evaluation(self._value(mu), self._gradient(mu, None))
+
+    # -------------------------------------------------------------------------------- what everybody calls
+
+    def value(self, mu: Ensemble) -> Tensor:
+        """𝓕[μ], a 0-d float64 tensor."""
+        value = self._value(mu)
+        if not bool(torch.isfinite(value)):
+            raise DivergenceError(f"{self.name}: the value is {float(value)}.")
+        return value
+
+    def first_variation(self, mu: Ensemble, at: ArrayLike | None = None) -> Tensor:
+        """δ𝓕/δμ (m,) at the points `at` (m, d), by default at the particles; defined up to a constant."""
+        return self._checked("first variation", self._first_variation(mu, _at(mu, at)))
+
+    def gradient(self, mu: Ensemble, at: ArrayLike | None = None) -> Tensor:
+        """∇_W 𝓕 = ∇ₓ δ𝓕/δμ (m, d) at the points `at`, by default at the particles: (1/wᵢ) ∂𝓕/∂xᵢ."""
+        return self._checked("gradient", self._gradient(mu, _at(mu, at)))
+
+    def evaluate(self, mu: Ensemble) -> Evaluation:
+        """Value and gradient at the particles in one pass; not checked for finiteness (the flow does that)."""
+        return self._evaluate(mu)
+
+    def _checked(self, what: str, result: Tensor) -> Tensor:
+        bad = first_bad_row(result)
+        if bad is not None:
+            raise DivergenceError(f"{self.name}: the {what} is not finite at particle {bad}.")
+        return result
+
+    def __repr__(self) -> str:
+        settings = (f"{k}={v!r}" for k, v in vars(self).items() if not k.startswith("_"))
+        return f"{type(self).__name__}({', '.join(settings)})"
+
+    # -------------------------------------------------------------------------------- time, noise, rules
+
+    @property
+    def name(self) -> str:
+        """The name of the term in the ledger."""
+        return type(self).__name__
+
+    @property
+    def varies(self) -> bool:
+        """Whether the term itself (not its coefficient) depends on t."""
+        return False
+
+    def at(self, t: float) -> Functional:
+        """The term frozen at time t."""
+        return self
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the term is estimated on a random minibatch each step."""
+        return False
+
+    def draw(self, noise: NoiseSource, step: int) -> Functional:
+        """The term on the minibatch of this step."""
+        return self
+
+    def prepare(self, mu: Ensemble) -> Functional:
+        """The term with its rules (a bandwidth by Silverman, say) resolved from the initial ensemble."""
+        return self
+
+    # -------------------------------------------------------------------------------- algebra
+
+    def _terms(self) -> tuple[Term, ...]:
+        return (Term(self.name, Coefficient(), self),)
+
+    def __add__(self, other: Functional) -> FreeEnergy:
+        return FreeEnergy((*self._terms(), *other._terms())) if isinstance(other, Functional) else NotImplemented
+
+    def __sub__(self, other: Functional) -> FreeEnergy:
+        return self + (-1.0) * other if isinstance(other, Functional) else NotImplemented
+
+    def __neg__(self) -> FreeEnergy:
+        return -1.0 * self
+
+    def __mul__(self, factor: float | Callable[[float], float]) -> FreeEnergy:
+        if isinstance(factor, Functional):
+            return NotImplemented
+        return FreeEnergy(tuple(replace(term, coefficient=term.coefficient.times(factor)) for term in self._terms()))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float) -> FreeEnergy:
+        return self * (1.0 / float(divisor))
+
+    def named(self, name: str) -> FreeEnergy:
+        """The same term under another name in the ledger; only for a single term."""
+        terms = self._terms()
+        if len(terms) != 1:
+            raise ConfigError(f"named({name!r}): wanted one term, got the sum {self!r}; name its terms one by one.")
+        if not isinstance(name, str) or not name:
+            raise ConfigError(f"named({name!r}): wanted a non-empty string.")
+        return FreeEnergy((replace(terms[0], name=name),))
+
+
+def _at(mu: Ensemble, at: ArrayLike | None) -> Tensor | None:
+    return None if at is None else mu.points(at)
+
+
+def first_bad_row(result: Tensor) -> int | None:
+    """The first row of a tensor that holds NaN or infinity, else None."""
+    finite = torch.isfinite(result)
+    if bool(finite.all()):
+        return None
+    return int(torch.nonzero(~finite.reshape(len(result), -1).all(1))[0])
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """number · Π functions(t)."""
+
+    number: float = 1.0
+    functions: tuple[Callable[[float], float], ...] = ()
+
+    def times(self, factor: Any) -> Coefficient:
+        """Multiplied by a number or a callable of t."""
+        if callable(factor):
+            return replace(self, functions=(*self.functions, factor))
+        try:
+            number = math.nan if isinstance(factor, (str, bool)) else float(factor)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise ConfigError(f"coefficient {factor!r}: wanted a finite number or a callable of t.")
+        return replace(self, number=self.number * number)
+
+    def at(self, t: float) -> Coefficient:
+        """Frozen at time t; a value that is not a finite number is a ConfigError naming t."""
+        number = self.number
+        for function in self.functions:
+            try:
+                number *= float(function(t))
+            except (TypeError, ValueError) as error:
+                raise ConfigError(f"a coefficient gave {function(t)!r} at t = {t:g}: wanted a number.") from error
+        if not math.isfinite(number):
+            raise ConfigError(f"a coefficient is {number} at t = {t:g}: wanted a finite number.")
+        return Coefficient(number)
+
+    def __str__(self) -> str:
+        factors = [getattr(f, "__name__", repr(f)).replace("<lambda>", "c") + "(t)" for f in self.functions]
+        return " ".join(([] if self.number == 1.0 and factors else [f"{self.number:g}"]) + factors)
+
+
+@dataclass(frozen=True)
+class Term:
+    """A named functional with its coefficient (−T for an entropy at temperature T)."""
+
+    name: str
+    coefficient: Coefficient
+    functional: Functional
+
+    @property
+    def driven(self) -> bool:
+        """Whether the contribution depends on t."""
+        return bool(self.coefficient.functions) or self.functional.varies
+
+
+@dataclass(frozen=True)
+class TermEvaluation(Evaluation):
+    """A term's own value and gradient (without the coefficient) inside a free energy."""
+
+    term: Term
+
+
+@dataclass(frozen=True)
+class FreeEnergyEvaluation(Evaluation):
+    """F and ∇_W F with the evaluation of every term."""
+
+    terms: tuple[TermEvaluation, ...]
+
+
+class FreeEnergy(Functional):
+    """F = Σ cₖ(t) 𝓕ₖ: a sum that remembers its terms by name; a repeated name gets a number.
+
+    Entropies enter with the coefficient −T. `F.at(t)` freezes every coefficient and refuses a negative temperature.
+    """
+
+    def __init__(self, terms: tuple[Term, ...]) -> None:
+        self.terms = _distinct(terms)
+
+    def __repr__(self) -> str:
+        parts = (f"{term.coefficient} * {term.name}".removeprefix("1 * ") for term in self.terms)
+        return re.sub(r"\+ -", "- ", " + ".join(parts)).replace("- 1 * ", "- ")
+
+    def __getitem__(self, name: str) -> Functional:
+        """The functional of the term called `name`."""
+        for term in self.terms:
+            if term.name == name:
+                return term.functional
+        raise ConfigError(f"no term {name!r}; the terms are {', '.join(term.name for term in self.terms)}.")
+
+    def _terms(self) -> tuple[Term, ...]:
+        return self.terms
+
+    # ------------------------------------------------------------------------------- structure
+
+    @property
+    def varies(self) -> bool:
+        return any(term.driven for term in self.terms)
+
+    @property
+    def sampled(self) -> bool:
+        return any(term.functional.sampled for term in self.terms)
+
+    @property
+    def temperature(self) -> float:
+        """Σ T over the entropies of a frozen free energy."""
+        return -sum((_number(term) for term in self.terms if term.functional.is_entropy), 0.0)
+
+    def only(self, keep: Callable[[Term], bool]) -> FreeEnergy:
+        """The terms for which `keep` holds."""
+        return FreeEnergy(tuple(term for term in self.terms if keep(term)))
+
+    def _map(self, change: Callable[[Term], Term]) -> FreeEnergy:
+        return FreeEnergy(tuple(change(term) for term in self.terms))
+
+    def at(self, t: float) -> FreeEnergy:
+        """Coefficients and terms frozen at time t; ConfigError when a temperature is negative there."""
+
+        def freeze(term: Term) -> Term:
+            coefficient = term.coefficient.at(t)
+            if term.functional.is_entropy and coefficient.number > 0:
+                raise ConfigError(
+                    f"temperature {-coefficient.number:g} of {term.name} at t = {t:g}: wanted T ≥ 0 "
+                    f"(an entropy enters the free energy as - T * {term.name})."
+                )
+            return Term(term.name, coefficient, term.functional.at(t))
+
+        return self._map(freeze)
+
+    def draw(self, noise: NoiseSource, step: int) -> FreeEnergy:
+        return self._map(lambda term: replace(term, functional=term.functional.draw(noise, step)))
+
+    def prepare(self, mu: Ensemble, kept: Mapping[str, Functional] | None = None) -> FreeEnergy:
+        """Rules resolved from μ, or taken from `kept` (term name → resolved functional) when a run goes on."""
+        kept = kept or {}
+        return self._map(
+            lambda term: replace(term, functional=kept.get(term.name) or term.functional.prepare(mu))
+        )
+
+    # ------------------------------------------------------------------------------- values
+
+    def _value(self, mu: Ensemble) -> Tensor:
+        total = torch.zeros((), dtype=torch.float64, device=mu.device)
+        for term in self.terms:
+            total = total + _number(term) * term.functional._value(mu)
+        return total
+
+    def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        total = torch.zeros(len(mu.points(at)), dtype=mu.dtype, device=mu.device)
+        for term in self.terms:
+            total = total + _number(term) * term.functional._first_variation(mu, at)
+        return total
+
+    def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        total = torch.zeros_like(mu.points(at))
+        for term in self.terms:
+            total = total + _number(term) * term.functional._gradient(mu, at)
+        return total
+
+    def evaluate(self, mu: Ensemble) -> FreeEnergyEvaluation:
+        """F, ∇_W F and every term in one pass."""
+        parts = []
+        value = torch.zeros((), dtype=torch.float64, device=mu.device)
+        gradient = torch.zeros_like(mu.x)
+        for term in self.terms:
+            part = term.functional._evaluate(mu)
+            parts.append(TermEvaluation(part.value, part.gradient, term))
+            value = value + _number(term) * part.value
+            gradient = gradient + _number(term) * part.gradient
+        return FreeEnergyEvaluation(value, gradient, tuple(parts))
+
+    _evaluate = evaluate
+
+
+def _number(term: Term) -> float:
+    if term.coefficient.functions:
+        raise ConfigError(f"the coefficient of {term.name} depends on t; freeze the free energy with F.at(t) first.")
+    return term.coefficient.number
+
+
+def _distinct(terms: tuple[Term, ...]) -> tuple[Term, ...]:
+    """Number repeated names: Quadratic, Quadratic_2, ..."""
+    seen: set[str] = set()
+    named = []
+    for term in terms:
+        name, count = term.name, 1
+        while name in seen:
+            count += 1
+            name = f"{term.name}_{count}"
+        seen.add(name)
+        named.append(replace(term, name=name))
+    return tuple(named)

@@ -1,0 +1,108 @@
+"""Progress of long work: a bar on a terminal or in a notebook, a plain line every ten seconds in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+Row = Mapping[str, float]
+
+
+class Progress:
+    """Says nothing; the others say how far a run is. `running` brackets the run, `advance` is called every step."""
+
+    @contextmanager
+    def running(self, steps: int, t_end: float) -> Iterator[None]:
+        """The run of `steps` steps to the time t_end."""
+        yield
+
+    def advance(self, done: int, t: float, row: Row | None) -> None:
+        """`done` steps are behind us at time t; `row` is a new record, if there is one."""
+
+
+def _describe(t: float, row: Row | None) -> str:
+    parts = [f"t = {t:.4g}"]
+    for name, label in (("free_energy", "F"), ("test_accuracy", "test accuracy"), ("test_loss", "test loss")):
+        if row and name in row:
+            parts.append(f"{label} = {row[name]:.4g}")
+    return "  ".join(parts)
+
+
+class LineProgress(Progress):
+    """One line every `interval` seconds, with an estimate of the time left."""
+
+    def __init__(self, interval: float = 10.0, stream: Any = None) -> None:
+        self._interval, self._stream, self._row = interval, stream, None
+
+    @contextmanager
+    def running(self, steps: int, t_end: float) -> Iterator[None]:
+        self._steps, self._start = steps, time.monotonic()
+        self._next = self._start + self._interval
+        yield
+
+    def advance(self, done: int, t: float, row: Row | None) -> None:
+        self._row: Row | None = row or self._row
+        now = time.monotonic()
+        if now < self._next or done == 0:
+            return
+        self._next = now + self._interval
+        left = (now - self._start) * (self._steps - done) / done
+        print(
+            f"{done}/{self._steps} steps  {_describe(t, self._row)}  about {left:.0f} s left",
+            file=self._stream or sys.stderr,
+            flush=True,
+        )
+
+
+class BarProgress(Progress):
+    """A rich bar on a terminal."""
+
+    @contextmanager
+    def running(self, steps: int, t_end: float) -> Iterator[None]:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+        self._row: Row | None = None
+        with RichProgress(*columns, console=Console(stderr=True), transient=True) as self._bar:
+            self._task = self._bar.add_task("", total=steps)
+            yield
+
+    def advance(self, done: int, t: float, row: Row | None) -> None:
+        self._row = row or self._row
+        self._bar.update(self._task, completed=done, description=_describe(t, self._row))
+
+
+class NotebookProgress(Progress):
+    """A tqdm bar, as notebooks show it."""
+
+    @contextmanager
+    def running(self, steps: int, t_end: float) -> Iterator[None]:
+        from tqdm.auto import tqdm
+
+        with tqdm(total=steps) as self._bar:
+            yield
+
+    def advance(self, done: int, t: float, row: Row | None) -> None:
+        self._bar.update(done - self._bar.n)
+        if row:
+            self._bar.set_description(_describe(t, row))
+
+
+def reporter(progress: bool | Progress) -> Progress:
+    """What suits the place where we run: nothing unless asked, else a notebook bar, a terminal bar or plain lines."""
+    if isinstance(progress, Progress):
+        return progress
+    if not progress:
+        return Progress()
+    if "ipykernel" in sys.modules:
+        try:
+            import tqdm.auto  # noqa: F401
+        except ImportError:
+            return LineProgress()
+        return NotebookProgress()
+    return BarProgress() if sys.stderr.isatty() else LineProgress()
