@@ -36,7 +36,7 @@ PAIR_BYTES = {"emd": 41, "sinkhorn": 65}  # peak memory per pair of particles, m
 BURES_UP_TO = 1000  # dimensions: the d × d eigenproblems take about 1 s here, too long for a number on the side
 TOLERANCE = 1e-6  # by how much a covariance may miss symmetry and positivity: what float32 leaves
 BLOCK_VALUES = 2**22  # projected coordinates held at once by the sliced distance
-SIMPLEX_ITERATIONS, SINKHORN_ITERATIONS, SINKHORN_TOLERANCE = 10_000_000, 10_000, 1e-5
+SIMPLEX_ITERATIONS, SINKHORN_ITERATIONS, SINKHORN_TOLERANCE = 10_000_000, 10_000, 1e-4
 GELBRICH = "the W₂ of Gaussians with these moments, a lower bound otherwise"
 
 
@@ -74,8 +74,7 @@ def wasserstein(
     - "sliced": √d · SW₂ with SW₂² = mean_θ W₂(θ#μ, θ#ν)² over `projections` directions θ in orthonormal frames. Plain
       SW₂ is at most W₂/√d; the factor √d brings it to the scale of W₂, where it stays a lower bound and is exact for
       translations. Projections ≥ d are rounded up to whole frames; fewer than d make it a Monte Carlo estimate.
-    - "sinkhorn": the root of the debiased Sinkhorn divergence, entropic regularisation `regularisation` times the mean
-      cost ∫∫|x − y|² dμ dν, in the log domain.
+    - "sinkhorn": root of the debiased Sinkhorn divergence at ε = `regularisation` · ∫∫|x − y|² dμ dν, in logarithms.
     - "bures": between the Gaussians with the same means and covariances: a lower bound (Gelbrich).
     - "auto": "1d" in one dimension, "emd" up to 2000 particles, else "sliced" with the Bures distance beside it.
 
@@ -89,14 +88,7 @@ def wasserstein(
     >>> wasserstein(wgf.Ensemble([[0.0], [1.0]]), wgf.Ensemble([[3.0], [4.0]])).distance
     3.0
     """
-    if method not in ("auto", "bures", *_SOLVERS):
-        raise ConfigError(f"Unknown method {method!r}{closest(method, ('auto', 'bures', *_SOLVERS))}")
-    require_integer("projections", projections, low=1)
-    require_number("regularisation", regularisation, positive=True)
-    if mu.dim != nu.dim:
-        raise ShapeError(f"mu has dimension {mu.dim} and nu has {nu.dim}: no distance joins the two.")
-    if method == "1d" and mu.dim != 1:
-        raise ShapeError(f"method='1d' sorts numbers, but the ensembles have dimension {mu.dim}: use 'auto'.")
+    _require_options(method, mu.dim, nu.dim, projections, regularisation)
     ot = None if method == "bures" else _pot()  # the first import takes a second, which is not the method's
     start = time.perf_counter()
     clouds = *_cloud("mu", mu), *_cloud("nu", nu)
@@ -104,12 +96,15 @@ def wasserstein(
     _require_memory(method, mu, nu)
     beside = math.nan
     if method == "bures" or (method == "sliced" and mu.dim <= BURES_UP_TO):
-        beside = bures(mu.mean(), mu.covariance(), nu.mean(), nu.covariance())
+        moments = mu.mean(), mu.covariance(), nu.mean(), nu.covariance()
+        beside = bures(*moments) if all(bool(part.isfinite().all()) for part in moments) else math.nan
         why += f"; .bures is {GELBRICH}" if method == "sliced" else ""
     if method == "bures":
         distance, note = beside, GELBRICH
     else:
         distance, note = _solve(_SOLVERS[method], ot, clouds, (projections, require_seed(seed), regularisation))
+    if not math.isfinite(distance):
+        raise TransportError(f"method={method!r} gave {distance}: the coordinates are out of its range, rescale them.")
     return Transport(distance, method, time.perf_counter() - start, note + why, beside)
 
 
@@ -157,6 +152,17 @@ def _cloud(name: str, mu: Ensemble) -> tuple[np.ndarray, np.ndarray]:
     if not (np.isfinite(w).all() and w.min() >= 0 and w.sum() > 0):
         raise TransportError(f"{name} has weights that are not finite and ≥ 0 with a positive sum.")
     return x[w > 0], w[w > 0] / w.sum()
+
+
+def _require_options(method: str, dim_mu: int, dim_nu: int, projections: int, regularisation: float) -> None:
+    if method not in ("auto", "bures", *_SOLVERS):
+        raise ConfigError(f"Unknown method {method!r}{closest(method, ('auto', 'bures', *_SOLVERS))}")
+    require_integer("projections", projections, low=1)
+    require_number("regularisation", regularisation, positive=True)
+    if dim_mu != dim_nu:
+        raise ShapeError(f"mu has dimension {dim_mu} and nu has {dim_nu}: no distance joins the two.")
+    if method == "1d" and dim_mu != 1:
+        raise ShapeError(f"method='1d' sorts numbers, but the ensembles have dimension {dim_mu}: use 'auto'.")
 
 
 def _choose(method: str, dim: int, n: int) -> tuple[str, str]:
@@ -257,7 +263,7 @@ def _self_potential(x: np.ndarray, a: np.ndarray, epsilon: float) -> np.ndarray:
     for _ in range(SINKHORN_ITERATIONS):
         update = -epsilon * logsumexp(kernel + f / epsilon, axis=1)
         f, change = (f + update) / 2, np.abs(f - update).max()
-        if change <= 1e-4 * SINKHORN_TOLERANCE * epsilon:
+        if change <= 1e-5 * SINKHORN_TOLERANCE * epsilon:
             return f
     raise TransportError("The Sinkhorn potential of an ensemble with itself did not converge: raise regularisation.")
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .. import ops
 from ..ensemble import Ensemble
-from ..errors import ConfigError
+from ..errors import ConfigError, DivergenceError
 from ..functional import Evaluation
 from ..ops import linalg
 from .base import Entropy, require_ridge
@@ -48,6 +48,8 @@ class _Precision:
         return values.clamp(min=0.0), vectors
 
     def _require_regular(self, values: Tensor) -> None:
+        if not bool(torch.isfinite(values).all()):
+            raise DivergenceError("LogDet: the covariance is not finite.")
         d, largest = self.mu.dim, float(values.max())
         rank = int((values > _SINGULAR * d * largest).sum())
         if self.ridge == 0.0 and rank < d:

@@ -1,0 +1,57 @@
+"""Closed forms of `theory.md` §7, in numpy alone."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+
+def ornstein_uhlenbeck(t, k, temperature, mean0, cov0):
+    """Mean and covariance of V = k|x|²/2 with Shannon T (and of log-det's empirical moments)."""
+    decay = math.exp(-k * t)
+    equilibrium = temperature / k * np.eye(len(mean0))
+    return mean0 * decay, equilibrium + (cov0 - equilibrium) * decay**2
+
+
+def euler_maruyama_variance(steps, h, k, temperature, v0):
+    """Variance of x' = (1 − kh) x + √(2Th) ξ after `steps` steps."""
+    a = (1 - k * h) ** 2
+    stationary = temperature / (k * (1 - k * h / 2))
+    return stationary + (v0 - stationary) * a**steps
+
+
+def mckean_vlasov_second_moment(a, b, temperature, n, h):
+    """Stationary E x² of Euler–Maruyama for V = a x²/2, W = b x²/2 with n particles."""
+
+    def s(rate):
+        return temperature / (rate * (1 - h * rate / 2))
+
+    return s(a) / n + (1 - 1 / n) * s(a + b)
+
+
+def aggregation_equilibrium(n):
+    """Zeros of the Hermite polynomial Hₙ over √n, ascending."""
+    return np.sort(np.polynomial.hermite.hermgauss(n)[0]) / math.sqrt(n)
+
+
+def barenblatt_quantiles_1d(n, t):
+    """Points at the quantiles (i + ½)/n of t^{−1/3}(0.360562 − x²/(12 t^{2/3}))₊."""
+    front = (9 * t) ** (1 / 3)
+    grid = np.linspace(-front, front, 200_001)
+    density = t ** (-1 / 3) * np.maximum(0.360562 - grid**2 / (12 * t ** (2 / 3)), 0)
+    mass = np.concatenate([[0], np.cumsum((density[1:] + density[:-1]) / 2 * np.diff(grid))])
+    return np.interp((np.arange(n) + 0.5) / n, mass / mass[-1], grid)
+
+
+def barenblatt_radii_2d(n, t):
+    """Radii at the quantiles of the planar profile, proportional to (R² − r²)₊ with R = 1.786488 t^{1/4}."""
+    radius = 1.786488 * t**0.25
+    q = (np.arange(n) + 0.5) / n
+    return radius * np.sqrt(1 - np.sqrt(1 - q))
+
+
+def ridge_optimum(z, y, lam):
+    """m* = (ZᵀZ/M + λI)⁻¹ Zᵀy/M."""
+    m, d = z.shape
+    return np.linalg.solve(z.T @ z / m + lam * np.eye(d), z.T @ y / m)

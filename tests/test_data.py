@@ -1,0 +1,358 @@
+"""Data sets: what comes in, how it is split and standardised, and the errors that name file, row and column."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn import datasets
+from sklearn.preprocessing import StandardScaler
+
+from wgf.data import TEACHER, Dataset, load, teacher_student
+from wgf.errors import ConfigError, ShapeError
+
+ROWS = "".join(f"{i},{(i * i) % 7},{0.5 * i - 3}\n" for i in range(30))
+
+
+def csv_file(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    path = folder / "table.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def npz_file(folder: Path, **arrays: Any) -> Path:
+    path = folder / "arrays.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def labelled(rows: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((rows, 3)), rng.integers(0, 3, rows)
+
+
+# ---------------------------------------------------------------------------------------------- sources
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "dim", "task", "classes"),
+    [
+        ("digits", 1797, 64, "classification", tuple(range(10))),
+        ("breast-cancer", 569, 30, "classification", ("malignant", "benign")),
+        ("breast_cancer", 569, 30, "classification", ("malignant", "benign")),
+        ("diabetes", 442, 10, "regression", ()),
+        ("teacher", TEACHER["samples"], TEACHER["dim"], "regression", ()),
+    ],
+)
+def test_data_sets_by_name(name: str, rows: int, dim: int, task: str, classes: tuple[object, ...]) -> None:
+    train, test = load(name)
+    assert len(train) + len(test) == rows
+    assert len(test) == pytest.approx(0.2 * rows, abs=1)
+    for part in (train, test):
+        assert isinstance(part, Dataset)
+        assert (part.task, part.classes, part.name) == (task, classes, name.replace("_", "-"))
+        assert part.x.dtype == torch.float64
+        assert part.x.shape == (len(part), dim)
+        assert part.y.shape == (len(part),)
+        assert part.y.dtype == (torch.int64 if classes else torch.float64)
+        assert len(part.feature_names) == dim
+        assert bool(torch.isfinite(part.x).all())
+
+
+def test_inputs_are_standardised_by_training_statistics_alone() -> None:
+    train, test = load("diabetes", seed=3)
+    raw_train, raw_test = load("diabetes", seed=3, standardise=False)
+    scaler = StandardScaler().fit(raw_train.x.numpy())
+    np.testing.assert_allclose(train.x.numpy(), scaler.transform(raw_train.x.numpy()), atol=1e-12)
+    np.testing.assert_allclose(test.x.numpy(), scaler.transform(raw_test.x.numpy()), atol=1e-12)
+    assert train.y_mean == pytest.approx(float(raw_train.y.mean()))
+    assert train.y_scale == pytest.approx(float(raw_train.y.std(unbiased=False)))
+    torch.testing.assert_close(test.y * test.y_scale + test.y_mean, raw_test.y)
+    assert (raw_train.y_mean, raw_train.y_scale) == (0.0, 1.0)
+
+
+def test_the_split_is_a_partition_of_the_source() -> None:
+    train, test = load("diabetes", standardise=False)
+    together = np.sort(np.concatenate([train.y.numpy(), test.y.numpy()]))
+    np.testing.assert_array_equal(together, np.sort(datasets.load_diabetes().target))
+
+
+def test_the_split_repeats_bit_for_bit_and_follows_the_seed() -> None:
+    first, again, other = (load("digits", seed=seed)[0] for seed in (5, 5, 6))
+    assert torch.equal(first.x, again.x)
+    assert torch.equal(first.y, again.y)
+    assert not torch.equal(first.y, other.y)
+
+
+def test_the_split_is_stratified(tmp_path: Path) -> None:
+    train, test = load("digits", test_fraction=0.3)
+    counts = np.bincount(datasets.load_digits().target)
+    assert np.all(np.abs(np.bincount(test.y.numpy()) - 0.3 * counts) <= 1)
+    # a class of one row goes to training, whatever the seed and the fraction
+    x, y = labelled()
+    y = np.where(y == 2, 1, y)
+    y[11] = 2
+    for seed in range(10):
+        train, test = load(npz_file(tmp_path, x=x, y=y), seed=seed, test_fraction=0.9)
+        assert set(train.y.tolist()) == {0, 1, 2}
+        assert 2 not in test.y
+
+
+def test_a_constant_column_becomes_zero(tmp_path: Path) -> None:
+    x, y = labelled()
+    x[:, 1] = 0.1
+    train, test = load(npz_file(tmp_path, x=x, y=y))
+    assert bool((train.x[:, 1] == 0).all())
+    assert bool((test.x[:, 1] == 0).all())
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_standardising_neither_overflows_nor_underflows(tmp_path: Path, scale: float) -> None:
+    x, y = labelled()
+    unit, _ = load(npz_file(tmp_path, x=x, y=y))
+    train, _ = load(npz_file(tmp_path, x=scale * x, y=y))
+    torch.testing.assert_close(train.x, unit.x, rtol=1e-10, atol=1e-12)
+
+
+def test_dataset_moves_floats_and_keeps_class_indices() -> None:
+    classes, _ = load("digits")
+    numbers, _ = load("diabetes")
+    assert classes.to("cpu", torch.float32).x.dtype == torch.float32
+    assert classes.to(dtype=torch.float32).y.dtype == torch.int64
+    assert numbers.to(dtype=torch.float32).y.dtype == torch.float32
+    assert numbers.x.dtype == torch.float64
+
+
+# ---------------------------------------------------------------------------------------------- teacher
+
+
+def test_teacher_student_is_the_network_it_says() -> None:
+    """With one neuron and y = a tanh(w·x + b), arctanh(y/a) is affine in x: recover w and b by least squares."""
+    x, y = teacher_student(200, 3, neurons=1, seed=2)
+    rng = np.random.Generator(np.random.Philox(2).jumped())
+    a, b, w = rng.standard_normal(1), rng.standard_normal(1), rng.standard_normal((1, 3)) / math.sqrt(3)
+    design = np.column_stack([x.numpy(), np.ones(200)])
+    solution = np.linalg.lstsq(design, np.arctanh(y.numpy() / a), rcond=None)[0]
+    np.testing.assert_allclose(solution, [*w[0], b[0]], atol=1e-9)
+
+
+def test_teacher_student_noise_is_what_it_adds() -> None:
+    (x, clean), (same, noisy) = (teacher_student(4000, 4, noise=noise, seed=1) for noise in (0.0, 0.5))
+    assert torch.equal(x, same)
+    # the sample deviation of 4000 normal numbers is known to 1/√8000 = 1.1 %
+    assert float((noisy - clean).std()) == pytest.approx(0.5, rel=5 * 0.011)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "erf", "sigmoid"])
+def test_teacher_student_activations(activation: str) -> None:
+    x, y = teacher_student(10, 2, activation=activation)
+    assert x.dtype == y.dtype == torch.float64
+    assert bool(torch.isfinite(y).all())
+
+
+def test_teacher_student_checks_its_arguments() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'tanh'"):
+        teacher_student(10, 2, activation="tahn")
+    with pytest.raises(ConfigError, match="samples = 0"):
+        teacher_student(0, 2)
+    with pytest.raises(ConfigError, match=r"noise = -1"):
+        teacher_student(10, 2, noise=-1)
+
+
+# ---------------------------------------------------------------------------------------------- CSV
+
+
+def test_csv_without_header_takes_the_last_column(tmp_path: Path) -> None:
+    train, test = load(csv_file(tmp_path, ROWS), standardise=False)
+    assert (train.task, train.feature_names, train.name) == ("regression", ("x0", "x1"), "table.csv")
+    rows = torch.cat([train.x, test.x])[:, 0].tolist()
+    assert sorted(rows) == [float(i) for i in range(30)]
+    torch.testing.assert_close(train.y, 0.5 * train.x[:, 0] - 3)
+
+
+@pytest.mark.parametrize("target", ["b", 1, -2])
+def test_csv_with_header_takes_the_target_by_name_or_index(tmp_path: Path, target: str | int) -> None:
+    path = csv_file(tmp_path, "\ufeffa, b ,c\n" + ROWS)  # with the byte-order mark that spreadsheets write
+    train, _ = load(path, target=target, standardise=False)
+    assert (train.task, train.classes, train.feature_names) == ("classification", (0, 1, 2, 4), ("a", "c"))
+    values = torch.tensor([train.classes[i] for i in train.y])
+    assert torch.equal(values, (train.x[:, 0] ** 2 % 7).long())
+
+
+def test_csv_text_targets_are_classes_in_sorted_order(tmp_path: Path) -> None:
+    text = "".join(f"{i},{'setosa' if i % 3 else 'iris, other'!r}\n".replace("'", '"') for i in range(12))
+    train, _ = load(csv_file(tmp_path, text), standardise=False)
+    assert (train.task, train.classes) == ("classification", ("iris, other", "setosa"))
+    assert torch.equal(train.y, (train.x[:, 0] % 3 > 0).long())
+
+
+def test_task_overrides_what_the_targets_suggest(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, ROWS)
+    assert load(path, target=1)[0].task == "classification"
+    forced, _ = load(path, target=1, task="regression")
+    assert (forced.task, forced.y.dtype, forced.classes) == ("regression", torch.float64, ())
+    assert load(csv_file(tmp_path, ROWS), target=0)[0].task == "regression"  # 30 distinct integers
+    mixed = csv_file(tmp_path, "1,2\n2,2\n3,2\n4,x\n5,x\n6,x\n")
+    assert load(mixed, task="classification")[0].classes == ("2", "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n1,2\n\n3,\n", r"table\.csv, line 4, column 'b': '', missing value"),
+        ("a,b\n1,2\nNaN,4\n", r"line 3, column 'a': 'NaN', missing value"),
+        ("1,2\n3,inf\n", r"line 2, column 'x1': 'inf', not a finite number"),
+        ("1,2\noops,4\n", r"line 2, column 'x0': 'oops', not a finite number"),
+        ("1,2\n1_000,4\n", r"line 2, column 'x0': '1_000', not a finite number"),
+        ("1,2\n3,four\n5,6\n", r"line 2, column 'x1': 'four', not a finite.*task='classification' reads"),
+        ("1,yes\n3,NA\n5,no\n", r"line 2, column 'x1': 'NA', missing value"),
+        ("a,b\n1,2\n3,4,5\n", r"line 3: 3 cells where the first line has 2"),
+        ("a,b\n1\n", r"line 2: 1 cells where the first line has 2"),
+        ("a,b\n", "at least one row of two columns"),
+        ("", "at least one row of two columns"),
+        ("1\n2\n", "at least one row of two columns"),
+        ('1,"2\n', "cannot be read as comma-separated text"),
+    ],
+)
+def test_csv_faults_name_line_and_column(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(csv_file(tmp_path, text))
+
+
+def test_csv_target_faults(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "age,income,income\n" + ROWS)
+    with pytest.raises(ConfigError, match=r"table\.csv has no column 'agee'; did you mean 'age'"):
+        load(path, target="agee")
+    with pytest.raises(ConfigError, match="more than one column 'income'"):
+        load(path, target="income")
+    with pytest.raises(ConfigError, match="target = 3: wanted an integer from -3 to 2"):
+        load(path, target=3)
+    with pytest.raises(ConfigError, match="names no columns: give the index of the target"):
+        load(csv_file(tmp_path, ROWS), target="age")
+    with pytest.raises(ConfigError, match=r"line 1, column 'x1': 'yes', not a finite number"):
+        load(csv_file(tmp_path, "1,yes\n2,no\n"), task="regression")
+    with pytest.raises(ConfigError, match="cannot be read as comma-separated text"):
+        load(csv_file(tmp_path, "é,ü\n1,2\n", encoding="latin-1"))
+
+
+# ---------------------------------------------------------------------------------------------- NPY and NPZ
+
+
+def test_npy_takes_a_target_column(tmp_path: Path) -> None:
+    table = np.arange(90).reshape(30, 3)
+    np.save(tmp_path / "table.npy", table)
+    train, _ = load(tmp_path / "table.npy", target=0, standardise=False)
+    assert (train.task, train.feature_names, train.x.dtype) == ("regression", ("x0", "x1"), torch.float64)
+    torch.testing.assert_close(train.x - train.y[:, None], torch.tensor([[1.0, 2.0]]).double().expand(len(train), 2))
+    assert torch.equal(load(str(tmp_path / "table.npy"), standardise=False)[0].y % 3, torch.full((24,), 2.0).double())
+
+
+def test_npz_takes_several_targets_and_undoes_each(tmp_path: Path) -> None:
+    x, _ = labelled()
+    y = np.column_stack([x[:, 0], 100 + 10 * x[:, 1]]).astype(np.float32)
+    train, test = load(npz_file(tmp_path, X=x, Y=y))
+    raw, _ = load(npz_file(tmp_path, X=x, Y=y), standardise=False)
+    assert (train.task, tuple(train.y.shape), tuple(test.y.shape)) == ("regression", (32, 2), (8, 2))
+    torch.testing.assert_close(train.y.mean(0), torch.zeros(2).double(), atol=1e-12, rtol=0)
+    torch.testing.assert_close(train.y * train.y_scale + train.y_mean, raw.y)
+    assert isinstance(train.to(dtype=torch.float32).y_mean, torch.Tensor)
+
+
+def test_npz_takes_text_labels_and_columns_of_one(tmp_path: Path) -> None:
+    x, y = labelled()
+    train, _ = load(npz_file(tmp_path, x=x, y=np.array(["b", "c", "a"])[y]))
+    assert train.classes == ("a", "b", "c")
+    assert load(npz_file(tmp_path, x=x, y=x[:, :1]))[0].y.ndim == 1
+    assert load(npz_file(tmp_path, x=x, y=y > 0))[0].classes == (0, 1)
+
+
+def test_npz_faults_name_what_was_found(tmp_path: Path) -> None:
+    x, y = labelled()
+    broken = x.copy()
+    broken[4, 2] = np.nan
+    infinite = x[:, 0].copy()
+    infinite[7] = np.inf
+    for arrays, error, message in [
+        ({"inputs": x, "y": y}, ConfigError, "wanted arrays x and y, found inputs, y"),
+        ({"x": x, "y": y[:-1]}, ShapeError, r"x \(40, 3\) and y \(39,\)"),
+        ({"x": x[:, 0], "y": y}, ShapeError, r"x \(40,\)"),
+        ({"x": x[:0], "y": y[:0]}, ShapeError, r"x \(0, 3\)"),
+        ({"x": x * 1j, "y": y}, ConfigError, "x has dtype complex128, wanted real numbers"),
+        ({"x": x, "y": y * 1j}, ConfigError, "y has dtype complex128"),
+        ({"x": x.astype(object), "y": y}, ConfigError, "cannot be read as arrays of numbers"),
+        ({"x": broken, "y": y}, ConfigError, "x is nan in row 4, column 2"),
+        ({"x": x, "y": infinite}, ConfigError, "y is inf in row 7"),
+    ]:
+        with pytest.raises(error, match=message):
+            load(npz_file(tmp_path, **arrays))
+
+
+def test_npy_faults(tmp_path: Path) -> None:
+    path = tmp_path / "table.npy"
+    np.save(path, np.arange(4.0))
+    with pytest.raises(ShapeError, match=r"shape \(4,\), wanted \(M, D \+ 1\)"):
+        load(path)
+    np.save(path, np.eye(4))
+    with pytest.raises(ConfigError, match="names no columns"):
+        load(path, target="y")
+    np.save(path, np.array([[1, "a"]], dtype=object), allow_pickle=True)
+    with pytest.raises(ConfigError, match="cannot be read as arrays of numbers"):
+        load(path)
+    for garbage in (b"", b"not an array"):
+        path.write_bytes(garbage)
+        with pytest.raises(ConfigError, match=r"table\.npy: cannot be read as arrays of numbers"):
+            load(path)
+    zipped = tmp_path / "broken.npz"
+    zipped.write_bytes(b"PK\x03\x04 broken")
+    with pytest.raises(ConfigError, match="cannot be read as arrays of numbers"):
+        load(zipped)
+
+
+# ---------------------------------------------------------------------------------------------- what is refused
+
+
+def test_sources_that_do_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"Unknown data set 'digist'.*did you mean 'digits'"):
+        load("digist")
+    with pytest.raises(ConfigError, match=r"nowhere\.csv: no such file"):
+        load(tmp_path / "nowhere.csv")
+    with pytest.raises(ConfigError, match="wanted the name of a data set or a path"):
+        load(7)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="target = 0 picks a column"):
+        load("digits", target=0)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, math.nan, "half"])
+def test_test_fraction_is_strictly_between_zero_and_one(fraction: float) -> None:
+    with pytest.raises(ConfigError, match="test_fraction"):
+        load("digits", test_fraction=fraction)
+
+
+def test_options_are_checked() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'regression'"):
+        load("digits", task="regresion")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="seed = -1"):
+        load("digits", seed=-1)
+
+
+def test_tasks_that_the_targets_cannot_serve(tmp_path: Path) -> None:
+    x, y = labelled()
+    for targets, task, message in [
+        (x[:, 0], "classification", "wants text or integers, not"),
+        (x[:, :2], "classification", r"y has shape \(40, 2\)"),
+        (0 * y, "classification", "wants two classes or more"),
+        (y.astype(str), "regression", "wants numeric targets, the first is"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            load(npz_file(tmp_path, x=x, y=targets), task=task)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("rows", "fraction"), [(1, 0.5), (2, 0.5), (3, 0.1)])
+def test_too_few_rows_to_split(tmp_path: Path, rows: int, fraction: float) -> None:
+    x = np.random.default_rng(1).standard_normal((rows, 2))
+    with pytest.raises(ConfigError, match=f"{rows} rows are too few to split"):
+        load(npz_file(tmp_path, x=x, y=x[:, 0]), test_fraction=fraction)

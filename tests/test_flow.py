@@ -1,0 +1,460 @@
+"""solve(): orders, the ledger and its closure, continuation, records, stops and failures."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import wgf
+from wgf import kernels as K
+from wgf.errors import ConfigError, DivergenceError, ResourceError, WgfError, WgfWarning
+from wgf.noise import NoiseSource
+from wgf.protocol import Solver
+from wgf.solvers import REGISTRY, Euler, Heun, Langevin, RungeKutta4
+
+# steps are coarse on purpose here; that the ledger says so is a test of its own below
+pytestmark = pytest.mark.filterwarnings("ignore::wgf.errors.WgfWarning")
+
+
+def start(n=12, d=2, seed=1, cov=0.8):
+    return wgf.Ensemble.gaussian(n, d, cov=cov, seed=seed)
+
+
+def free_energy():
+    """Nonlinear, interacting, with an entropy; smooth, so that orders show."""
+    return wgf.Potential(lambda x: (x**4).sum(1) / 4) + wgf.Interaction(K.Gaussian(1.0)) - 0.3 * wgf.LogDet()
+
+
+def slope(hs, errors):
+    return float(np.polyfit(np.log(hs), np.log(errors), 1)[0])
+
+
+# ------------------------------------------------------------------------------------------------- orders
+
+
+@pytest.mark.parametrize("scheme", [Euler, Heun, RungeKutta4])
+def test_order_of_deterministic_schemes(scheme):
+    """The log–log slope of the final error is the order, within .15; time-dependent coefficients included."""
+    F = free_energy() + (lambda t: math.sin(3 * t)) * wgf.Quadratic(0.5)
+    mu = start(cov=0.2)
+    truth = wgf.solve(F, mu, RungeKutta4(), dt=1 / 512, t_end=1.0, record_every=2000).ensemble.x
+    hs = [1 / 16, 1 / 32, 1 / 64]
+    errors = [float((wgf.solve(F, mu, scheme(), dt=h, t_end=1.0).ensemble.x - truth).norm()) for h in hs]
+    assert slope(hs, errors) == pytest.approx(scheme.order, abs=0.15)
+
+
+class SharedPath(NoiseSource):
+    """One Brownian path for several step sizes: a step of m fine steps gets the scaled sum of their increments."""
+
+    def __init__(self, seed, steps):
+        self._noise, self._steps = wgf.Noise(seed), steps
+
+    def normal(self, ids, step, dim, stream=0):
+        fine = [self._noise.normal(ids, step * self._steps + k, dim, stream) for k in range(self._steps)]
+        return torch.stack(fine).sum(0) / math.sqrt(self._steps)
+
+    def uniform(self, ids, step, dim, stream=0):
+        return self._noise.uniform(ids, step, dim, stream)
+
+
+def test_langevin_has_strong_order_one_for_additive_noise():
+    """On shared paths the error at t = 1 against h = 1/1024 falls with slope 1 (order ½ would give .5)."""
+    F = wgf.Potential(lambda x: (x**4).sum(1) / 4) + wgf.Interaction(K.Gaussian(1.0)) - 0.2 * wgf.Shannon()
+    mu = start(40, 1, cov=0.2)
+
+    def end(fine_steps):
+        h = fine_steps / 1024
+        return wgf.solve(F, mu, Langevin(), dt=h, t_end=1.0, noise=SharedPath(3, fine_steps), record_every=1000).ensemble.x
+
+    truth, hs, errors = end(1), [], []
+    for steps in (8, 16, 32):
+        hs.append(steps / 1024)
+        errors.append(float((end(steps) - truth).norm()))
+    assert slope(hs, errors) == pytest.approx(1.0, abs=0.15)
+
+
+# ------------------------------------------------------------------------------------------------- the ledger
+
+
+def driven():
+    """Coefficients and a centre that move."""
+    return (
+        free_energy()
+        + wgf.Quadratic(2.0, center=lambda t: math.sin(2 * t))
+        - (lambda t: 0.1 * (1 + t)) * wgf.Variance()
+        + (lambda t: math.cos(t)) * wgf.Quadratic(0.3)
+    )
+
+
+@pytest.mark.parametrize("every", [1, 7])
+def test_ledger_identity_and_terms(every):
+    """F_{k+1} − F_k = W − Q and F = Σ terms = E − T·S to rounding, also when records are sparse."""
+    sol = wgf.solve(driven(), start(), Heun(), dt=0.02, t_end=1.0, record_every=every)
+    book = sol.ledger
+    change = book["work"] - book["released"]
+    np.testing.assert_allclose(np.diff(book["free_energy"]), change[1:], atol=1e-13)
+    np.testing.assert_allclose(sum(book[c] for c in book if c.startswith("term:")), book["free_energy"], atol=1e-13)
+    np.testing.assert_allclose(book["energy"] - book["temperature"] * book["entropy"], book["free_energy"], atol=1e-13)
+    assert book["work"][0] == book["released"][0] == 0.0
+    assert book["t"].dtype == np.float64
+    assert book["t"].ndim == 1
+    fine = wgf.solve(driven(), start(), Heun(), dt=0.02, t_end=1.0, record_every=1).ledger
+    assert book["work"].sum() == pytest.approx(fine["work"].sum(), abs=1e-13)
+    assert book["dissipated"].sum() == pytest.approx(fine["dissipated"].sum(), rel=1e-13)
+
+
+def test_work_is_defined_by_the_two_ends_of_each_step():
+    """W_k = ½[(F_{k+1} − F_k)(μ_k) + (F_{k+1} − F_k)(μ_{k+1})], computed here from the definition."""
+    F, h = driven(), 0.05
+    sol = wgf.solve(F, start(), Heun(), dt=h, t_end=0.25, record_every=1, trajectory_every=1)
+    for k in range(5):
+        now, then = F.at(k * h), F.at((k + 1) * h)
+        ends = [wgf.Ensemble(sol.trajectory[j]) for j in (k, k + 1)]
+        want = 0.5 * sum(float(then.value(mu) - now.value(mu)) for mu in ends)
+        assert sol.ledger["work"][k + 1] == pytest.approx(want, abs=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "F", "order"),
+    [
+        (Euler, free_energy, 1), (Heun, free_energy, 2), (RungeKutta4, free_energy, 4),
+        (Euler, driven, 1), (Heun, driven, 2), (RungeKutta4, driven, 2),
+    ],
+)  # fmt: skip
+def test_closure_falls_at_the_stated_order(scheme, F, order):
+    """O(h^p), and O(h^min(p,2)) when driven: the median over the steps to t = ½."""
+    hs = [1 / 16, 1 / 32, 1 / 64]
+    closures = []
+    for h in hs:
+        book = wgf.solve(F(), start(cov=0.2), scheme(), dt=h, t_end=0.5, record_every=1).ledger
+        closures.append(np.median(np.abs(book["closure"][1:])))
+    assert slope(hs, closures) == pytest.approx(order, abs=0.35)
+
+
+@pytest.mark.parametrize("scheme", [Euler, Heun, RungeKutta4])
+def test_moving_centre(scheme):
+    """V = k|x − ct|²/2 in the steady state: lag |c|/k, work per time |c|² = dissipation, to rounding (theory §4)."""
+    k, c, h = 2.0, np.array([0.3, -0.4]), 0.05
+    mu = wgf.Ensemble(np.repeat(-c[None] / k, 5, axis=0))
+    F = wgf.Quadratic(k, center=lambda t: c * t)
+    sol = wgf.solve(F, mu, scheme(), dt=h, t_end=1.0, record_every=1)
+    lag = c * 1.0 - sol.ensemble.mean().numpy()
+    np.testing.assert_allclose(lag, c / k, atol=1e-14)
+    np.testing.assert_allclose(sol.ledger["work"][1:] / h, 0.25, atol=1e-13)
+    np.testing.assert_allclose(sol.ledger["dissipation"], 0.25, atol=1e-13)
+    np.testing.assert_allclose(sol.ledger["closure"][1:], 0.0, atol=1e-12)
+
+
+def test_force_columns_from_their_definitions():
+    mu, temperature = start(), 0.3
+    E = wgf.Potential(lambda x: (x**4).sum(1) / 4) + wgf.Interaction(K.Gaussian(1.0))
+    book = wgf.solve(E - temperature * wgf.LogDet(), mu, Euler(), dt=0.01, t_end=0.01).ledger
+    e, s = E.gradient(mu).numpy(), wgf.LogDet().gradient(mu).numpy()
+
+    def inner(a, b):
+        return float((a * b).sum(1).mean())
+
+    G, information = math.sqrt(inner(e, e)), temperature * math.sqrt(inner(s, s))
+    want = {
+        "loss_force": G,
+        "information_force": information,
+        "force_ratio": information / G,
+        "alignment": -temperature * inner(s, e) / (G * information),
+        "entropy_production": inner(s, temperature * s - e),
+        "dissipation": inner(temperature * s - e, temperature * s - e),
+    }
+    for name, value in want.items():
+        assert book[name][0] == pytest.approx(value, rel=1e-12), name
+
+
+def test_equilibrium_has_ratio_one_and_alignment_minus_one():
+    """At the minimum of Quadratic − T LogDet the forces cancel, D = 0 and the closure is NaN rather than noise."""
+    mu = wgf.Ensemble.gaussian(50, 2, seed=1)
+    sol = wgf.solve(wgf.Quadratic(1.0) - 0.5 * wgf.LogDet(), mu, RungeKutta4(), dt=0.1, t_end=30.0)
+    last = sol.ledger.row(-1)
+    assert last["force_ratio"] == pytest.approx(1.0, rel=1e-9)
+    assert last["alignment"] == pytest.approx(-1.0, rel=1e-9)
+    assert math.isnan(last["closure"])
+    assert abs(last["closure_total"]) < 1e-2
+
+
+def test_without_entropy_the_information_force_is_zero():
+    book = wgf.solve(wgf.Quadratic(), start(), Heun(), dt=0.1, t_end=0.5).ledger
+    assert (book["information_force"] == 0).all()
+    assert np.isnan(book["entropy"]).all()
+    assert "no entropy term" in book.notes["entropy"]
+
+
+def test_several_entropies_keep_the_energy_balance():
+    F = wgf.Quadratic() - 0.2 * wgf.LogDet() - 0.1 * wgf.Variance()
+    row = wgf.solve(F, start(), Heun(), dt=0.1, t_end=0.5).ledger.row(-1)
+    assert row["temperature"] == pytest.approx(0.3)
+    assert row["free_energy"] == pytest.approx(row["energy"] - 0.3 * row["entropy"], rel=1e-12)
+
+
+def test_langevin_ledger_is_an_estimate_with_an_error_bar():
+    """OU from N(0, 4): F, S and D against the Gaussian's own; the cumulative closure lies within its standard error × 5."""
+    mu = wgf.Ensemble.gaussian(20_000, 1, cov=4.0, seed=2)
+    sol = wgf.solve(wgf.Quadratic(1.0) - 1.0 * wgf.Shannon(), mu, Langevin(), dt=0.01, t_end=1.0, record_every=5, seed=3)
+    book = sol.ledger
+    variance = 1.0 + 3.0 * np.exp(-2 * book["t"])
+    entropy = 0.5 * np.log(2 * math.pi * math.e * variance)
+    np.testing.assert_allclose(book["entropy"], entropy, atol=5 * 0.9 / math.sqrt(5000))
+    np.testing.assert_allclose(book["free_energy"], variance / 2 - entropy, atol=0.12)
+    rate = variance - 2 + 1 / variance  # ∫|x − x/v|² ρ
+    np.testing.assert_allclose(book["dissipation"][:10], rate[:10], rtol=0.2)
+    assert "Kozachenko" in book.notes["entropy"]
+    assert "cumulative" in book.notes["closure"]
+    assert abs(book["closure"][-1]) < 5 * book["closure_error"][-1] + 0.1
+
+
+def test_langevin_in_high_dimension_says_why_there_is_no_entropy():
+    book = wgf.solve(wgf.Quadratic() - 0.1 * wgf.Shannon(), start(16, 40), Langevin(), dt=0.1, t_end=0.5).ledger
+    assert np.isnan(book["entropy"]).all()
+    assert np.isfinite(book["loss_force"]).all()
+    assert "dimension 40" in book.notes["entropy"]
+
+
+def test_minibatch_ledger_uses_the_full_batch():
+    rng = np.random.default_rng(0)
+    z, y = rng.normal(size=(60, 3)), rng.normal(size=60)
+    full, part = wgf.NetworkRisk(z, y), wgf.NetworkRisk(z, y, batch=6)
+    mu = full.initial(40, seed=1)
+    sol = wgf.solve(part + 1e-3 * wgf.Quadratic(), mu, Euler(), dt=0.5, t_end=20.0, seed=4)
+    assert sol.ledger["term:NetworkRisk"][-1] == pytest.approx(float(full.value(sol.ensemble)), rel=1e-12)
+    again = wgf.solve(part + 1e-3 * wgf.Quadratic(), mu, Euler(), dt=0.5, t_end=20.0, seed=4)
+    other = wgf.solve(part + 1e-3 * wgf.Quadratic(), mu, Euler(), dt=0.5, t_end=20.0, seed=5)
+    assert torch.equal(sol.ensemble.x, again.ensemble.x)
+    assert not torch.equal(sol.ensemble.x, other.ensemble.x)
+    assert sol.ledger["free_energy"][-1] < sol.ledger["free_energy"][0]
+
+
+def test_a_coarse_step_is_reported():
+    with pytest.warns(WgfWarning, match="smaller dt"):
+        wgf.solve(wgf.Quadratic(1.0), start(), Euler(), dt=0.8, t_end=8.0)
+
+
+def test_ledger_is_a_table():
+    sol = wgf.solve(free_energy(), start(), Heun(), dt=0.1, t_end=1.0)
+    frame = sol.ledger.to_pandas()
+    assert list(frame.columns) == list(sol.ledger.columns)
+    assert len(frame) == sol.ledger.rows == 11
+    assert "free_energy" in repr(sol.ledger)
+    with pytest.raises(KeyError, match="did you mean 'entropy'"):
+        sol.ledger["entropie"]
+
+
+# ------------------------------------------------------------------------------------------------- contract
+
+
+SCHEMES = [pytest.param(scheme(), id=name) for name, scheme in REGISTRY.items()]
+
+
+def problem(solver: Solver):
+    """Minibatches, drive, interaction and, where the scheme can, noise."""
+    rng = np.random.default_rng(0)
+    F = wgf.NetworkRisk(rng.normal(size=(30, 2)), rng.normal(size=30), batch=7) + wgf.Interaction(K.Gaussian(1.0))
+    F = F - (lambda t: 0.1 * (1 + t)) * wgf.LogDet() - 0.05 * wgf.Blob("silverman")
+    return F - 0.05 * wgf.Shannon() if solver.stochastic else F
+
+
+@pytest.mark.parametrize("solver", SCHEMES)
+@pytest.mark.parametrize("cut", [1, 7])
+def test_continuing_equals_the_unbroken_run(solver, cut):
+    F, mu = problem(solver), start(60, 4)
+    whole = wgf.solve(F, mu, solver, dt=0.1, t_end=2.0, seed=6)
+    first = wgf.solve(F, mu, solver, dt=0.1, t_end=cut * 0.1, seed=6)
+    second = wgf.solve(F, mu, solver, dt=0.1, t_end=2.0, state=first.state)
+    assert torch.equal(whole.ensemble.x, second.ensemble.x)
+    assert second.ledger["t"][-1] == 2.0
+    assert second.state.step == whole.state.step == 20
+    assert whole.ledger["free_energy"][-1] == second.ledger["free_energy"][-1]
+    with pytest.raises(ConfigError, match="continues a run with seed 6"):
+        wgf.solve(F, mu, solver, dt=0.1, t_end=3.0, state=first.state, seed=9)
+
+
+@pytest.mark.parametrize("solver", SCHEMES)
+def test_scheme_contract(solver):
+    """Input unchanged, nothing aliased, same bits for one and two threads, permutation equivariance, float32."""
+    F, mu = problem(solver), start(60, 4)
+    before = mu.x.clone()
+    sol = wgf.solve(F, mu, solver, dt=0.1, t_end=0.5, seed=6, trajectory_every=1)
+    assert torch.equal(mu.x, before)
+    pointers = {frame.data_ptr() for frame in sol.trajectory} | {mu.x.data_ptr(), sol.ensemble.x.data_ptr()}
+    assert len(pointers) == len(sol.trajectory) + 2
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1 if threads > 1 else 2)
+        assert torch.equal(wgf.solve(F, mu, solver, dt=0.1, t_end=0.5, seed=6).ensemble.x, sol.ensemble.x)
+    finally:
+        torch.set_num_threads(threads)
+    order = torch.randperm(60, generator=torch.Generator().manual_seed(1))
+    permuted = wgf.solve(F, mu.select(order), solver, dt=0.1, t_end=0.5, seed=6).ensemble
+    torch.testing.assert_close(permuted.x, sol.ensemble.x[order], rtol=1e-9, atol=1e-10)
+    assert torch.equal(permuted.ids, order)
+    single = wgf.solve(F, mu.to(dtype=torch.float32), solver, dt=0.1, t_end=0.5, seed=6).ensemble
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single.x.double(), sol.ensemble.x, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("solver", SCHEMES)
+def test_one_particle_in_one_dimension(solver):
+    sol = wgf.solve(wgf.Quadratic(), wgf.Ensemble([[1.0]]), solver, dt=0.01, t_end=1.0)
+    assert float(sol.ensemble.x) == pytest.approx(math.exp(-1), rel=0.01)
+
+
+@pytest.mark.parametrize("solver", SCHEMES)
+def test_weights_are_respected(solver):
+    """Two thirds of the mass at one place equals two of three particles there."""
+    F = wgf.Quadratic(0.5) + wgf.Interaction(K.QuadraticKernel(1.0))
+    weighted = wgf.solve(F, wgf.Ensemble([[0.0], [3.0]], [2 / 3, 1 / 3]), solver, dt=0.1, t_end=1.0).ensemble
+    plain = wgf.solve(F, wgf.Ensemble([[0.0], [0.0], [3.0]]), solver, dt=0.1, t_end=1.0).ensemble
+    torch.testing.assert_close(weighted.x, plain.x[1:], rtol=1e-12, atol=1e-13)
+
+
+def test_registry_names_the_nearest_scheme():
+    with pytest.raises(ConfigError, match="did you mean 'Heun'"):
+        wgf.solvers.by_name("heun")
+
+
+# ------------------------------------------------------------------------------------------------- records and stops
+
+
+def test_steps_records_and_trajectory():
+    sol = wgf.solve(wgf.Quadratic(), start(), Euler(), dt=0.3, t_end=1.0, t0=0.1, record_every=2, trajectory_every=3)
+    np.testing.assert_allclose(sol.ledger["t"], [0.1, 0.7, 1.0])
+    np.testing.assert_allclose(sol.trajectory_times, [0.1, 1.0])
+    assert sol.trajectory.shape == (2, 12, 2)
+    assert sol.ledger["t"][-1] == 1.0
+    x = start().x
+    np.testing.assert_allclose(sol.ensemble.x, x * 0.7**3, rtol=1e-12)  # three steps of .3; .9/.3 is whole but for rounding
+    shortened = wgf.solve(wgf.Quadratic(), start(), Euler(), dt=0.3, t_end=1.0).ensemble
+    np.testing.assert_allclose(shortened.x, x * 0.7**3 * 0.9, rtol=1e-12)
+    assert wgf.solve(wgf.Quadratic(), start(), Euler(), dt=0.001, t_end=1.0).ledger.rows == 101
+    nothing = wgf.solve(wgf.Quadratic(), start(), Euler(), dt=0.1, t_end=0.0)
+    assert nothing.ledger.rows == 1
+    assert torch.equal(nothing.ensemble.x, x)
+
+
+def test_observers_and_until():
+    def spread(mu):
+        return mu.covariance().trace()
+
+    sol = wgf.solve(
+        wgf.Quadratic(), start(), Heun(), dt=0.05, t_end=10.0, observers=[spread], record_every=1,
+        until=lambda row: row["spread"] < 0.5,
+    )  # fmt: skip
+    assert sol.status == wgf.Status.CONVERGED
+    assert sol.status.ok
+    assert sol.ledger["spread"][-1] < 0.5 <= sol.ledger["spread"][-2]
+    assert sol.state.t < 10.0
+    named = wgf.solve(wgf.Quadratic(), start(), Heun(), dt=0.5, t_end=1.0, observers={"spread of x": spread})
+    assert named.ledger["spread of x"][0] == pytest.approx(float(spread(start())))
+
+
+def test_progress_lines(capsys):
+    from wgf.progress import LineProgress
+
+    wgf.solve(wgf.Quadratic(), start(), Heun(), dt=0.1, t_end=1.0, progress=LineProgress(interval=0.0))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 10
+    assert lines[4].startswith("5/10 steps  t = 0.5  F = ")
+    assert "s left" in lines[4]
+
+
+def test_solution_plots_and_prints():
+    sol = wgf.solve(free_energy(), start(), Heun(), dt=0.1, t_end=1.0)
+    assert "COMPLETED" in repr(sol)
+    figure = sol.plot()
+    assert len(figure.axes) >= 3
+
+
+# ------------------------------------------------------------------------------------------------- failures
+
+
+def test_divergence_names_step_time_particle_and_term_and_keeps_the_last_good_state():
+    F = wgf.Potential(lambda x: (x**4).sum(1)).named("quartic") + wgf.Quadratic()
+    mu = wgf.Ensemble([[0.1], [40.0], [0.2]])
+    with pytest.raises(DivergenceError, match=r"step \d+, t = [\d.]+: .*particle 1") as caught:
+        wgf.solve(F, mu, Euler(), dt=0.1, t_end=10.0)
+    partial = caught.value.solution
+    assert partial.status == wgf.Status.DIVERGED
+    assert torch.isfinite(partial.ensemble.x).all()
+    assert partial.ledger.rows >= 1
+    quiet = wgf.solve(F, mu, Euler(), dt=0.1, t_end=10.0, throw=False)
+    assert not quiet.status.ok
+    assert "step" in quiet.status.message
+    assert torch.equal(quiet.ensemble.x, partial.ensemble.x)
+
+
+def test_a_term_that_overflows_is_named():
+    F = wgf.Quadratic() + wgf.from_function(lambda x, w: (w @ torch.exp(x**2)).sum(), name="steep")
+    with pytest.raises(DivergenceError, match="the force of steep is not finite at particle 0"):
+        wgf.solve(F, wgf.Ensemble([[30.0]]), Euler(), dt=0.1, t_end=1.0)
+
+
+def test_a_failure_of_a_term_on_the_way_keeps_the_solution():
+    """A collapsing covariance without ridge: a typed error with the state before it."""
+    F = 1e3 * wgf.Quadratic() - 0.0 * wgf.LogDet()
+    with pytest.raises(WgfError, match="give a ridge") as caught:
+        wgf.solve(F, wgf.Ensemble([[1.0, 0.0], [0.0, 1.0], [2.0, 2.0]]), Euler(), dt=1e-3, t_end=1.0)
+    assert caught.value.solution.status == wgf.Status.FAILED
+
+
+def test_step_limit():
+    with pytest.raises(ResourceError, match="max_steps = 5") as caught:
+        wgf.solve(wgf.Quadratic(), start(), Euler(), dt=0.1, t_end=1.0, max_steps=5)
+    assert caught.value.solution.state.step == 5
+    assert wgf.solve(wgf.Quadratic(), start(), Euler(), dt=0.1, t_end=1.0, max_steps=5, throw=False).status == (
+        wgf.Status.STEP_LIMIT
+    )
+
+
+def test_interruption_keeps_the_solution():
+    def stop(mu):
+        if mu.covariance().trace() < 1.0:
+            raise KeyboardInterrupt
+        return 0.0
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        wgf.solve(wgf.Quadratic(), start(), Euler(), dt=0.1, t_end=5.0, observers=[stop])
+    assert caught.value.solution.status == wgf.Status.INTERRUPTED
+    assert caught.value.solution.ledger.rows > 1
+
+
+@pytest.mark.parametrize("dt", [0, -1.0, math.nan, math.inf, "0.1", True, None])
+def test_bad_dt(dt):
+    with pytest.raises(ConfigError, match="dt = .*positive number"):
+        wgf.solve(wgf.Quadratic(), start(), Euler(), dt=dt, t_end=1.0)
+
+
+def test_solve_refuses_what_it_cannot_do():
+    mu, F, euler = start(), wgf.Quadratic(), Euler()
+    with pytest.raises(ConfigError, match=r"deterministic.*Langevin.*LogDet, Variance, LogVariance, Blob"):
+        wgf.solve(F - 0.1 * wgf.Shannon(), mu, Heun(), dt=0.1, t_end=1.0)
+    with pytest.raises(ConfigError, match="temperature -0.1 of LogDet at t = 0"):
+        wgf.solve(F + 0.1 * wgf.LogDet(), mu, euler, dt=0.1, t_end=1.0)
+    with pytest.raises(ConfigError, match="temperature .* of LogDet at t = 0.6"):
+        wgf.solve(F - (lambda t: 0.5 - t) * wgf.LogDet(), mu, euler, dt=0.1, t_end=1.0)
+    with pytest.raises(ConfigError, match="before the start"):
+        wgf.solve(F, mu, euler, dt=0.1, t_end=-1.0)
+    with pytest.raises(ConfigError, match="wanted an instance, Euler"):
+        wgf.solve(F, mu, Euler, dt=0.1, t_end=1.0)
+    with pytest.raises(ConfigError, match="wanted a scheme"):
+        wgf.solve(F, mu, "Euler", dt=0.1, t_end=1.0)
+    with pytest.raises(ConfigError, match="wanted a wgf.Ensemble"):
+        wgf.solve(F, mu.x, euler, dt=0.1, t_end=1.0)
+    with pytest.raises(ConfigError, match="wanted a term"):
+        wgf.solve(lambda x: x, mu, euler, dt=0.1, t_end=1.0)
+    with pytest.raises(ConfigError, match="fixed steps"):
+        wgf.solve(F, mu, euler, dt=0.1, t_end=1.0, rtol=1e-3)
+    for seed in (-1, 2**64, 1.5, True, "0"):
+        with pytest.raises(ConfigError, match="seed = "):
+            wgf.solve(F, mu, euler, dt=0.1, t_end=1.0, seed=seed)
+    with pytest.raises(ConfigError, match="record_every = 0"):
+        wgf.solve(F, mu, euler, dt=0.1, t_end=1.0, record_every=0)
+    with pytest.raises(ConfigError, match="observer"):
+        wgf.solve(F, mu, euler, dt=0.1, t_end=1.0, observers={"a": 3})
