@@ -18,7 +18,7 @@ def by_name(name: str) -> Solver:
     """The scheme called `name` with its default settings."""
     if name not in REGISTRY:
         raise ConfigError(f"solver {name!r}{closest(name, REGISTRY)}")
-    return REGISTRY[name]()  # type: ignore[no-any-return]
+    return REGISTRY[name]()
 
 
 __all__ = ["REGISTRY", "Euler", "Heun", "Langevin", "RungeKutta4", "by_name"]

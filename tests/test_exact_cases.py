@@ -1,4 +1,4 @@
-"""The exact cases of `theory.md` §7. Statistical tests allow 5 standard errors: a false alarm of 6e-7 at a fixed seed."""
+"""The exact cases of `theory.md` §7; statistical tests allow 5 standard errors (false alarm 6e-7, fixed seed)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 from scipy.integrate import solve_ivp
+from wgf.solvers import Heun, Langevin, RungeKutta4
 
 import wgf
 from wgf import kernels as K
-from wgf.solvers import Heun, Langevin, RungeKutta4
 
 
 def moments(mu):
@@ -24,7 +24,7 @@ def within(sample_mean, want, standard_error):
 
 
 def test_case_1_ornstein_uhlenbeck_by_langevin():
-    """Euler–Maruyama's own law, started from N(3, 4); a wrong noise amplitude of 1 % would be seen at 40 000 particles."""
+    """Euler–Maruyama's own law, started from N(3, 4); noise wrong by 1 % would be seen at 40 000 particles."""
     k, temperature, h, steps, n = 2.0, 0.7, 0.1, 12, 40_000
     mu = wgf.Ensemble.gaussian(n, 1, mean=3.0, cov=4.0, seed=5)
     F = wgf.Quadratic(k) - temperature * wgf.Shannon()
@@ -59,9 +59,7 @@ def test_case_2_with_a_ridge():
     mu = wgf.Ensemble.gaussian(50, 1, cov=3.0, seed=3)
     sol = wgf.solve(wgf.Quadratic(k) - temperature * wgf.LogDet(ridge), mu, RungeKutta4(), dt=0.01, t_end=t)
     v0 = float(mu.covariance())
-    truth = solve_ivp(
-        lambda _, v: -2 * k * v + 2 * temperature * v / (v + ridge), (0, t), [v0], rtol=1e-12, atol=1e-13
-    )
+    truth = solve_ivp(lambda _, v: -2 * k * v + 2 * temperature * v / (v + ridge), (0, t), [v0], rtol=1e-12, atol=1e-13)
     assert float(sol.ensemble.covariance()) == pytest.approx(truth.y[0, -1], rel=1e-9)
 
 
@@ -192,4 +190,6 @@ def test_torch_terms_compose_with_autograd():
         return 0.5 * torch.logdet(ops.covariance(x, w, mean))
 
     mu = wgf.Ensemble.gaussian(30, 3, seed=1)
-    torch.testing.assert_close(wgf.from_function(log_det).gradient(mu), wgf.LogDet().gradient(mu), rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(
+        wgf.from_function(log_det).gradient(mu), wgf.LogDet().gradient(mu), rtol=1e-10, atol=1e-12
+    )

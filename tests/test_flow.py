@@ -7,13 +7,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from wgf.solvers import REGISTRY, Euler, Heun, Langevin, RungeKutta4
 
 import wgf
 from wgf import kernels as K
 from wgf.errors import ConfigError, DivergenceError, ResourceError, WgfError, WgfWarning
 from wgf.noise import NoiseSource
 from wgf.protocol import Solver
-from wgf.solvers import REGISTRY, Euler, Heun, Langevin, RungeKutta4
 
 # steps are coarse on purpose here; that the ledger says so is a test of its own below
 pytestmark = pytest.mark.filterwarnings("ignore::wgf.errors.WgfWarning")
@@ -67,7 +67,9 @@ def test_langevin_has_strong_order_one_for_additive_noise():
 
     def end(fine_steps):
         h = fine_steps / 1024
-        return wgf.solve(F, mu, Langevin(), dt=h, t_end=1.0, noise=SharedPath(3, fine_steps), record_every=1000).ensemble.x
+        return wgf.solve(
+            F, mu, Langevin(), dt=h, t_end=1.0, noise=SharedPath(3, fine_steps), record_every=1000
+        ).ensemble.x
 
     truth, hs, errors = end(1), [], []
     for steps in (8, 16, 32):
@@ -196,9 +198,11 @@ def test_several_entropies_keep_the_energy_balance():
 
 
 def test_langevin_ledger_is_an_estimate_with_an_error_bar():
-    """OU from N(0, 4): F, S and D against the Gaussian's own; the cumulative closure lies within its standard error × 5."""
+    """OU from N(0, 4): F, S and D against the Gaussian's own; the closure lies within 5 standard errors."""
     mu = wgf.Ensemble.gaussian(20_000, 1, cov=4.0, seed=2)
-    sol = wgf.solve(wgf.Quadratic(1.0) - 1.0 * wgf.Shannon(), mu, Langevin(), dt=0.01, t_end=1.0, record_every=5, seed=3)
+    sol = wgf.solve(
+        wgf.Quadratic(1.0) - 1.0 * wgf.Shannon(), mu, Langevin(), dt=0.01, t_end=1.0, record_every=5, seed=3
+    )
     book = sol.ledger
     variance = 1.0 + 3.0 * np.exp(-2 * book["t"])
     entropy = 0.5 * np.log(2 * math.pi * math.e * variance)
@@ -330,7 +334,9 @@ def test_steps_records_and_trajectory():
     assert sol.trajectory.shape == (2, 12, 2)
     assert sol.ledger["t"][-1] == 1.0
     x = start().x
-    np.testing.assert_allclose(sol.ensemble.x, x * 0.7**3, rtol=1e-12)  # three steps of .3; .9/.3 is whole but for rounding
+    np.testing.assert_allclose(
+        sol.ensemble.x, x * 0.7**3, rtol=1e-12
+    )  # three steps of .3; .9/.3 is whole but for rounding
     shortened = wgf.solve(wgf.Quadratic(), start(), Euler(), dt=0.3, t_end=1.0).ensemble
     np.testing.assert_allclose(shortened.x, x * 0.7**3 * 0.9, rtol=1e-12)
     assert wgf.solve(wgf.Quadratic(), start(), Euler(), dt=0.001, t_end=1.0).ledger.rows == 101
@@ -427,7 +433,7 @@ def test_interruption_keeps_the_solution():
 
 @pytest.mark.parametrize("dt", [0, -1.0, math.nan, math.inf, "0.1", True, None])
 def test_bad_dt(dt):
-    with pytest.raises(ConfigError, match="dt = .*positive number"):
+    with pytest.raises(ConfigError, match=r"dt = .*positive number"):
         wgf.solve(wgf.Quadratic(), start(), Euler(), dt=dt, t_end=1.0)
 
 
@@ -435,9 +441,9 @@ def test_solve_refuses_what_it_cannot_do():
     mu, F, euler = start(), wgf.Quadratic(), Euler()
     with pytest.raises(ConfigError, match=r"deterministic.*Langevin.*LogDet, Variance, LogVariance, Blob"):
         wgf.solve(F - 0.1 * wgf.Shannon(), mu, Heun(), dt=0.1, t_end=1.0)
-    with pytest.raises(ConfigError, match="temperature -0.1 of LogDet at t = 0"):
+    with pytest.raises(ConfigError, match=r"temperature -0.1 of LogDet at t = 0"):
         wgf.solve(F + 0.1 * wgf.LogDet(), mu, euler, dt=0.1, t_end=1.0)
-    with pytest.raises(ConfigError, match="temperature .* of LogDet at t = 0.6"):
+    with pytest.raises(ConfigError, match=r"temperature .* of LogDet at t = 0.6"):
         wgf.solve(F - (lambda t: 0.5 - t) * wgf.LogDet(), mu, euler, dt=0.1, t_end=1.0)
     with pytest.raises(ConfigError, match="before the start"):
         wgf.solve(F, mu, euler, dt=0.1, t_end=-1.0)
@@ -445,7 +451,7 @@ def test_solve_refuses_what_it_cannot_do():
         wgf.solve(F, mu, Euler, dt=0.1, t_end=1.0)
     with pytest.raises(ConfigError, match="wanted a scheme"):
         wgf.solve(F, mu, "Euler", dt=0.1, t_end=1.0)
-    with pytest.raises(ConfigError, match="wanted a wgf.Ensemble"):
+    with pytest.raises(ConfigError, match=r"wanted a wgf.Ensemble"):
         wgf.solve(F, mu.x, euler, dt=0.1, t_end=1.0)
     with pytest.raises(ConfigError, match="wanted a term"):
         wgf.solve(lambda x: x, mu, euler, dt=0.1, t_end=1.0)

@@ -1,4 +1,4 @@
-"""One contract for every term and kernel: derivatives are finite differences of the value, weights and order respected."""
+"""One contract for every term and kernel: derivatives are finite differences of the value, weights count."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ TERMS = {
 NETWORKS = {
     f"NetworkRisk-{loss}-{activation}": lambda d, loss=loss, activation=activation: network(d, loss, activation)
     for loss, activation in [
-        ("squared", "tanh"), ("huber", "softplus"), ("logistic", "sigmoid"), ("squared", "erf"), ("squared", "identity"),
-        ("squared", "relu"),
+        ("squared", "tanh"), ("huber", "softplus"), ("logistic", "sigmoid"), ("squared", "erf"),
+        ("squared", "identity"), ("squared", "relu"),
     ]
 }  # fmt: skip
 CASES = [(name, make, d) for name, make in TERMS.items() for d in (1, 3)] + [(n, m, 4) for n, m in NETWORKS.items()]
@@ -195,12 +195,11 @@ def test_float32_follows_float64(make, d):
 def test_one_particle(make, d):
     """n = 1 works, or is refused by a typed error that says what to do (a covariance without ridge)."""
     f, mu = make(d), ensemble(d, False, n=1)
-    try:
-        gradient = f.gradient(mu)
-    except ConfigError as error:
-        assert "ridge" in str(error)
+    if repr(f) in ("LogDet(ridge=0.0)", "Quadratic + 0.5 * Interaction - 0.1 * LogDet"):
+        with pytest.raises(ConfigError, match="give a ridge"):
+            f.gradient(mu)
         return
-    assert gradient.shape == (1, d)
+    assert f.gradient(mu).shape == (1, d)
     assert math.isfinite(float(f.value(mu)))
 
 
@@ -278,7 +277,9 @@ ENTROPIES = {
 def test_entropies_against_numpy(name):
     entropy, p = ENTROPIES[name]
     mu = ensemble(3, True, n=40)
-    assert float(entropy.value(mu)) == pytest.approx(naive.entropy(name, mu.x.numpy(), mu.weights.numpy(), **p), rel=1e-12)
+    assert float(entropy.value(mu)) == pytest.approx(
+        naive.entropy(name, mu.x.numpy(), mu.weights.numpy(), **p), rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("loss", ["squared", "huber", "logistic", "cross_entropy"])
@@ -286,7 +287,9 @@ def test_entropies_against_numpy(name):
 def test_network_risk_against_numpy(loss, activation):
     rng = np.random.default_rng(1)
     z = rng.normal(size=(40, 3))
-    y = {"cross_entropy": rng.integers(0, 4, 40), "logistic": rng.integers(0, 2, (40, 2))}.get(loss, rng.normal(size=(40, 2)))
+    y = {"cross_entropy": rng.integers(0, 4, 40), "logistic": rng.integers(0, 2, (40, 2))}.get(
+        loss, rng.normal(size=(40, 2))
+    )
     risk = wgf.NetworkRisk(z, y, activation=activation, loss=loss)
     mu = risk.initial(25, seed=3)
     f = naive.network(mu.x.numpy(), mu.weights.numpy(), z, 4 if loss == "cross_entropy" else 2, activation)
@@ -445,7 +448,7 @@ def test_terms_refuse_what_they_cannot_take():
         wgf.Interaction(K.Newtonian(3)).value(mu)
     with pytest.raises(ConfigError, match="finite at 0"):
         wgf.MMD(mu, K.Log())
-    with pytest.raises(ShapeError, match="returned \\(2,\\); wanted a torch scalar"):
+    with pytest.raises(ShapeError, match=r"returned \(2,\); wanted a torch scalar"):
         wgf.from_function(lambda x, w: w @ x).value(mu)
     with pytest.raises(ConfigError, match="zero variance"):
         wgf.LogVariance().value(wgf.Ensemble([[0.0, 1.0], [1.0, 1.0]]))
@@ -472,7 +475,9 @@ def test_coincident_particles_under_a_singular_kernel(kernel):
     mu = wgf.Ensemble([[0.0, 0.0], [1.0, 2.0], [3.0, 3.0], [1.0, 2.0]])
     with pytest.raises(DivergenceError, match=r"particles 1 and 3 coincide at \[1.0, 2.0\].*softening"):
         wgf.Interaction(kernel).gradient(mu)
-    softened = type(kernel)(*([kernel.s] if hasattr(kernel, "s") else [kernel.d] if hasattr(kernel, "d") else []), softening=0.1)
+    softened = type(kernel)(
+        *([kernel.s] if hasattr(kernel, "s") else [kernel.d] if hasattr(kernel, "d") else []), softening=0.1
+    )
     assert torch.isfinite(wgf.Interaction(softened).gradient(mu)).all()
 
 
@@ -498,7 +503,7 @@ def test_network_risk_refuses_what_it_cannot_take():
         wgf.NetworkRisk(z, y, loss="logistic")
     with pytest.raises(ConfigError, match="batch = 10: wanted an integer from 1 to 9"):
         wgf.NetworkRisk(z, y, batch=10)
-    with pytest.raises(ConfigError, match="wgf.Unit"):
+    with pytest.raises(ConfigError, match=r"wgf\.Unit"):
         wgf.NetworkRisk(z, y, unit=lambda z, t: z.sum())
     risk = wgf.NetworkRisk(z, y)
     with pytest.raises(ShapeError, match=r"dimension 3; wanted 4 = 1 output weights \+ 2 input weights \+ 1 bias"):
@@ -508,4 +513,6 @@ def test_network_risk_refuses_what_it_cannot_take():
     with pytest.raises(ShapeError, match="inputs of 1 features"):
         risk.predict(risk.initial(3), z[:, :1])
     with pytest.raises(ShapeError, match="the unit has 1 outputs, the targets ask for 3"):
-        wgf.NetworkRisk(z, np.arange(9) % 3, loss="cross_entropy", unit=wgf.Unit(smooth_unit, 4)).value(ensemble(4, False))
+        wgf.NetworkRisk(z, np.arange(9) % 3, loss="cross_entropy", unit=wgf.Unit(smooth_unit, 4)).value(
+            ensemble(4, False)
+        )

@@ -187,7 +187,7 @@ def test_noise_is_the_same_function_everywhere():
 
 
 def test_noise_statistics():
-    """10⁶ numbers: moments at 5 standard errors (false alarm 6e-7), Kolmogorov–Smirnov at 1e-6; a bias of .005 shows."""
+    """10⁶ numbers: moments at 5 standard errors (false alarm 6e-7), KS at 1e-6; a bias of .005 shows."""
     from scipy import stats
 
     z = ops.random(torch.arange(250_000), [3, 0], 7, 0, 4, True).numpy()

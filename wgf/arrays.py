@@ -21,7 +21,9 @@ def require_device(device: str | torch.device) -> torch.device:
     except (RuntimeError, TypeError) as error:
         raise ConfigError(f"device = {device!r}: wanted 'cpu', 'cuda' or 'cuda:N'.") from error
     if wanted.type == "cuda" and not torch.cuda.is_available():
-        raise BackendError(f"device = {device!r} was asked for, but torch {torch.__version__} sees no CUDA here; use 'cpu'.")
+        raise BackendError(
+            f"device = {device!r} was asked for, but torch {torch.__version__} sees no CUDA here; use 'cpu'."
+        )
     if wanted.type not in ("cpu", "cuda"):
         raise BackendError(f"device = {device!r}: particles live on 'cpu' or 'cuda'.")
     return wanted
@@ -29,7 +31,12 @@ def require_device(device: str | torch.device) -> torch.device:
 
 def require_dtype(dtype: torch.dtype | str) -> torch.dtype:
     """torch.float64 or torch.float32, also by name."""
-    known = {"float64": torch.float64, "float32": torch.float32, torch.float64: torch.float64, torch.float32: torch.float32}
+    known = {
+        "float64": torch.float64,
+        "float32": torch.float32,
+        torch.float64: torch.float64,
+        torch.float32: torch.float32,
+    }
     if dtype not in known:
         raise ConfigError(f"dtype = {dtype!r}: wanted float64 or float32.")
     return known[dtype]
@@ -52,4 +59,6 @@ def require_finite_rows(name: str, x: Tensor) -> None:
     finite = torch.isfinite(x)
     if not bool(finite.all()):
         row, column = torch.nonzero(~finite.reshape(len(x), -1))[0].tolist()
-        raise ConfigError(f"{name}: {x.reshape(len(x), -1)[row, column].item()} at row {row}, column {column}; wanted finite numbers.")
+        raise ConfigError(
+            f"{name}: {x.reshape(len(x), -1)[row, column].item()} at row {row}, column {column}; wanted finite numbers."
+        )

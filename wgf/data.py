@@ -80,8 +80,7 @@ def load(
     `target` is the target column of a .csv (name or index) or a .npy (index), by default the last. Text targets and
     integer ones with at most 20 distinct values mean classification unless `task` says otherwise.
 
-    The split is a permutation by a Philox generator, stratified for classification so that the training part sees every
-    class. With `standardise`, x (and a regression target) become (x − mean)/std by training statistics alone; columns
+    The split is scikit-learn's `train_test_split(random_state=seed)`, stratified for classification. With `standardise`, x (and a regression target) become (x − mean)/std by training statistics alone; columns
     that are constant in the training part get scale 1.
 
     Raises ConfigError (ShapeError for shapes) naming the file, the row and the column at fault.
@@ -89,7 +88,7 @@ def load(
 
     >>> train, test = load("digits")
     >>> tuple(train.x.shape), len(test), train.task, len(train.classes)
-    ((1438, 64), 359, 'classification', 10)
+    ((1437, 64), 360, 'classification', 10)
     """
     seed = require_seed(seed)
     fraction = require_number("test_fraction", test_fraction)
@@ -100,7 +99,7 @@ def load(
     table = _read(source, target, task, seed)
     task = task or _infer_task(table.y)
     y, classes = _encode(table, task)
-    rows = _split(y if classes else np.zeros(len(y), dtype=np.int64), fraction, seed, table.name)
+    rows = _split(y if classes else None, len(y), fraction, seed, table.name)
     x_mean, x_scale = _moments(table.x[rows[0]]) if standardise else (np.zeros(1), np.ones(1))
     y_mean, y_scale = _moments(y[rows[0]]) if standardise and not classes else (np.zeros(()), np.ones(()))
 
@@ -275,19 +274,19 @@ def _encode(table: _Table, task: Task) -> tuple[np.ndarray, tuple[Any, ...]]:
     return index.astype(np.int64), table.labels or tuple(v.item() if text else int(v) for v in values)
 
 
-def _split(groups: np.ndarray, fraction: float, seed: int, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Rows for training and for testing; each group gives its share of test rows and keeps one row at least."""
-    order = np.random.Generator(np.random.Philox(seed)).permutation(len(groups))
-    counts = np.bincount(groups)
-    # Rounding the running total, not each share, lets many small groups together give the fraction asked for.
-    quota = np.diff(np.rint(fraction * np.cumsum(counts)), prepend=0.0).astype(np.int64)
-    quota = np.minimum(quota, counts - 1)
-    if quota.sum() < 1 or len(groups) - quota.sum() < 2:
-        wanted = "one row at least to test, two to train, and one to train of each class"
-        raise ConfigError(f"{name}: {len(groups)} rows are too few to split with test_fraction = {fraction}: {wanted}.")
-    chosen = np.concatenate([order[groups[order] == group][:size] for group, size in enumerate(quota)])
-    in_test = np.isin(order, chosen)
-    return order[~in_test], order[in_test]
+def _split(labels: np.ndarray | None, rows: int, fraction: float, seed: int, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Rows for training and for testing, by scikit-learn's split, stratified where there are labels."""
+    from sklearn.model_selection import train_test_split
+
+    # the same split as train_test_split(random_state=seed) for the seeds that it takes
+    state: Any = seed if seed < 2**32 else np.random.RandomState(np.random.MT19937(seed))
+    try:
+        train, test = train_test_split(np.arange(rows), test_size=fraction, random_state=state, stratify=labels)
+    except ValueError as error:
+        raise ConfigError(f"{name}: cannot split {rows} rows with test_fraction = {fraction}: {error}") from error
+    if len(train) < 2:
+        raise ConfigError(f"{name}: cannot split {rows} rows with test_fraction = {fraction}: one is left to train.")
+    return train, test
 
 
 def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -19,6 +19,7 @@ from .ops import linalg
 if TYPE_CHECKING:
     from .kernels import Kernel
 
+
 class Ensemble:
     """The discrete measure μ = Σᵢ wᵢ δ(xᵢ), Σ wᵢ = 1.
 
@@ -130,7 +131,9 @@ class Ensemble:
         """∫ v dμ = Σᵢ wᵢ vᵢ for values (n,) or (n, ...), float64."""
         values = torch.as_tensor(values, device=self.device)
         if values.ndim == 0 or len(values) != self.n:
-            raise ShapeError(f"expect: values of shape {tuple(values.shape)}; wanted ({self.n}, ...), a row per particle.")
+            raise ShapeError(
+                f"expect: values of shape {tuple(values.shape)}; wanted ({self.n}, ...), a row per particle."
+            )
         total = self.reduce(ops.weighted_sum(self._weights, values.reshape(self.n, -1)))
         return total.reshape(values.shape[1:])
 
@@ -143,7 +146,7 @@ class Ensemble:
         return self.reduce(ops.covariance(self._x, self._weights, self.mean()))
 
     def convolve(self, kernel: Kernel, at: ArrayLike | None = None) -> Tensor:
-        """(K * μ)(z) = ∫ K(z − y) dμ(y) at the rows of `at` (m, d), or at the particles (a singular K leaves out i = j)."""
+        """(K * μ)(z) = ∫ K(z − y) dμ(y) at the rows of `at` (m, d), or the particles (a singular K omits i = j)."""
         return self.kernel_sums(kernel, at)[0]
 
     def kernel_sums(
@@ -174,7 +177,9 @@ class Ensemble:
         partial = target.with_name(target.name + ".partial")
         tensors = {"x": self._x, "weights": self._weights, "ids": self._ids}
         try:
-            save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, partial, metadata={"format": "wgf-ensemble-1"})
+            save_file(
+                {k: v.contiguous().cpu() for k, v in tensors.items()}, partial, metadata={"format": "wgf-ensemble-1"}
+            )
             with open(partial, "rb") as file:
                 os.fsync(file.fileno())
             os.replace(partial, target)
@@ -234,14 +239,11 @@ class Ensemble:
         dtype: torch.dtype | str = torch.float64,
     ) -> Ensemble:
         """n samples of the uniform law on the box [low, high]; bounds are numbers or (d,)."""
-        lower, upper = (
-            _row(name, v, require_integer("dim", dim, low=1)) for name, v in (("low", low), ("high", high))
-        )
+        lower, upper = (_row(name, v, require_integer("dim", dim, low=1)) for name, v in (("low", low), ("high", high)))
         if not bool((lower < upper).all()):
             raise ConfigError(f"low = {low!r}, high = {high!r}: wanted low < high in every coordinate.")
         x = lower + (upper - lower) * _samples(n, dim, seed, normal=False)
         return Ensemble(x.to(require_dtype(dtype)), copy=False)
-
 
 
 def _particles(x: ArrayLike, copy: bool) -> Tensor:
@@ -308,5 +310,7 @@ def _factor(cov: Tensor) -> Tensor:
         raise ConfigError("cov: the matrix is not symmetric.")
     values, vectors = linalg.symmetric_eigen(cov)
     if float(values.min()) < -1e-10 * float(values.abs().max()):
-        raise ConfigError(f"cov: the matrix has the eigenvalue {float(values.min()):g}; wanted a positive semi-definite one.")
+        raise ConfigError(
+            f"cov: the matrix has the eigenvalue {float(values.min()):g}; wanted a positive semi-definite one."
+        )
     return vectors * values.clamp(min=0.0).sqrt()

@@ -13,8 +13,16 @@ from torch import Tensor
 from .diagnostics.ledger import Bookkeeper, Observer
 from .ensemble import Ensemble
 from .entropies.shannon import SURROGATES
-from .errors import ConfigError, DivergenceError, ResourceError, StepSizeError, WgfError
-from .errors import require_integer, require_number, require_seed
+from .errors import (
+    ConfigError,
+    DivergenceError,
+    ResourceError,
+    StepSizeError,
+    WgfError,
+    require_integer,
+    require_number,
+    require_seed,
+)
 from .functional import FreeEnergy, Functional
 from .noise import Noise, NoiseSource
 from .progress import Progress, reporter
@@ -193,7 +201,7 @@ class _Run:
         while self.state.step < self.plan.last:
             if self.state.step - self.plan.first >= self.max_steps:
                 raise ResourceError(
-                    f"step {self.state.step}, t = {self.state.t:g}: max_steps = {self.max_steps} steps were taken before "
+                    f"step {self.state.step}, t = {self.state.t:g}: max_steps = {self.max_steps} were taken before "
                     f"t_end = {self.plan.t_end:g}; raise max_steps or dt."
                 )
             self._step()
@@ -259,7 +267,12 @@ def _resume(dynamics: Dynamics, state: State, plan: _Plan, resolved: Mapping[str
     """The state under the free energy given now, which may differ from the one it was made with."""
     evaluation = dynamics.evaluate(state.mu, state.t, state.step)
     return replace(
-        state, evaluation=evaluation, origin_t=plan.origin_t, origin_step=plan.origin_step, dt=plan.dt, resolved=resolved
+        state,
+        evaluation=evaluation,
+        origin_t=plan.origin_t,
+        origin_step=plan.origin_step,
+        dt=plan.dt,
+        resolved=resolved,
     )
 
 
@@ -283,8 +296,8 @@ def _require_noise_for_shannon(free_energy: FreeEnergy, solver: Solver) -> None:
         raise ConfigError(f"solver = {solver.__name__}: wanted an instance, {solver.__name__}().")
     if not solver.stochastic and any(realised_by_noise(term) for term in free_energy.terms):
         raise ConfigError(
-            f"{type(solver).__name__} is deterministic and cannot realise the Shannon entropy, whose force −∇log ρ does "
-            "not exist on particles; use a stochastic solver (wgf.solvers.Langevin) or a surrogate with a force: "
+            f"{type(solver).__name__} is deterministic and cannot realise the Shannon entropy, whose force −∇log ρ "
+            "does not exist on particles; use a stochastic solver (wgf.solvers.Langevin) or a surrogate with a force: "
             f"{', '.join(SURROGATES)}."
         )
 

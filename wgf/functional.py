@@ -285,9 +285,7 @@ class FreeEnergy(Functional):
     def prepare(self, mu: Ensemble, kept: Mapping[str, Functional] | None = None) -> FreeEnergy:
         """Rules resolved from μ, or taken from `kept` (term name → resolved functional) when a run goes on."""
         kept = kept or {}
-        return self._map(
-            lambda term: replace(term, functional=kept.get(term.name) or term.functional.prepare(mu))
-        )
+        return self._map(lambda term: replace(term, functional=kept.get(term.name) or term.functional.prepare(mu)))
 
     # ------------------------------------------------------------------------------- values
 

@@ -1,4 +1,4 @@
-"""Kernels W(x − y) as users name them: closed forms, scaled and added like terms, each able to sum itself over an ensemble."""
+"""Kernels W(x − y) as users name them: closed forms, scaled and added like terms, summed over particles."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class Gaussian(_Radial):
 
 @dataclass(frozen=True)
 class Matern(_Radial):
-    """With s = √(2ν)|u|/h: e⁻ˢ, (1 + s)e⁻ˢ or (1 + s + s²/3)e⁻ˢ for ν = 1/2, 3/2, 5/2 (Rasmussen & Williams 2006, §4.2)."""
+    """With s = √(2ν)|u|/h: e⁻ˢ, (1 + s)e⁻ˢ or (1 + s + s²/3)e⁻ˢ for ν = 1/2, 3/2, 5/2 (Rasmussen & Williams 2006)."""
 
     nu: float
     h: float

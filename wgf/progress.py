@@ -35,7 +35,8 @@ class LineProgress(Progress):
     """One line every `interval` seconds, with an estimate of the time left."""
 
     def __init__(self, interval: float = 10.0, stream: Any = None) -> None:
-        self._interval, self._stream, self._row = interval, stream, None
+        self._interval, self._stream = interval, stream
+        self._row: Row | None = None
 
     @contextmanager
     def running(self, steps: int, t_end: float) -> Iterator[None]:
@@ -44,7 +45,7 @@ class LineProgress(Progress):
         yield
 
     def advance(self, done: int, t: float, row: Row | None) -> None:
-        self._row: Row | None = row or self._row
+        self._row = row or self._row
         now = time.monotonic()
         if now < self._next or done == 0:
             return

@@ -77,7 +77,9 @@ def checked(frozen: FreeEnergy, mu: Ensemble, t: float, step: int) -> FreeEnergy
     where = f"step {step}, t = {t:g}"
     lost = first_bad_row(mu.x)
     if lost is not None:
-        raise DivergenceError(f"{where}: particle {lost} (id {int(mu.ids[lost])}) left the finite numbers; try a smaller dt.")
+        raise DivergenceError(
+            f"{where}: particle {lost} (id {int(mu.ids[lost])}) left the finite numbers; try a smaller dt."
+        )
     try:
         evaluation = frozen.evaluate(mu)
     except DivergenceError as error:

@@ -14,7 +14,7 @@ from ..functional import FreeEnergyEvaluation
 
 @dataclass(frozen=True)
 class Forces:
-    """∇_W E and T ∇_W S at the particles (n, d), with T = Σ T over the entropies; `entropic` is None where it is unknown."""
+    """∇_W E and T ∇_W S at the particles (n, d), T summed over the entropies; `entropic` is None where unknown."""
 
     energetic: Tensor
     entropic: Tensor | None
@@ -27,7 +27,7 @@ class Forces:
         noise_temperature: float = 0.0,
         rows: slice = slice(None),
     ) -> Forces:
-        """From an evaluated free energy; a temperature realised by noise adds −T∇log ρ, estimated by `score` on `rows`."""
+        """From an evaluated free energy; temperature realised by noise adds −T∇log ρ, by `score` on `rows`."""
         energetic = torch.zeros_like(evaluation.gradient[rows])
         entropic = torch.zeros_like(evaluation.gradient[rows])
         temperature = noise_temperature

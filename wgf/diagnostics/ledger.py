@@ -118,9 +118,8 @@ class Bookkeeper:
         if shannon is None:
             free_energy = float(evaluation.value)
         contributions = {f"term:{name}": number * value for name, (_, number, value) in parts.items()}
-        return {
-            "free_energy": free_energy, "energy": energy, "entropy": entropy, "temperature": temperature, **contributions,
-        }  # fmt: skip
+        named = {"free_energy": free_energy, "energy": energy, "entropy": entropy, "temperature": temperature}
+        return named | contributions
 
     def _forces(
         self, evaluation: FreeEnergyEvaluation, state: State, shannon: ShannonEstimate | None

@@ -14,8 +14,8 @@ from ..errors import ConfigError, closest
 class Ledger(Mapping[str, np.ndarray]):
     """Columns by name, each a 1-D float64 array with one entry per record; row 0 is the initial state.
 
-    `work`, `released` and `dissipated` are sums since the row before; `notes` gives, by column, the estimator used or the
-    reason why it is NaN.
+    `work`, `released` and `dissipated` are sums since the row before; `notes` gives, by column, the
+    estimator used or the reason why it is NaN.
 
     >>> ledger = Ledger()
     >>> ledger.append({"t": 0.0, "free_energy": 1.0}); ledger["free_energy"]
@@ -67,7 +67,9 @@ class Ledger(Mapping[str, np.ndarray]):
     def __repr__(self) -> str:
         if not self._rows:
             return "Ledger(empty)"
-        names = [n for n in ("t", "free_energy", "energy", "entropy", "dissipation", "closure", "force_ratio") if n in self]
+        names = [
+            n for n in ("t", "free_energy", "energy", "entropy", "dissipation", "closure", "force_ratio") if n in self
+        ]
         shown = self._rows if self.rows <= 8 else [*self._rows[:4], {}, *self._rows[-4:]]
         lines = ["".join(f"{name:>15}" for name in names)]
         lines += ["".join(f"{row[n]:15.6g}" if n in row else f"{'...':>15}" for n in names) for row in shown]

@@ -12,7 +12,7 @@ from ..errors import ConfigError, ShapeError, closest, require_number
 
 
 class Loss(ABC):
-    """ℓ(f, y) for predictions f (M, K); `encode` checks the targets and brings them into the form that the loss uses."""
+    """ℓ(f, y) for predictions f (M, K); `encode` checks the targets and brings them into its form."""
 
     classifies = False
 
@@ -37,7 +37,7 @@ class _Regression(Loss):
     def encode(self, targets: Tensor) -> tuple[Tensor, int]:
         if targets.ndim not in (1, 2) or targets.dtype == torch.bool or targets.is_complex():
             raise ShapeError(
-                f"targets: shape {tuple(targets.shape)}, {targets.dtype}; wanted real numbers (M,) or (M, K) for regression."
+                f"targets: shape {tuple(targets.shape)}, {targets.dtype}; wanted real numbers (M,) or (M, K)."
             )
         y = targets.double().reshape(len(targets), -1)
         return y, y.shape[1]

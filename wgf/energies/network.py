@@ -62,7 +62,12 @@ class NetworkRisk(Functional):
         return self.unit.dim
 
     def initial(
-        self, n: int, seed: int = 0, *, dtype: torch.dtype | str = torch.float64, device: str | torch.device | None = None
+        self,
+        n: int,
+        seed: int = 0,
+        *,
+        dtype: torch.dtype | str = torch.float64,
+        device: str | torch.device | None = None,
     ) -> Ensemble:
         """n neurons: a, b ~ N(0, 1) and w ~ N(0, 1/D) for the built-in unit, N(0, scale²) for the user's."""
         theta = self.unit.initial(n, require_seed(seed)).to(require_dtype(dtype))

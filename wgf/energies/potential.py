@@ -18,8 +18,8 @@ from ..functional import Evaluation, Functional, first_bad_row
 class Potential(Functional):
     """∫ V dμ with δ/δμ = V and ∇_W = ∇V.
 
-    `fn` maps particles (n, d) to values (n,), row by row, in torch; `grad` maps them to (n, d) and defaults to autograd.
-    Both run in one torch thread, so that bits do not depend on the number of threads.
+    `fn` maps particles (n, d) to values (n,), row by row, in torch; `grad` maps them to (n, d), by autograd
+    unless given. Both run in one torch thread, so that bits do not depend on the number of threads.
 
     Raises ShapeError when a result has the wrong shape, DivergenceError naming the particle when it is NaN or infinite,
     ConfigError when no gradient can be had.
@@ -136,7 +136,9 @@ def _coefficients(name: str, value: ArrayLike, most: int) -> Tensor:
     except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(f"Quadratic: {name} = {value!r}: wanted numbers.") from error
     if tensor.ndim > most or not bool(torch.isfinite(tensor).all()):
-        raise ConfigError(f"Quadratic: {name} of shape {tuple(tensor.shape)}: wanted finite numbers, at most {most} axes.")
+        raise ConfigError(
+            f"Quadratic: {name} of shape {tuple(tensor.shape)}: wanted finite numbers, at most {most} axes."
+        )
     if tensor.ndim == 2 and not (tensor.shape[0] == tensor.shape[1] and torch.allclose(tensor, tensor.T, rtol=1e-10)):
         raise ConfigError(f"Quadratic: {name} of shape {tuple(tensor.shape)}: wanted a symmetric (d, d) matrix.")
     return tensor
@@ -144,7 +146,7 @@ def _coefficients(name: str, value: ArrayLike, most: int) -> Tensor:
 
 def _fit(name: str, parameter: Tensor, x: Tensor) -> Tensor:
     if parameter.ndim and parameter.shape[-1] != x.shape[1]:
-        raise ShapeError(f"Quadratic: {name} has shape {tuple(parameter.shape)}, the particles have dimension {x.shape[1]}.")
+        raise ShapeError(
+            f"Quadratic: {name} has shape {tuple(parameter.shape)}, the particles have dimension {x.shape[1]}."
+        )
     return parameter.to(x)
-
-

@@ -1,4 +1,4 @@
-"""Units φ(z; θ) of a mean-field network: the built-in two-layer unit in closed form, the user's own through torch.func."""
+"""Units φ(z; θ) of a mean-field network: the two-layer unit in closed form, the user's own by torch.func."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ class TwoLayer(NetworkUnit):
     def _require(self, theta: Tensor) -> None:
         if theta.shape[1] != self.dim:
             raise ShapeError(
-                f"NetworkRisk: particles of dimension {theta.shape[1]}; wanted {self.dim} = {self.width} output weights "
-                f"+ {self.inputs} input weights + 1 bias (see risk.initial)."
+                f"NetworkRisk: particles of dimension {theta.shape[1]}; wanted {self.dim} = {self.width} output "
+                f"weights + {self.inputs} input weights + 1 bias (see risk.initial)."
             )
 
     def forward(self, theta: Tensor, weights: Tensor, z: Tensor) -> Tensor:

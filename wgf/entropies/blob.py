@@ -18,7 +18,7 @@ RULES = ("silverman", "scott")
 
 
 def bandwidth_by_rule(rule: str, mu: Ensemble) -> float:
-    """Silverman's or Scott's bandwidth with σ² = tr C / d: σ (4/((d+2) n))^{1/(d+4)} or σ n^{−1/(d+4)} (Silverman 1986).
+    """Silverman's or Scott's bandwidth with σ² = tr C / d: σ (4/((d+2)n))^{1/(d+4)} or σ n^{−1/(d+4)} (Silverman 1986).
 
     For weighted particles n is the effective number 1/Σw².
     """
@@ -36,7 +36,9 @@ class _Smoothed(Entropy):
     def __init__(self, bandwidth: float | str) -> None:
         if isinstance(bandwidth, str):
             if bandwidth not in RULES:
-                raise ConfigError(f"bandwidth={bandwidth!r}: wanted a positive number or a rule{closest(bandwidth, RULES)}")
+                raise ConfigError(
+                    f"bandwidth={bandwidth!r}: wanted a positive number or a rule{closest(bandwidth, RULES)}"
+                )
             self.bandwidth: float | str = bandwidth
         else:
             self.bandwidth = require_number("bandwidth", bandwidth, positive=True)
@@ -94,7 +96,9 @@ class Blob(_Smoothed):
             log_density = torch.log(there) + log_norm
         return (-log_density - mu.kernel_sums(kernel, at, factor=1 / own)[0]).to(mu.dtype)
 
-    def _force(self, mu: Ensemble, at: Tensor | None, kernel: Gaussian, own: Tensor, there: Tensor, g: Tensor) -> Tensor:
+    def _force(
+        self, mu: Ensemble, at: Tensor | None, kernel: Gaussian, own: Tensor, there: Tensor, g: Tensor
+    ) -> Tensor:
         return (-g / there[:, None] - mu.kernel_sums(kernel, at, factor=1 / own)[1]).to(mu.dtype)
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
@@ -103,9 +107,7 @@ class Blob(_Smoothed):
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
         kernel, log_norm, own, there, gradient = self._sums(mu, None)
-        return Evaluation(
-            self._from_density(mu, own, log_norm), self._force(mu, None, kernel, own, there, gradient)
-        )
+        return Evaluation(self._from_density(mu, own, log_norm), self._force(mu, None, kernel, own, there, gradient))
 
 
 class Power(_Smoothed):

@@ -22,7 +22,7 @@ _SINGULAR = 16 * torch.finfo(torch.float64).eps
 
 @dataclass(frozen=True)
 class _Precision:
-    """(C + εI)⁻¹ of an ensemble through the eigenvectors of C, or of the Gram matrix where there are fewer particles than
+    """(C + εI)⁻¹ of an ensemble through the eigenvectors of C, or of the Gram matrix where particles are fewer than
     dimensions:  (YᵀY + ε)⁻¹ = (1/ε)(1 − Yᵀ(YYᵀ + ε)⁻¹Y),  Y = √w (x − m)."""
 
     mu: Ensemble
@@ -77,7 +77,7 @@ class _Precision:
 class LogDet(Entropy):
     """S = ½ log det(C + εI), ∇_W S = (C + εI)⁻¹(x − m): the entropy of a Gaussian, up to a constant.
 
-    At ε = `ridge` = 0 the force never vanishes, ‖∇_W S‖² = tr C⁻¹ ≥ d²/tr C, and a singular covariance is a ConfigError.
+    At ε = `ridge` = 0 the force never vanishes, ‖∇_W S‖² = tr C⁻¹ ≥ d²/tr C, and a singular C is a ConfigError.
     With fewer particles than dimensions a ridge is required and the Gram form is used.
     """
 

@@ -17,8 +17,8 @@ _AXES = ("features", "particles")
 class Softmax(Entropy):
     """Entropy of softmax-normalised coordinates at softmax temperature τ.
 
-    axis="features":  S = ∫ H(softmax(x/τ)) dμ, ∇_W S = −(1/τ) pⱼ (log pⱼ + H). A potential in disguise: it does not depend
-    on μ, so nothing spreads particles, and it vanishes both at uniform and at one-hot p.
+    axis="features":  S = ∫ H(softmax(x/τ)) dμ, ∇_W S = −(1/τ) pⱼ (log pⱼ + H). A potential in disguise: no
+    dependence on μ, so nothing spreads particles, and it vanishes both at uniform and at one-hot p.
 
     axis="particles": S = (1/d) Σⱼ H(p_{·j}), p_{ij} ∝ wᵢ exp(xᵢⱼ/τ), H = −Σᵢ p log(p/w); with the density q = p/w,
     δS/δμ = (1/d) Σⱼ qⱼ(1 − log qⱼ − Hⱼ) and ∇_W S = −(1/(dτ)) qⱼ (log qⱼ + Hⱼ).

@@ -1,4 +1,4 @@
-"""Philox4x32-10 on the CPU: numbers as a function of (seed, stream, step, particle, component), with no state at all."""
+"""Philox4x32-10 on the CPU: numbers as a function of seed, stream, step, particle and component; no state."""
 
 from __future__ import annotations
 

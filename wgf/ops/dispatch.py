@@ -15,7 +15,8 @@ from torch import Tensor
 
 from . import cpu_moments, cpu_network, cpu_noise, cpu_pairwise, reference
 
-custom_op = torch.library.custom_op
+# mypy sees the decorated functions as CustomOpDef, whose call is untyped
+custom_op: Any = torch.library.custom_op
 
 
 def _array(tensor: Tensor) -> np.ndarray:
@@ -38,7 +39,9 @@ def _register(op: Any, elsewhere: Callable[..., Any], fake: Callable[..., Any]) 
 
 def _refuse_second_derivative(what: str, gradient: Tensor | None) -> None:
     if gradient is not None and bool(torch.any(gradient != 0)):
-        raise NotImplementedError(f"wgf::{what}: a second derivative was asked for; only first derivatives are available")
+        raise NotImplementedError(
+            f"wgf::{what}: a second derivative was asked for; only first derivatives are available"
+        )
 
 
 # ------------------------------------------------------------------------------------------------ pairwise sums
@@ -60,8 +63,8 @@ def pair_sums(
     return torch.from_numpy(value), _like(gradient, x)
 
 
-def _pair_sums_elsewhere(x, y, weights, form, parameters, softening, exclude_self):
-    value, gradient = reference.pair_sums(*_double(x, y, weights), form, parameters, softening, exclude_self)
+def _pair_sums_elsewhere(x, y, weights, *rest):
+    value, gradient = reference.pair_sums(x.double(), y.double(), weights.double(), *rest)
     return value, gradient.to(x.dtype)
 
 
@@ -114,9 +117,7 @@ def _sum_backward(ctx: Any, bar: Tensor) -> Any:
     return (values.double() @ bar).to(weights.dtype), (weights[:, None] * bar).to(values.dtype)
 
 
-weighted_sum.register_autograd(
-    _sum_backward, setup_context=lambda ctx, inputs, output: ctx.save_for_backward(*inputs)
-)
+weighted_sum.register_autograd(_sum_backward, setup_context=lambda ctx, inputs, output: ctx.save_for_backward(*inputs))
 
 
 @custom_op("wgf::covariance", mutates_args=(), device_types="cpu")
@@ -179,7 +180,7 @@ def network_backward(theta: Tensor, z: Tensor, residual: Tensor, activation: int
 
 
 def _network_backward_elsewhere(theta, z, residual, activation):
-    value, gradient = reference.network_backward(*_double(theta, z, residual), activation)
+    value, gradient = reference.network_backward(theta.double(), z.double(), residual.double(), activation)
     return value.to(theta.dtype), gradient.to(theta.dtype)
 
 
@@ -198,7 +199,7 @@ def network_forward(theta: Tensor, weights: Tensor, z: Tensor, outputs: int, act
 
 _register(
     network_forward,
-    lambda theta, weights, z, *rest: reference.network_forward(*_double(theta, weights, z), *rest),
+    lambda theta, weights, z, *rest: reference.network_forward(theta.double(), weights.double(), z.double(), *rest),
     lambda theta, weights, z, outputs, activation: z.new_empty(len(z), outputs, dtype=torch.float64),
 )
 

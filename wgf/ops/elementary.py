@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 
 
 @intrinsic
-def _bits(_typing: Any, a: Any) -> Any:
+def _bits_of(_typing: Any, a: Any) -> Any:
     """The 64 bits of a float as an integer."""
 
     def code(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
@@ -22,7 +22,7 @@ def _bits(_typing: Any, a: Any) -> Any:
 
 
 @intrinsic
-def _float(_typing: Any, a: Any) -> Any:
+def _float_of(_typing: Any, a: Any) -> Any:
     """The float with these 64 bits."""
 
     def code(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
@@ -30,6 +30,9 @@ def _float(_typing: Any, a: Any) -> Any:
 
     return types.float64(types.int64), code
 
+
+_bits: Any = _bits_of  # numba supplies the typing context; to a type checker the calls look one argument short
+_float: Any = _float_of
 
 _LOG2E, _LN2_HIGH, _LN2_LOW = 1.4426950408889634, 6.93147180369123816490e-01, 1.90821492927058770002e-10
 _SHIFT = 6755399441055744.0  # 1.5·2⁵²: adding it leaves the nearest integer in the low bits of the mantissa
@@ -62,7 +65,12 @@ def exp(x):
     return p * _float((half + 1023) << 52) * _float((k - half + 1023) << 52)
 
 
-_L1, _L2, _L3, _L4 = 6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01, 2.222219843214978396e-01
+_L1, _L2, _L3, _L4 = (
+    6.666666666666735130e-01,
+    3.999999999940941908e-01,
+    2.857142874366239149e-01,
+    2.222219843214978396e-01,
+)
 _L5, _L6, _L7 = 1.818357216161805012e-01, 1.531383769920937332e-01, 1.479819860511658591e-01
 _SUBNORMAL, _TWO54 = 2.2250738585072014e-308, 18014398509481984.0
 _INFINITY = math.inf
@@ -89,7 +97,7 @@ def log(x):
 
 @numba.njit(inline="always")
 def tanh(x):
-    """(1 − e)/(1 + e) with e = exp(−2|x|) and the sign of x; absolute error below 2e-16 (relative error is not kept at 0)."""
+    """(1 − e)/(1 + e) with e = exp(−2|x|) and the sign of x; absolute error 2e-16 (not relative, near 0)."""
     e = exp(-2.0 * abs(x))
     t = (1.0 - e) / (1.0 + e)
     return t if x >= 0.0 else -t

@@ -1,4 +1,4 @@
-"""The radial forms by number, and each as plain torch: what `cpu_pairwise` writes for tiles is written here as the oracle."""
+"""The radial forms by number, and each as plain torch: the oracle of what `cpu_pairwise` writes for tiles."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ GAUSSIAN, MATERN12, MATERN32, MATERN52, MULTIQUADRIC, MORSE, LOG, RIESZ, DISTANC
 
 
 def evaluate(form: int, p: Sequence[float], q: Tensor) -> tuple[Tensor, Tensor]:
-    """(k, g) at q = |u|²: K(u) = k and ∇K(u) = g·u. Parameters `p` are those of `theory.md` §8 in the order written there."""
+    """(k, g) at q = |u|²: K(u) = k and ∇K(u) = g·u. Parameters `p` in the order in which `wgf.kernels` takes them."""
     r = q.sqrt()
     if form == GAUSSIAN:
         k = torch.exp(-q / (2 * p[0] ** 2))

@@ -32,7 +32,7 @@ def compiled(function: Callable[..., Any] | None = None, *, sums: bool = False) 
 
     def wrap(body: Callable[..., Any]) -> Any:
         flags = _KEEP_NAN | ({"reassoc"} if sums else set())
-        dispatcher = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=flags)(body)
+        dispatcher: Any = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=flags)(body)
         index = dispatcher._cache._cache_file
         index._source_stamp = (index._source_stamp, _STAMP)
         return dispatcher

@@ -10,7 +10,7 @@ from .threads import one_blas_thread
 
 
 def symmetric_eigen(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues (ascending) and eigenvectors (columns) of a symmetric float64 matrix; all NaN when it is not finite."""
+    """Eigenvalues (ascending) and eigenvectors (columns) of a symmetric matrix; all NaN when it is not finite."""
     if not bool(torch.isfinite(matrix).all()):  # LAPACK would not converge
         return torch.full_like(matrix[0], torch.nan), torch.full_like(matrix, torch.nan)
     if matrix.device.type != "cpu":

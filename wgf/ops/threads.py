@@ -1,4 +1,4 @@
-"""Work in fixed blocks: the number of threads decides who computes a block, never what is in it, so the bits do not change."""
+"""Work in fixed blocks: threads decide who computes a block, never what is in it, so the bits do not change."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _limit_blas() -> Callable[[], None]:
     global _controller
     if _controller is None:  # scanning the loaded libraries takes milliseconds: once
         _controller = ThreadpoolController().select(user_api="blas")
-    return _controller.limit(limits=1).restore_original_limits  # type: ignore[no-any-return]
+    return _controller.limit(limits=1).restore_original_limits
 
 
 def _limit_torch() -> Callable[[], None]:
