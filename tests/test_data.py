@@ -90,7 +90,7 @@ def test_the_split_repeats_bit_for_bit_and_follows_the_seed() -> None:
 
 
 def test_the_split_is_stratified(tmp_path: Path) -> None:
-    train, test = load("digits", test_fraction=0.3)
+    _, test = load("digits", test_fraction=0.3)
     counts = np.bincount(datasets.load_digits().target)
     assert np.all(np.abs(np.bincount(test.y.numpy()) - 0.3 * counts) <= 1)
     x, y = labelled()

@@ -80,8 +80,9 @@ def load(
     `target` is the target column of a .csv (name or index) or a .npy (index), by default the last. Text targets and
     integer ones with at most 20 distinct values mean classification unless `task` says otherwise.
 
-    The split is scikit-learn's `train_test_split(random_state=seed)`, stratified for classification. With `standardise`, x (and a regression target) become (x − mean)/std by training statistics alone; columns
-    that are constant in the training part get scale 1.
+    The split is scikit-learn's `train_test_split(random_state=seed)`, stratified for classification. With
+    `standardise`, x (and a regression target) become (x − mean)/std by training statistics alone; columns that are
+    constant in the training part get scale 1.
 
     Raises ConfigError (ShapeError for shapes) naming the file, the row and the column at fault.
     Reference for the bundled sets: D. Dua and C. Graff, UCI Machine Learning Repository (2019).
@@ -274,7 +275,9 @@ def _encode(table: _Table, task: Task) -> tuple[np.ndarray, tuple[Any, ...]]:
     return index.astype(np.int64), table.labels or tuple(v.item() if text else int(v) for v in values)
 
 
-def _split(labels: np.ndarray | None, rows: int, fraction: float, seed: int, name: str) -> tuple[np.ndarray, np.ndarray]:
+def _split(
+    labels: np.ndarray | None, rows: int, fraction: float, seed: int, name: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Rows for training and for testing, by scikit-learn's split, stratified where there are labels."""
     from sklearn.model_selection import train_test_split
 

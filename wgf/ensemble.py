@@ -6,15 +6,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from . import ops
+from . import ops, sampling
 from .arrays import ArrayLike, as_real, require_device, require_dtype, require_finite_rows
-from .errors import CheckpointError, ConfigError, ShapeError, require_integer, require_number, require_seed
-from .noise import INITIAL, Noise
-from .ops import linalg
+from .errors import CheckpointError, ConfigError, ShapeError
 
 if TYPE_CHECKING:
     from .kernels import Kernel
@@ -171,6 +168,7 @@ class Ensemble:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write particles, weights and ids as safetensors: whole or not at all."""
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         target = Path(path)
@@ -183,7 +181,7 @@ class Ensemble:
             with open(partial, "rb") as file:
                 os.fsync(file.fileno())
             os.replace(partial, target)
-        except OSError as error:
+        except (OSError, SafetensorError) as error:
             partial.unlink(missing_ok=True)
             raise CheckpointError(f"cannot write the ensemble to {target}: {error}") from error
 
@@ -214,18 +212,7 @@ class Ensemble:
         dtype: torch.dtype | str = torch.float64,
     ) -> Ensemble:
         """n samples of N(mean, cov); mean a number or (d,), cov a variance, d variances or a (d, d) matrix."""
-        center = _row("mean", mean, require_integer("dim", dim, low=1))
-        z = _samples(n, dim, seed, normal=True)
-        spread = torch.as_tensor(cov, dtype=torch.float64)
-        if spread.ndim == 2:
-            if spread.shape != (dim, dim):
-                raise ShapeError(f"cov: shape {tuple(spread.shape)}; wanted a number, ({dim},) or ({dim}, {dim}).")
-            x = ops.affine(z, torch.zeros(dim, dtype=torch.float64), _factor(spread).T) + center
-        else:
-            variances = _row("cov", cov, dim)
-            if not bool((variances >= 0).all()):
-                raise ConfigError(f"cov = {cov!r}: variances must be ≥ 0.")
-            x = center + variances.sqrt() * z
+        x = sampling.gaussian(n, dim, mean, cov, seed)
         return Ensemble(x.to(require_dtype(dtype)), copy=False)
 
     @staticmethod
@@ -239,10 +226,7 @@ class Ensemble:
         dtype: torch.dtype | str = torch.float64,
     ) -> Ensemble:
         """n samples of the uniform law on the box [low, high]; bounds are numbers or (d,)."""
-        lower, upper = (_row(name, v, require_integer("dim", dim, low=1)) for name, v in (("low", low), ("high", high)))
-        if not bool((lower < upper).all()):
-            raise ConfigError(f"low = {low!r}, high = {high!r}: wanted low < high in every coordinate.")
-        x = lower + (upper - lower) * _samples(n, dim, seed, normal=False)
+        x = sampling.uniform(n, dim, low, high, seed)
         return Ensemble(x.to(require_dtype(dtype)), copy=False)
 
 
@@ -284,33 +268,3 @@ def _ids(ids: ArrayLike | None, n: int, copy: bool) -> Tensor:
     if bool((tensor < 0).any()) or bool((tensor >= 2**44).any()):
         raise ConfigError("ids: wanted integers from 0 to 2^44 - 1, the range of the noise counter.")
     return tensor.clone() if copy else tensor
-
-
-def _row(name: str, value: ArrayLike, dim: int) -> Tensor:
-    """A number or (d,) as a float64 row."""
-    if isinstance(value, (int, float, str, bool)):
-        return torch.full((dim,), require_number(name, value), dtype=torch.float64)
-    row = torch.as_tensor(np.asarray(value), dtype=torch.float64)
-    if row.shape not in ((dim,), ()):
-        raise ShapeError(f"{name}: shape {tuple(row.shape)}; wanted a number or ({dim},).")
-    if not bool(torch.isfinite(row).all()):
-        raise ConfigError(f"{name} = {value!r}: wanted finite numbers.")
-    return row.expand(dim)
-
-
-def _samples(n: int, dim: int, seed: int, normal: bool) -> Tensor:
-    ids = torch.arange(require_integer("n", n, low=1))
-    noise = Noise(require_seed(seed))
-    return (noise.normal if normal else noise.uniform)(ids, 0, dim, INITIAL)
-
-
-def _factor(cov: Tensor) -> Tensor:
-    """A with A Aᵀ = cov, for any symmetric positive semi-definite matrix."""
-    if not torch.allclose(cov, cov.T, rtol=1e-10, atol=0.0):
-        raise ConfigError("cov: the matrix is not symmetric.")
-    values, vectors = linalg.symmetric_eigen(cov)
-    if float(values.min()) < -1e-10 * float(values.abs().max()):
-        raise ConfigError(
-            f"cov: the matrix has the eigenvalue {float(values.min()):g}; wanted a positive semi-definite one."
-        )
-    return vectors * values.clamp(min=0.0).sqrt()

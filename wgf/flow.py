@@ -25,6 +25,7 @@ from .errors import (
 )
 from .functional import FreeEnergy, Functional
 from .noise import Noise, NoiseSource
+from .plan import Plan
 from .progress import Progress, reporter
 from .protocol import Dynamics, Solver, State, realised_by_noise
 from .solution import Outcome, Solution, Status
@@ -33,9 +34,6 @@ Observers = Mapping[str, Observer] | Iterable[Observer]
 
 RECORDS = 100
 """About how many records a run makes unless told."""
-
-_ON_GRID = 1e-9  # t_end this close to a whole number of steps (relative) is reached by whole steps
-
 
 def solve(
     F: Functional,
@@ -89,7 +87,7 @@ def solve(
     _require_noise_for_shannon(free_energy, solver)
     dt = require_number("dt", dt, positive=True)
     start = require_number("t0", t0) if state is None else state.t
-    plan = _Plan.make(start, require_number("t_end", t_end), dt, state)
+    plan = Plan.make(start, require_number("t_end", t_end), dt, state)
     source = noise or Noise(_seed(seed, state))
     if state is None:
         if not isinstance(mu, Ensemble):
@@ -116,58 +114,11 @@ def solve(
 # --------------------------------------------------------------------------------------------------- the loop
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """Steps at origin + k·dt up to t_end."""
-
-    origin_t: float
-    origin_step: int
-    dt: float
-    t_end: float
-    last: int  # index of the last step, counted like State.step
-    whole: bool  # whether t_end is on the grid
-    first: int
-
-    @staticmethod
-    def make(start: float, t_end: float, dt: float, state: State | None) -> _Plan:
-        origin_t, origin_step, first = start, 0, 0
-        if state is not None:
-            first = state.step
-            same = state.dt == dt
-            origin_t, origin_step = (state.origin_t, state.origin_step) if same else (state.t, state.step)
-        if t_end < start and not math.isclose(t_end, start, rel_tol=_ON_GRID):
-            raise ConfigError(f"t_end = {t_end:g} lies before the start t = {start:g}; t_end is an absolute time.")
-        ratio = (t_end - origin_t) / dt
-        if ratio > 2**44:
-            raise ConfigError(f"t_end = {t_end:g} is {ratio:.3g} steps of dt = {dt:g} away; wanted fewer than 2^44.")
-        whole = abs(ratio - round(ratio)) <= _ON_GRID * max(1.0, abs(ratio))
-        last = origin_step + (round(ratio) if whole else math.ceil(ratio))
-        return _Plan(origin_t, origin_step, dt, t_end, last, whole, first)
-
-    @property
-    def steps(self) -> int:
-        return max(0, self.last - self.first)
-
-    def time(self, step: int) -> float:
-        return self.origin_t + (step - self.origin_step) * self.dt
-
-    def next(self, state: State) -> tuple[float, State]:
-        """The length of the next step, and where in time it leads."""
-        step = state.step + 1
-        if step == self.last and not self.whole:  # a shortened step; the grid of a continued run starts anew here
-            return self.t_end - state.t, replace(state, t=self.t_end, step=step, origin_t=self.t_end, origin_step=step)
-        return self.dt, replace(state, t=self.time(step), step=step)
-
-    def shown(self, state: State) -> float:
-        """The time as the user wrote it, where whole steps reach t_end but for rounding."""
-        return self.t_end if state.step == self.last else state.t
-
-
 @dataclass
 class _Run:
     dynamics: Dynamics
     solver: Solver
-    plan: _Plan
+    plan: Plan
     noise: NoiseSource
     until: Callable[[Mapping[str, float]], bool] | None
     max_steps: int
@@ -256,14 +207,14 @@ def _status(error: BaseException) -> Status:
 
 
 def _initial_state(
-    dynamics: Dynamics, solver: Solver, mu: Ensemble, plan: _Plan, seed: int, resolved: Mapping[str, Functional]
+    dynamics: Dynamics, solver: Solver, mu: Ensemble, plan: Plan, seed: int, resolved: Mapping[str, Functional]
 ) -> State:
     t = plan.origin_t
     evaluation = dynamics.evaluate(mu, t, 0)
     return State(mu, t, 0, seed, evaluation, t, 0, plan.dt, solver.init(dynamics, mu, t), resolved)
 
 
-def _resume(dynamics: Dynamics, state: State, plan: _Plan, resolved: Mapping[str, Functional]) -> State:
+def _resume(dynamics: Dynamics, state: State, plan: Plan, resolved: Mapping[str, Functional]) -> State:
     """The state under the free energy given now, which may differ from the one it was made with."""
     evaluation = dynamics.evaluate(state.mu, state.t, state.step)
     return replace(
@@ -302,7 +253,7 @@ def _require_noise_for_shannon(free_energy: FreeEnergy, solver: Solver) -> None:
         )
 
 
-def _require_schedules(free_energy: FreeEnergy, plan: _Plan) -> None:
+def _require_schedules(free_energy: FreeEnergy, plan: Plan) -> None:
     """Look ahead along the run, so that a schedule which goes wrong late is refused at once."""
     stride = max(1, plan.steps // 1000)
     for step in (*range(plan.first, plan.last, stride), plan.last):

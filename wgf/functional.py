@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -16,6 +15,7 @@ from .arrays import ArrayLike
 from .ensemble import Ensemble
 from .errors import ConfigError, DivergenceError
 from .noise import NoiseSource
+from .terms import Coefficient, Term, distinct
 
 
 @dataclass(frozen=True)
@@ -157,56 +157,6 @@ def first_bad_row(result: Tensor) -> int | None:
 
 
 @dataclass(frozen=True)
-class Coefficient:
-    """number · Π functions(t)."""
-
-    number: float = 1.0
-    functions: tuple[Callable[[float], float], ...] = ()
-
-    def times(self, factor: Any) -> Coefficient:
-        """Multiplied by a number or a callable of t."""
-        if callable(factor):
-            return replace(self, functions=(*self.functions, factor))
-        try:
-            number = math.nan if isinstance(factor, (str, bool)) else float(factor)
-        except (TypeError, ValueError):
-            number = math.nan
-        if not math.isfinite(number):
-            raise ConfigError(f"coefficient {factor!r}: wanted a finite number or a callable of t.")
-        return replace(self, number=self.number * number)
-
-    def at(self, t: float) -> Coefficient:
-        """Frozen at time t; a value that is not a finite number is a ConfigError naming t."""
-        number = self.number
-        for function in self.functions:
-            try:
-                number *= float(function(t))
-            except (TypeError, ValueError) as error:
-                raise ConfigError(f"a coefficient gave {function(t)!r} at t = {t:g}: wanted a number.") from error
-        if not math.isfinite(number):
-            raise ConfigError(f"a coefficient is {number} at t = {t:g}: wanted a finite number.")
-        return Coefficient(number)
-
-    def __str__(self) -> str:
-        factors = [getattr(f, "__name__", repr(f)).replace("<lambda>", "c") + "(t)" for f in self.functions]
-        return " ".join(([] if self.number == 1.0 and factors else [f"{self.number:g}"]) + factors)
-
-
-@dataclass(frozen=True)
-class Term:
-    """A named functional with its coefficient (−T for an entropy at temperature T)."""
-
-    name: str
-    coefficient: Coefficient
-    functional: Functional
-
-    @property
-    def driven(self) -> bool:
-        """Whether the contribution depends on t."""
-        return bool(self.coefficient.functions) or self.functional.varies
-
-
-@dataclass(frozen=True)
 class TermEvaluation(Evaluation):
     """A term's own value and gradient (without the coefficient) inside a free energy."""
 
@@ -227,7 +177,7 @@ class FreeEnergy(Functional):
     """
 
     def __init__(self, terms: tuple[Term, ...]) -> None:
-        self.terms = _distinct(terms)
+        self.terms = distinct(terms)
 
     def __repr__(self) -> str:
         parts = (f"{term.coefficient} * {term.name}".removeprefix("1 * ") for term in self.terms)
@@ -326,17 +276,3 @@ def _number(term: Term) -> float:
     if term.coefficient.functions:
         raise ConfigError(f"the coefficient of {term.name} depends on t; freeze the free energy with F.at(t) first.")
     return term.coefficient.number
-
-
-def _distinct(terms: tuple[Term, ...]) -> tuple[Term, ...]:
-    """Number repeated names: Quadratic, Quadratic_2, ..."""
-    seen: set[str] = set()
-    named = []
-    for term in terms:
-        name, count = term.name, 1
-        while name in seen:
-            count += 1
-            name = f"{term.name}_{count}"
-        seen.add(name)
-        named.append(replace(term, name=name))
-    return tuple(named)

@@ -11,8 +11,9 @@ from torch import Tensor
 from .ensemble import Ensemble
 from .entropies.shannon import Shannon
 from .errors import DivergenceError
-from .functional import FreeEnergy, FreeEnergyEvaluation, Functional, Term, first_bad_row
+from .functional import FreeEnergy, FreeEnergyEvaluation, Functional, first_bad_row
 from .noise import NoiseSource
+from .terms import Term
 
 
 @dataclass(frozen=True)

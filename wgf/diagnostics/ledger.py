@@ -10,8 +10,9 @@ import torch
 
 from ..ensemble import Ensemble
 from ..errors import WgfWarning
-from ..functional import FreeEnergyEvaluation, Term
+from ..functional import FreeEnergyEvaluation
 from ..protocol import Dynamics, State, Step, checked, realised_by_noise
+from ..terms import Term
 from .estimates import ShannonEstimate, estimate_shannon
 from .force import Forces
 from .table import Ledger

@@ -1,0 +1,80 @@
+"""What a kernel is, and the algebra of kernels."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import require_number
+
+
+class Kernel(ABC):
+    """A function K(x, y), most often of the difference u = x − y.
+
+    `2 * Gaussian(1.0) - Gaussian(0.5)` is a kernel again.
+    """
+
+    __array_ufunc__ = None  # numpy scalars on the left leave the product to us
+
+    @property
+    def singular(self) -> bool:
+        """Whether K is infinite at u = 0; then the self pair is left out of sums."""
+        return False
+
+    @abstractmethod
+    def sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool = False) -> tuple[Tensor, Tensor]:
+        """Σⱼ wⱼ K(xᵢ, yⱼ) (m,) float64 and its gradient in xᵢ (m, d), for x (m, d), y (n, d), weights (n,).
+
+        `same` says that x and y are the same particles row by row, so that a singular kernel can leave out i = j.
+        Memory is O((m + n)·d); the bits do not depend on the number of threads.
+        """
+
+    @abstractmethod
+    def __call__(self, x: Tensor, y: Tensor | float = 0.0) -> Tensor:
+        """K(x, y) row by row for x of shape (..., d)."""
+
+    def __add__(self, other: Kernel) -> Kernel:
+        return KernelSum((*_parts(self), *_parts(other))) if isinstance(other, Kernel) else NotImplemented
+
+    def __sub__(self, other: Kernel) -> Kernel:
+        return self + -1.0 * other if isinstance(other, Kernel) else NotImplemented
+
+    def __mul__(self, factor: float) -> Kernel:
+        scale = require_number("kernel factor", factor)
+        return KernelSum(tuple((scale * c, k) for c, k in _parts(self)))
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Kernel:
+        return -1.0 * self
+
+
+def _parts(kernel: Kernel) -> tuple[tuple[float, Kernel], ...]:
+    return kernel.parts if isinstance(kernel, KernelSum) else ((1.0, kernel),)
+
+
+@dataclass(frozen=True)
+class KernelSum(Kernel):
+    """Σ cₖ Kₖ."""
+
+    parts: tuple[tuple[float, Kernel], ...]
+
+    @property
+    def singular(self) -> bool:
+        return any(kernel.singular for _, kernel in self.parts)
+
+    def sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool = False) -> tuple[Tensor, Tensor]:
+        value, gradient = torch.zeros(len(x), dtype=torch.float64, device=x.device), torch.zeros_like(x)
+        for factor, kernel in self.parts:
+            v, g = kernel.sums(x, y, weights, same)
+            value, gradient = value + factor * v, gradient + factor * g
+        return value, gradient
+
+    def __call__(self, x: Tensor, y: Tensor | float = 0.0) -> Tensor:
+        return torch.stack([factor * kernel(x, y) for factor, kernel in self.parts]).sum(0)
+
+    def __repr__(self) -> str:
+        return " + ".join(f"{factor:g} * {kernel!r}" for factor, kernel in self.parts)
