@@ -1,0 +1,54 @@
+"""On a GPU: the same values, forces, noise and runs as on the CPU. Skipped where torch sees none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import test_functionals as contract
+import torch
+
+import wgf
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device here")
+
+
+def moved(risk):
+    """A network risk with its data on the GPU."""
+    if isinstance(risk, wgf.NetworkRisk):
+        risk.inputs, risk.targets = risk.inputs.cuda(), risk.targets.cuda()
+    return risk
+
+
+@contract.cases
+def test_terms_agree_with_the_cpu(make, d):
+    f, mu = make(d), contract.ensemble(d, True, n=300)
+    gpu_term = wgf.MMD(f.target.to("cuda"), f.kernel) if isinstance(f, wgf.MMD) else moved(make(d))
+    there = mu.to("cuda")
+    assert float(gpu_term.value(there)) == pytest.approx(float(f.value(mu)), rel=1e-11, abs=1e-12)
+    torch.testing.assert_close(gpu_term.gradient(there).cpu(), f.gradient(mu), rtol=1e-9, atol=1e-11)
+    torch.testing.assert_close(gpu_term.first_variation(there).cpu(), f.first_variation(mu), rtol=1e-9, atol=1e-11)
+
+
+def test_noise_has_the_same_integers():
+    ids = torch.arange(1000) * 12_345_678
+    noise = wgf.Noise(2**63 + 5)
+    cpu, gpu = (noise.uniform(i, 2**33 + 7, 5) for i in (ids, ids.cuda()))
+    assert torch.equal(cpu, gpu.cpu())
+    torch.testing.assert_close(noise.normal(ids, 3, 5), noise.normal(ids.cuda(), 3, 5).cpu(), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("solver", [wgf.solvers.Heun(), wgf.solvers.Langevin()], ids=repr)
+def test_a_run_agrees_with_the_cpu(solver):
+    rng = np.random.default_rng(0)
+    z, y = torch.from_numpy(rng.normal(size=(200, 3))), torch.from_numpy(rng.normal(size=200))
+    ends = []
+    for device in ("cpu", "cuda"):
+        risk = wgf.NetworkRisk(z.to(device), y.to(device), batch=50)
+        F = risk + 1e-2 * wgf.Interaction(wgf.kernels.Gaussian(1.0)) - 1e-2 * wgf.LogDet()
+        if solver.stochastic:
+            F = F - 1e-3 * wgf.Shannon()
+        sol = wgf.solve(F, risk.initial(100, seed=1), solver, dt=0.5, t_end=10.0, seed=2)
+        assert sol.ensemble.device.type == device
+        ends.append((sol.ensemble.x.cpu(), sol.ledger["free_energy"]))
+    torch.testing.assert_close(ends[0][0], ends[1][0], rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(ends[0][1], ends[1][1], rtol=1e-8)
