@@ -169,7 +169,7 @@ def test_a_split_particle_is_the_same_measure(make, d):
     """Weight w at x equals w/3 and 2w/3 at the same x, except where kernels are infinite at u = 0."""
     f, mu = make(d), ensemble(d, True)
     if isinstance(f, wgf.Interaction) and f.kernel.singular:
-        with pytest.raises(DivergenceError, match="particles 0 and 7 coincide"):
+        with pytest.raises(DivergenceError, match="particle 0 and particle 7 coincide"):
             f.gradient(wgf.Ensemble(torch.cat([mu.x, mu.x[:1]])))
         return
     x = torch.cat([mu.x, mu.x[:1]])
@@ -473,8 +473,10 @@ def test_terms_refuse_what_they_cannot_take():
 @pytest.mark.parametrize("kernel", [K.Log(), K.Riesz(1.0), K.Newtonian(2)], ids=repr)
 def test_coincident_particles_under_a_singular_kernel(kernel):
     mu = wgf.Ensemble([[0.0, 0.0], [1.0, 2.0], [3.0, 3.0], [1.0, 2.0]])
-    with pytest.raises(DivergenceError, match=r"particles 1 and 3 coincide at \[1.0, 2.0\].*softening"):
+    with pytest.raises(DivergenceError, match=r"particle 1 and particle 3 coincide at \[1.0, 2.0\].*softening"):
         wgf.Interaction(kernel).gradient(mu)
+    with pytest.raises(DivergenceError, match="particle 0 and point 1 of `at` coincide"):
+        wgf.Interaction(kernel).gradient(wgf.Ensemble([[0.0, 0.0]]), [[1.0, 1.0], [0.0, 0.0]])
     softened = type(kernel)(
         *([kernel.s] if hasattr(kernel, "s") else [kernel.d] if hasattr(kernel, "d") else []), softening=0.1
     )

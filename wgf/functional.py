@@ -18,7 +18,7 @@ from .noise import NoiseSource
 from .terms import Coefficient, Term, distinct
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """One pass over the particles: 𝓕[μ] (0-d, float64) and ∇_W 𝓕[μ] at the particles (n, d)."""
 
@@ -156,14 +156,14 @@ def first_bad_row(result: Tensor) -> int | None:
     return int(torch.nonzero(~finite.reshape(len(result), -1).all(1))[0])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TermEvaluation(Evaluation):
     """A term's own value and gradient (without the coefficient) inside a free energy."""
 
     term: Term
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FreeEnergyEvaluation(Evaluation):
     """F and ∇_W F with the evaluation of every term."""
 

@@ -16,7 +16,7 @@ from .noise import NoiseSource
 from .terms import Term
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class State:
     """Where a run stands; `solve(..., state=state)` goes on from it, bit for bit.
 
@@ -37,7 +37,7 @@ class State:
     resolved: Mapping[str, Functional] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """What one step of a solver made.
 

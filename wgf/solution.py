@@ -69,7 +69,7 @@ class Outcome:
         return f"{self.name}: {self.message}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Solution:
     """The result of `wgf.solve`.
 

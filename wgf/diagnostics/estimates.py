@@ -20,7 +20,7 @@ LARGEST_DIM = 8  # beyond it neither nearest neighbours nor a kernel density say
 FEWEST_PARTICLES = 50
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ShannonEstimate:
     """S with its standard error, and ∇log ρ on the first `rows` particles; NaN and None where they cannot be had."""
 

@@ -12,7 +12,7 @@ from ..ensemble import Ensemble
 from ..functional import FreeEnergyEvaluation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Forces:
     """∇_W E and T ∇_W S at the particles (n, d), T summed over the entropies; `entropic` is None where unknown."""
 

@@ -47,8 +47,9 @@ class Interaction(Functional):
         if len(repeated):
             first = int(repeated[0])
             second = int(torch.nonzero(group == group[first]).flatten()[1])
+            other = f"particle {second}" if second < mu.n else f"point {second - mu.n} of `at`"
             raise DivergenceError(
-                f"{self.name}: particles {first} and {second} coincide at {points[first].tolist()}, where "
+                f"{self.name}: particle {first} and {other} coincide at {points[first].tolist()}, where "
                 f"{self.kernel!r} is infinite; move them apart or give the kernel a softening."
             )
 

@@ -1,0 +1,205 @@
+"""The command line: `wgf run`, `new`, `report` and `info`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from .runs import RunResult
+
+app = typer.Typer(
+    help="Wasserstein gradient flows of particle ensembles, with the thermodynamics of the run.",
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+CONFIGURATION, FAILED, INTERRUPTED = 2, 1, 130
+"""Exit codes: bad input, a run that failed, and Ctrl-C."""
+
+
+def main() -> None:
+    """Entry point of the command `wgf`."""
+    app()
+
+
+@contextmanager
+def _errors_as_lines() -> Iterator[None]:
+    """Errors raised on purpose become a line on stderr and an exit code; a bug still shows its traceback."""
+    from .errors import BackendError, ConfigError, ShapeError, WgfError
+
+    try:
+        yield
+    except WgfError as error:
+        typer.echo(f"error: {error}", err=True)
+        bad_input = isinstance(error, (BackendError, ConfigError, ShapeError))
+        raise typer.Exit(CONFIGURATION if bad_input else FAILED) from None
+    except KeyboardInterrupt:
+        typer.echo("interrupted; nothing was saved", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from . import __version__
+
+        typer.echo(f"wgf {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Wasserstein gradient flows of particle ensembles, with the thermodynamics of the run."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command("run")
+def run_command(
+    config: Annotated[Path | None, typer.Argument(help="A TOML file; without it the built-in example runs.")] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, as in --set solver.dt=0.05; repeatable."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Output directory, new or empty.")
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress and no table, only where the report is.")
+    ] = False,
+) -> None:
+    """Train a network as the gradient flow of a free energy, and write a report."""
+    import warnings
+
+    with _errors_as_lines():
+        from .errors import WgfWarning
+        from .runs import load_config, run
+
+        settings = load_config(config, overrides or [])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", WgfWarning)  # they are in the result, and shown below
+            warnings.simplefilter("ignore", RuntimeWarning)  # overflow: the status says where the run diverged
+            result = run(settings, out, progress=not quiet)
+    _say_how_it_went(result, quiet)
+
+
+@app.command("new")
+def new_command(path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("wgf.toml")) -> None:
+    """Write a commented starter file, ready for `wgf run`."""
+    with _errors_as_lines():
+        from .errors import ConfigError
+        from .runs import DEFAULT
+
+        try:
+            with open(path, "x", encoding="utf-8") as file:
+                file.write(DEFAULT.read_text(encoding="utf-8"))
+        except FileExistsError:
+            raise ConfigError(f"{path} exists already and is not overwritten; give another name.") from None
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be written: {error.strerror or error}.") from None
+    typer.echo(f"Wrote {path}. Change what you like, then: wgf run {path}")
+
+
+@app.command("report")
+def report_command(directory: Annotated[Path, typer.Argument(help="A run directory.", metavar="DIR")]) -> None:
+    """Draw the report of a run anew from its stored files."""
+    with _errors_as_lines():
+        from .runs import write_report
+
+        path = write_report(directory)
+    typer.echo(f"report: {path}")
+
+
+@app.command("info")
+def info_command() -> None:
+    """Versions, device and threads that runs use here."""
+    import numpy  # noqa: F401 - loads its BLAS, so that it is listed
+    import scipy.linalg  # noqa: F401
+    import torch
+    from rich.console import Console
+    from threadpoolctl import threadpool_info
+
+    from .runs.store import versions
+
+    rows: dict[str, Any] = versions()
+    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "none that torch can use"
+    rows["device"], rows["CUDA"] = "cpu (default)", cuda
+    rows["logical CPUs"] = os.cpu_count()
+    for library in threadpool_info():
+        if library["user_api"] == "blas":
+            core = f", kernels for {library['architecture']}" if library.get("architecture") else ""
+            rows[f"BLAS in {_owner(library['filepath'])}"] = f"{library['internal_api']} {library['version']}{core}"
+    rows["BLAS in torch"] = "MKL" if torch.backends.mkl.is_available() else "as built"
+    console = Console()
+    console.print(_table([(name, str(value)) for name, value in rows.items()]))
+    forced = os.environ.get("OPENBLAS_CORETYPE")
+    if forced:
+        slow = " On a CPU with AVX-512 that halves the speed of matrix products." if forced == "Haswell" else ""
+        console.print(
+            f"OPENBLAS_CORETYPE={forced} is set and fixes the BLAS kernels.{slow} Unset it to let BLAS choose."
+        )
+
+
+def _owner(path: str) -> str:
+    """The package whose folder a library lies in: .../numpy.libs/libopenblas.so belongs to numpy."""
+    owners = [part.removesuffix(".libs") for part in Path(path).parts if part.endswith(".libs")]
+    return owners[0] if owners else Path(path).name
+
+
+def _say_how_it_went(result: RunResult, quiet: bool) -> None:
+    from rich.console import Console
+
+    summary = result.summary
+    if not quiet:
+        Console().print(_table(_thermodynamics(summary)))
+    for warning in result.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    report = result.directory / "report.html"
+    typer.echo(f"report: {_short(report)}" if report.exists() else f"results: {_short(result.directory)}")
+    if summary["status"] == "INTERRUPTED":
+        typer.echo(f"interrupted at t = {summary['t']:g}; what was computed is saved", err=True)
+        raise typer.Exit(INTERRUPTED)
+    if not summary["ok"]:
+        typer.echo(f"error: the run failed after t = {summary['t']:g}: {summary['message']}", err=True)
+        raise typer.Exit(FAILED)
+
+
+def _short(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _thermodynamics(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    from .runs.report import headlines, number
+
+    start, final = summary["start"], summary["final"]
+    rows = [(name, f"{value}   ({beside})") for name, value, beside in headlines(summary)]
+    for at, name in ((1, "energy"), (2, "entropy")):
+        text = f"{number(final[name])}   (from {number(start[name])} at the start)"
+        rows.insert(at, (f"{name} {'E' if name == 'energy' else 'S'}", text if final[name] is not None else "–"))
+    return rows
+
+
+def _table(rows: list[tuple[str, str]]) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in rows:
+        table.add_row(Text(name, style="bold"), Text(value))
+    return table
+
+
+if __name__ == "__main__":
+    main()

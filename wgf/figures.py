@@ -1,0 +1,294 @@
+"""Figures of a run from its ledger and ensembles, as matplotlib Figure objects without pyplot or any global state."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .diagnostics.table import Ledger
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, MUTED, GRID = "#222222", "#6b6b6b", "#e4e4e4"
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
+CYCLE = (BLUE, GREEN, ORANGE, PURPLE, SKY, RED)  # Okabe and Ito: told apart with any colour vision
+WIDTH, HEIGHT = 9.0, 3.1  # inches; a report shows them about 900 pixels wide
+TIME = "flow time t"
+LARGEST, FARTHEST = 1e100, 1e12
+"""A run that diverges leaves the range in which lines, and particles, can be drawn; what is beyond is left out."""
+BAND = 0.10
+"""The closure up to which a time step counts as resolving the flow."""
+
+
+def overview(ledger: Ledger) -> Figure:
+    """Free energy with its parts, dissipation with closure, and the forces, against t: what `Solution.plot()` shows."""
+    return _panels(ledger, (_energies, _dissipation, _closure), (_forces, _ratio, _alignment))
+
+
+def free_energy(ledger: Ledger) -> Figure:
+    """F = E − T·S with its two parts, and every term's contribution."""
+    return _panels(ledger, (_energies, _terms))
+
+
+def dissipation(ledger: Ledger) -> Figure:
+    """The dissipation D, free energy released beside dissipation summed, and the closure of the two."""
+    return _panels(ledger, (_dissipation, _released, _closure))
+
+
+def information_force(ledger: Ledger) -> Figure:
+    """Loss force G and information force I, their ratio, and their alignment."""
+    return _panels(ledger, (_forces, _ratio, _alignment))
+
+
+def learning(ledger: Ledger) -> Figure:
+    """Accuracy and loss on training and test data, as far as the ledger has them."""
+    kinds = {"accuracy": "fraction classified rightly", "r2": "R², variance explained", "loss": "mean loss per sample"}
+    shown = [kind for kind in kinds if f"train_{kind}" in ledger or f"test_{kind}" in ledger] or ["loss"]
+    figure, axes = _canvas(1, len(shown))
+    for axis, kind in zip(axes, shown, strict=True):
+        lines = [("train", f"train_{kind}", BLUE, "-"), ("test", f"test_{kind}", RED, "-")]
+        _lines(axis, ledger, kinds[kind], lines)
+        if kind != "loss":  # the first records are far below and would flatten the rest
+            values = np.concatenate([line.get_ydata() for line in axis.lines] or [np.zeros(1)])
+            low, high = axis.get_ylim()
+            axis.set_ylim(max(float(np.nanquantile(values, 0.1)) - 0.1, low), min(high, 1.01) if low < 1 else high)
+    return figure
+
+
+def transport(times: Sequence[float], distances: Sequence[float], ledger: Ledger | None = None) -> Figure:
+    """W₂ from the start at some times and, with a ledger, the length ∫√D dt of the path, which is never shorter."""
+    figure, axes = _canvas(1, 1, width=0.62 * WIDTH)
+    axis = axes[0]
+    points = np.array([(t, w) for t, w in zip(times, distances, strict=True) if math.isfinite(w)]).reshape(-1, 2)
+    if not len(points):
+        _say(axis, "no distance was computed")
+    axis.plot(points[:, 0], points[:, 1], "o-", color=BLUE, ms=4, label="W₂ from the start")
+    if ledger is not None and len(points) and np.isfinite(ledger["dissipation"]).all() and ledger.rows > 1:
+        t, speed = ledger["t"], np.sqrt(ledger["dissipation"])
+        length = np.concatenate([[0.0], np.cumsum(0.5 * np.diff(t) * (speed[1:] + speed[:-1]))])
+        axis.plot(t, length, "--", color=MUTED, lw=1.2, label="length of the path, ∫√D dt")
+    _finish(axis, "distance, in units of x")
+    return figure
+
+
+def particles(clouds: Sequence[Any], times: Sequence[float]) -> Figure:
+    """Particles (n, d) at a few times in one plane: their own for d = 2, else the principal one of them all.
+
+    `clouds` are arrays or ensembles; one-dimensional particles are shown as histograms.
+    """
+    arrays = [_within_reach(getattr(cloud, "x", cloud)) for cloud in clouds]
+    figure, axes = _canvas(1, len(arrays), height=3.5, share=True)
+    if not any(len(x) for x in arrays):
+        labels = "", ""
+    elif arrays[0].shape[1] == 1:
+        edges = np.histogram_bin_edges(np.concatenate(arrays), bins=60).tolist()
+        for axis, x in zip(axes, arrays, strict=True):
+            axis.hist(x[:, 0], bins=edges, density=len(x) > 0, color=BLUE)
+        labels = "x", "density"
+    else:
+        planes, labels = _project(arrays)
+        low, high = np.concatenate(planes).min(0), np.concatenate(planes).max(0)
+        middle, half = (low + high) / 2, 0.53 * float((high - low).max()) or 1.0
+        for axis, x in zip(axes, planes, strict=True):
+            alpha = float(np.clip(250.0 / max(len(x), 1), 0.1, 0.9))
+            axis.scatter(x[:, 0], x[:, 1], s=9, color=BLUE, alpha=alpha, linewidths=0, rasterized=True)
+            axis.set_aspect("equal")
+            axis.set_xlim(middle[0] - half, middle[0] + half)
+            axis.set_ylim(middle[1] - half, middle[1] + half)
+    for index, (axis, t) in enumerate(zip(axes, times, strict=True)):
+        _finish(axis, labels[1] if index == 0 else "", labels[0], legend=False)
+        axis.set_title(f"t = {t:g}", fontsize=10, color=INK)
+        if not len(arrays[index]):
+            _say(axis, "the particles are too far away to be drawn")
+    return figure
+
+
+def _energies(axis: Axes, ledger: Ledger) -> None:
+    lines: list[Any] = [("F = E", "free_energy", INK, "-")]
+    if np.isfinite(_column(ledger, "entropy")).any() or not np.isfinite(_column(ledger, "free_energy")).any():
+        with np.errstate(invalid="ignore"):  # ∞ − ∞ of a run that diverged
+            minus_ts = _column(ledger, "free_energy") - _column(ledger, "energy")
+        lines = [("F = E − T·S", "free_energy", INK, "-"), ("energy E", "energy", BLUE, "-")]
+        lines.append(("−T·S", minus_ts, ORANGE, "-"))
+    _lines(axis, ledger, "free energy, in units of the loss", lines)
+
+
+def _terms(axis: Axes, ledger: Ledger) -> None:
+    names = [name for name in ledger.columns if name.startswith("term:")]
+    lines = [(name.removeprefix("term:"), name, CYCLE[k % 6], "-") for k, name in enumerate(names)]
+    _lines(axis, ledger, "contribution to F", lines)
+
+
+def _dissipation(axis: Axes, ledger: Ledger) -> None:
+    _lines(axis, ledger, "dissipation D, loss per time", [("", "dissipation", BLUE, "-")], log=True)
+
+
+def _released(axis: Axes, ledger: Ledger) -> None:
+    """Sums since the start; the thin dashed line hides the broad one where the time step resolves the flow."""
+    lines: list[Any] = []
+    names = ("released", "released: drop of F + work", SKY, "-"), ("dissipated", "dissipated: Σ h D", INK, "--")
+    for name, label, colour, style in names:
+        y = _column(ledger, name)
+        if np.isfinite(y).sum() > 1 or ledger.rows == 1:  # more than the 0 of the start
+            lines.append((label, np.where(np.isfinite(y), np.nancumsum(y), math.nan), colour, style))
+    _lines(axis, ledger, "free energy since the start", lines, reason=why_no_closure(ledger))
+    for line, width in zip(axis.lines, (2.6, 1.2), strict=False):
+        line.set_linewidth(width)
+
+
+def _closure(axis: Axes, ledger: Ledger) -> None:
+    """Per record and over the run, in per cent; a few records far off must not flatten the rest."""
+    each, total = 100 * _column(ledger, "closure"), 100 * _column(ledger, "closure_total")
+    lines: list[Any] = [("since the record before", each, SKY, "-"), ("since the start", total, INK, "-")]
+    if "closure_error" in ledger:
+        lines = lines[1:]
+    _lines(axis, ledger, "closure, %", lines, reason=why_no_closure(ledger))
+    finite = np.abs(np.concatenate([line[1][np.isfinite(line[1])] for line in lines]))
+    if len(finite):
+        axis.axhspan(-100 * BAND, 100 * BAND, color=GREEN, alpha=0.10, lw=0, zorder=0)
+        axis.axhline(0.0, color=MUTED, lw=0.8, zorder=1)
+        reach = min(max(150 * BAND, 1.2 * float(finite.max())), max(150 * BAND, 4 * float(np.quantile(finite, 0.9))))
+        axis.set_ylim(-reach, reach)
+        if "closure_error" in ledger:
+            error = 100 * _column(ledger, "closure_error")
+            axis.fill_between(ledger["t"], total - error, total + error, color=INK, alpha=0.15, lw=0)
+
+
+def why_no_closure(ledger: Ledger) -> str:
+    """The reason for a closure without values."""
+    if ledger.rows == 1:
+        return "the run has only its start"
+    if np.isfinite(_column(ledger, "dissipation")).any() and np.isfinite(_column(ledger, "free_energy")).any():
+        return "too little dissipation to compare with"
+    return ledger.notes.get("dissipation", "") or ledger.notes.get("entropy", "") or "no values in this run"
+
+
+def _forces(axis: Axes, ledger: Ledger) -> None:
+    both = ("loss force G", "loss_force", BLUE, "-"), ("information force I", "information_force", ORANGE, "-")
+    _lines(axis, ledger, "force (root mean square)", both, log=True)
+
+
+def _ratio(axis: Axes, ledger: Ledger) -> None:
+    _lines(axis, ledger, "force ratio I / G", [("", "force_ratio", PURPLE, "-")], log=True)
+    if axis.lines:
+        axis.axhline(1.0, color=MUTED, lw=0.8, ls=":")
+
+
+def _alignment(axis: Axes, ledger: Ledger) -> None:
+    _lines(axis, ledger, "alignment of the two forces", [("", "alignment", GREEN, "-")])
+    if axis.lines:
+        axis.axhline(0.0, color=MUTED, lw=0.8, ls=":")
+        axis.set_ylim(-1.08, 1.08)
+        axis.set_yticks([-1, 0, 1], ["−1\nopposed", "0", "+1\nsame"])
+
+
+def _panels(ledger: Ledger, *rows: tuple[Callable[[Axes, Ledger], None], ...]) -> Figure:
+    figure, axes = _canvas(len(rows), len(rows[0]), height=len(rows) * HEIGHT)
+    for axis, draw in zip(axes, itertools.chain(*rows), strict=True):
+        draw(axis, ledger)
+    return figure
+
+
+def _canvas(
+    rows: int, columns: int, *, width: float = WIDTH, height: float = HEIGHT, share: bool = False
+) -> tuple[Figure, list[Axes]]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    figure.get_layout_engine().set(w_pad=0.09, h_pad=0.09)  # type: ignore[union-attr, call-arg]
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share)
+    return figure, list(grid.flat)
+
+
+def _column(ledger: Ledger, name: str) -> np.ndarray:
+    return ledger[name] if name in ledger else np.full(ledger.rows, math.nan)
+
+
+def _lines(
+    axis: Axes,
+    ledger: Ledger,
+    label: str,
+    lines: Sequence[Any],
+    log: bool = False,
+    reason: str = "",
+) -> None:
+    """Lines (label, column or values, colour, style) against t; where none has a value the panel says why."""
+    t = _column(ledger, "t")
+    drawn = False
+    for name, values, colour, style in lines:
+        reason = reason or (ledger.notes.get(values, "") if isinstance(values, str) else "")
+        y = _column(ledger, values) if isinstance(values, str) else values
+        y = np.where(np.abs(y) < LARGEST, y, math.nan)
+        y = np.where(y > 1 / LARGEST, y, math.nan) if log else y
+        if np.isfinite(y).any():
+            lonely = np.isfinite(y).sum() <= 2
+            axis.plot(t, y, style, color=colour, lw=1.6, label=name or None, marker="o" if lonely else None, ms=4)
+            drawn = True
+    if drawn and log:
+        _log_scale(axis)
+    elif drawn and np.abs(axis.dataLim.intervaly).max() > 1e6:  # a run on its way to infinity
+        axis.set_yscale("symlog")
+    if not drawn:
+        axis.set_yticks([])
+        _say(axis, reason or ledger.notes.get("entropy", "") or "no values in this run")
+    _finish(axis, label)
+
+
+def _log_scale(axis: Axes) -> None:
+    """A logarithmic axis labelled with plain numbers: at 1, 2 and 5 where it spans few decades."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis.set_yscale("log")
+    low, high = axis.get_ylim()
+    narrow = high / low < 300
+    if high / low < 3:  # a locator would find one tick or none
+        axis.set_ylim(low / 1.5, high * 1.5)
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,), numticks=9))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.yaxis.set_minor_locator(NullLocator())
+
+
+def _say(axis: Axes, text: str) -> None:
+    """A sentence in place of a drawing."""
+    wrapped = "\n".join(textwrap.wrap(text, 26))
+    axis.text(0.5, 0.5, wrapped, transform=axis.transAxes, ha="center", va="center", color=MUTED, fontsize=9)
+
+
+def _finish(axis: Axes, ylabel: str, xlabel: str = TIME, legend: bool = True) -> None:
+    axis.set_xlabel(xlabel, fontsize=9.5, color=INK)
+    axis.set_ylabel(ylabel, fontsize=9.5, color=INK)
+    axis.tick_params(labelsize=8.5, colors=MUTED, length=3)
+    axis.grid(color=GRID, lw=0.7)
+    axis.set_axisbelow(True)
+    for side, spine in axis.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(MUTED)
+    if legend and axis.get_legend_handles_labels()[1]:
+        axis.legend(fontsize=8.5, frameon=False, labelcolor=INK)
+
+
+def _within_reach(x: Any) -> np.ndarray:
+    """The rows (m, d) that can be drawn, as a float64 array."""
+    array = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, dtype=np.float64)
+    return array[(np.abs(array) < FARTHEST).all(1)]
+
+
+def _project(arrays: Sequence[np.ndarray]) -> tuple[list[np.ndarray], tuple[str, str]]:
+    """Coordinates (n, 2) in a common plane, and what its axes are called."""
+    if arrays[0].shape[1] == 2:
+        return list(arrays), ("x₁", "x₂")
+    pooled = np.concatenate(arrays)
+    centre = pooled.mean(0)
+    values, vectors = np.linalg.eigh(np.cov(pooled.T, bias=True))
+    axes = vectors[:, ::-1][:, :2]
+    axes = axes * np.where(axes[np.abs(axes).argmax(0), [0, 1]] < 0, -1.0, 1.0)  # they have no sign
+    share = 100 * values[::-1][:2] / max(values.sum(), np.finfo(float).tiny)
+    names = [f"{which} principal direction, {part:.0f} %" for which, part in zip(("1st", "2nd"), share, strict=True)]
+    return [(x - centre) @ axes for x in arrays], (names[0], names[1])

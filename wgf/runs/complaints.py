@@ -1,0 +1,123 @@
+"""What is wrong with a configuration, in sentences: the key, what was given, what was wanted, and the nearest name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from ..errors import closest
+from .terms import TAGGED
+
+_WANTED = {
+    "bool_type": "true or false",
+    "finite_number": "a finite number",
+    "float_type": "a number",
+    "greater_than": "a number > {gt:g}",
+    "greater_than_equal": "a number ≥ {ge:g}",
+    "int_from_float": "an integer",
+    "int_type": "an integer",
+    "less_than": "a number < {lt:g}",
+    "less_than_equal": "a number ≤ {le}",
+    "model_attributes_type": "a table",
+    "model_type": "a table",
+    "string_too_short": "a name that is not empty",
+    "string_type": "a string",
+    "tuple_type": "one or more tables [[{key}]]",
+}
+
+
+def complaints(error: ValidationError, model: type[BaseModel], label: str, changed: Sequence[str]) -> str:
+    """One line per problem, beginning with the file, or with --set where the key was changed by it."""
+    problems = error.errors(include_url=False)
+    unknown = {problem["loc"] for problem in problems if problem["type"] == "extra_forbidden"}
+    lines = []
+    for problem in problems:
+        if problem["type"] == "missing" and _is_misspelt(problem["loc"], unknown):
+            continue  # the unknown key beside it is the same mistake
+        key = _dotted(problem["loc"], problem["type"])
+        by_set = any(f"{key}.".startswith(f"{name}.") or name.startswith(f"{key}.") for name in changed)
+        lines.append(f"{'--set' if by_set else label}: {_sentence(problem, key, model)}")
+    return "\n".join(lines)
+
+
+def _dotted(loc: Sequence[Any], kind: str) -> str:
+    """The path as the file writes it: the names of chosen models are no keys, but what a file added is one."""
+    last = len(loc) - 1 if kind == "extra_forbidden" else None
+    return ".".join(str(part) for depth, part in enumerate(loc) if part not in TAGGED or depth == last)
+
+
+def _is_misspelt(missing: Sequence[Any], unknown: set[tuple[Any, ...]]) -> bool:
+    return any(
+        loc[:-1] == missing[:-1] and f"mean {missing[-1]!r}" in closest(loc[-1], [str(missing[-1])]) for loc in unknown
+    )
+
+
+def _sentence(problem: Any, key: str, model: type[BaseModel]) -> str:
+    kind, loc, given, context = problem["type"], problem["loc"], problem["input"], problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"unknown key {key} = {_shown(given)}{nearest(loc[-1], _keys(loc[:-1], model))}"
+    if kind == "missing":
+        return f"{key} is missing; wanted {_example(key)}."
+    if kind == "union_tag_not_found":
+        tag = context["discriminator"].strip("'")
+        return f"{key} = {_shown(given)}: the key {tag!r} is missing, which names what it is."
+    if kind == "union_tag_invalid":
+        tag = context["discriminator"].strip("'")
+        known = re.findall("[A-Za-z]+", context["expected_tags"])
+        return f"{key}.{tag} = {context['tag']!r}{nearest(context['tag'], known)}"
+    if kind == "unknown_name":
+        return f"{key} = {_shown(given)}{context['hint']}"
+    wanted = _wanted(kind, key, context) or problem["msg"]
+    quoted = isinstance(given, str) and wanted.startswith(("a number", "an integer", "true"))
+    return f"{key} = {_shown(given)}: wanted {wanted}{' without quotes' if quoted else ''}."
+
+
+def _wanted(kind: str, key: str, context: Any) -> str:
+    last = key.rpartition(".")[2]
+    if last == "seed":
+        return "an integer from 0 to 2^64 - 1"
+    if last == "kernel":
+        return 'a table such as { name = "Gaussian", h = 1.0 }'
+    if kind == "wanted":
+        return str(context["what"])
+    bound = context.get("ge")
+    text = _WANTED.get(kind, "").format(**context, key=key)
+    return text.replace("a number", "an integer") if isinstance(bound, int) else text
+
+
+def nearest(given: object, known: Sequence[str]) -> str:
+    """`closest`, as the end of a sentence."""
+    hint = closest(given, known)
+    return f".{hint}" if hint.startswith(" ") else hint
+
+
+def _keys(loc: Sequence[Any], model: type[BaseModel]) -> list[str]:
+    """The keys known at this place of the file."""
+    for part in reversed(loc):
+        if part in TAGGED:
+            return list(TAGGED[part].model_fields)
+        annotation = getattr(model.model_fields.get(str(part)), "annotation", None)
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            return list(annotation.model_fields)
+    return list(model.model_fields)
+
+
+def _shown(given: Any) -> str:
+    """A value as TOML writes it, shortened."""
+    text = {True: "true", False: "false"}[given] if isinstance(given, bool) else repr(given)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _example(key: str) -> str:
+    examples = {
+        "data": 'a table [data] with source = "digits" or a path',
+        "data.source": '"digits", "breast-cancer", "diabetes", "teacher" or a path to a .csv, .npy or .npz file',
+        "solver": "a table [solver] with dt and t_end",
+        "solver.dt": "the length of a step, a positive number",
+        "solver.t_end": "the time to reach, a number ≥ 0",
+    }
+    last = key.rpartition(".")[2]
+    return examples.get(key, "a number ≥ 0" if last == "temperature" else f"a value for {last}")

@@ -1,0 +1,189 @@
+"""The configuration of a run: a TOML file, checked key by key before anything is computed."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationError, create_model
+from pydantic_core import PydanticCustomError
+
+from .. import solvers
+from ..arrays import require_device
+from ..data import SUFFIXES, TASKS
+from ..energies.losses import LOSSES
+from ..errors import BackendError, ConfigError, ShapeError
+from ..functional import Functional
+from ..ops.activations import NAMES as ACTIVATIONS
+from ..protocol import Solver as Scheme
+from . import toml
+from .complaints import complaints, nearest
+from .terms import AnyEnergy, AnyEntropy, Column, Section
+
+LARGEST_SEED = 2**64 - 1
+DEFAULT = Path(__file__).with_name("default.toml")
+"""What `wgf run` without a file runs, and what `wgf new` writes."""
+
+
+def _one_of(*names: str) -> Any:
+    """A string that is one of the names, else an error with the nearest of them."""
+
+    def check(value: str) -> str:
+        if value not in names:
+            raise PydanticCustomError("unknown_name", "{hint}", {"hint": nearest(value, names)})
+        return value
+
+    return AfterValidator(check)
+
+
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+
+
+class Data(Section):
+    """Where the samples come from and how they are split."""
+
+    source: str
+    target: Column = None
+    task: Annotated[str, _one_of(*TASKS)] | None = None
+    test_fraction: float = Field(default=0.2, gt=0, lt=1)
+    seed: Seed = 0
+    standardise: bool = True
+
+    @property
+    def name(self) -> str:
+        """The data set in a word, also where it is a file."""
+        return Path(self.source).stem if Path(self.source).suffix.lower() in SUFFIXES else self.source
+
+
+class Network(Section):
+    """The two-layer network a σ(w·z + b), averaged over its neurons."""
+
+    neurons: int = Field(default=4096, ge=1)
+    activation: Annotated[str, _one_of(*ACTIVATIONS)] = "tanh"
+    loss: Annotated[str, _one_of(*LOSSES)] | None = None
+    batch: int | None = Field(default=None, ge=1)
+
+
+def _settings_of(scheme: type) -> set[str]:
+    return set(inspect.signature(scheme).parameters)
+
+
+_Settings: Any = create_model(  # type: ignore[call-overload]
+    "_Settings",
+    __base__=Section,
+    **{key: (Any, None) for scheme in solvers.REGISTRY.values() for key in sorted(_settings_of(scheme))},
+)
+"""The settings of all schemes together; the chosen scheme then takes its own, and checks them itself."""
+
+
+class Solver(_Settings):
+    """The scheme, its step and the time to reach, beside the scheme's own settings."""
+
+    name: Annotated[str, _one_of(*solvers.REGISTRY)] = "Heun"
+    dt: float = Field(gt=0)
+    t_end: float = Field(ge=0)
+    record_every: int | None = Field(default=None, ge=1)
+
+    def scheme(self) -> Scheme:
+        """The solver of `wgf.solvers`."""
+        kind = solvers.REGISTRY[self.name]
+        settings = {key: value for key, value in self if key in _Settings.model_fields and value is not None}
+        for key in sorted(set(settings) - _settings_of(kind)):
+            raise ConfigError(f"solver.{key} = {settings[key]!r} is no setting of {self.name}.")
+        scheme: Scheme = kind(**settings)
+        return scheme
+
+
+class Output(Section):
+    """Where the run is written."""
+
+    directory: Annotated[str, Field(min_length=1)] | None = None
+
+
+class Config(Section):
+    """A whole run. `functional` and `solver.scheme()` turn it into objects of `wgf`."""
+
+    seed: Seed = 0
+    dtype: Annotated[str, _one_of("float64", "float32")] = "float64"
+    device: str = "cpu"
+    data: Data
+    network: Network = Network()
+    energy: Annotated[tuple[AnyEnergy, ...], Field(strict=False)] = ()
+    entropy: Annotated[tuple[AnyEntropy, ...], Field(strict=False)] = ()
+    solver: Solver
+    output: Output = Output()
+
+    def terms(self) -> list[Functional]:
+        """The terms beside the risk, each with its coefficient."""
+        built = []
+        for section in ("energy", "entropy"):
+            for index, term in enumerate(getattr(self, section)):
+                try:
+                    built.append(term.build())
+                except (ConfigError, ShapeError) as error:
+                    raise type(error)(f"{section}.{index}: {error}") from error
+        return built
+
+    def resolved(self, task: str, batch_limit: int) -> Config:
+        """The configuration as it is stored, with the task known: its loss is settled and its minibatch fits the data.
+
+        The output directory is left out, so that the stored file can be run again as it is.
+        """
+        losses = [name for name, loss in LOSSES.items() if loss.classifies == (task == "classification")]
+        loss = self.network.loss or ("cross_entropy" if task == "classification" else "squared")
+        if loss not in losses:
+            raise ConfigError(f"network.loss = {loss!r}: {self.data.source} is a {task}; wanted {' or '.join(losses)}.")
+        batch = self.network.batch
+        if batch is not None and batch > batch_limit:
+            raise ConfigError(f"network.batch = {batch}: wanted at most the {batch_limit} training samples.")
+        network = self.network.model_copy(update={"loss": loss})
+        data = self.data.model_copy(update={"task": task})
+        return self.model_copy(update={"network": network, "data": data, "output": Output()})
+
+
+def load_config(path: str | Path | None = None, overrides: list[str] | tuple[str, ...] = ()) -> Config:
+    """Read and check a TOML file, by default the embedded one, with overrides such as "solver.dt=0.05" applied.
+
+    A relative path in `data.source` is taken from the folder of the file. Raises ConfigError naming the file, the key,
+    what was given and what was wanted.
+
+    >>> load_config(None, ["network.neurons=64"]).network.neurons
+    64
+    """
+    label = "the default configuration" if path is None else str(path)
+    table = toml.read(DEFAULT if path is None else Path(path), label)
+    if path is not None:
+        _anchor(table, Path(path).resolve().parent)
+    changed = [toml.override(table, assignment) for assignment in overrides]
+    return validate(table, label, changed)
+
+
+def validate(table: dict[str, Any], label: str = "configuration", changed: list[str] | tuple[str, ...] = ()) -> Config:
+    """A checked Config from plain tables; `changed` are the keys that came by --set, for the messages."""
+    try:
+        config = Config.model_validate(table)
+    except ValidationError as error:
+        raise ConfigError(complaints(error, Config, label, changed)) from None
+    try:
+        config.terms()
+        config.solver.scheme()
+        require_device(config.device)
+    except (BackendError, ConfigError, ShapeError) as error:
+        raise type(error)(f"{label}: {error}") from error
+    return config
+
+
+def dump(config: Config) -> str:
+    """The configuration as TOML; `load_config` of this text gives the same configuration."""
+    tables = config.model_dump(exclude_none=True)
+    for section in ("energy", "entropy"):
+        tables[section] = [{"term": term["term"], **term} for term in tables[section]]  # the name comes first
+    return toml.write(tables)
+
+
+def _anchor(table: dict[str, Any], folder: Path) -> None:
+    data = table.get("data")
+    source = data.get("source") if isinstance(data, dict) else None
+    if isinstance(source, str) and Path(source).suffix.lower() in SUFFIXES:
+        table["data"] = {**table["data"], "source": str(folder / source)}

@@ -1,0 +1,263 @@
+"""One run from its configuration to its directory: data, network, flow, what is observed on the way, and the report."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from .. import data
+from ..diagnostics.transport import Transport, wasserstein
+from ..energies import NetworkRisk
+from ..ensemble import Ensemble
+from ..errors import WgfError, WgfWarning
+from ..flow import solve
+from ..functional import FreeEnergy
+from ..progress import Progress, Row, reporter
+from ..protocol import Solver
+from ..solution import Solution, Status
+from . import store
+from .config import Config, dump
+from .report import write_report
+
+RECORDS = 100
+"""About how many records a run makes unless told."""
+FRAMES = 10
+"""About how many pictures of the particles, and distances from the start, a run keeps beside the first."""
+SHOWN = 2000
+"""At most so many particles are kept in a picture; the final ensemble is kept whole."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Where the run was written, the content of its summary.json, the solution itself, and what to beware of."""
+
+    directory: Path
+    summary: dict[str, Any]
+    solution: Solution
+    warnings: tuple[str, ...] = ()
+
+
+def run(config: Config, directory: str | Path | None = None, progress: bool = True) -> RunResult:
+    """Train the network of `config` and write everything to `directory`, by default the one that `config` names.
+
+    Configuration and data are checked before anything is written. A run that fails after its first record, or is
+    interrupted, is written with its status; raises WgfError (and leaves nothing) where it fails before.
+    """
+    started, clock = datetime.datetime.now().astimezone(), time.perf_counter()
+    path = store.choose(directory or config.output.directory, config.data.name)
+    job = _Job.prepare(config)
+    with store.writing(path) as partial:
+        (partial / store.CONFIG).write_text(dump(job.config), encoding="utf-8")
+        store.write_json(partial / store.VERSIONS, store.versions(config.device))
+        watch = _Watch(job)
+        with store.metrics(partial) as write, _collected() as warned:
+            solution = job.solve(watch, _Stream(write, reporter(progress)))
+        _require_records(solution)
+        watch.finish(solution)
+        solution.ensemble.save(partial / store.FINAL)
+        store.write_frames(partial / store.FRAMES, watch.frames)
+        times = {"started": started.isoformat(timespec="seconds"), "seconds": time.perf_counter() - clock}
+        summary = store.plain({"name": path.name} | times | job.summary(solution, watch, warned))
+        store.write_json(partial / store.SUMMARY, summary)
+        try:
+            write_report(partial)
+        except Exception as error:  # a fault in drawing must not cost the run
+            reason = f"{type(error).__name__}: {error}"
+            warned.append(f"the report could not be drawn ({reason}); the results are kept, `wgf report` tries again.")
+    for message in warned:
+        warnings.warn(message, WgfWarning, stacklevel=2)
+    return RunResult(path, summary, solution, tuple(warned))
+
+
+def _require_records(solution: Solution) -> None:
+    """A run without a single record is not worth a directory."""
+    if not solution.ledger.rows:
+        if solution.status == Status.INTERRUPTED:
+            raise KeyboardInterrupt
+        raise WgfError(f"the run failed before its first record: {solution.status.message}")
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A configuration with its data loaded and its objects built."""
+
+    config: Config
+    train: data.Dataset
+    test: data.Dataset
+    risk: NetworkRisk
+    free_energy: FreeEnergy
+    start: Ensemble
+    scheme: Solver
+
+    @staticmethod
+    def prepare(config: Config) -> _Job:
+        source = config.data
+        train, test = data.load(
+            source.source,
+            target=source.target,
+            task=cast("data.Task | None", source.task),
+            test_fraction=source.test_fraction,
+            seed=source.seed,
+            standardise=source.standardise,
+        )
+        config = config.resolved(train.task, len(train))
+        dtype = torch.float64 if config.dtype == "float64" else torch.float32
+        train, test = train.to(config.device, dtype), test.to(config.device, dtype)
+        network = config.network
+        risk = NetworkRisk(train.x, train.y, activation=network.activation, loss=str(network.loss), batch=network.batch)
+        free_energy = FreeEnergy(sum(config.terms(), start=risk)._terms())
+        start = risk.initial(network.neurons, config.seed, dtype=dtype)
+        return _Job(config, train, test, risk, free_energy, start, config.solver.scheme())
+
+    def solve(self, watch: _Watch, progress: Progress) -> Solution:
+        solver = self.config.solver
+        return solve(
+            self.free_energy, self.start, self.scheme, dt=solver.dt, t_end=solver.t_end, seed=self.config.seed,
+            record_every=self.record_every, observers=watch.columns(), throw=False, progress=progress,
+        )  # fmt: skip
+
+    @property
+    def steps(self) -> int:
+        ratio = self.config.solver.t_end / self.config.solver.dt
+        return math.ceil(ratio * (1 - 1e-9))
+
+    @property
+    def record_every(self) -> int:
+        return self.config.solver.record_every or max(1, math.ceil(self.steps / RECORDS))
+
+    def summary(self, solution: Solution, watch: _Watch, warned: list[str]) -> dict[str, Any]:
+        ledger = solution.ledger
+        ratios = ledger["force_ratio"][np.isfinite(ledger["force_ratio"])]
+        return {
+            "status": solution.status.name,
+            "ok": solution.status.ok,
+            "message": solution.status.message,
+            "warnings": warned,
+            "free_energy": repr(self.free_energy),
+            "task": self.train.task,
+            "data": {
+                "name": self.train.name,
+                "train": len(self.train),
+                "test": len(self.test),
+                "features": self.train.x.shape[1],
+                "classes": len(self.train.classes),
+            },
+            "particles": {"n": self.start.n, "dim": self.start.dim},
+            "steps": solution.state.step,
+            "records": ledger.rows,
+            "t": solution.state.t,
+            "start": ledger.row(0),
+            "final": ledger.row(-1),
+            "force_ratio": [float(ratios.min()), float(ratios.max())] if len(ratios) else None,
+            "wasserstein": None if watch.distance is None else vars(watch.distance),
+            "notes": ledger.notes | watch.notes,
+        }
+
+
+@dataclass
+class _Watch:
+    """What is observed at records: scores on both parts of the data and, now and then, the distance from the start
+    with a picture of the particles."""
+
+    job: _Job
+    frames: list[tuple[float, torch.Tensor]] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
+    distance: Transport | None = None
+
+    def __post_init__(self) -> None:
+        self._seen: tuple[Ensemble | None, dict[str, float]] = None, {}
+        self._records = -1
+        self._last = math.ceil(self.job.steps / self.job.record_every)
+        self._stride = max(1, round(self._last / FRAMES))
+        self._inputs = torch.cat([self.job.train.x, self.job.test.x])
+
+    def columns(self) -> dict[str, Any]:
+        kinds = ("accuracy", "loss") if self.job.risk.loss.classifies else ("r2", "loss")
+        names = [f"{part}_{kind}" for kind in kinds for part in ("train", "test")]
+        observers: dict[str, Any] = {name: (lambda mu, name=name: self._scores(mu)[name]) for name in names}
+        return {"distance_from_start": self._distance} | observers
+
+    def _scores(self, mu: Ensemble) -> dict[str, float]:
+        """Accuracy or R², and mean loss, on both parts from one pass of the network."""
+        if self._seen[0] is not mu:
+            loss, scores = self.job.risk.loss, {}
+            outputs = self.job.risk.predict(mu, self._inputs).reshape(len(self._inputs), -1)
+            parts = torch.split(outputs, [len(self.job.train), len(self.job.test)])
+            for name, f, part in zip(("train", "test"), parts, (self.job.train, self.job.test), strict=True):
+                y, _ = loss.encode(part.y)
+                scores[f"{name}_loss"] = float(loss.value(f, y).mean())
+                if loss.classifies:
+                    scores[f"{name}_accuracy"] = float(loss.correct(f, y).double().mean())
+                else:
+                    spread = float(((y - y.mean(0)) ** 2).mean())
+                    scores[f"{name}_r2"] = 1.0 - float(((f - y) ** 2).mean()) / spread if spread else math.nan
+            self._seen = mu, scores
+        return self._seen[1]
+
+    def _distance(self, mu: Ensemble) -> float:
+        self._records += 1
+        if self._records % self._stride and self._records != self._last:
+            return math.nan
+        t = min(self._records * self.job.record_every * self.job.config.solver.dt, self.job.config.solver.t_end)
+        return self._frame(mu, t)
+
+    def _frame(self, mu: Ensemble, t: float) -> float:
+        self.frames.append((t, mu.x[:SHOWN].clone()))
+        try:
+            self.distance = wasserstein(mu, self.job.start)
+        except WgfError as error:  # a picture on the side is no reason to lose the run
+            self.notes["distance_from_start"] = str(error)
+            return math.nan
+        note = self.distance.note.partition("; .bures")[0]
+        if math.isfinite(self.distance.bures):
+            note += (
+                f"; the Gaussians with the same means and covariances are {self.distance.bures:.4g} apart at t = {t:g}"
+            )
+        self.notes["distance_from_start"] = f"{self.distance.method}: {note}"
+        return self.distance.distance
+
+    def finish(self, solution: Solution) -> None:
+        """Where a run ended early, its last good state is the last picture."""
+        if solution.state.t > self.frames[-1][0]:
+            self._frame(solution.ensemble, solution.state.t)
+
+
+class _Stream(Progress):
+    """Writes every record to metrics.jsonl as it comes, and shows the progress."""
+
+    def __init__(self, write: Callable[[Row], None], shown: Progress) -> None:
+        self._write, self._shown = write, shown
+
+    @contextmanager
+    def running(self, steps: int, t_end: float) -> Iterator[None]:
+        with self._shown.running(steps, t_end):
+            yield
+
+    def advance(self, done: int, t: float, row: Row | None) -> None:
+        if row is not None:
+            self._write(row)
+        self._shown.advance(done, t, row)
+
+
+@contextmanager
+def _collected() -> Iterator[list[str]]:
+    """The warnings of this package as text, for the summary; others are passed on."""
+    messages: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", WgfWarning)
+        yield messages
+    for warning in caught:
+        if issubclass(warning.category, WgfWarning):
+            messages.append(str(warning.message))
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)

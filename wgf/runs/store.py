@@ -1,0 +1,181 @@
+"""The run directory: written beside its final name, renamed when whole, removed when the run comes to nothing."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..diagnostics.table import Ledger
+from ..errors import CheckpointError, ConfigError
+
+CONFIG, VERSIONS, METRICS = "config.toml", "versions.json", "metrics.jsonl"
+FINAL, FRAMES, SUMMARY, REPORT = "final.safetensors", "frames.safetensors", "summary.json", "report.html"
+PACKAGES = ("wgflow", "torch", "numba", "numpy", "scipy", "POT", "scikit-learn", "safetensors")
+
+
+def choose(directory: str | Path | None, name: str) -> Path:
+    """The directory for a run: the one asked for, which must be new or empty, or runs/<name>-<date>-<time>.
+
+    Nothing is created. Raises ConfigError where the place is taken.
+    """
+    if directory is None:
+        stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+        base = Path("runs") / f"{name}-{stamp}"
+        candidates = [base, *(base.with_name(f"{base.name}-{k}") for k in range(2, 1000))]
+        return next(path for path in candidates if not path.exists() and not _partial(path).exists()).absolute()
+    path = Path(os.path.abspath(directory))
+    if path.exists() and not path.is_dir():
+        raise ConfigError(f"output directory {path}: there is a file of that name; choose another with --out.")
+    if path.is_dir() and any(path.iterdir()):
+        raise ConfigError(f"output directory {path} is not empty; choose another with --out, or empty it.")
+    if _partial(path).exists():
+        raise ConfigError(
+            f"output directory {path}: {_partial(path).name} is in the way, of a run that goes on or was killed."
+        )
+    return path
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(path.name + ".partial")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A directory to write in; it gets the name `path` at the end, and on an exception nothing of it is left."""
+    partial = _partial(path)
+    parents = [parent for parent in path.parents if not parent.exists()]
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise CheckpointError(f"cannot write to {path}: {error.strerror or error}.") from error
+    try:
+        yield partial
+        if path.is_dir():  # an empty one was there before
+            path.rmdir()
+        os.replace(partial, path)
+    except BaseException as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        for parent in parents:
+            try:
+                parent.rmdir()
+            except OSError:
+                break
+        if isinstance(error, OSError) and not isinstance(error, CheckpointError):
+            raise CheckpointError(f"cannot write to {path}: {error}.") from error
+        raise
+
+
+@contextmanager
+def metrics(directory: Path) -> Iterator[Callable[[Mapping[str, float]], None]]:
+    """Writes metrics.jsonl, one JSON object per record, as the records come; NaN and infinity become null."""
+    with open(directory / METRICS, "w", encoding="utf-8") as file:
+
+        def append(row: Mapping[str, float]) -> None:
+            file.write(json.dumps(plain(row), allow_nan=False) + "\n")
+            file.flush()
+
+        yield append
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: NaN and infinity are null, tuples lists."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(entry) for entry in value]
+    return value
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file that people can read."""
+    path.write_text(json.dumps(plain(content), indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read what `write_json` wrote; CheckpointError where it is missing or damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"cannot read {path}: {error}.") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} holds no table.")
+    return content
+
+
+def read_ledger(directory: Path, notes: Mapping[str, str]) -> Ledger:
+    """The ledger as metrics.jsonl keeps it."""
+    ledger = Ledger()
+    ledger.notes.update(notes)
+    path = directory / METRICS
+    try:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            ledger.append({key: math.nan if value is None else value for key, value in json.loads(line).items()})
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"cannot read {path}: {error}.") from error
+    return ledger
+
+
+def write_frames(path: Path, frames: list[tuple[float, torch.Tensor]]) -> None:
+    """Times t (k,) and particles x (k, m, d) in float32: what pictures of the run need."""
+    from safetensors.torch import save_file
+
+    times = torch.tensor([t for t, _ in frames], dtype=torch.float64)
+    save_file({"t": times, "x": torch.stack([x.float().cpu() for _, x in frames])}, path)
+
+
+def read_frames(path: Path) -> tuple[list[float], np.ndarray]:
+    """The times and particles of `write_frames`."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        tensors = load_file(path)
+        return tensors["t"].tolist(), tensors["x"]
+    except (OSError, SafetensorError, KeyError) as error:
+        raise CheckpointError(f"cannot read {path}: {error}.") from error
+
+
+def versions(device: str = "cpu") -> dict[str, Any]:
+    """Versions, machine and settings that a number may depend on."""
+    return {
+        **{("wgf" if name == "wgflow" else name): _version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": cpu(),
+        "threads": torch.get_num_threads(),
+        "device": device if not device.startswith("cuda") else f"{device} ({torch.cuda.get_device_name(device)})",
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def cpu() -> str:
+    """The name of the processor."""
+    if sys.platform == "linux":
+        try:
+            for line in Path("/proc/cpuinfo").read_text().splitlines():
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+        except OSError:
+            pass
+    return platform.processor() or platform.machine()
