@@ -9,6 +9,7 @@ import torch
 
 from wgf.ensemble import Ensemble
 from wgf.noise import NoiseSource
+from wgf.ops import linalg
 from wgf.protocol import Dynamics, State, Step
 
 Row = tuple[float, ...]
@@ -38,7 +39,7 @@ class ExplicitRungeKutta:
             stage = mu.moved(_advance(mu.x, h, row, velocities))
             velocities.append(-dynamics.evaluate(stage, state.t + c * h, state.step).gradient)
         dissipation = torch.stack(
-            [b * mu.expect((v.double() ** 2).sum(1)) for b, v in zip(self.b, velocities, strict=True)]
+            [b * mu.expect(linalg.row_dot(v, v)) for b, v in zip(self.b, velocities, strict=True)]
         ).sum(0)
         return Step(mu.moved(_advance(mu.x, h, self.b, velocities)), dissipation)
 

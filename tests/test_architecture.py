@@ -90,7 +90,8 @@ def test_importing_changes_nothing_global():
     code = (
         "import torch, numpy as np; torch.manual_seed(1); np.random.seed(1)\n"
         "def state(): return (torch.get_default_dtype(), torch.get_num_threads(),"
-        " torch.random.get_rng_state().sum().item(), np.random.get_state()[2], np.geterr(), torch.backends.cuda.matmul.allow_tf32)\n"
+        " torch.random.get_rng_state().sum().item(), np.random.get_state()[2], np.geterr(),"
+        " torch.backends.cuda.matmul.allow_tf32)\n"
         "before = state(); import wgf; wgf.Ensemble.gaussian(5, 2); assert state() == before; print('same')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

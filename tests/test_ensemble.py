@@ -167,3 +167,39 @@ def test_bad_samples_and_devices():
     if not torch.cuda.is_available():
         with pytest.raises(BackendError, match="sees no CUDA"):
             mu.to("cuda")
+
+
+def test_any_numpy_layout_comes_in():
+    x = np.arange(6.0).reshape(3, 2)
+    mu = wgf.Ensemble(x)
+    assert wgf.Ensemble(x[::-1]).x.tolist() == x[::-1].tolist()
+    assert torch.equal(wgf.Ensemble(x.astype(">f8")).x, mu.x)
+    assert float(mu.expect(x[::-1, 0])) == pytest.approx(2.0)
+    assert wgf.Quadratic().gradient(mu, x[::-1]).tolist() == x[::-1].tolist()
+
+
+def test_complex_values_are_integrated_whole():
+    mu = wgf.Ensemble([[0.0], [math.pi / 2]])
+    order = mu.expect(torch.exp(1j * mu.x[:, 0]))
+    assert complex(order) == pytest.approx(0.5 + 0.5j)
+
+
+def test_particles_taken_twice_get_ids_of_their_own():
+    mu = wgf.Ensemble([[0.0], [1.0], [2.0]], ids=torch.tensor([4, 9, 7]))
+    again = mu.select([1, 1, 0, 1])
+    assert again.ids.tolist()[:3:2] == [9, 4]
+    assert len(set(again.ids.tolist())) == 4
+    sol = wgf.solve(wgf.Quadratic() - wgf.Shannon(), again, wgf.solvers.Langevin(), dt=0.1, t_end=0.2)
+    assert float(sol.ensemble.x[0]) != float(sol.ensemble.x[1])
+    with pytest.raises(ConfigError, match="ids: 3 is given twice"):
+        wgf.Ensemble([[0.0], [1.0]], ids=torch.tensor([3, 3]))
+    with pytest.raises(ShapeError, match="rows from 9 to 9; there are 3 particles"):
+        mu.select([9])
+
+
+@pytest.mark.parametrize("bad", ["1.0", None, ["a", "b"], [math.nan, 1.0]])
+def test_samples_need_numbers(bad):
+    with pytest.raises(ConfigError, match="cov"):
+        wgf.Ensemble.gaussian(3, 2, cov=bad)
+    with pytest.raises(ConfigError, match="mean"):
+        wgf.Ensemble.gaussian(3, 2, mean=bad)

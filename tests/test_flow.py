@@ -93,7 +93,10 @@ def driven():
 
 @pytest.mark.parametrize("every", [1, 7])
 def test_ledger_identity_and_terms(every):
-    """F_{k+1} − F_k = W − Q and F = Σ terms = E − T·S to rounding, also when records are sparse."""
+    """F_{k+1} − F_k = W − Q and F = Σ terms = E − T·S to rounding, also when records are sparse.
+
+    Q is what is left of F after W; that W is right is the next test, and that Q is the dissipation is the closure's.
+    """
     sol = wgf.solve(driven(), start(), Heun(), dt=0.02, t_end=1.0, record_every=every)
     book = sol.ledger
     change = book["work"] - book["released"]
@@ -464,3 +467,117 @@ def test_solve_refuses_what_it_cannot_do():
         wgf.solve(F, mu, euler, dt=0.1, t_end=1.0, record_every=0)
     with pytest.raises(ConfigError, match="observer"):
         wgf.solve(F, mu, euler, dt=0.1, t_end=1.0, observers={"a": 3})
+
+
+# ------------------------------------------------------------------------------------------------- found in review
+
+
+@pytest.mark.parametrize(("schedule", "dt", "t_end"), [
+    (lambda t: 1 - t, 0.3, 1.0), (lambda t: 0.3 - t, 0.1, 0.3), (lambda t: 1 - t / 0.7, 0.1, 0.7),
+    (lambda t: math.sqrt(1 - t), 0.3, 1.0),
+])  # fmt: skip
+def test_a_schedule_that_ends_at_zero_is_legal(schedule, dt, t_end):
+    """No time beyond t_end is looked at, and a temperature of −1e-17 is zero."""
+    sol = wgf.solve(wgf.Quadratic() - schedule * wgf.LogDet(), start(), Heun(), dt=dt, t_end=t_end)
+    assert sol.ledger["temperature"][-1] == pytest.approx(0.0, abs=1e-15)
+    assert sol.ledger["t"][-1] == sol.state.t == t_end
+
+
+def test_a_rule_is_kept_only_for_the_term_that_it_was_made_for():
+    mu = start(40, 2)
+    first = wgf.solve(wgf.Quadratic() - 0.1 * wgf.Blob("silverman"), mu, Euler(), dt=0.1, t_end=0.5)
+    fixed = wgf.Quadratic() - 0.1 * wgf.Blob(5.0)
+    went_on = wgf.solve(fixed, None, Euler(), dt=0.1, t_end=1.0, state=first.state).ensemble.x
+    afresh = wgf.solve(fixed, first.ensemble, Euler(), dt=0.1, t_end=0.5).ensemble.x
+    torch.testing.assert_close(went_on, afresh, rtol=1e-12, atol=1e-13)
+
+
+def test_estimates_do_not_depend_on_the_order_of_the_particles():
+    """20 000 particles of N(0, 1), sorted: a stand-in must be drawn by ids, and the loss force needs none."""
+    n = 20_000
+    mu = wgf.Ensemble.gaussian(n, 1, seed=1)
+    ordered = mu.select(torch.argsort(mu.x[:, 0]))
+    F = wgf.Quadratic() - wgf.Shannon()
+    one, two = (wgf.solve(F, m, Langevin(), dt=0.1, t_end=0.0).ledger.row(0) for m in (mu, ordered))
+    for name in ("entropy", "loss_force", "dissipation", "information_force"):
+        assert one[name] == pytest.approx(two[name], rel=1e-9), name
+    assert one["entropy"] == pytest.approx(0.5 * math.log(2 * math.pi * math.e), abs=5 / math.sqrt(5000))
+    assert one["loss_force"] == pytest.approx(math.sqrt(float(mu.expect(mu.x[:, 0] ** 2))), rel=1e-12)
+
+
+def test_observers_have_names_of_their_own():
+    def free_energy(mu):
+        return -1.0
+
+    for observers, message in [
+        ([free_energy], "has a column of this name"),
+        ({"term:x": free_energy}, "has a column of this name"),
+        ([lambda mu: 1.0, lambda mu: 2.0], "is there twice"),
+        (free_energy, "wanted a mapping"),
+        ({"a": lambda mu: mu.x}, "observer 'a' returned Tensor"),
+        ({"a": lambda mu: "much"}, "observer 'a' returned str"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            wgf.solve(wgf.Quadratic(), start(), Euler(), dt=0.1, t_end=1.0, observers=observers)
+
+
+def test_what_a_users_function_raises_keeps_the_solution():
+    calls = []
+
+    def moody(x):
+        calls.append(1)
+        if len(calls) > 5:
+            raise RuntimeError("no more")
+        return (x**2).sum(1)
+
+    with pytest.raises(RuntimeError, match="no more") as caught:
+        wgf.solve(wgf.Potential(moody), start(), Euler(), dt=0.1, t_end=5.0)
+    assert caught.value.solution.state.step >= 1
+    calls.clear()
+    quiet = wgf.solve(wgf.Potential(moody), start(), Euler(), dt=0.1, t_end=5.0, throw=False)
+    assert quiet.status == wgf.Status.FAILED
+    assert "RuntimeError: no more" in quiet.status.message
+
+
+def test_arguments_that_contradict_the_state_are_refused():
+    F, mu = wgf.Quadratic(), start()
+    sol = wgf.solve(F, mu, Euler(), dt=0.1, t_end=0.5)
+    for arguments, message in [
+        ({"mu": wgf.Ensemble.gaussian(9, 7)}, "does not fit the state"),
+        ({"t0": 5.0}, "t0 = 5, but the state continues at t = 0.5"),
+        ({"state": sol}, "state is Solution: wanted sol.state"),
+        ({"until": 1.0}, "until = 1.0"),
+    ]:
+        given = {"mu": None, "state": sol.state} | arguments
+        with pytest.raises(ConfigError, match=message):
+            wgf.solve(F, given.pop("mu"), Euler(), dt=0.1, t_end=1.0, **given)
+
+
+def test_the_trajectory_ends_where_the_run_does():
+    sol = wgf.solve(
+        wgf.Quadratic(), start(), Euler(), dt=0.1, t_end=5.0, trajectory_every=10, record_every=1,
+        until=lambda row: row["t"] > 1.25,
+    )  # fmt: skip
+    np.testing.assert_allclose(sol.trajectory_times, [0.0, 1.0, 1.3])
+    assert torch.equal(sol.trajectory[-1], sol.ensemble.x)
+
+
+def test_a_record_without_an_entropy_does_not_blank_the_closure():
+    """All particles in one point at first: no density, hence no entropy, at t = 0 alone; the note says so."""
+    sol = wgf.solve(
+        wgf.Quadratic() - 0.5 * wgf.Shannon(), wgf.Ensemble(np.zeros((2000, 1))), Langevin(), dt=0.01, t_end=1.0
+    )
+    book = sol.ledger
+    assert math.isnan(book["free_energy"][0])
+    assert math.isfinite(book["closure"][-1])
+    assert "left out" in book.notes["closure"]
+    assert "coincide" in book.notes["entropy"]
+    assert "Kozachenko" in book.notes["entropy"]
+
+
+def test_a_diverged_run_goes_on_with_a_smaller_step():
+    F, mu = wgf.Potential(lambda x: (x**4).sum(1)), wgf.Ensemble([[0.1], [12.0]])
+    failed = wgf.solve(F, mu, Euler(), dt=1e-2, t_end=1.0, throw=False)
+    assert failed.status == wgf.Status.DIVERGED
+    first = wgf.solve(F, mu, Euler(), dt=1e-4, t_end=0.01)
+    assert wgf.solve(F, None, Euler(), dt=1e-3, t_end=1.0, state=first.state).status.ok

@@ -518,3 +518,116 @@ def test_network_risk_refuses_what_it_cannot_take():
         wgf.NetworkRisk(z, np.arange(9) % 3, loss="cross_entropy", unit=wgf.Unit(smooth_unit, 4)).value(
             ensemble(4, False)
         )
+
+
+# ------------------------------------------------------------------------------------------------- found in review
+
+
+@pytest.mark.parametrize("ridge", [1e-3, 1e-6, 1e-8, 1e-10])
+def test_gram_form_keeps_its_digits_as_the_ridge_falls(ridge):
+    """Against the singular value decomposition: the force on the particles does not feel 1/ε at all."""
+    mu = wgf.Ensemble(np.random.default_rng(0).normal(size=(6, 20)))
+    y = (mu.x - mu.mean()).numpy() / math.sqrt(6)
+    u, s, vt = np.linalg.svd(y, full_matrices=False)
+    want = math.sqrt(6) * (u[:, :5] * (s[:5] / (s[:5] ** 2 + ridge))) @ vt[:5]
+    np.testing.assert_allclose(wgf.LogDet(ridge).gradient(mu), want, rtol=1e-9, atol=1e-10)
+
+
+def test_user_arrays_and_ensembles_are_not_shared():
+    z, y = np.ones((4, 2)), np.ones(4)
+    risk = wgf.NetworkRisk(z, y)
+    mu = risk.initial(5)
+    before = float(risk.value(mu))
+    z[:], y[:] = 0.0, 100.0
+    assert float(risk.value(mu)) == before
+    center = np.zeros(4)
+    well = wgf.Quadratic(1.0, center)
+    center[:] = 9.0
+    assert torch.equal(well.gradient(mu), mu.x)
+    x = mu.x.clone()
+    gradient = wgf.Potential(lambda x: 0.5 * (x**2).sum(1), grad=lambda x: x).gradient(mu)
+    gradient *= 0
+    wgf.Potential(lambda x: x.sub_(1).sum(1)).value(mu)
+    wgf.from_function(lambda x, w: x.mul_(w[:, None]).sum()).value(mu)
+    assert torch.equal(mu.x, x)
+
+
+def test_unit_with_products_takes_float32():
+    z, y, _ = data(4)
+    risk = wgf.NetworkRisk(z, y, unit=wgf.Unit(lambda z, t: t[0] * torch.tanh(t[1:-1] @ z + t[-1]), dim=4))
+    single, double = risk.initial(30, seed=1, dtype="float32"), risk.initial(30, seed=1)
+    assert risk.gradient(single).dtype == torch.float32
+    assert float(risk.value(single)) == pytest.approx(float(risk.value(double)), rel=1e-5)
+    branching = wgf.NetworkRisk(z, y, unit=wgf.Unit(lambda z, t: t[0] if z[0] > 0 else t[1], dim=2))
+    with pytest.raises(ConfigError, match=r"torch\.where"):
+        branching.value(wgf.Ensemble([[0.0, 1.0]]))
+
+
+def test_a_function_must_know_the_weights_to_have_a_first_variation():
+    mu = ensemble(2, False)
+    f = wgf.from_function(lambda x, w: (x**2).mean())
+    assert f.gradient(mu).shape == (7, 2)
+    for call in (f.first_variation, lambda mu: f.gradient(mu, mu.x)):
+        with pytest.raises(ConfigError, match="does not depend on the weights"):
+            call(mu)
+
+
+def test_samples_of_an_mmd_do_not_round_the_particles():
+    mu, samples = ensemble(2, True), np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
+    one = wgf.MMD(samples, K.Gaussian(1.0)).gradient(mu)
+    two = wgf.MMD(samples.astype(float), K.Gaussian(1.0)).gradient(mu)
+    assert torch.equal(one, two)
+
+
+def test_bits_do_not_depend_on_threads_beyond_torchs_grain():
+    """Torch splits work above 32768 numbers, and a sum only where it has one row: both are reached here."""
+    rng = np.random.default_rng(0)
+    wide = wgf.Ensemble(rng.normal(size=(1, 200_001)))
+    x = rng.normal(size=(300_001, 1))
+    weights = rng.uniform(0.5, 1.5, 300_001).astype(np.float32)
+    terms = [wgf.Quadratic(), wgf.Variance(), wgf.Softmax(), wgf.Softmax(axis="particles"), wgf.LogVariance(0.1)]
+    terms += [wgf.Potential(lambda x: torch.cos(x).exp().sum(1)), wgf.Interaction(K.Cosine())]
+    before, results = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            tall = wgf.Ensemble(x, weights / weights.sum(dtype=np.float64).astype(np.float32))
+            part = tall.select(np.arange(0, 300_001, 2))
+            found = [tall.weights, part.weights, torch.tensor(wgf.Blob("silverman").prepare(tall).bandwidth)]
+            for mu in (wide, tall, part):
+                for term in terms:
+                    both = term.evaluate(mu)
+                    found += [both.value, both.gradient]
+                row = wgf.solve(wgf.Quadratic(), mu, wgf.solvers.Heun(), dt=0.1, t_end=0.1).ledger.row(-1)
+                found.append(torch.tensor(list(row.values())))
+            results.append(found)
+    finally:
+        torch.set_num_threads(before)
+    for one, two in zip(*results, strict=True):
+        torch.testing.assert_close(one, two, rtol=0, atol=0, equal_nan=True)
+
+
+def test_more_bad_input_is_named():
+    mu, z = ensemble(2, False), np.ones((4, 2))
+    with pytest.raises(ConfigError, match=r"mu is ndarray: wanted a wgf\.Ensemble"):
+        wgf.Quadratic().value(np.zeros((3, 2)))
+    with pytest.raises(ConfigError, match="a coefficient failed at t = 0"):
+        ((lambda: 1.0) * wgf.Quadratic()).at(0.0)
+    with pytest.raises(ConfigError, match="wanted a finite number or a callable"):
+        wgf.Quadratic() / 0
+    with pytest.raises(ShapeError, match="fn returned NoneType"):
+        wgf.Potential(lambda x: None).value(mu)
+    with pytest.raises(ConfigError, match=r"not written in torch.*pass grad="):
+        wgf.Potential(lambda x: x.numpy()[:, 0]).gradient(mu)
+    with pytest.raises(ConfigError, match="h = 1000"):
+        K.Gaussian(10**400)
+    with pytest.raises(DivergenceError, match="out of floating-point range"):
+        wgf.Power(2.0, 0.01).value(wgf.Ensemble(np.eye(3, 700)))
+    risk = wgf.NetworkRisk(z, np.arange(4) % 2, loss="cross_entropy")
+    with pytest.raises(ShapeError, match="inputs of 1 features; the risk has 2"):
+        risk.accuracy(risk.initial(3), z[:, :1], np.arange(4) % 2)
+    with pytest.raises(DivergenceError, match="not finite at point 1 of `at`"):
+        wgf.Interaction(K.RadialKernel(lambda q: 1 / (4.0 - q))).first_variation(wgf.Ensemble([[0.0]]), [[1.0], [2.0]])
+    assert float(sum([wgf.Quadratic(), wgf.Quadratic()]).value(mu)) == pytest.approx(
+        2 * float(wgf.Quadratic().value(mu))
+    )

@@ -344,3 +344,28 @@ def test_editing_an_inlined_form_is_seen_by_the_disk_cache(tmp_path):
     assert "return t if x >= 0.0 else -t" in text
     source.write_text(text.replace("return t if x >= 0.0 else -t", "return 2.0 * t if x >= 0.0 else -t"))
     assert run() == (pytest.approx(2 * math.tanh(1.0)), 0)
+
+
+def test_settings_are_held_for_each_thread_that_asks():
+    """Torch's thread count belongs to a thread: overlapping holders neither lose it nor leave it behind."""
+    import threading
+
+    entered, leave, seen = threading.Event(), threading.Event(), []
+
+    def other():
+        with threads.one_torch_thread():
+            seen.append(torch.get_num_threads())
+            entered.set()
+            leave.wait(10)
+        seen.append(torch.get_num_threads())
+
+    before = torch.get_num_threads()
+    thread = threading.Thread(target=other)
+    with threads.one_torch_thread():
+        thread.start()
+        assert entered.wait(10)
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
+    leave.set()
+    thread.join()
+    assert seen[0] == 1

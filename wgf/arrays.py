@@ -14,6 +14,14 @@ ArrayLike = Any
 """A torch tensor, a numpy array or nested lists of numbers."""
 
 
+def to_tensor(value: ArrayLike) -> Tensor:
+    """A torch tensor of any dtype; numpy arrays may be reversed, strided or of foreign byte order."""
+    if isinstance(value, Tensor):
+        return value
+    array = np.asarray(value)
+    return torch.as_tensor(np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C"))
+
+
 def require_device(device: str | torch.device) -> torch.device:
     """A torch device that exists here, or a BackendError that says what there is."""
     try:
@@ -45,7 +53,7 @@ def require_dtype(dtype: torch.dtype | str) -> torch.dtype:
 def as_real(name: str, value: ArrayLike) -> Tensor:
     """`value` as a float64 or float32 tensor (its own dtype); integers, complex numbers and objects are refused."""
     try:
-        tensor = value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
+        tensor = to_tensor(value)
     except (TypeError, ValueError) as error:
         raise ShapeError(f"{name}: not a rectangular array of numbers ({error}).") from error
     if tensor.dtype not in (torch.float64, torch.float32):

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from . import ops, sampling
-from .arrays import ArrayLike, as_real, require_device, require_dtype, require_finite_rows
+from .arrays import ArrayLike, as_real, require_device, require_dtype, require_finite_rows, to_tensor
 from .errors import CheckpointError, ConfigError, ShapeError
+from .ops import linalg
 
 if TYPE_CHECKING:
     from .kernels import Kernel
@@ -105,10 +106,19 @@ class Ensemble:
         return new
 
     def select(self, rows: ArrayLike) -> Ensemble:
-        """The rows given (an index array), with their weights rescaled to sum to one and their ids."""
-        rows = torch.as_tensor(rows, device=self.device)
-        weights = self._weights[rows]
-        return Ensemble(self._x[rows], weights / weights.sum(), ids=self._ids[rows])
+        """The rows given (an index array), with their weights rescaled to sum to one and their ids.
+
+        A row that is taken again gets a new id, so that the copies do not share their noise.
+        """
+        index = torch.as_tensor(rows, device=self.device)
+        if index.ndim != 1 or index.dtype != torch.int64 or not len(index):
+            raise ShapeError(f"select: rows of shape {tuple(index.shape)}, {index.dtype}; wanted (m,) integers, m ≥ 1.")
+        if int(index.max()) >= self.n or int(index.min()) < -self.n:
+            raise ShapeError(
+                f"select: rows from {int(index.min())} to {int(index.max())}; there are {self.n} particles."
+            )
+        weights = self._weights[index]
+        return Ensemble(self._x[index], weights / linalg.total(weights), ids=_distinct(self._ids[index]))
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | str | None = None) -> Ensemble:
         """The ensemble on another device or in another dtype (float64, float32); BackendError when it is absent."""
@@ -126,7 +136,9 @@ class Ensemble:
 
     def expect(self, values: ArrayLike) -> Tensor:
         """∫ v dμ = Σᵢ wᵢ vᵢ for values (n,) or (n, ...), float64."""
-        values = torch.as_tensor(values, device=self.device)
+        values = to_tensor(values).to(self.device)
+        if values.is_complex():
+            return torch.complex(self.expect(values.real), self.expect(values.imag))
         if values.ndim == 0 or len(values) != self.n:
             raise ShapeError(
                 f"expect: values of shape {tuple(values.shape)}; wanted ({self.n}, ...), a row per particle."
@@ -159,7 +171,7 @@ class Ensemble:
         """`at` as (m, d) points of this space; the particles when it is None."""
         if at is None:
             return self._x
-        points = torch.as_tensor(at, dtype=self.dtype, device=self.device)
+        points = to_tensor(at).to(device=self.device, dtype=self.dtype)
         if points.ndim != 2 or points.shape[1] != self.dim:
             raise ShapeError(f"at: shape {tuple(points.shape)}; wanted (m, {self.dim}).")
         return points
@@ -253,7 +265,7 @@ def _weights(weights: ArrayLike | None, n: int, copy: bool) -> Tensor:
     if bool((tensor < 0).any()):
         worst = int(tensor.argmin())
         raise ConfigError(f"weights: {tensor[worst].item():g} at particle {worst}; wanted weights ≥ 0.")
-    total = float(tensor.sum())
+    total = float(linalg.total(tensor))
     if abs(total - 1.0) > tolerance:
         raise ConfigError(f"weights sum to {total:.12g}; wanted 1 (divide them by their sum).")
     return tensor if abs(total - 1.0) <= 1e-12 else tensor / total
@@ -267,4 +279,21 @@ def _ids(ids: ArrayLike | None, n: int, copy: bool) -> Tensor:
         raise ShapeError(f"ids: shape {tuple(tensor.shape)}, {tensor.dtype}; wanted ({n},) int64.")
     if bool((tensor < 0).any()) or bool((tensor >= 2**44).any()):
         raise ConfigError("ids: wanted integers from 0 to 2^44 - 1, the range of the noise counter.")
+    values, count = torch.unique(tensor, return_counts=True)
+    if len(values) < n:
+        raise ConfigError(
+            f"ids: {int(values[count.argmax()])} is given twice; particles with one id would share their noise."
+        )
     return tensor.clone() if copy else tensor
+
+
+def _distinct(ids: Tensor) -> Tensor:
+    """The ids with later repetitions replaced by numbers that are not in use."""
+    values, first = torch.unique(ids, return_inverse=True)
+    if len(values) == len(ids):
+        return ids
+    seen = torch.full_like(values, len(ids)).scatter_reduce(0, first, torch.arange(len(ids), device=ids.device), "amin")
+    repeated = seen[first] != torch.arange(len(ids), device=ids.device)
+    fresh = ids.clone()
+    fresh[repeated] = values.max() + 1 + torch.arange(int(repeated.sum()), device=ids.device)
+    return fresh

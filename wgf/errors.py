@@ -56,11 +56,11 @@ class WgfWarning(UserWarning):
 
 
 def closest(given: object, known: Iterable[str]) -> str:
-    """A hint ' (did you mean ...?)' for a misspelt name, and what names there are."""
+    """The end of a sentence about an unknown name: the nearest known one, if any is near, and what names there are."""
     names = sorted(known)
     match = difflib.get_close_matches(str(given), names, n=1)
-    hint = f"; did you mean {match[0]!r}?" if match else ""
-    return f"{hint} Known: {', '.join(names)}." if not hint else f"{hint} (known: {', '.join(names)})"
+    hint = f"; did you mean {match[0]!r}?" if match else "."
+    return f"{hint} Known: {', '.join(names)}."
 
 
 def require_number(
@@ -75,7 +75,7 @@ def require_number(
     bad = isinstance(value, (str, bytes, bool))
     try:
         number = float("nan") if bad else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = float("nan")
     if not (-float("inf") < number < float("inf")) or (positive and number <= 0) or (nonnegative and number < 0):
         raise ConfigError(f"{name} = {value!r}: wanted {wanted}.")

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .diagnostics.ledger import Bookkeeper, Observer
+from .diagnostics.ledger import COLUMNS, Bookkeeper, Observer
 from .ensemble import Ensemble
 from .entropies.shannon import SURROGATES
 from .errors import (
@@ -23,7 +23,7 @@ from .errors import (
     require_number,
     require_seed,
 )
-from .functional import FreeEnergy, Functional
+from .functional import FreeEnergy, Functional, Resolved
 from .noise import Noise, NoiseSource
 from .plan import Plan
 from .progress import Progress, reporter
@@ -35,9 +35,10 @@ Observers = Mapping[str, Observer] | Iterable[Observer]
 RECORDS = 100
 """About how many records a run makes unless told."""
 
+
 def solve(
     F: Functional,
-    mu: Ensemble,
+    mu: Ensemble | None,
     solver: Solver,
     *,
     dt: float,
@@ -62,7 +63,7 @@ def solve(
     Parameters
     ----------
     F : a term or a sum of terms; coefficients may be callables of t. A negative temperature is refused.
-    mu : the initial ensemble; with `state` the particles come from the state.
+    mu : the initial ensemble; with `state` the particles come from the state, and `mu` may be None.
     solver : a scheme of `wgf.solvers`.
     dt, t_end, t0 : step and absolute times; steps are at t0 + k·dt, the last one shortened to hit t_end.
     state : `sol.state` of an earlier run, to go on exactly: the same bits as an unbroken run.
@@ -71,10 +72,13 @@ def solve(
     observers : functions of the ensemble that add columns, as a mapping by name or as named functions.
     until : a function of the row just recorded; a true result stops the run with status CONVERGED.
     throw : raise a typed error that carries `.solution` when the run fails, else return the solution with its status.
+    max_steps : stop with status STEP_LIMIT after so many steps.
+    domain, rtol, atol : for schemes that know boundaries or adapt their step; the others refuse them.
     progress : show progress on a terminal, in a notebook or in a log.
     noise : another source of noise than Philox by `seed` (to share Brownian paths between step sizes).
 
-    Raises ConfigError, ShapeError, DivergenceError, StepSizeError, ResourceError.
+    Raises ConfigError, ShapeError, DivergenceError, StepSizeError, ResourceError; a start where F cannot be evaluated
+    raises whatever `throw` says. What the user's own functions raise comes through, with `.solution` attached.
 
     >>> import wgf
     >>> mu = wgf.Ensemble.gaussian(100, 2, cov=4.0)
@@ -86,21 +90,21 @@ def solve(
     free_energy = FreeEnergy(F._terms()) if isinstance(F, Functional) else _refuse_functional(F)
     _require_noise_for_shannon(free_energy, solver)
     dt = require_number("dt", dt, positive=True)
+    if not (state is None or isinstance(state, State)):
+        raise ConfigError(f"state is {type(state).__name__}: wanted sol.state of an earlier run.")
     start = require_number("t0", t0) if state is None else state.t
     plan = Plan.make(start, require_number("t_end", t_end), dt, state)
+    if not (until is None or callable(until)):
+        raise ConfigError(f"until = {until!r}: wanted a function of a row of the ledger.")
+    start_from = _initial_ensemble(mu, t0, state)
     source = noise or Noise(_seed(seed, state))
-    if state is None:
-        if not isinstance(mu, Ensemble):
-            raise ConfigError(f"mu = {type(mu).__name__}: wanted a wgf.Ensemble (wgf.Ensemble(x) makes one).")
-        free_energy, resolved = _prepare(free_energy, mu, {})
-    else:
-        free_energy, resolved = _prepare(free_energy, state.mu, state.resolved)
+    free_energy, resolved = _prepare(free_energy, start_from, {} if state is None else state.resolved)
     _require_schedules(free_energy, plan)
     dynamics = Dynamics(free_energy, source)
     if state is None:
-        state = _initial_state(dynamics, solver, mu, plan, _seed(seed, None), resolved)
+        begun = _initial_state(dynamics, solver, start_from, plan, _seed(seed, None), resolved)
     else:
-        state = _resume(dynamics, state, plan, resolved)
+        begun = _resume(dynamics, state, plan, resolved)
     run = _Run(
         dynamics, solver, plan, source, until, require_integer("max_steps", max_steps, low=1),
         Bookkeeper(dynamics, solver.stochastic, _named(observers)),
@@ -108,7 +112,7 @@ def solve(
         _cadence("trajectory_every", trajectory_every, 0),
         reporter(progress),
     )  # fmt: skip
-    return run.go(state, throw)
+    return run.go(begun, throw)
 
 
 # --------------------------------------------------------------------------------------------------- the loop
@@ -135,8 +139,9 @@ class _Run:
         try:
             with self.progress.running(self.plan.steps, self.plan.t_end):
                 outcome = self._advance()
-        except (WgfError, KeyboardInterrupt) as raised:
-            outcome, error = Outcome(_status(raised), str(raised) or Status.INTERRUPTED.value), raised
+        except (Exception, KeyboardInterrupt) as raised:  # whatever ends the run, what was computed is kept
+            outcome, error = Outcome(_status(raised), _message(raised)), raised
+        self._frame()
         solution = self._solution(outcome)
         if error is not None and throw:
             error.solution = solution  # type: ignore[union-attr]
@@ -174,15 +179,20 @@ class _Run:
         """Record the state where the cadence asks for it."""
         done, state = self.state.step - self.plan.first, self.state
         final = state.step >= self.plan.last
-        if self.trajectory_every and (final or done == 0 or state.step % self.trajectory_every == 0):
-            self.frames.append(state.mu.x.cpu())
-            self.times.append(self.plan.shown(state))
+        if done == 0 or (self.trajectory_every and state.step % self.trajectory_every == 0):
+            self._frame()
         if not (final or done == 0 or state.step % self.record_every == 0):
             self.progress.advance(done, state.t, None)
             return None
-        row = self.books.record(state, self.plan.shown(state))
+        row = self.books.record(state, state.t)
         self.progress.advance(done, state.t, row)
         return row
+
+    def _frame(self) -> None:
+        """Keep the particles for the trajectory, once at each time."""
+        if self.trajectory_every and (not self.times or self.times[-1] != self.state.t):
+            self.frames.append(self.state.mu.x.cpu())
+            self.times.append(self.state.t)
 
     def _stop(self, row: Mapping[str, float]) -> bool:
         return self.until is not None and bool(self.until(row))
@@ -191,6 +201,12 @@ class _Run:
         frames = torch.stack(self.frames) if self.frames else None
         times = torch.tensor(self.times, dtype=torch.float64) if self.frames else None
         return Solution(self.state.mu, self.books.ledger, outcome, self.state, frames, times)
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, WgfError):
+        return str(error)
+    return Status.INTERRUPTED.value if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
 
 
 def _status(error: BaseException) -> Status:
@@ -207,19 +223,20 @@ def _status(error: BaseException) -> Status:
 
 
 def _initial_state(
-    dynamics: Dynamics, solver: Solver, mu: Ensemble, plan: Plan, seed: int, resolved: Mapping[str, Functional]
+    dynamics: Dynamics, solver: Solver, mu: Ensemble, plan: Plan, seed: int, resolved: Resolved
 ) -> State:
     t = plan.origin_t
     evaluation = dynamics.evaluate(mu, t, 0)
     return State(mu, t, 0, seed, evaluation, t, 0, plan.dt, solver.init(dynamics, mu, t), resolved)
 
 
-def _resume(dynamics: Dynamics, state: State, plan: Plan, resolved: Mapping[str, Functional]) -> State:
+def _resume(dynamics: Dynamics, state: State, plan: Plan, resolved: Resolved) -> State:
     """The state under the free energy given now, which may differ from the one it was made with."""
-    evaluation = dynamics.evaluate(state.mu, state.t, state.step)
+    t = plan.time(state.step)
     return replace(
         state,
-        evaluation=evaluation,
+        t=t,
+        evaluation=dynamics.evaluate(state.mu, t, state.step),
         origin_t=plan.origin_t,
         origin_step=plan.origin_step,
         dt=plan.dt,
@@ -227,13 +244,11 @@ def _resume(dynamics: Dynamics, state: State, plan: Plan, resolved: Mapping[str,
     )
 
 
-def _prepare(
-    free_energy: FreeEnergy, mu: Ensemble, kept: Mapping[str, Functional]
-) -> tuple[FreeEnergy, dict[str, Functional]]:
+def _prepare(free_energy: FreeEnergy, mu: Ensemble, kept: Resolved) -> tuple[FreeEnergy, Resolved]:
     """Resolve rules from the initial ensemble, and remember what was resolved."""
     prepared = free_energy.prepare(mu, kept)
     resolved = {
-        new.name: new.functional
+        new.name: (old.functional, new.functional)
         for old, new in zip(free_energy.terms, prepared.terms, strict=True)
         if new.functional is not old.functional
     }
@@ -256,7 +271,7 @@ def _require_noise_for_shannon(free_energy: FreeEnergy, solver: Solver) -> None:
 def _require_schedules(free_energy: FreeEnergy, plan: Plan) -> None:
     """Look ahead along the run, so that a schedule which goes wrong late is refused at once."""
     stride = max(1, plan.steps // 1000)
-    for step in (*range(plan.first, plan.last, stride), plan.last):
+    for step in (*range(plan.first, plan.last, stride), max(plan.first, plan.last)):
         free_energy.at(plan.time(step))
         if not free_energy.varies:
             return
@@ -273,6 +288,19 @@ def _refuse_functional(F: Any) -> FreeEnergy:
     raise ConfigError(f"F = {F!r}: wanted a term or a sum of terms, such as wgf.Quadratic() - 0.1 * wgf.LogDet().")
 
 
+def _initial_ensemble(mu: Ensemble | None, t0: float, state: State | None) -> Ensemble:
+    """A continued run has its particles and its time from the state; arguments that say otherwise are a mistake."""
+    if state is None:
+        if not isinstance(mu, Ensemble):
+            raise ConfigError(f"mu is {type(mu).__name__}: wanted a wgf.Ensemble (wgf.Ensemble(x) makes one).")
+        return mu
+    if t0 not in (0.0, state.origin_t, state.t):
+        raise ConfigError(f"t0 = {t0:g}, but the state continues at t = {state.t:g}; leave t0 out.")
+    if mu is not None and (not isinstance(mu, Ensemble) or mu.x.shape != state.mu.x.shape):
+        raise ConfigError(f"mu = {mu!r} does not fit the state, which continues {state.mu!r}; pass None.")
+    return state.mu
+
+
 def _seed(seed: int, state: State | None) -> int:
     seed = require_seed(seed)
     if state is None:
@@ -287,11 +315,18 @@ def _cadence(name: str, every: int | None, default: int) -> int:
 
 
 def _named(observers: Observers) -> dict[str, Observer]:
+    """Observers by the name of their column; names must be distinct and none of the ledger's own."""
     if isinstance(observers, Mapping):
-        named = dict(observers)
+        pairs = list(observers.items())
+    elif isinstance(observers, Iterable):
+        pairs = [(getattr(observe, "__name__", type(observe).__name__), observe) for observe in observers]
     else:
-        named = {getattr(observe, "__name__", type(observe).__name__): observe for observe in observers}
-    for name, observe in named.items():
+        raise ConfigError(f"observers = {observers!r}: wanted a mapping of names to functions, or a list of functions.")
+    for name, observe in pairs:
         if not callable(observe):
             raise ConfigError(f"observer {name!r} is {observe!r}: wanted a function of the ensemble.")
-    return named
+        if name in COLUMNS or str(name).startswith("term:"):
+            raise ConfigError(f"observer {name!r}: the ledger has a column of this name; give the observer another.")
+        if [other for other, _ in pairs].count(name) > 1:
+            raise ConfigError(f"observer {name!r} is there twice; give names by a mapping, {{'name': function}}.")
+    return dict(pairs)

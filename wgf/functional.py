@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from .arrays import ArrayLike
 from .ensemble import Ensemble
-from .errors import ConfigError, DivergenceError
+from .errors import ConfigError, DivergenceError, require_number
 from .noise import NoiseSource
 from .terms import Coefficient, Term, distinct
+
+Resolved = Mapping[str, tuple["Functional", "Functional"]]
+"""By name, terms whose rules were settled from the initial ensemble: as the user gave them, and as settled."""
+
+ROUNDING = 1e-12
+"""A temperature above −ROUNDING is zero: a schedule that ends at 0 may miss it by the rounding of t."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,27 +61,28 @@ class Functional(ABC):
 
     def value(self, mu: Ensemble) -> Tensor:
         """𝓕[μ], a 0-d float64 tensor."""
-        value = self._value(mu)
+        value = self._value(_measure(mu))
         if not bool(torch.isfinite(value)):
             raise DivergenceError(f"{self.name}: the value is {float(value)}.")
         return value
 
     def first_variation(self, mu: Ensemble, at: ArrayLike | None = None) -> Tensor:
         """δ𝓕/δμ (m,) at the points `at` (m, d), by default at the particles; defined up to a constant."""
-        return self._checked("first variation", self._first_variation(mu, _at(mu, at)))
+        return self._checked("first variation", self._first_variation(mu, _at(mu, at)), at)
 
     def gradient(self, mu: Ensemble, at: ArrayLike | None = None) -> Tensor:
         """∇_W 𝓕 = ∇ₓ δ𝓕/δμ (m, d) at the points `at`, by default at the particles: (1/wᵢ) ∂𝓕/∂xᵢ."""
-        return self._checked("gradient", self._gradient(mu, _at(mu, at)))
+        return self._checked("gradient", self._gradient(mu, _at(mu, at)), at)
 
     def evaluate(self, mu: Ensemble) -> Evaluation:
         """Value and gradient at the particles in one pass; not checked for finiteness (the flow does that)."""
         return self._evaluate(mu)
 
-    def _checked(self, what: str, result: Tensor) -> Tensor:
+    def _checked(self, what: str, result: Tensor, at: ArrayLike | None) -> Tensor:
         bad = first_bad_row(result)
         if bad is not None:
-            raise DivergenceError(f"{self.name}: the {what} is not finite at particle {bad}.")
+            where = f"particle {bad}" if at is None else f"point {bad} of `at`"
+            raise DivergenceError(f"{self.name}: the {what} is not finite at {where}.")
         return result
 
     def __repr__(self) -> str:
@@ -118,6 +126,9 @@ class Functional(ABC):
     def __add__(self, other: Functional) -> FreeEnergy:
         return FreeEnergy((*self._terms(), *other._terms())) if isinstance(other, Functional) else NotImplemented
 
+    def __radd__(self, other: object) -> Functional:
+        return self if other == 0 else NotImplemented  # sum([...]) starts from 0
+
     def __sub__(self, other: Functional) -> FreeEnergy:
         return self + (-1.0) * other if isinstance(other, Functional) else NotImplemented
 
@@ -132,7 +143,7 @@ class Functional(ABC):
     __rmul__ = __mul__
 
     def __truediv__(self, divisor: float) -> FreeEnergy:
-        return self * (1.0 / float(divisor))
+        return self * (1.0 / require_number("divisor", divisor) if divisor else math.nan)
 
     def named(self, name: str) -> FreeEnergy:
         """The same term under another name in the ledger; only for a single term."""
@@ -144,8 +155,14 @@ class Functional(ABC):
         return FreeEnergy((replace(terms[0], name=name),))
 
 
+def _measure(mu: Any) -> Ensemble:
+    if not isinstance(mu, Ensemble):
+        raise ConfigError(f"mu is {type(mu).__name__}: wanted a wgf.Ensemble (wgf.Ensemble(x) makes one).")
+    return mu
+
+
 def _at(mu: Ensemble, at: ArrayLike | None) -> Tensor | None:
-    return None if at is None else mu.points(at)
+    return None if at is None else _measure(mu).points(at)
 
 
 def first_bad_row(result: Tensor) -> int | None:
@@ -206,7 +223,7 @@ class FreeEnergy(Functional):
     @property
     def temperature(self) -> float:
         """Σ T over the entropies of a frozen free energy."""
-        return -sum((_number(term) for term in self.terms if term.functional.is_entropy), 0.0)
+        return sum((-_number(term) for term in self.terms if term.functional.is_entropy), 0.0)
 
     def only(self, keep: Callable[[Term], bool]) -> FreeEnergy:
         """The terms for which `keep` holds."""
@@ -220,6 +237,8 @@ class FreeEnergy(Functional):
 
         def freeze(term: Term) -> Term:
             coefficient = term.coefficient.at(t)
+            if term.functional.is_entropy and 0 < coefficient.number <= ROUNDING:
+                coefficient = Coefficient(-0.0)
             if term.functional.is_entropy and coefficient.number > 0:
                 raise ConfigError(
                     f"temperature {-coefficient.number:g} of {term.name} at t = {t:g}: wanted T ≥ 0 "
@@ -232,10 +251,15 @@ class FreeEnergy(Functional):
     def draw(self, noise: NoiseSource, step: int) -> FreeEnergy:
         return self._map(lambda term: replace(term, functional=term.functional.draw(noise, step)))
 
-    def prepare(self, mu: Ensemble, kept: Mapping[str, Functional] | None = None) -> FreeEnergy:
-        """Rules resolved from μ, or taken from `kept` (term name → resolved functional) when a run goes on."""
-        kept = kept or {}
-        return self._map(lambda term: replace(term, functional=kept.get(term.name) or term.functional.prepare(mu)))
+    def prepare(self, mu: Ensemble, kept: Resolved | None = None) -> FreeEnergy:
+        """Rules resolved from μ, or taken from `kept` where a run goes on with the same term."""
+
+        def settle(term: Term) -> Term:
+            before, resolved = (kept or {}).get(term.name, (None, None))
+            same = type(before) is type(term.functional) and vars(before) == vars(term.functional)
+            return replace(term, functional=resolved if same and resolved else term.functional.prepare(mu))
+
+        return self._map(settle)
 
     # ------------------------------------------------------------------------------- values
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from . import ops
 from .errors import require_seed
 
-STEP, MINIBATCH, INITIAL, PROJECTION = range(4)
+STEP, MINIBATCH, INITIAL, SUBSET = range(4)
 """Streams: independent sequences under one seed, so that no two uses of noise share a number."""
 
 

@@ -13,7 +13,7 @@ _ON_GRID = 1e-9  # t_end this close to a whole number of steps (relative) is rea
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps at origin_t + (k − origin_step)·dt, `first` to `last`; the last is shortened unless t_end is on the grid."""
+    """Steps at origin + k·dt, `first` to `last`; the last is shortened where t_end is off the grid."""
 
     origin_t: float
     origin_step: int
@@ -44,7 +44,8 @@ class Plan:
         return max(0, self.last - self.first)
 
     def time(self, step: int) -> float:
-        return self.origin_t + (step - self.origin_step) * self.dt
+        """The time of a step: t_end itself for the last, whole steps may miss it by rounding."""
+        return self.t_end if step == self.last else self.origin_t + (step - self.origin_step) * self.dt
 
     def next(self, state: State) -> tuple[float, State]:
         """The length of the next step, and where in time it leads."""
@@ -52,7 +53,3 @@ class Plan:
         if step == self.last and not self.whole:  # a shortened step; the grid of a continued run starts anew here
             return self.t_end - state.t, replace(state, t=self.t_end, step=step, origin_t=self.t_end, origin_step=step)
         return self.dt, replace(state, t=self.time(step), step=step)
-
-    def shown(self, state: State) -> float:
-        """The time as the user wrote it, where whole steps reach t_end but for rounding."""
-        return self.t_end if state.step == self.last else state.t

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -10,8 +9,8 @@ from torch import Tensor
 
 from .ensemble import Ensemble
 from .entropies.shannon import Shannon
-from .errors import DivergenceError
-from .functional import FreeEnergy, FreeEnergyEvaluation, Functional, first_bad_row
+from .errors import DivergenceError, WgfError
+from .functional import FreeEnergy, FreeEnergyEvaluation, Resolved, first_bad_row
 from .noise import NoiseSource
 from .terms import Term
 
@@ -34,7 +33,7 @@ class State:
     origin_step: int
     dt: float
     memory: Any = None
-    resolved: Mapping[str, Functional] = field(default_factory=dict)
+    resolved: Resolved = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +73,7 @@ def realised_by_noise(term: Term) -> bool:
 
 
 def checked(frozen: FreeEnergy, mu: Ensemble, t: float, step: int) -> FreeEnergyEvaluation:
-    """Evaluate a frozen free energy; a NaN or infinity is a DivergenceError naming step, time, term and particle."""
+    """Evaluate a frozen free energy; a NaN or infinity is a DivergenceError naming step, time, term, particle."""
     where = f"step {step}, t = {t:g}"
     lost = first_bad_row(mu.x)
     if lost is not None:
@@ -83,8 +82,8 @@ def checked(frozen: FreeEnergy, mu: Ensemble, t: float, step: int) -> FreeEnergy
         )
     try:
         evaluation = frozen.evaluate(mu)
-    except DivergenceError as error:
-        raise DivergenceError(f"{where}: {error}") from error
+    except WgfError as error:  # a covariance that became singular, say, is a ConfigError
+        raise type(error)(f"{where}: {error}") from error
     if first_bad_row(evaluation.gradient) is None and first_bad_row(evaluation.value.reshape(1)) is None:
         return evaluation
     for part in evaluation.terms:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from . import ops
-from .arrays import ArrayLike
+from .arrays import ArrayLike, to_tensor
 from .errors import ConfigError, ShapeError, require_integer, require_number, require_seed
 from .noise import INITIAL, Noise
 from .ops import linalg
@@ -17,7 +16,7 @@ def gaussian(n: int, dim: int, mean: ArrayLike, cov: ArrayLike, seed: int) -> Te
     """(n, dim) samples of N(mean, cov); cov is a variance, `dim` variances or a (dim, dim) matrix."""
     center = _row("mean", mean, require_integer("dim", dim, low=1))
     z = _samples(n, dim, seed, normal=True)
-    spread = torch.as_tensor(cov, dtype=torch.float64)
+    spread = _numbers("cov", cov)
     if spread.ndim == 2:
         if spread.shape != (dim, dim):
             raise ShapeError(f"cov: shape {tuple(spread.shape)}; wanted a number, ({dim},) or ({dim}, {dim}).")
@@ -39,14 +38,23 @@ def uniform(n: int, dim: int, low: ArrayLike, high: ArrayLike, seed: int) -> Ten
 
 def _row(name: str, value: ArrayLike, dim: int) -> Tensor:
     """A number or (d,) as a float64 row."""
-    if isinstance(value, (int, float, str, bool)):
-        return torch.full((dim,), require_number(name, value), dtype=torch.float64)
-    row = torch.as_tensor(np.asarray(value), dtype=torch.float64)
+    row = _numbers(name, value)
     if row.shape not in ((dim,), ()):
         raise ShapeError(f"{name}: shape {tuple(row.shape)}; wanted a number or ({dim},).")
-    if not bool(torch.isfinite(row).all()):
-        raise ConfigError(f"{name} = {value!r}: wanted finite numbers.")
     return row.expand(dim)
+
+
+def _numbers(name: str, value: ArrayLike) -> Tensor:
+    """A number or an array of finite numbers as float64."""
+    if value is None or isinstance(value, (int, float, str, bool)):
+        return torch.tensor(require_number(name, value), dtype=torch.float64)
+    try:
+        numbers = to_tensor(value).to(torch.float64)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{name} = {value!r}: wanted numbers.") from error
+    if not bool(torch.isfinite(numbers).all()):
+        raise ConfigError(f"{name} = {value!r}: wanted finite numbers.")
+    return numbers
 
 
 def _samples(n: int, dim: int, seed: int, normal: bool) -> Tensor:

@@ -38,8 +38,8 @@ class Coefficient:
         for function in self.functions:
             try:
                 number *= float(function(t))
-            except (TypeError, ValueError) as error:
-                raise ConfigError(f"a coefficient gave {function(t)!r} at t = {t:g}: wanted a number.") from error
+            except (TypeError, ValueError, ArithmeticError) as error:
+                raise ConfigError(f"a coefficient failed at t = {t:g} ({error}): wanted a number.") from error
         if not math.isfinite(number):
             raise ConfigError(f"a coefficient is {number} at t = {t:g}: wanted a finite number.")
         return Coefficient(number)

@@ -13,6 +13,7 @@ from ..ensemble import Ensemble
 from ..entropies.blob import bandwidth_by_rule
 from ..errors import ConfigError
 from ..kernels import Gaussian
+from ..noise import SUBSET, Noise
 from .entropy import knn_entropy
 
 MOST_PARTICLES = 5_000  # an estimate at a record may not cost more than the steps between records
@@ -22,25 +23,25 @@ FEWEST_PARTICLES = 50
 
 @dataclass(frozen=True, eq=False)
 class ShannonEstimate:
-    """S with its standard error, and ∇log ρ on the first `rows` particles; NaN and None where they cannot be had."""
+    """S with its standard error, and ∇log ρ at the particles `rows`; NaN and None, with a reason, where unknown."""
 
     entropy: float
     standard_error: float
     score: Tensor | None
-    rows: slice
+    rows: Tensor
     note: str
 
 
 def estimate_shannon(mu: Ensemble, score: bool = True) -> ShannonEstimate:
     """Kozachenko–Leonenko entropy (k = 4) and the score of a Gaussian kernel density with Silverman's bandwidth.
 
-    Particles are exchangeable: the first MOST_PARTICLES of a larger ensemble stand for all.
+    Of a larger ensemble MOST_PARTICLES stand for all, drawn by their ids: the order of the rows does not matter.
     """
-    rows = slice(0, min(mu.n, MOST_PARTICLES))
+    rows = _representatives(mu)
     reason = _refusal(mu)
     if reason:
         return ShannonEstimate(math.nan, math.nan, None, rows, reason)
-    sample = mu if rows.stop == mu.n else mu.select(torch.arange(rows.stop, device=mu.device))
+    sample = mu if len(rows) == mu.n else mu.select(rows)
     note = f"Kozachenko–Leonenko, k = 4, {sample.n} particles; score by a Gaussian kernel density (Silverman)"
     try:
         estimate = knn_entropy(sample, k=4)
@@ -48,6 +49,13 @@ def estimate_shannon(mu: Ensemble, score: bool = True) -> ShannonEstimate:
     except ConfigError as error:
         return ShannonEstimate(math.nan, math.nan, None, rows, str(error))
     return ShannonEstimate(float(estimate), estimate.standard_error, gradient, rows, note)
+
+
+def _representatives(mu: Ensemble) -> Tensor:
+    if mu.n <= MOST_PARTICLES:
+        return torch.arange(mu.n, device=mu.device)
+    lots = Noise(0).uniform(mu.ids, 0, 1, SUBSET)[:, 0]
+    return torch.argsort(lots)[:MOST_PARTICLES]
 
 
 def _refusal(mu: Ensemble) -> str:

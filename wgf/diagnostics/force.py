@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..ensemble import Ensemble
 from ..functional import FreeEnergyEvaluation
+from ..ops import linalg
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +26,7 @@ class Forces:
         evaluation: FreeEnergyEvaluation,
         score: Tensor | None = None,
         noise_temperature: float = 0.0,
-        rows: slice = slice(None),
+        rows: Tensor | slice = slice(None),
     ) -> Forces:
         """From an evaluated free energy; temperature realised by noise adds −T∇log ρ, by `score` on `rows`."""
         energetic = torch.zeros_like(evaluation.gradient[rows])
@@ -49,7 +50,7 @@ class Forces:
         """
 
         def inner(a: Tensor, b: Tensor) -> float:
-            return float(mu.expect((a.double() * b.double()).sum(1)))
+            return float(mu.expect(linalg.row_dot(a, b)))
 
         loss = math.sqrt(inner(self.energetic, self.energetic))
         if self.entropic is None:

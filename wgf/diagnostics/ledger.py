@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 
 from ..ensemble import Ensemble
-from ..errors import WgfWarning
+from ..errors import ConfigError, WgfWarning
 from ..functional import FreeEnergyEvaluation
 from ..protocol import Dynamics, State, Step, checked, realised_by_noise
 from ..terms import Term
@@ -18,6 +19,13 @@ from .force import Forces
 from .table import Ledger
 
 Observer = Callable[[Ensemble], float]
+
+COLUMNS = (
+    "t", "step", "free_energy", "energy", "entropy", "temperature", "loss_force", "information_force", "force_ratio",
+    "alignment", "entropy_production", "dissipation", "work", "released", "dissipated", "closure", "closure_total",
+    "closure_error", "evaluations",
+)  # fmt: skip
+"""The columns of every ledger, beside `term:<name>` for each term and the observers' own."""
 
 CLOSURE_LIMIT = 0.10
 """Beyond this |ΣQ/ΣhD̄ − 1| a deterministic run is reported as not resolved by its time step."""
@@ -39,7 +47,7 @@ class Bookkeeper:
         self._work, self._dissipated = 0.0, torch.zeros((), dtype=torch.float64)
         self._last: dict[str, float] = {}
         self._total = {"released": 0.0, "dissipated": 0.0}
-        self._start_error = 0.0
+        self._start_error = math.nan
         self._entropy_at_last_step: tuple[int, float] | None = None
 
     # ------------------------------------------------------------------------------------- between records
@@ -85,10 +93,25 @@ class Bookkeeper:
         row |= self._forces(evaluation, state, shannon or None)
         row |= self._closure(row, state, shannon or None)
         row["evaluations"] = self._dynamics.evaluations
-        row |= {name: float(observe(state.mu)) for name, observe in self._observers.items()}
-        self._last = row
+        self._last = dict(row)
+        row |= {name: self._observed(name, observe(state.mu)) for name, observe in self._observers.items()}
         self.ledger.append(row)
         return row
+
+    @staticmethod
+    def _observed(name: str, value: Any) -> float:
+        try:
+            return float(value)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ConfigError(
+                f"observer {name!r} returned {type(value).__name__} ({error}): wanted one number."
+            ) from error
+
+    def _note(self, column: str, text: str) -> None:
+        """Say how a column was estimated, or why it is NaN; every reason that occurred is kept."""
+        said = self.ledger.notes.get(column)
+        if said is None or text not in said:
+            self.ledger.notes[column] = text if said is None else f"{said}; {text}"
 
     def _full(self, state: State) -> FreeEnergyEvaluation:
         """The evaluation on all data: the state's own, unless a minibatch made it."""
@@ -104,12 +127,12 @@ class Bookkeeper:
         if shannon is not None:
             for term in self._shannon_terms.at(state.t).terms:
                 parts[term.name] = (term, term.coefficient.number, shannon.entropy)
-            self.ledger.notes["entropy"] = shannon.note
+            self._note("entropy", shannon.note)
         entropies = [(number, value) for term, number, value in parts.values() if term.functional.is_entropy]
-        temperature = -sum((number for number, _ in entropies), 0.0)
+        temperature = sum((-number for number, _ in entropies), 0.0)
         energy = sum(number * value for term, number, value in parts.values() if not term.functional.is_entropy)
         if not entropies:
-            self.ledger.notes["entropy"] = "the free energy has no entropy term"
+            self._note("entropy", "the free energy has no entropy term")
             entropy = math.nan
         elif temperature > 0:  # several entropies: the average that keeps F = E − T·S
             entropy = -sum(number * value for number, value in entropies) / temperature
@@ -127,31 +150,39 @@ class Bookkeeper:
     ) -> dict[str, float]:
         if shannon is None:
             return Forces.of(evaluation).columns(state.mu)
+        temperature = self._temperature(state.t)
+        without_score = Forces.of(evaluation, None, temperature).columns(state.mu)
+        self._note("dissipation", shannon.note)
         if shannon.score is None:
-            self.ledger.notes["dissipation"] = shannon.note
-            return Forces.of(evaluation, None, self._temperature(state.t)).columns(state.mu)
-        rows = shannon.rows
-        sample = state.mu if rows.stop == state.mu.n else state.mu.select(torch.arange(rows.stop))
-        return Forces.of(evaluation, shannon.score, self._temperature(state.t), rows).columns(sample)
+            return without_score
+        sample = state.mu if len(shannon.rows) == state.mu.n else state.mu.select(shannon.rows)
+        columns = Forces.of(evaluation, shannon.score, temperature, shannon.rows).columns(sample)
+        loss = without_score["loss_force"]  # needs no estimate: over all particles
+        ratio = columns["information_force"] / loss if loss > 0 else math.nan
+        return columns | {"loss_force": loss, "force_ratio": ratio}
 
     def _closure(self, row: Mapping[str, float], state: State, shannon: ShannonEstimate | None) -> dict[str, float]:
         """W, Q, Σ h D̄ since the last row, and the closure."""
         blank = {"work": 0.0, "released": 0.0, "dissipated": 0.0, "closure": math.nan, "closure_total": math.nan}
         error = self._standard_error(state, shannon) if self._estimated else 0.0
-        if not self._last:
+        if math.isnan(self._start_error):
             self._start_error = error
+        if not self._last:
             return blank | ({"closure_error": math.nan} if self._estimated else {})
         last = self._last
         work, self._work = self._work, 0.0
         released = work - (row["free_energy"] - last["free_energy"])
         if self._estimated:
             dissipated = 0.5 * (row["t"] - last["t"]) * (row["dissipation"] + last["dissipation"])
-            self.ledger.notes["closure"] = "cumulative; D between records by the trapezoidal rule"
+            self._note("closure", "cumulative; D between records by the trapezoidal rule")
         else:
             dissipated = float(self._dissipated)
             self._dissipated = torch.zeros_like(self._dissipated)
-        self._total["released"] += released
-        self._total["dissipated"] += dissipated
+        if math.isnan(released) or math.isnan(dissipated):
+            self._note("closure", "intervals without an estimate of F or D are left out")
+        else:
+            self._total["released"] += released
+            self._total["dissipated"] += dissipated
         floor = 1e3 * torch.finfo(state.mu.dtype).eps * abs(row["free_energy"])
         total = _ratio(self._total["released"], self._total["dissipated"], floor)
         booked = {"work": work, "released": released, "dissipated": dissipated}

@@ -8,12 +8,13 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
+from ..ensemble import Ensemble
 from ..errors import (
     BackendError,
     ConfigError,
@@ -26,9 +27,6 @@ from ..errors import (
     require_seed,
 )
 from ..ops.threads import one_blas_thread
-
-if TYPE_CHECKING:
-    from ..ensemble import Ensemble
 
 EXACT_UP_TO = 2000  # particles: the network simplex takes about 1 s here, and its time grows as n² to n³
 MEMORY_LIMIT = 2 * 2**30  # bytes
@@ -45,7 +43,7 @@ class Transport:
     """A distance between two ensembles in the units of x (W₂, not its square), and what it means.
 
     `method` is the one that was used, `seconds` its wall time, `note` says whether the number is exact, a bound or an
-    estimate, and `bures` is the distance of the Gaussians with the same moments (NaN where it was not computed).
+    estimate, and `bures` is the W₂ of the Gaussians with the same moments, a lower bound (NaN where not computed).
     """
 
     distance: float
@@ -88,6 +86,9 @@ def wasserstein(
     >>> wasserstein(wgf.Ensemble([[0.0], [1.0]]), wgf.Ensemble([[3.0], [4.0]])).distance
     3.0
     """
+    for name, measure in (("mu", mu), ("nu", nu)):
+        if not isinstance(measure, Ensemble):
+            raise ConfigError(f"{name} is {type(measure).__name__}: wanted a wgf.Ensemble (wgf.Ensemble(x) makes one).")
     _require_options(method, mu.dim, nu.dim, projections, regularisation)
     ot = None if method == "bures" else _pot()  # the first import takes a second, which is not the method's
     start = time.perf_counter()
@@ -98,7 +99,6 @@ def wasserstein(
     if method == "bures" or (method == "sliced" and mu.dim <= BURES_UP_TO):
         moments = mu.mean(), mu.covariance(), nu.mean(), nu.covariance()
         beside = bures(*moments) if all(bool(part.isfinite().all()) for part in moments) else math.nan
-        why += f"; .bures is {GELBRICH}" if method == "sliced" else ""
     if method == "bures":
         distance, note = beside, GELBRICH
     else:

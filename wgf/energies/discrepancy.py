@@ -22,7 +22,8 @@ class MMD(Functional):
     def __init__(self, samples: Ensemble | ArrayLike, kernel: Kernel) -> None:
         if not isinstance(kernel, Kernel) or kernel.singular:
             raise ConfigError(f"MMD(kernel={kernel!r}): wanted a kernel that is finite at 0 (give it a softening).")
-        self.target = samples if isinstance(samples, Ensemble) else Ensemble(samples)
+        # in float64, so that float32 samples do not round the particles they are compared with
+        self.target = (samples if isinstance(samples, Ensemble) else Ensemble(samples)).to(dtype="float64")
         self.kernel = kernel
 
     @cached_property

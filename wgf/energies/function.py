@@ -41,7 +41,7 @@ class FunctionOf(Functional):
 
     def _value(self, mu: Ensemble) -> Tensor:
         with ops.one_torch_thread(), torch.no_grad():
-            return self._call(mu.x, mu.weights.to(mu.dtype)).double()
+            return self._call(mu.x.clone(), mu.weights.to(mu.dtype, copy=True)).double()
 
     def _derivatives(self, mu: Ensemble, at: Tensor | None, second: bool) -> tuple[Tensor, Tensor | None]:
         """∂𝓕/∂w at the points and, if asked, its gradient there."""
@@ -50,7 +50,14 @@ class FunctionOf(Functional):
             points = (x if at is None else at).detach().clone().requires_grad_()
             extra = torch.zeros_like(points[:, 0]).requires_grad_()
             value = self._call(torch.cat([x, points]), torch.cat([weights, extra]))
-            (variation,) = _derivative(value, extra, create_graph=second)
+            if not value.requires_grad:
+                raise ConfigError(f"{self.name}: the function is not a differentiable torch function of (x, weights).")
+            (variation,) = torch.autograd.grad(value, extra, create_graph=second, allow_unused=True)
+            if variation is None:
+                raise ConfigError(
+                    f"{self.name}: the function does not depend on the weights, so its first variation cannot be had; "
+                    "write averages as w @ f(x), not f(x).mean()."
+                )
             gradient = _derivative(variation.sum(), points)[0] if second else None
         return variation.detach(), gradient
 
@@ -68,7 +75,7 @@ class FunctionOf(Functional):
         if not bool((mu.weights > 0).all()):
             return Evaluation(self._value(mu), self._gradient(mu, None))
         with ops.one_torch_thread(), torch.enable_grad():
-            x, weights = mu.x.detach().clone().requires_grad_(), mu.weights.to(mu.dtype)
+            x, weights = mu.x.detach().clone().requires_grad_(), mu.weights.to(mu.dtype, copy=True)
             value = self._call(x, weights)
             (gradient,) = _derivative(value, x)
             gradient = gradient / weights[:, None]

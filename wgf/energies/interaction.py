@@ -18,7 +18,8 @@ class Interaction(Functional):
     """½ ∬ W(x − y) dμ(x) dμ(y), with δ/δμ = W * μ and ∇_W = ∫ ∇W(x − y) dμ(y).
 
     Smooth and softened kernels include the self pair; singular ones leave it out.
-    `method`: "dense" sums all pairs in O(n²·d) time and O(n·d) memory; "auto" chooses a method by `rtol`.
+    `method`: "dense" sums all pairs in O(n²·d) time and O(n·d) memory; "auto" is free to choose any method
+    whose relative error is below `rtol`, and dense is the only one so far.
 
     Raises DivergenceError naming two particles that coincide under a singular kernel.
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .. import ops
-from ..arrays import ArrayLike, as_real, require_device, require_dtype, require_finite_rows
+from ..arrays import ArrayLike, as_real, require_device, require_dtype, require_finite_rows, to_tensor
 from ..ensemble import Ensemble
 from ..errors import ConfigError, ShapeError, require_integer, require_seed
 from ..functional import Evaluation, Functional
@@ -44,9 +43,9 @@ class NetworkRisk(Functional):
         unit: NetworkUnit | Callable[[Tensor, Tensor], Tensor] | None = None,
         batch: int | None = None,
     ) -> None:
-        self.inputs = _inputs("inputs", inputs)
+        self.inputs = _inputs("inputs", inputs).clone()
         self.loss = require_loss(loss)
-        self.targets, outputs = self.loss.encode(_targets(targets, len(self.inputs)).to(self.inputs.device))
+        self.targets, outputs = self.loss.encode(_targets(targets, len(self.inputs)).to(self.inputs.device).clone())
         self.unit = require_unit(unit, self.inputs.shape[1], outputs, activation)
         self._outputs = outputs
         self._flat = np.ndim(targets) == 1 and not self.loss.classifies
@@ -81,12 +80,15 @@ class NetworkRisk(Functional):
             raise ShapeError(f"NetworkRisk: the unit has {f.shape[1]} outputs, the targets ask for {self._outputs}.")
         return f
 
-    def predict(self, mu: Ensemble, inputs: ArrayLike) -> Tensor:
-        """f_μ at inputs (M, D): (M, K), or (M,) where the targets are one number each. Class scores are logits."""
+    def _features(self, inputs: ArrayLike, mu: Ensemble) -> Tensor:
         z = _inputs("inputs", inputs).to(mu.device)
         if z.shape[1] != self.inputs.shape[1]:
-            raise ShapeError(f"predict: inputs of {z.shape[1]} features; the risk has {self.inputs.shape[1]}.")
-        f = self._forward(mu, z)
+            raise ShapeError(f"inputs of {z.shape[1]} features; the risk has {self.inputs.shape[1]}.")
+        return z
+
+    def predict(self, mu: Ensemble, inputs: ArrayLike) -> Tensor:
+        """f_μ at inputs (M, D): (M, K), or (M,) where the targets are one number each. Class scores are logits."""
+        f = self._forward(mu, self._features(inputs, mu))
         return f[:, 0] if self._flat or (self.loss.classifies and self._outputs == 1) else f
 
     def _encode(self, targets: ArrayLike, m: int) -> Tensor:
@@ -97,13 +99,13 @@ class NetworkRisk(Functional):
 
     def accuracy(self, mu: Ensemble, inputs: ArrayLike, targets: ArrayLike) -> float:
         """Fraction classified rightly, for logistic and cross-entropy risks."""
-        z = _inputs("inputs", inputs).to(mu.device)
+        z = self._features(inputs, mu)
         correct = self.loss.correct(self._forward(mu, z), self._encode(targets, len(z)).to(mu.device))
         return float(correct.double().mean())
 
     def loss_on(self, mu: Ensemble, inputs: ArrayLike, targets: ArrayLike) -> float:
         """(1/M) Σ ℓ(f_μ, y) on other data."""
-        z = _inputs("inputs", inputs).to(mu.device)
+        z = self._features(inputs, mu)
         return float(self._mean_loss(self._forward(mu, z), self._encode(targets, len(z)).to(mu.device)))
 
     # ----------------------------------------------------------------------------------- the functional
@@ -169,8 +171,8 @@ def _inputs(name: str, inputs: ArrayLike) -> Tensor:
 
 def _targets(targets: ArrayLike, m: int) -> Tensor:
     try:
-        y: Any = targets if isinstance(targets, Tensor) else torch.as_tensor(np.asarray(targets))
-    except TypeError as error:
+        y = to_tensor(targets)
+    except (TypeError, ValueError) as error:
         raise ConfigError(f"targets: {error}; wanted numbers (encode class labels as 0, 1, ...).") from error
     if y.ndim == 0 or len(y) != m:
         raise ShapeError(f"targets: shape {tuple(y.shape)}; wanted one row for each of the {m} inputs.")

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .. import ops
-from ..arrays import ArrayLike
+from ..arrays import ArrayLike, to_tensor
 from ..ensemble import Ensemble
 from ..errors import ConfigError, DivergenceError, ShapeError, require_number
 from ..functional import Evaluation, Functional, first_bad_row
+from ..ops import linalg
 
 
 class Potential(Functional):
@@ -38,7 +40,9 @@ class Potential(Functional):
         return self._result("fn", self._fn(x), x, (len(x),))
 
     def _result(self, which: str, result: Any, x: Tensor, shape: tuple[int, ...]) -> Tensor:
-        tensor = result if isinstance(result, Tensor) else torch.as_tensor(result, dtype=x.dtype, device=x.device)
+        if not isinstance(result, Tensor | np.ndarray):
+            raise ShapeError(f"Potential: {which} returned {type(result).__name__}; wanted a tensor of shape {shape}.")
+        tensor = torch.as_tensor(result, device=x.device)
         if tensor.shape != shape:
             raise ShapeError(
                 f"Potential: {which} returned shape {tuple(tensor.shape)} for {len(x)} particles; wanted {shape}."
@@ -51,11 +55,19 @@ class Potential(Functional):
     def _both(self, x: Tensor) -> tuple[Tensor, Tensor]:
         with ops.one_torch_thread():
             if self._grad is not None:
-                with torch.no_grad():
-                    return self._values(x), self._result("grad", self._grad(x), x, tuple(x.shape)).to(x.dtype)
+                with torch.no_grad():  # the user's functions get copies: what they do in place is theirs
+                    gradient = self._result("grad", self._grad(x.clone()), x, tuple(x.shape))
+                    return self._values(x.clone()), gradient.to(x.dtype)
             with torch.enable_grad():
                 y = x.detach().clone().requires_grad_()
-                values = self._values(y)
+                try:
+                    values = self._values(y)
+                except RuntimeError as error:
+                    if "requires grad" not in str(error):
+                        raise
+                    raise ConfigError(
+                        f"Potential: fn is not written in torch ({error}); pass grad= as well."
+                    ) from error
                 if not values.requires_grad:
                     raise ConfigError("Potential: fn is not a differentiable torch function of x; pass grad= as well.")
                 (gradient,) = torch.autograd.grad(values.sum(), y)
@@ -66,7 +78,7 @@ class Potential(Functional):
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
         with ops.one_torch_thread(), torch.no_grad():
-            return self._values(mu.points(at).detach())
+            return self._values(mu.points(at).detach().clone())
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
         return self._both(mu.points(at))[1]
@@ -113,18 +125,17 @@ class Quadratic(Functional):
         return offset, force
 
     def _value(self, mu: Ensemble) -> Tensor:
-        return mu.expect(self._first_variation(mu, None))
+        return self._evaluate(mu).value
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        offset, force = self._offset_and_force(mu, at)
-        return 0.5 * (offset * force).sum(1)
+        return (0.5 * linalg.row_dot(*self._offset_and_force(mu, at))).to(mu.dtype)
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
         return self._offset_and_force(mu, at)[1]
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
         offset, force = self._offset_and_force(mu, None)
-        return Evaluation(mu.expect(0.5 * (offset * force).sum(1)), force)
+        return Evaluation(mu.expect(0.5 * linalg.row_dot(offset, force)), force)
 
 
 def _coefficients(name: str, value: ArrayLike, most: int) -> Tensor:
@@ -132,7 +143,7 @@ def _coefficients(name: str, value: ArrayLike, most: int) -> Tensor:
     if isinstance(value, (int, float, str, bool)):
         return torch.tensor(require_number(name, value), dtype=torch.float64)
     try:
-        tensor = torch.as_tensor(value).to(torch.float64)
+        tensor = to_tensor(value).to(torch.float64, copy=True)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(f"Quadratic: {name} = {value!r}: wanted numbers.") from error
     if tensor.ndim > most or not bool(torch.isfinite(tensor).all()):

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -129,7 +130,8 @@ class Unit(NetworkUnit):
         """The width K of φ, found by one call."""
         if theta.shape[1] != self.dim:
             raise ShapeError(f"NetworkRisk: particles of dimension {theta.shape[1]}; the unit has dim = {self.dim}.")
-        probe = self.fn(z[0], theta[0])
+        with torch.no_grad():
+            probe = self.fn(z[0].clone(), theta[0].clone())
         if not isinstance(probe, Tensor) or probe.ndim > 1:
             shape = tuple(probe.shape) if isinstance(probe, Tensor) else type(probe).__name__
             raise ShapeError(f"Unit: φ(z, θ) returned {shape}; wanted a torch scalar or (K,).")
@@ -142,19 +144,20 @@ class Unit(NetworkUnit):
         return row_blocks(neurons, longest * (self.dim + width)), sample_blocks
 
     def forward(self, theta: Tensor, weights: Tensor, z: Tensor) -> Tensor:
+        theta, z = theta.double(), z.double()
         width = self._require(theta, z)
-        theta, z, f = theta.double(), z.double(), torch.zeros(len(z), width, dtype=torch.float64, device=z.device)
+        f = torch.zeros(len(z), width, dtype=torch.float64, device=z.device)
         neuron_blocks, sample_blocks = self._blocks(len(theta), len(z), width)
         with ops.one_torch_thread(), torch.no_grad():
             for samples in sample_blocks:
                 for neurons in neuron_blocks:
-                    phi = self._outer(z[samples], theta[neurons]).reshape(neurons.stop - neurons.start, -1)
+                    phi = _vectorised(self._outer, z[samples], theta[neurons]).reshape(neurons.stop - neurons.start, -1)
                     f[samples] += (weights[neurons].double() @ phi).reshape(-1, width)
         return f
 
     def backward(self, theta: Tensor, z: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
-        width = self._require(theta, z)
         exact, z = theta.double(), z.double()
+        width = self._require(exact, z)
         value, gradient = torch.zeros_like(exact[:, 0]), torch.zeros_like(exact)
 
         def marginal(one: Tensor, inputs: Tensor, r: Tensor) -> Tensor:
@@ -165,13 +168,24 @@ class Unit(NetworkUnit):
         with ops.one_torch_thread():
             for neurons in neuron_blocks:
                 for samples in sample_blocks:
-                    g, v = pull(exact[neurons], z[samples], residual[samples])
+                    g, v = _vectorised(pull, exact[neurons], z[samples], residual[samples])
                     value[neurons] += v.detach()
                     gradient[neurons] += g.detach()
         return value.to(theta.dtype), gradient.to(theta.dtype)
 
     def initial(self, n: int, seed: int) -> Tensor:
         return self.scale * _normal(n, self.dim, seed)
+
+
+def _vectorised(function: Callable[..., Any], *args: Tensor) -> Any:
+    try:
+        return function(*args)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"Unit: torch.func could not vectorise φ(z, θ): {reason} "
+            "Write branches with torch.where, and change nothing in place."
+        ) from error
 
 
 def require_unit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 
 import torch
 from torch import Tensor
@@ -23,7 +24,7 @@ def bandwidth_by_rule(rule: str, mu: Ensemble) -> float:
     For weighted particles n is the effective number 1/Σw².
     """
     sigma = math.sqrt(float(mu.covariance().diagonal().mean()))
-    n, d = 1.0 / float((mu.weights**2).sum()), mu.dim
+    n, d = 1.0 / float(mu.expect(mu.weights)), mu.dim
     if sigma == 0.0:
         raise ConfigError(f"bandwidth={rule!r}: all particles coincide, so the rule gives 0; give a number.")
     factor = 4.0 / (d + 2.0) if rule == "silverman" else 1.0
@@ -43,8 +44,9 @@ class _Smoothed(Entropy):
         else:
             self.bandwidth = require_number("bandwidth", bandwidth, positive=True)
 
+    @abstractmethod
     def _with(self, bandwidth: float) -> Functional:
-        raise NotImplementedError
+        """The same entropy with this bandwidth."""
 
     def prepare(self, mu: Ensemble) -> Functional:
         if not isinstance(self.bandwidth, str):
@@ -132,6 +134,10 @@ class Power(_Smoothed):
 
     def _powers(self, own: Tensor, log_norm: float) -> tuple[Tensor, Tensor, float]:
         """ρ^{m−1} and ρ^{m−2} at the particles, and the normalisation of φ_h."""
+        if abs(log_norm) > 700:
+            raise DivergenceError(
+                f"Power: the Gaussian of the blob is out of floating-point range ({log_norm:.0f} in log)."
+            )
         norm = math.exp(log_norm)
         density = own * norm
         with ops.one_torch_thread():

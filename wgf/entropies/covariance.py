@@ -22,8 +22,11 @@ _SINGULAR = 16 * torch.finfo(torch.float64).eps
 
 @dataclass(frozen=True)
 class _Precision:
-    """(C + εI)⁻¹ of an ensemble through the eigenvectors of C, or of the Gram matrix where particles are fewer than
-    dimensions:  (YᵀY + ε)⁻¹ = (1/ε)(1 − Yᵀ(YYᵀ + ε)⁻¹Y),  Y = √w (x − m)."""
+    """(C + εI)⁻¹ of an ensemble through the eigenvectors of C.
+
+    Where particles are fewer than dimensions, C = YᵀY with Y = √w (x − m) has the eigenvectors V = Yᵀu/√λ of the Gram
+    matrix YYᵀ = uλuᵀ, and (C + ε)⁻¹ = V (λ + ε)⁻¹ Vᵀ + (1 − VVᵀ)/ε; the second part vanishes on the particles.
+    """
 
     mu: Ensemble
     ridge: float
@@ -42,10 +45,15 @@ class _Precision:
 
     @cached_property
     def _eigen(self) -> tuple[Tensor, Tensor]:
+        """Eigenvalues of C, and its eigenvectors as columns (d, r); r = d, or the rank in the Gram form."""
         matrix = linalg.product(self._rows, self._rows.T) if self._gram else self.mu.covariance()
         values, vectors = linalg.symmetric_eigen(matrix)
         self._require_regular(values)
-        return values.clamp(min=0.0), vectors
+        if not self._gram:
+            return values.clamp(min=0.0), vectors
+        kept = values > _SINGULAR * self.mu.dim * values.max()
+        values, vectors = values[kept], vectors[:, kept]
+        return values, linalg.product(self._rows.T.contiguous(), vectors.contiguous()) / values.sqrt()
 
     def _require_regular(self, values: Tensor) -> None:
         if not bool(torch.isfinite(values).all()):
@@ -61,17 +69,20 @@ class _Precision:
     def log_det(self) -> Tensor:
         values, _ = self._eigen
         missing = self.mu.dim - len(values)
-        return torch.log(values + self.ridge).sum() + (missing * math.log(self.ridge) if missing else 0.0)
+        return linalg.total(torch.log(values + self.ridge)) + (missing * math.log(self.ridge) if missing else 0.0)
 
-    def apply(self, points: Tensor) -> Tensor:
-        """(C + εI)⁻¹ (x − m) for rows x."""
-        values, vectors = self._eigen
-        inverse = linalg.product(vectors / (values + self.ridge), vectors.T.contiguous())
+    def apply(self, at: Tensor | None) -> Tensor:
+        """(C + εI)⁻¹ (x − m) for the rows x of `at`, by default the particles."""
+        points, (values, vectors) = self.mu.points(at), self._eigen
         if not self._gram:
+            inverse = linalg.product(vectors / (values + self.ridge), vectors.T.contiguous())
             return ops.affine(points, self.mean, inverse)
-        inner = ops.affine(points.double(), self.mean, self._rows.T.contiguous())
-        back = ops.affine(inner, torch.zeros_like(inner[0]), linalg.product(inverse, self._rows))
-        return ((points - self.mean - back) / self.ridge).to(points.dtype)
+        along = ops.affine(points.double(), self.mean, vectors)
+        origin, back = torch.zeros_like(along[0]), vectors.T.contiguous()
+        force = ops.affine(along / (values + self.ridge), origin, back)
+        if at is not None:  # particles have no part across the span: dividing its rounding by ε would be noise
+            force = force + (points - self.mean - ops.affine(along, origin, back)) / self.ridge
+        return force.to(points.dtype)
 
 
 class LogDet(Entropy):
@@ -88,15 +99,15 @@ class LogDet(Entropy):
         return 0.5 * _Precision(mu, self.ridge).log_det()
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        points, precision = mu.points(at), _Precision(mu, self.ridge)
-        return (0.5 * (precision.apply(points) * (points - precision.mean)).sum(1)).to(mu.dtype)
+        precision = _Precision(mu, self.ridge)
+        return (0.5 * linalg.row_dot(precision.apply(at), mu.points(at) - precision.mean)).to(mu.dtype)
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        return _Precision(mu, self.ridge).apply(mu.points(at))
+        return _Precision(mu, self.ridge).apply(at)
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
         precision = _Precision(mu, self.ridge)
-        return Evaluation(0.5 * precision.log_det(), precision.apply(mu.x))
+        return Evaluation(0.5 * precision.log_det(), precision.apply(None))
 
 
 def _centred(mu: Ensemble, at: Tensor | None) -> Tensor:
@@ -111,10 +122,11 @@ class Variance(Entropy):
     """S = ½ tr C, ∇_W S = x − m. It grows without bound: the flow is unstable once T exceeds the confinement."""
 
     def _value(self, mu: Ensemble) -> Tensor:
-        return 0.5 * _variances(mu).sum()
+        return 0.5 * linalg.total(_variances(mu))
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        return 0.5 * (_centred(mu, at) ** 2).sum(1)
+        centred = _centred(mu, at)
+        return (0.5 * linalg.row_dot(centred, centred)).to(mu.dtype)
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
         return _centred(mu, at)
@@ -137,10 +149,11 @@ class LogVariance(Entropy):
         return variances
 
     def _value(self, mu: Ensemble) -> Tensor:
-        return 0.5 * torch.log(self._regular(mu)).sum()
+        return 0.5 * linalg.total(torch.log(self._regular(mu)))
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        return (0.5 * (_centred(mu, at) ** 2 / self._regular(mu)).sum(1)).to(mu.dtype)
+        centred = _centred(mu, at)
+        return (0.5 * linalg.row_dot(centred, centred / self._regular(mu))).to(mu.dtype)
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
         return (_centred(mu, at) / self._regular(mu)).to(mu.dtype)

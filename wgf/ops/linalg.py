@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .threads import one_blas_thread
+from .threads import one_blas_thread, one_torch_thread
 
 
 def symmetric_eigen(matrix: Tensor) -> tuple[Tensor, Tensor]:
@@ -25,6 +25,21 @@ def cholesky(matrix: Tensor) -> Tensor:
     """Lower factor of a positive definite float64 matrix; raises numpy.linalg.LinAlgError when it is not."""
     with one_blas_thread():
         return torch.from_numpy(np.linalg.cholesky(matrix.cpu().numpy())).to(matrix.device)
+
+
+def row_dot(a: Tensor, b: Tensor) -> Tensor:
+    """Σ_c a[i, c] b[i, c] (n,), float64. Torch splits a sum among threads only where there is one row."""
+    terms = a.double() * b.double()
+    if len(terms) > 1:
+        return terms.sum(1)
+    with one_torch_thread():
+        return terms.sum(1)
+
+
+def total(values: Tensor) -> Tensor:
+    """The sum of a vector, 0-d float64, in one thread."""
+    with one_torch_thread():
+        return values.double().sum()
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:

@@ -7,7 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import torch
 from threadpoolctl import ThreadpoolController
 
@@ -27,37 +30,43 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 def run_blocks(worker: Callable[[range], None], blocks: int) -> None:
     """Call `worker(indices)` on disjoint strides of range(blocks), one per thread of `torch.get_num_threads()`.
 
-    A worker gets a range rather than one index so that it can allocate its scratch once. Bodies release the GIL.
+    A worker gets a range rather than one index so that it can allocate its scratch once. Bodies release the GIL. Numpy
+    is silent about overflow in them: what is not finite is found, and named, by the flow.
     """
+
+    def quietly(indices: range) -> None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            worker(indices)
+
     threads = min(torch.get_num_threads(), blocks)
     if threads <= 1:
-        worker(range(blocks))
+        quietly(range(blocks))
         return
-    futures = [_pool(threads).submit(worker, range(start, blocks, threads)) for start in range(threads)]
+    futures = [_pool(threads).submit(quietly, range(start, blocks, threads)) for start in range(threads)]
     for future in futures:
         future.result()
 
 
-class _Shared:
-    """A process-wide setting held at one value while anybody needs it, and put back by the last who leaves."""
+class _Held:
+    """A setting held at one value while anybody in its scope needs it, and put back by the last who leaves."""
 
-    def __init__(self, enter: Callable[[], Callable[[], None]]) -> None:
-        self._enter, self._holders, self._restore = enter, 0, lambda: None
-        self._guard = threading.Lock()
+    def __init__(self, enter: Callable[[], Callable[[], None]], scope: Any) -> None:
+        self._enter, self._scope, self._guard = enter, scope, threading.Lock()
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
+        scope = self._scope
         with self._guard:
-            if self._holders == 0:
-                self._restore = self._enter()
-            self._holders += 1
+            scope.holders = getattr(scope, "holders", 0) + 1
+            if scope.holders == 1:
+                scope.restore = self._enter()
         try:
             yield
         finally:
             with self._guard:
-                self._holders -= 1
-                if self._holders == 0:
-                    self._restore()
+                scope.holders -= 1
+                if scope.holders == 0:
+                    scope.restore()
 
 
 _controller: ThreadpoolController | None = None
@@ -76,8 +85,8 @@ def _limit_torch() -> Callable[[], None]:
     return lambda: torch.set_num_threads(before)
 
 
-one_blas_thread = _Shared(_limit_blas)
+one_blas_thread = _Held(_limit_blas, SimpleNamespace())  # OpenBLAS has one setting for the process
 """Context in which numpy's BLAS runs one thread: our blocks are the parallelism, and its own threads change bits."""
 
-one_torch_thread = _Shared(_limit_torch)
+one_torch_thread = _Held(_limit_torch, threading.local())  # torch has one for each thread
 """Context for the user's torch code: its reductions and products would differ in the last bits with two threads."""

@@ -58,7 +58,7 @@ def _is_misspelt(missing: Sequence[Any], unknown: set[tuple[Any, ...]]) -> bool:
 def _sentence(problem: Any, key: str, model: type[BaseModel]) -> str:
     kind, loc, given, context = problem["type"], problem["loc"], problem["input"], problem.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"unknown key {key} = {_shown(given)}{nearest(loc[-1], _keys(loc[:-1], model))}"
+        return f"unknown key {key} = {_shown(given)}{closest(loc[-1], _keys(loc[:-1], model))}"
     if kind == "missing":
         return f"{key} is missing; wanted {_example(key)}."
     if kind == "union_tag_not_found":
@@ -67,7 +67,7 @@ def _sentence(problem: Any, key: str, model: type[BaseModel]) -> str:
     if kind == "union_tag_invalid":
         tag = context["discriminator"].strip("'")
         known = re.findall("[A-Za-z]+", context["expected_tags"])
-        return f"{key}.{tag} = {context['tag']!r}{nearest(context['tag'], known)}"
+        return f"{key}.{tag} = {context['tag']!r}{closest(context['tag'], known)}"
     if kind == "unknown_name":
         return f"{key} = {_shown(given)}{context['hint']}"
     wanted = _wanted(kind, key, context) or problem["msg"]
@@ -86,12 +86,6 @@ def _wanted(kind: str, key: str, context: Any) -> str:
     bound = context.get("ge")
     text = _WANTED.get(kind, "").format(**context, key=key)
     return text.replace("a number", "an integer") if isinstance(bound, int) else text
-
-
-def nearest(given: object, known: Sequence[str]) -> str:
-    """`closest`, as the end of a sentence."""
-    hint = closest(given, known)
-    return f".{hint}" if hint.startswith(" ") else hint
 
 
 def _keys(loc: Sequence[Any], model: type[BaseModel]) -> list[str]:

@@ -13,12 +13,12 @@ from .. import solvers
 from ..arrays import require_device
 from ..data import SUFFIXES, TASKS
 from ..energies.losses import LOSSES
-from ..errors import BackendError, ConfigError, ShapeError
+from ..errors import BackendError, ConfigError, ShapeError, closest
 from ..functional import Functional
 from ..ops.activations import NAMES as ACTIVATIONS
 from ..protocol import Solver as Scheme
 from . import toml
-from .complaints import complaints, nearest
+from .complaints import complaints
 from .terms import AnyEnergy, AnyEntropy, Column, Section
 
 LARGEST_SEED = 2**64 - 1
@@ -31,7 +31,7 @@ def _one_of(*names: str) -> Any:
 
     def check(value: str) -> str:
         if value not in names:
-            raise PydanticCustomError("unknown_name", "{hint}", {"hint": nearest(value, names)})
+            raise PydanticCustomError("unknown_name", "{hint}", {"hint": closest(value, names)})
         return value
 
     return AfterValidator(check)

@@ -218,7 +218,7 @@ class _Watch:
         except WgfError as error:  # a picture on the side is no reason to lose the run
             self.notes["distance_from_start"] = str(error)
             return math.nan
-        note = self.distance.note.partition("; .bures")[0]
+        note = self.distance.note
         if math.isfinite(self.distance.bures):
             note += (
                 f"; the Gaussians with the same means and covariances are {self.distance.bures:.4g} apart at t = {t:g}"
