@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from .diagnostics.ledger import COLUMNS, Bookkeeper, Observer
+from .arguments import (
+    Observers,
+    cadence,
+    initial_ensemble,
+    named_observers,
+    noise_seed,
+    require_free_energy,
+    require_no_extras,
+    require_schedules,
+    require_solver,
+)
+from .diagnostics.ledger import Bookkeeper
 from .ensemble import Ensemble
-from .entropies.shannon import SURROGATES
 from .errors import (
     ConfigError,
     DivergenceError,
@@ -21,16 +30,13 @@ from .errors import (
     WgfError,
     require_integer,
     require_number,
-    require_seed,
 )
 from .functional import FreeEnergy, Functional, Resolved
 from .noise import Noise, NoiseSource
 from .plan import Plan
 from .progress import Progress, reporter
-from .protocol import Dynamics, Solver, State, realised_by_noise
+from .protocol import Dynamics, Solver, State
 from .solution import Outcome, Solution, Status
-
-Observers = Mapping[str, Observer] | Iterable[Observer]
 
 RECORDS = 100
 """About how many records a run makes unless told."""
@@ -86,9 +92,9 @@ def solve(
     >>> sol.status.ok, sol.ledger["t"][-1]
     (True, np.float64(1.0))
     """
-    _require_no_adaptivity(solver, domain, rtol, atol)
-    free_energy = FreeEnergy(F._terms()) if isinstance(F, Functional) else _refuse_functional(F)
-    _require_noise_for_shannon(free_energy, solver)
+    require_no_extras(solver, domain, rtol, atol)
+    free_energy = require_free_energy(F)
+    require_solver(free_energy, solver)
     dt = require_number("dt", dt, positive=True)
     if not (state is None or isinstance(state, State)):
         raise ConfigError(f"state is {type(state).__name__}: wanted sol.state of an earlier run.")
@@ -96,20 +102,20 @@ def solve(
     plan = Plan.make(start, require_number("t_end", t_end), dt, state)
     if not (until is None or callable(until)):
         raise ConfigError(f"until = {until!r}: wanted a function of a row of the ledger.")
-    start_from = _initial_ensemble(mu, t0, state)
-    source = noise or Noise(_seed(seed, state))
+    start_from = initial_ensemble(mu, t0, state)
+    source = noise or Noise(noise_seed(seed, state))
     free_energy, resolved = _prepare(free_energy, start_from, {} if state is None else state.resolved)
-    _require_schedules(free_energy, plan)
+    require_schedules(free_energy, plan)
     dynamics = Dynamics(free_energy, source)
     if state is None:
-        begun = _initial_state(dynamics, solver, start_from, plan, _seed(seed, None), resolved)
+        begun = _initial_state(dynamics, solver, start_from, plan, noise_seed(seed, None), resolved)
     else:
         begun = _resume(dynamics, state, plan, resolved)
     run = _Run(
         dynamics, solver, plan, source, until, require_integer("max_steps", max_steps, low=1),
-        Bookkeeper(dynamics, solver.stochastic, _named(observers)),
-        _cadence("record_every", record_every, max(1, math.ceil(plan.steps / RECORDS))),
-        _cadence("trajectory_every", trajectory_every, 0),
+        Bookkeeper(dynamics, solver.stochastic, named_observers(observers)),
+        cadence("record_every", record_every, max(1, math.ceil(plan.steps / RECORDS))),
+        cadence("trajectory_every", trajectory_every, 0),
         reporter(progress),
     )  # fmt: skip
     return run.go(begun, throw)
@@ -219,7 +225,7 @@ def _status(error: BaseException) -> Status:
     return next((status for kind, status in kinds if isinstance(error, kind)), Status.FAILED)
 
 
-# ------------------------------------------------------------------------------------------ states and checks
+# ------------------------------------------------------------------------------------------------------ states
 
 
 def _initial_state(
@@ -253,80 +259,3 @@ def _prepare(free_energy: FreeEnergy, mu: Ensemble, kept: Resolved) -> tuple[Fre
         if new.functional is not old.functional
     }
     return prepared, resolved
-
-
-def _require_noise_for_shannon(free_energy: FreeEnergy, solver: Solver) -> None:
-    if not hasattr(solver, "step"):
-        raise ConfigError(f"solver = {solver!r}: wanted a scheme of wgf.solvers, such as wgf.solvers.Heun().")
-    if isinstance(solver, type):
-        raise ConfigError(f"solver = {solver.__name__}: wanted an instance, {solver.__name__}().")
-    if not solver.stochastic and any(realised_by_noise(term) for term in free_energy.terms):
-        raise ConfigError(
-            f"{type(solver).__name__} is deterministic and cannot realise the Shannon entropy, whose force −∇log ρ "
-            "does not exist on particles; use a stochastic solver (wgf.solvers.Langevin) or a surrogate with a force: "
-            f"{', '.join(SURROGATES)}."
-        )
-
-
-def _require_schedules(free_energy: FreeEnergy, plan: Plan) -> None:
-    """Look ahead along the run, so that a schedule which goes wrong late is refused at once."""
-    stride = max(1, plan.steps // 1000)
-    for step in (*range(plan.first, plan.last, stride), max(plan.first, plan.last)):
-        free_energy.at(plan.time(step))
-        if not free_energy.varies:
-            return
-
-
-def _require_no_adaptivity(solver: Solver, domain: None, rtol: float | None, atol: float | None) -> None:
-    if (rtol is not None or atol is not None) and not getattr(solver, "adaptive", False):
-        raise ConfigError(f"rtol and atol: {type(solver).__name__} takes fixed steps; leave them out and choose dt.")
-    if domain is not None:
-        raise ConfigError(f"domain = {domain!r}: {type(solver).__name__} moves particles in all of space only.")
-
-
-def _refuse_functional(F: Any) -> FreeEnergy:
-    raise ConfigError(f"F = {F!r}: wanted a term or a sum of terms, such as wgf.Quadratic() - 0.1 * wgf.LogDet().")
-
-
-def _initial_ensemble(mu: Ensemble | None, t0: float, state: State | None) -> Ensemble:
-    """A continued run has its particles and its time from the state; arguments that say otherwise are a mistake."""
-    if state is None:
-        if not isinstance(mu, Ensemble):
-            raise ConfigError(f"mu is {type(mu).__name__}: wanted a wgf.Ensemble (wgf.Ensemble(x) makes one).")
-        return mu
-    if t0 not in (0.0, state.origin_t, state.t):
-        raise ConfigError(f"t0 = {t0:g}, but the state continues at t = {state.t:g}; leave t0 out.")
-    if mu is not None and (not isinstance(mu, Ensemble) or mu.x.shape != state.mu.x.shape):
-        raise ConfigError(f"mu = {mu!r} does not fit the state, which continues {state.mu!r}; pass None.")
-    return state.mu
-
-
-def _seed(seed: int, state: State | None) -> int:
-    seed = require_seed(seed)
-    if state is None:
-        return seed
-    if seed not in (0, state.seed):
-        raise ConfigError(f"seed = {seed}, but the state continues a run with seed {state.seed}; leave it out.")
-    return state.seed
-
-
-def _cadence(name: str, every: int | None, default: int) -> int:
-    return default if every is None else require_integer(name, every, low=1)
-
-
-def _named(observers: Observers) -> dict[str, Observer]:
-    """Observers by the name of their column; names must be distinct and none of the ledger's own."""
-    if isinstance(observers, Mapping):
-        pairs = list(observers.items())
-    elif isinstance(observers, Iterable):
-        pairs = [(getattr(observe, "__name__", type(observe).__name__), observe) for observe in observers]
-    else:
-        raise ConfigError(f"observers = {observers!r}: wanted a mapping of names to functions, or a list of functions.")
-    for name, observe in pairs:
-        if not callable(observe):
-            raise ConfigError(f"observer {name!r} is {observe!r}: wanted a function of the ensemble.")
-        if name in COLUMNS or str(name).startswith("term:"):
-            raise ConfigError(f"observer {name!r}: the ledger has a column of this name; give the observer another.")
-        if [other for other, _ in pairs].count(name) > 1:
-            raise ConfigError(f"observer {name!r} is there twice; give names by a mapping, {{'name': function}}.")
-    return dict(pairs)
