@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -95,8 +96,19 @@ def test_importing_changes_nothing_global():
         " torch.backends.cuda.matmul.allow_tf32)\n"
         "before = state(); import wgf; wgf.Ensemble.gaussian(5, 2); assert state() == before; print('same')"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "same"
+
+
+def test_a_source_tree_can_be_imported_as_it_stands(tmp_path):
+    """`python` started in the root of a clone finds ./wgf before the installed package, and ./solvers with it."""
+    ignored = shutil.ignore_patterns("__pycache__", "solvers")
+    shutil.copytree(PACKAGE, tmp_path / "wgf", ignore=ignored)
+    shutil.copytree(SOLVERS, tmp_path / "solvers", ignore=shutil.ignore_patterns("__pycache__"))
+    code = "import wgf; print(wgf.__file__, wgf.solvers.Heun())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == f"{tmp_path / 'wgf' / '__init__.py'} Heun()"
 
 
 def test_public_names_exist():

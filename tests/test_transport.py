@@ -306,4 +306,4 @@ def test_without_pot_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPa
 
 def test_pot_is_imported_only_when_asked_for() -> None:
     code = "import sys, wgf.diagnostics.transport; sys.exit('ot' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-P", "-c", code], check=False).returncode == 0

@@ -5,6 +5,11 @@ gradient flow and keeps the ledger. Method: Human-Centered Learning Mechanics, a
 """
 
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+if find_spec("wgf.solvers") is None:  # a source tree, where solvers/ stands beside wgf/: `python` started in a clone
+    __path__.append(str(Path(__file__).parent.parent))
 
 from . import data, diagnostics, errors, kernels, solvers
 from .energies import MMD, Interaction, NetworkRisk, Potential, Quadratic, Unit, from_function
