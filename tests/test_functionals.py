@@ -505,8 +505,12 @@ def test_network_risk_refuses_what_it_cannot_take():
         wgf.NetworkRisk(z, y, loss="logistic")
     with pytest.raises(ConfigError, match="batch = 10: wanted an integer from 1 to 9"):
         wgf.NetworkRisk(z, y, batch=10)
-    with pytest.raises(ConfigError, match=r"wgf\.Unit"):
-        wgf.NetworkRisk(z, y, unit=lambda z, t: z.sum())
+    with pytest.raises(ConfigError, match="unit = 3: wanted a function"):
+        wgf.NetworkRisk(z, y, unit=3)
+    bare = wgf.NetworkRisk(z, y, unit=lambda z, t: t.sum() * z.sum())
+    assert bare.gradient(ensemble(3, False)).shape == (7, 3)
+    with pytest.raises(ConfigError, match=r"wgf\.Unit\(fn, dim="):
+        bare.initial(5)
     risk = wgf.NetworkRisk(z, y)
     with pytest.raises(ShapeError, match=r"dimension 3; wanted 4 = 1 output weights \+ 2 input weights \+ 1 bias"):
         risk.value(ensemble(3, False))

@@ -74,7 +74,7 @@ def run_command(
         typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, as in --set solver.dt=0.05; repeatable."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Output directory, new or empty.")
+        Path | None, typer.Option("--out", "--output", "-o", metavar="DIR", help="Output directory, new or empty.")
     ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress and no table, only where the report is.")

@@ -28,7 +28,7 @@ class NetworkRisk(Functional):
     inputs : (M, D) float; targets : (M,) or (M, K) numbers, or class indices (M,) for "cross_entropy".
     activation : "tanh", "relu", "sigmoid", "softplus", "erf" or "identity", of the unit a σ(w·z + b), θ = (a, w, b).
     loss : "squared", "huber", "logistic", "cross_entropy", or a Loss.
-    unit : a `wgf.Unit(fn, dim)` in place of the built-in one.
+    unit : φ(z, θ) in place of the built-in one, a torch function or `wgf.Unit(fn, dim)`, which also knows `initial`.
     batch : a minibatch size; the gradient then uses `batch` samples drawn anew each step from the seed of the run.
 
     Memory beyond O(n·d) is one block of neurons × samples.

@@ -100,7 +100,8 @@ class Unit(NetworkUnit):
     """The user's φ(z, θ): a torch function of one input z (D,) and one particle θ (d,), returning () or (K,).
 
     It is vectorised over neurons and samples by `torch.func.vmap`, a block at a time, and differentiated by
-    `torch.func`; it must therefore be free of data-dependent control flow. θ is drawn as N(0, scale²) initially.
+    `torch.func`; it must therefore be free of data-dependent control flow. θ is drawn as N(0, scale²) initially, for
+    which its dimension `dim` must be given.
 
     >>> unit = Unit(lambda z, theta: theta[0] * torch.tanh(theta[1:] @ z), dim=3)
     >>> unit.forward(torch.ones(1, 3), torch.ones(1), torch.zeros(2, 2)).tolist()
@@ -108,18 +109,20 @@ class Unit(NetworkUnit):
     """
 
     fn: Callable[[Tensor, Tensor], Tensor]
-    size: int
+    size: int | None
     scale: float = 1.0
 
-    def __init__(self, fn: Callable[[Tensor, Tensor], Tensor], dim: int, scale: float = 1.0) -> None:
+    def __init__(self, fn: Callable[[Tensor, Tensor], Tensor], dim: int | None = None, scale: float = 1.0) -> None:
         if not callable(fn):
             raise ConfigError(f"Unit(fn={fn!r}): wanted a callable φ(z, θ).")
         object.__setattr__(self, "fn", fn)
-        object.__setattr__(self, "size", require_integer("Unit dim", dim, low=1))
+        object.__setattr__(self, "size", dim if dim is None else require_integer("Unit dim", dim, low=1))
         object.__setattr__(self, "scale", require_number("Unit scale", scale, positive=True))
 
     @property
     def dim(self) -> int:
+        if self.size is None:
+            raise ConfigError("the dimension of θ is not known: give it as wgf.Unit(fn, dim=...).")
         return self.size
 
     @cached_property
@@ -128,8 +131,8 @@ class Unit(NetworkUnit):
 
     def _require(self, theta: Tensor, z: Tensor) -> int:
         """The width K of φ, found by one call."""
-        if theta.shape[1] != self.dim:
-            raise ShapeError(f"NetworkRisk: particles of dimension {theta.shape[1]}; the unit has dim = {self.dim}.")
+        if self.size not in (None, theta.shape[1]):
+            raise ShapeError(f"NetworkRisk: particles of dimension {theta.shape[1]}; the unit has dim = {self.size}.")
         with torch.no_grad():
             probe = self.fn(z[0].clone(), theta[0].clone())
         if not isinstance(probe, Tensor) or probe.ndim > 1:
@@ -137,17 +140,18 @@ class Unit(NetworkUnit):
             raise ShapeError(f"Unit: φ(z, θ) returned {shape}; wanted a torch scalar or (K,).")
         return probe.numel()
 
-    def _blocks(self, neurons: int, samples: int, width: int) -> tuple[list[slice], list[slice]]:
+    @staticmethod
+    def _blocks(theta: Tensor, z: Tensor, width: int) -> tuple[list[slice], list[slice]]:
         """Neurons × samples in blocks whose intermediates stay bounded, whatever M is."""
-        sample_blocks = row_blocks(samples, 64 * (self.dim + width))
-        longest = sample_blocks[0].stop
-        return row_blocks(neurons, longest * (self.dim + width)), sample_blocks
+        each = theta.shape[1] + z.shape[1] + width
+        sample_blocks = row_blocks(len(z), 64 * each)
+        return row_blocks(len(theta), sample_blocks[0].stop * each), sample_blocks
 
     def forward(self, theta: Tensor, weights: Tensor, z: Tensor) -> Tensor:
         theta, z = theta.double(), z.double()
         width = self._require(theta, z)
         f = torch.zeros(len(z), width, dtype=torch.float64, device=z.device)
-        neuron_blocks, sample_blocks = self._blocks(len(theta), len(z), width)
+        neuron_blocks, sample_blocks = self._blocks(theta, z, width)
         with ops.one_torch_thread(), torch.no_grad():
             for samples in sample_blocks:
                 for neurons in neuron_blocks:
@@ -164,7 +168,7 @@ class Unit(NetworkUnit):
             return (vmap(self.fn, in_dims=(0, None))(inputs, one).reshape(len(inputs), width) * r).sum()
 
         pull = vmap(grad_and_value(marginal), in_dims=(0, None, None))
-        neuron_blocks, sample_blocks = self._blocks(len(theta), len(z), width)
+        neuron_blocks, sample_blocks = self._blocks(theta, z, width)
         with ops.one_torch_thread():
             for neurons in neuron_blocks:
                 for samples in sample_blocks:
@@ -191,11 +195,11 @@ def _vectorised(function: Callable[..., Any], *args: Tensor) -> Any:
 def require_unit(
     unit: NetworkUnit | Callable[[Tensor, Tensor], Tensor] | None, inputs: int, outputs: int, activation: str
 ) -> NetworkUnit:
-    """The built-in unit when none is given; a bare callable must say its dimension by an attribute `dim`."""
+    """The built-in unit when none is given; a bare callable is a unit that takes θ of any dimension."""
     if unit is None:
         return TwoLayer(inputs, outputs, activation)
     if isinstance(unit, NetworkUnit):
         return unit
-    if callable(unit) and hasattr(unit, "dim"):
-        return Unit(unit, unit.dim)
-    raise ConfigError(f"unit = {unit!r}: wanted wgf.Unit(fn, dim=...), where dim is the length of θ.")
+    if callable(unit):
+        return Unit(unit, getattr(unit, "dim", None))
+    raise ConfigError(f"unit = {unit!r}: wanted a function φ(z, θ), or wgf.Unit(fn, dim=...).")

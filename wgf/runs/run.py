@@ -20,7 +20,7 @@ from ..diagnostics.transport import Transport, wasserstein
 from ..energies import NetworkRisk
 from ..ensemble import Ensemble
 from ..errors import WgfError, WgfWarning
-from ..flow import solve
+from ..flow import RECORDS, solve
 from ..functional import FreeEnergy
 from ..progress import Progress, Row, reporter
 from ..protocol import Solver
@@ -29,8 +29,6 @@ from . import store
 from .config import Config, dump
 from .report import write_report
 
-RECORDS = 100
-"""About how many records a run makes unless told."""
 FRAMES = 10
 """About how many pictures of the particles, and distances from the start, a run keeps beside the first."""
 SHOWN = 2000
