@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .diagnostics.ledger import CLOSURE_LIMIT
 from .diagnostics.table import Ledger
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ WIDTH, HEIGHT = 9.0, 3.1  # inches; a report shows them about 900 pixels wide
 TIME = "flow time t"
 LARGEST, FARTHEST = 1e100, 1e12
 """A run that diverges leaves the range in which lines, and particles, can be drawn; what is beyond is left out."""
-BAND = 0.10
-"""The closure up to which a time step counts as resolving the flow."""
 
 
 def overview(ledger: Ledger) -> Figure:
@@ -117,7 +116,7 @@ def _energies(axis: Axes, ledger: Ledger) -> None:
             minus_ts = _column(ledger, "free_energy") - _column(ledger, "energy")
         lines = [("F = E − T·S", "free_energy", INK, "-"), ("energy E", "energy", BLUE, "-")]
         lines.append(("−T·S", minus_ts, ORANGE, "-"))
-    _lines(axis, ledger, "free energy, in units of the loss", lines)
+    _lines(axis, ledger, "free energy F", lines)
 
 
 def _terms(axis: Axes, ledger: Ledger) -> None:
@@ -127,7 +126,7 @@ def _terms(axis: Axes, ledger: Ledger) -> None:
 
 
 def _dissipation(axis: Axes, ledger: Ledger) -> None:
-    _lines(axis, ledger, "dissipation D, loss per time", [("", "dissipation", BLUE, "-")], log=True)
+    _lines(axis, ledger, "dissipation D, per time", [("", "dissipation", BLUE, "-")], log=True)
 
 
 def _released(axis: Axes, ledger: Ledger) -> None:
@@ -152,9 +151,12 @@ def _closure(axis: Axes, ledger: Ledger) -> None:
     _lines(axis, ledger, "closure, %", lines, reason=why_no_closure(ledger))
     finite = np.abs(np.concatenate([line[1][np.isfinite(line[1])] for line in lines]))
     if len(finite):
-        axis.axhspan(-100 * BAND, 100 * BAND, color=GREEN, alpha=0.10, lw=0, zorder=0)
+        axis.axhspan(-100 * CLOSURE_LIMIT, 100 * CLOSURE_LIMIT, color=GREEN, alpha=0.10, lw=0, zorder=0)
         axis.axhline(0.0, color=MUTED, lw=0.8, zorder=1)
-        reach = min(max(150 * BAND, 1.2 * float(finite.max())), max(150 * BAND, 4 * float(np.quantile(finite, 0.9))))
+        reach = min(
+            max(150 * CLOSURE_LIMIT, 1.2 * float(finite.max())),
+            max(150 * CLOSURE_LIMIT, 4 * float(np.quantile(finite, 0.9))),
+        )
         axis.set_ylim(-reach, reach)
         if "closure_error" in ledger:
             error = 100 * _column(ledger, "closure_error")
