@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from wgf.ensemble import Ensemble
 from wgf.noise import NoiseSource
+from wgf.ops import linalg
 from wgf.protocol import Dynamics, State, Step
 
 
@@ -14,7 +15,7 @@ class Langevin:
     """dX = −∇_W E dt + √(2T) dB:  x' = x − h ∇_W E[μ](x) + √(2 T(t) h) ξ, ξ ~ N(0, I)  (Maruyama 1955).
 
     T is the temperature of the Shannon entropy; other entropies act by their force. Weak order 1, and strong order 1
-    because the noise is additive. On V = k|x|²/2 its stationary variance is T/(k(1 − kh/2)).
+    because the noise is additive. At T = 0 it is Euler. On V = k|x|²/2 its stationary variance is T/(k(1 − kh/2)).
     """
 
     order: ClassVar[int] = 1
@@ -30,4 +31,5 @@ class Langevin:
         if temperature > 0:
             xi = noise.normal(mu.ids, state.step, mu.dim).to(mu.dtype)
             x = x + math.sqrt(2.0 * temperature * h) * xi
-        return Step(mu.moved(x), dissipation=None)
+            return Step(mu.moved(x), dissipation=None)
+        return Step(mu.moved(x), mu.expect(linalg.row_dot(state.evaluation.gradient, state.evaluation.gradient)))

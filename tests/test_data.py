@@ -362,3 +362,7 @@ def test_too_few_rows_to_split(tmp_path: Path, rows: int, fraction: float) -> No
     x = np.random.default_rng(1).standard_normal((rows, 2))
     with pytest.raises(ConfigError, match=f"cannot split {rows} rows"):
         load(npz_file(tmp_path, x=x, y=x[:, 0]), test_fraction=fraction)
+
+
+def test_a_data_set_prints_in_a_line() -> None:
+    assert repr(load("breast-cancer")[0]) == "Dataset('breast-cancer', 455 × 30, classification: malignant, benign)"

@@ -203,3 +203,9 @@ def test_samples_need_numbers(bad):
         wgf.Ensemble.gaussian(3, 2, cov=bad)
     with pytest.raises(ConfigError, match="mean"):
         wgf.Ensemble.gaussian(3, 2, mean=bad)
+
+
+def test_stored_ensembles_are_readable_by_whoever_may_read_new_files(tmp_path):
+    (tmp_path / "plain").write_text("")
+    wgf.Ensemble([[0.0]]).save(tmp_path / "mu")
+    assert (tmp_path / "mu").stat().st_mode == (tmp_path / "plain").stat().st_mode

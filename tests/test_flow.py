@@ -581,3 +581,25 @@ def test_a_diverged_run_goes_on_with_a_smaller_step():
     assert failed.status == wgf.Status.DIVERGED
     first = wgf.solve(F, mu, Euler(), dt=1e-4, t_end=0.01)
     assert wgf.solve(F, None, Euler(), dt=1e-3, t_end=1.0, state=first.state).status.ok
+
+
+def test_langevin_without_shannon_keeps_eulers_ledger():
+    """Nothing is estimated then: the same dissipation, closure and warning as the deterministic scheme."""
+    F = wgf.Quadratic() - 0.1 * wgf.LogDet()
+    one, two = (wgf.solve(F, start(), solver, dt=0.1, t_end=1.0).ledger for solver in (Euler(), Langevin()))
+    for name in one:
+        np.testing.assert_array_equal(one[name], two[name], err_msg=name)
+    with pytest.warns(WgfWarning, match="smaller dt"):
+        wgf.solve(wgf.Quadratic(), start(), Langevin(), dt=0.8, t_end=8.0)
+
+
+def test_a_sampler_at_equilibrium_does_not_pretend_to_dissipate():
+    """N(0, I) under its own Langevin flow: D = 0, where a plain kernel score of 1000 particles would say .26.
+
+    The closure is NaN, or carries an error bar that covers it; the information force is that of the law, √2.
+    """
+    mu = wgf.Ensemble.gaussian(1000, 2, seed=3)
+    book = wgf.solve(wgf.Quadratic() - wgf.Shannon(), mu, Langevin(), dt=0.02, t_end=2.0, record_every=5, seed=1).ledger
+    assert abs(book["dissipation"].mean()) < 0.1
+    assert book["information_force"].mean() == pytest.approx(math.sqrt(2), rel=0.05)
+    assert math.isnan(book["closure"][-1]) or abs(book["closure"][-1]) < 3 * book["closure_error"][-1]

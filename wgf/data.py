@@ -45,6 +45,10 @@ class Dataset:
     def __len__(self) -> int:
         return self.x.shape[0]
 
+    def __repr__(self) -> str:
+        classes = f": {', '.join(map(str, self.classes))}" if self.classes else ""
+        return f"Dataset({self.name!r}, {len(self)} × {self.x.shape[1]}, {self.task}{classes})"
+
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Dataset:
         """The same data on `device` with floats of `dtype`; class indices stay int64."""
 

@@ -180,20 +180,19 @@ class Ensemble:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write particles, weights and ids as safetensors: whole or not at all."""
-        from safetensors import SafetensorError
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         target = Path(path)
         partial = target.with_name(target.name + ".partial")
         tensors = {"x": self._x, "weights": self._weights, "ids": self._ids}
         try:
-            save_file(
-                {k: v.contiguous().cpu() for k, v in tensors.items()}, partial, metadata={"format": "wgf-ensemble-1"}
-            )
-            with open(partial, "rb") as file:
+            content = save({k: v.contiguous().cpu() for k, v in tensors.items()}, {"format": "wgf-ensemble-1"})
+            with open(partial, "wb") as file:
+                file.write(content)
+                file.flush()
                 os.fsync(file.fileno())
             os.replace(partial, target)
-        except (OSError, SafetensorError) as error:
+        except OSError as error:
             partial.unlink(missing_ok=True)
             raise CheckpointError(f"cannot write the ensemble to {target}: {error}") from error
 

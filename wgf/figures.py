@@ -244,14 +244,15 @@ def _lines(
 
 
 def _log_scale(axis: Axes) -> None:
-    """A logarithmic axis labelled with plain numbers: at 1, 2 and 5 where it spans few decades."""
+    """A logarithmic axis labelled with plain numbers: at 1, 2 and 5 where it spans few decades, linear within one."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+    low, high = axis.dataLim.intervaly
+    if high < 8 * low:  # a logarithmic locator would find two ticks or fewer
+        axis.set_ylim(0, 1.15 * high)
+        return
     axis.set_yscale("log")
-    low, high = axis.get_ylim()
     narrow = high / low < 300
-    if high / low < 3:  # a locator would find one tick or none
-        axis.set_ylim(low / 1.5, high * 1.5)
     axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,), numticks=9))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.yaxis.set_minor_locator(NullLocator())

@@ -113,7 +113,7 @@ def solve(
         begun = _resume(dynamics, state, plan, resolved)
     run = _Run(
         dynamics, solver, plan, source, until, require_integer("max_steps", max_steps, low=1),
-        Bookkeeper(dynamics, solver.stochastic, named_observers(observers)),
+        Bookkeeper(dynamics, named_observers(observers)),
         cadence("record_every", record_every, max(1, math.ceil(plan.steps / RECORDS))),
         cadence("trajectory_every", trajectory_every, 0),
         reporter(progress),

@@ -75,6 +75,7 @@ def realised_by_noise(term: Term) -> bool:
 def checked(frozen: FreeEnergy, mu: Ensemble, t: float, step: int) -> FreeEnergyEvaluation:
     """Evaluate a frozen free energy; a NaN or infinity is a DivergenceError naming step, time, term, particle."""
     where = f"step {step}, t = {t:g}"
+    hint = " If F or the particles were growing, try a smaller dt." if step > 0 else ""
     lost = first_bad_row(mu.x)
     if lost is not None:
         raise DivergenceError(
@@ -83,7 +84,7 @@ def checked(frozen: FreeEnergy, mu: Ensemble, t: float, step: int) -> FreeEnergy
     try:
         evaluation = frozen.evaluate(mu)
     except WgfError as error:  # a covariance that became singular, say, is a ConfigError
-        raise type(error)(f"{where}: {error}") from error
+        raise type(error)(f"{where}: {error}{hint}") from error
     if first_bad_row(evaluation.gradient) is None and first_bad_row(evaluation.value.reshape(1)) is None:
         return evaluation
     for part in evaluation.terms:

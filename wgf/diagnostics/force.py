@@ -15,20 +15,25 @@ from ..ops import linalg
 
 @dataclass(frozen=True, eq=False)
 class Forces:
-    """∇_W E and T ∇_W S at the particles (n, d), T summed over the entropies; `entropic` is None where unknown."""
+    """∇_W E and T ∇_W S at the particles (n, d), T summed over the entropies; `entropic` is None where unknown.
+
+    Where the entropic force is estimated, `twin` is a second, independent estimate: squares are then products of the
+    two, so that the variance of an estimate does not count as force. Where it is exact, the twin is the force itself.
+    """
 
     energetic: Tensor
     entropic: Tensor | None
+    twin: Tensor | None
     temperature: float
 
     @staticmethod
     def of(
         evaluation: FreeEnergyEvaluation,
-        score: Tensor | None = None,
+        scores: tuple[Tensor, Tensor] | None = None,
         noise_temperature: float = 0.0,
         rows: Tensor | slice = slice(None),
     ) -> Forces:
-        """From an evaluated free energy; temperature realised by noise adds −T∇log ρ, by `score` on `rows`."""
+        """From an evaluated free energy; temperature realised by noise adds −T∇log ρ, by two `scores` on `rows`."""
         energetic = torch.zeros_like(evaluation.gradient[rows])
         entropic = torch.zeros_like(evaluation.gradient[rows])
         temperature = noise_temperature
@@ -39,9 +44,12 @@ class Forces:
                 temperature -= factor
             else:
                 energetic = energetic + factor * part.gradient[rows]
-        if noise_temperature > 0:
-            return Forces(energetic, None if score is None else entropic - noise_temperature * score, temperature)
-        return Forces(energetic, entropic, temperature)
+        if noise_temperature == 0:
+            return Forces(energetic, entropic, entropic, temperature)
+        if scores is None:
+            return Forces(energetic, None, None, temperature)
+        first, second = (entropic - noise_temperature * score for score in scores)
+        return Forces(energetic, first, second, temperature)
 
     def columns(self, mu: Ensemble) -> dict[str, float]:
         """G, I, r = I/G, the alignment ⟨T∇S, −∇E⟩/(IG), Ṡ = ⟨∇S, v⟩ and D = ∫|∇F|² dμ; NaN where undefined.
@@ -53,18 +61,17 @@ class Forces:
             return float(mu.expect(linalg.row_dot(a, b)))
 
         loss = math.sqrt(inner(self.energetic, self.energetic))
-        if self.entropic is None:
+        if self.entropic is None or self.twin is None:
             names = ("information_force", "force_ratio", "alignment", "entropy_production", "dissipation")
             return {"loss_force": loss} | dict.fromkeys(names, math.nan)
-        velocity = self.entropic - self.energetic
-        information = math.sqrt(inner(self.entropic, self.entropic))
+        square, across = inner(self.entropic, self.twin), inner(0.5 * (self.entropic + self.twin), self.energetic)
+        information = math.sqrt(max(square, 0.0))
         both = loss * information
-        power = inner(self.entropic, velocity)
         return {
             "loss_force": loss,
             "information_force": information,
             "force_ratio": information / loss if loss > 0 else math.nan,
-            "alignment": -inner(self.entropic, self.energetic) / both if both > 0 else math.nan,
-            "entropy_production": power / self.temperature if self.temperature > 0 else math.nan,
-            "dissipation": inner(velocity, velocity),
+            "alignment": -across / both if both > 0 else math.nan,
+            "entropy_production": (square - across) / self.temperature if self.temperature > 0 else math.nan,
+            "dissipation": inner(self.entropic - self.energetic, self.twin - self.energetic),
         }

@@ -23,30 +23,34 @@ Observer = Callable[[Ensemble], float]
 COLUMNS = (
     "t", "step", "free_energy", "energy", "entropy", "temperature", "loss_force", "information_force", "force_ratio",
     "alignment", "entropy_production", "dissipation", "work", "released", "dissipated", "closure", "closure_total",
-    "closure_error", "evaluations",
+    "closure_error", "dissipation_error", "evaluations",
 )  # fmt: skip
 """The columns of every ledger, beside `term:<name>` for each term and the observers' own."""
 
 CLOSURE_LIMIT = 0.10
 """Beyond this |ΣQ/ΣhD̄ − 1| a deterministic run is reported as not resolved by its time step."""
 
+RESOLVED = 2.0
+"""Where entropy is estimated, a dissipation below so many times its own uncertainty is not told from 0."""
+
 
 class Bookkeeper:
     """Keeps the ledger of one run:  F_{k+1}[μ_{k+1}] − F_k[μ_k] = W_k − Q_k,  closure = ΣQ/Σ h D̄ − 1.
 
     Where the solver gives D̄ by its stages and the drift is the full gradient, W, Q and D̄ are sums over every step.
-    Where noise or minibatches act, F and D are evaluated (on the full batch) at records, D̄ is their trapezoidal
-    integral, and `closure` is cumulative, with a standard error.
+    Where noise realises an entropy, or minibatches act, F and D are evaluated (on the full batch) at records, D̄ is
+    their trapezoidal integral, and `closure` is cumulative; `closure_error` holds the scatter of F and the smoothing
+    error of D.
     """
 
-    def __init__(self, dynamics: Dynamics, stochastic: bool, observers: Mapping[str, Observer]) -> None:
+    def __init__(self, dynamics: Dynamics, observers: Mapping[str, Observer]) -> None:
         self.ledger = Ledger()
         self._dynamics, self._observers = dynamics, observers
-        self._estimated = stochastic or dynamics.free_energy.sampled
         self._shannon_terms = dynamics.free_energy.only(realised_by_noise)
+        self._estimated = bool(self._shannon_terms.terms) or dynamics.free_energy.sampled
         self._work, self._dissipated = 0.0, torch.zeros((), dtype=torch.float64)
         self._last: dict[str, float] = {}
-        self._total = {"released": 0.0, "dissipated": 0.0}
+        self._total = {"released": 0.0, "dissipated": 0.0, "unsure": 0.0}
         self._start_error = math.nan
         self._entropy_at_last_step: tuple[int, float] | None = None
 
@@ -153,10 +157,14 @@ class Bookkeeper:
         temperature = self._temperature(state.t)
         without_score = Forces.of(evaluation, None, temperature).columns(state.mu)
         self._note("dissipation", shannon.note)
-        if shannon.score is None:
-            return without_score
-        sample = state.mu if len(shannon.rows) == state.mu.n else state.mu.select(shannon.rows)
-        columns = Forces.of(evaluation, shannon.score, temperature, shannon.rows).columns(sample)
+        if shannon.scores is None:
+            return without_score | {"dissipation_error": math.nan}
+        sample = state.mu.select(shannon.rows)
+        columns, smoother = (
+            Forces.of(evaluation, scores, temperature, shannon.rows).columns(sample)
+            for scores in (shannon.scores, shannon.smoother)
+        )
+        columns["dissipation_error"] = abs(smoother["dissipation"] - columns["dissipation"])
         loss = without_score["loss_force"]  # needs no estimate: over all particles
         ratio = columns["information_force"] / loss if loss > 0 else math.nan
         return columns | {"loss_force": loss, "force_ratio": ratio}
@@ -173,7 +181,9 @@ class Bookkeeper:
         work, self._work = self._work, 0.0
         released = work - (row["free_energy"] - last["free_energy"])
         if self._estimated:
-            dissipated = 0.5 * (row["t"] - last["t"]) * (row["dissipation"] + last["dissipation"])
+            ends = [_resolved(row), _resolved(last)]
+            dissipated, unsure = (0.5 * (row["t"] - last["t"]) * sum(part) for part in zip(*ends, strict=True))
+            self._total["unsure"] += 0.0 if math.isnan(unsure) else unsure
             self._note("closure", "cumulative; D between records by the trapezoidal rule")
         else:
             dissipated = float(self._dissipated)
@@ -188,8 +198,12 @@ class Bookkeeper:
         booked = {"work": work, "released": released, "dissipated": dissipated}
         if not self._estimated:
             return booked | {"closure": _ratio(released, dissipated, floor), "closure_total": total}
-        scatter = math.hypot(error, self._start_error) / self._total["dissipated"] if total == total else math.nan
-        return booked | {"closure": total, "closure_total": total, "closure_error": scatter}
+        unsure = math.hypot(error, self._start_error) + self._total["unsure"]
+        if self._shannon_terms.terms and not self._total["dissipated"] > unsure:
+            self._note("closure", "NaN where the run dissipates less than the estimates of F and D resolve")
+            total = math.nan
+        uncertain = unsure / self._total["dissipated"] if total == total else math.nan
+        return booked | {"closure": total, "closure_total": total, "closure_error": uncertain}
 
     def _standard_error(self, state: State, shannon: ShannonEstimate | None) -> float:
         """Of F: √(Var δE/δμ / n + T² s²), conservative because energy and entropy fluctuate against each other."""
@@ -208,7 +222,7 @@ class Bookkeeper:
                 f"closure {total:+.1%}: the free energy released differs from the dissipation by more than "
                 f"{CLOSURE_LIMIT:.0%} over the run; a smaller dt resolves the flow better.",
                 WgfWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
 
@@ -219,3 +233,9 @@ def _value(evaluation: FreeEnergyEvaluation, name: str) -> float:
 def _ratio(released: float, dissipated: float, floor: float) -> float:
     """Q/(hD̄) − 1, and NaN where both are rounding."""
     return released / dissipated - 1.0 if dissipated > floor else math.nan
+
+
+def _resolved(row: Mapping[str, float]) -> tuple[float, float]:
+    """D and its uncertainty at a record; a D that its estimate does not tell from 0 counts as uncertainty alone."""
+    rate, error = row["dissipation"], row.get("dissipation_error", 0.0)
+    return (0.0, abs(rate) + error) if rate < RESOLVED * error else (rate, error)

@@ -63,7 +63,7 @@ class _Precision:
         if self.ridge == 0.0 and rank < d:
             raise ConfigError(
                 f"LogDet: the covariance of {self.mu.n} particles in dimension {d} is singular (rank {rank}); "
-                "give a ridge in the units of a variance, LogDet(ridge=1e-3)."
+                f"give a ridge in the units of a variance (ridge = 1e-3, say), or more than {d} particles."
             )
 
     def log_det(self) -> Tensor:

@@ -17,7 +17,7 @@ class Shannon(Entropy):
     """S[μ] = −∫ ρ log ρ, ∇_W S = −∇log ρ (Jordan, Kinderlehrer & Otto 1998).
 
     A stochastic solver such as `Langevin` realises −T·S by the noise √(2T) dB. On particles neither the value nor the
-    force exists; the ledger reports named estimates. A deterministic solver refuses this term.
+    force exists; the ledger reports named estimates, up to dimension 8. A deterministic solver refuses this term.
     """
 
     def _refuse(self) -> NoReturn:

@@ -111,7 +111,11 @@ def headlines(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
         r2 = f"R² {number(final['test_r2'], 3)}; train {number(final['train_loss'], 3)}"
         cards.append(("test loss", number(final["test_loss"], 3), r2))
     closure, error = final.get("closure_total"), final.get("closure_error")
-    beside = "released over dissipated, less 1" if error is None else f"± {percent(error)} (standard error)"
+    beside = (
+        "released over dissipated, less 1"
+        if error is None
+        else f"± {percent(error)} (scatter and smoothing of the estimates)"
+    )
     cards.append(("closure", percent(closure, signed=True), beside))
     ratio = summary["force_ratio"]
     ends = ["–"] if ratio is None else list(dict.fromkeys(number(end, 2) for end in ratio))
@@ -141,8 +145,17 @@ def _sections(summary: dict[str, Any], ledger: Ledger, times: list[float], frame
         ("transport", figures.transport(moments, distances, None if "closure_error" in ledger else ledger),
          ledger.notes.get("distance_from_start", "")),
     ]  # fmt: skip
-    return [Section(name, *TEXTS[name], *_image(figure), note) for name, figure, note in drawn]
+    texts = TEXTS | ({"dissipation": ESTIMATED} if "closure_error" in ledger else {})
+    return [Section(name, *texts[name], *_image(figure), note) for name, figure, note in drawn]
 
+
+ESTIMATED = (
+    "Dissipation and closure",
+    "D is the rate at which the flow gives up free energy. In this run it is known only at the records (noise or "
+    "minibatches act between them), so closure, the relative difference of what is released and what is dissipated, "
+    "shows the estimates and the spacing of the records as well as the time step.",
+)
+"""What the text says where the ledger estimates."""
 
 TEXTS = {
     "free-energy": (

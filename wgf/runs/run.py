@@ -64,6 +64,8 @@ def run(config: Config, directory: str | Path | None = None, progress: bool = Tr
         watch.finish(solution)
         solution.ensemble.save(partial / store.FINAL)
         store.write_frames(partial / store.FRAMES, watch.frames)
+        if not math.isfinite(solution.ledger["free_energy"][-1]) and "entropy" in solution.ledger.notes:
+            warned.append(f"free energy, entropy and closure are blank: {solution.ledger.notes['entropy']}.")
         times = {"started": started.isoformat(timespec="seconds"), "seconds": time.perf_counter() - clock}
         summary = store.plain({"name": path.name} | times | job.summary(solution, watch, warned))
         store.write_json(partial / store.SUMMARY, summary)

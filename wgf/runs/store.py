@@ -132,10 +132,10 @@ def read_ledger(directory: Path, notes: Mapping[str, str]) -> Ledger:
 
 def write_frames(path: Path, frames: list[tuple[float, torch.Tensor]]) -> None:
     """Times t (k,) and particles x (k, m, d) in float32: what pictures of the run need."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     times = torch.tensor([t for t, _ in frames], dtype=torch.float64)
-    save_file({"t": times, "x": torch.stack([x.float().cpu() for _, x in frames])}, path)
+    path.write_bytes(save({"t": times, "x": torch.stack([x.float().cpu() for _, x in frames])}))
 
 
 def read_frames(path: Path) -> tuple[list[float], np.ndarray]:
