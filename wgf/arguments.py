@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .diagnostics.ledger import COLUMNS, Observer
-from .ensemble import Ensemble
+from .ensemble import Ensemble, require_ensemble
 from .entropies.shannon import SURROGATES
 from .errors import ConfigError, require_integer, require_seed
 from .functional import FreeEnergy, Functional
@@ -57,9 +57,7 @@ def require_free_energy(F: Any) -> FreeEnergy:
 def initial_ensemble(mu: Ensemble | None, t0: float, state: State | None) -> Ensemble:
     """A continued run has its particles and its time from the state; arguments that say otherwise are a mistake."""
     if state is None:
-        if not isinstance(mu, Ensemble):
-            raise ConfigError(f"mu is {type(mu).__name__}: wanted a wgf.Ensemble (wgf.Ensemble(x) makes one).")
-        return mu
+        return require_ensemble("mu", mu)
     if t0 not in (0.0, state.origin_t, state.t):
         raise ConfigError(f"t0 = {t0:g}, but the state continues at t = {state.t:g}; leave t0 out.")
     if mu is not None and (not isinstance(mu, Ensemble) or mu.x.shape != state.mu.x.shape):

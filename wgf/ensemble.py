@@ -241,6 +241,13 @@ class Ensemble:
         return Ensemble(x.to(require_dtype(dtype)), copy=False)
 
 
+def require_ensemble(name: str, value: object) -> Ensemble:
+    """`value` if it is an ensemble, else a ConfigError that says how to make one."""
+    if not isinstance(value, Ensemble):
+        raise ConfigError(f"{name} is {type(value).__name__}: wanted a wgf.Ensemble (wgf.Ensemble(x) makes one).")
+    return value
+
+
 def _particles(x: ArrayLike, copy: bool) -> Tensor:
     tensor = as_real("x", x)
     if tensor.ndim != 2:

@@ -190,7 +190,7 @@ class _Run:
         if not (final or done == 0 or state.step % self.record_every == 0):
             self.progress.advance(done, state.t, None)
             return None
-        row = self.books.record(state, state.t)
+        row = self.books.record(state)
         self.progress.advance(done, state.t, row)
         return row
 

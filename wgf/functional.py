@@ -7,13 +7,13 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from .arrays import ArrayLike
-from .ensemble import Ensemble
+from .ensemble import Ensemble, require_ensemble
 from .errors import ConfigError, DivergenceError, require_number
 from .noise import NoiseSource
 from .terms import Coefficient, Term, distinct
@@ -61,18 +61,18 @@ class Functional(ABC):
 
     def value(self, mu: Ensemble) -> Tensor:
         """𝓕[μ], a 0-d float64 tensor."""
-        value = self._value(_measure(mu))
+        value = self._value(require_ensemble("mu", mu))
         if not bool(torch.isfinite(value)):
             raise DivergenceError(f"{self.name}: the value is {float(value)}.")
         return value
 
     def first_variation(self, mu: Ensemble, at: ArrayLike | None = None) -> Tensor:
         """δ𝓕/δμ (m,) at the points `at` (m, d), by default at the particles; defined up to a constant."""
-        return self._checked("first variation", self._first_variation(mu, _at(mu, at)), at)
+        return self._checked("first variation", self._first_variation(require_ensemble("mu", mu), _at(mu, at)), at)
 
     def gradient(self, mu: Ensemble, at: ArrayLike | None = None) -> Tensor:
         """∇_W 𝓕 = ∇ₓ δ𝓕/δμ (m, d) at the points `at`, by default at the particles: (1/wᵢ) ∂𝓕/∂xᵢ."""
-        return self._checked("gradient", self._gradient(mu, _at(mu, at)), at)
+        return self._checked("gradient", self._gradient(require_ensemble("mu", mu), _at(mu, at)), at)
 
     def evaluate(self, mu: Ensemble) -> Evaluation:
         """Value and gradient at the particles in one pass; not checked for finiteness (the flow does that)."""
@@ -155,14 +155,8 @@ class Functional(ABC):
         return FreeEnergy((replace(terms[0], name=name),))
 
 
-def _measure(mu: Any) -> Ensemble:
-    if not isinstance(mu, Ensemble):
-        raise ConfigError(f"mu is {type(mu).__name__}: wanted a wgf.Ensemble (wgf.Ensemble(x) makes one).")
-    return mu
-
-
 def _at(mu: Ensemble, at: ArrayLike | None) -> Tensor | None:
-    return None if at is None else _measure(mu).points(at)
+    return None if at is None else mu.points(at)
 
 
 def first_bad_row(result: Tensor) -> int | None:

@@ -55,6 +55,7 @@ class Dynamics:
     def __init__(self, free_energy: FreeEnergy, noise: NoiseSource) -> None:
         self.free_energy, self.noise = free_energy, noise
         self.drift = free_energy.only(lambda term: not realised_by_noise(term))
+        self.shannon = free_energy.only(realised_by_noise)
         self.evaluations = 0
 
     def evaluate(self, mu: Ensemble, t: float, step: int) -> FreeEnergyEvaluation:
@@ -64,7 +65,7 @@ class Dynamics:
 
     def noise_temperature(self, t: float) -> float:
         """T of the Shannon terms, which a stochastic solver realises by the noise √(2T) dB."""
-        return self.free_energy.only(realised_by_noise).at(t).temperature
+        return self.shannon.at(t).temperature
 
 
 def realised_by_noise(term: Term) -> bool:

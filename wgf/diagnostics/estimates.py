@@ -39,15 +39,14 @@ class ShannonEstimate:
 
 
 def estimate_shannon(mu: Ensemble, score: bool = True) -> ShannonEstimate:
-    """Kozachenko–Leonenko entropy (k = 4) and scores of Gaussian kernel densities with Silverman's bandwidth.
+    """Kozachenko–Leonenko entropy (k = 4) and scores of Gaussian kernel densities (see `_scores`).
 
     Of a larger ensemble MOST_PARTICLES stand for all, drawn by their ids: the order of the rows does not matter.
     """
-    order = torch.argsort(Noise(0).uniform(mu.ids, 0, 1, SUBSET)[:, 0])
-    rows = order[:MOST_PARTICLES]
     reason = _refusal(mu)
     if reason:
-        return ShannonEstimate(math.nan, math.nan, None, None, rows, reason)
+        return ShannonEstimate(math.nan, math.nan, None, None, mu.ids[:0], reason)
+    rows = torch.argsort(Noise(0).uniform(mu.ids, 0, 1, SUBSET)[:, 0])[:MOST_PARTICLES]
     sample = mu.select(rows)
     note = f"Kozachenko–Leonenko, k = 4, {sample.n} particles; score by Gaussian kernel densities of their halves"
     try:

@@ -12,7 +12,7 @@ import torch
 from ..ensemble import Ensemble
 from ..errors import ConfigError, WgfWarning
 from ..functional import FreeEnergyEvaluation
-from ..protocol import Dynamics, State, Step, checked, realised_by_noise
+from ..protocol import Dynamics, State, Step, checked
 from ..terms import Term
 from .estimates import ShannonEstimate, estimate_shannon
 from .force import Forces
@@ -46,8 +46,7 @@ class Bookkeeper:
     def __init__(self, dynamics: Dynamics, observers: Mapping[str, Observer]) -> None:
         self.ledger = Ledger()
         self._dynamics, self._observers = dynamics, observers
-        self._shannon_terms = dynamics.free_energy.only(realised_by_noise)
-        self._estimated = bool(self._shannon_terms.terms) or dynamics.free_energy.sampled
+        self._estimated = bool(dynamics.shannon.terms) or dynamics.free_energy.sampled
         self._work, self._dissipated = 0.0, torch.zeros((), dtype=torch.float64)
         self._last: dict[str, float] = {}
         self._total = {"released": 0.0, "dissipated": 0.0, "unsure": 0.0}
@@ -61,7 +60,7 @@ class Bookkeeper:
         for term in self._dynamics.drift.terms:
             if term.driven:
                 self._work += self._work_of(term, before, after)
-        if self._shannon_terms.varies:
+        if self._dynamics.shannon.varies:
             self._work += self._work_of_shannon(before, after)
         if step.dissipation is not None:
             self._dissipated = self._dissipated.to(step.dissipation.device) + h * step.dissipation
@@ -80,19 +79,16 @@ class Bookkeeper:
                 self._entropy_at_last_step = (state.step, estimate_shannon(state.mu, score=False).entropy)
             return self._entropy_at_last_step[1]
 
-        change = self._temperature(after.t) - self._temperature(before.t)
+        change = self._dynamics.noise_temperature(after.t) - self._dynamics.noise_temperature(before.t)
         return -0.5 * change * (entropy(before) + entropy(after)) if change else 0.0
-
-    def _temperature(self, t: float) -> float:
-        return self._shannon_terms.at(t).temperature
 
     # ------------------------------------------------------------------------------------- records
 
-    def record(self, state: State, t: float) -> dict[str, float]:
-        """Append the row of this state, at the time t that the user asked for, and return it."""
+    def record(self, state: State) -> dict[str, float]:
+        """Append the row of this state and return it."""
         evaluation = self._full(state)
-        shannon = self._shannon_terms.terms and estimate_shannon(state.mu)
-        row: dict[str, float] = {"t": t, "step": state.step}
+        shannon = self._dynamics.shannon.terms and estimate_shannon(state.mu)
+        row: dict[str, float] = {"t": state.t, "step": state.step}
         row |= self._energies(evaluation, state, shannon or None)
         row |= self._forces(evaluation, state, shannon or None)
         row |= self._closure(row, state, shannon or None)
@@ -129,7 +125,7 @@ class Bookkeeper:
         """F, E, S, T and each term's contribution c·𝓕, which sum to F."""
         parts = {p.term.name: (p.term, p.term.coefficient.number, float(p.value)) for p in evaluation.terms}
         if shannon is not None:
-            for term in self._shannon_terms.at(state.t).terms:
+            for term in self._dynamics.shannon.at(state.t).terms:
                 parts[term.name] = (term, term.coefficient.number, shannon.entropy)
             self._note("entropy", shannon.note)
         entropies = [(number, value) for term, number, value in parts.values() if term.functional.is_entropy]
@@ -154,7 +150,7 @@ class Bookkeeper:
     ) -> dict[str, float]:
         if shannon is None:
             return Forces.of(evaluation).columns(state.mu)
-        temperature = self._temperature(state.t)
+        temperature = self._dynamics.noise_temperature(state.t)
         without_score = Forces.of(evaluation, None, temperature).columns(state.mu)
         self._note("dissipation", shannon.note)
         if shannon.scores is None:
@@ -199,7 +195,7 @@ class Bookkeeper:
         if not self._estimated:
             return booked | {"closure": _ratio(released, dissipated, floor), "closure_total": total}
         unsure = math.hypot(error, self._start_error) + self._total["unsure"]
-        if self._shannon_terms.terms and not self._total["dissipated"] > unsure:
+        if self._dynamics.shannon.terms and not self._total["dissipated"] > unsure:
             self._note("closure", "NaN where the run dissipates less than the estimates of F and D resolve")
             total = math.nan
         uncertain = unsure / self._total["dissipated"] if total == total else math.nan
@@ -212,7 +208,7 @@ class Bookkeeper:
         energy = self._dynamics.drift.at(state.t).first_variation(state.mu)
         centred = energy.double() - state.mu.expect(energy)
         variance = float(state.mu.expect(centred**2)) / state.mu.n
-        return math.sqrt(variance + (self._temperature(state.t) * shannon.standard_error) ** 2)
+        return math.sqrt(variance + (self._dynamics.noise_temperature(state.t) * shannon.standard_error) ** 2)
 
     def close(self) -> None:
         """Warn where the run's own error bar says that the time step did not resolve the flow."""

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
-from ..ensemble import Ensemble
+from ..ensemble import Ensemble, require_ensemble
 from ..errors import (
     BackendError,
     ConfigError,
@@ -87,8 +87,7 @@ def wasserstein(
     3.0
     """
     for name, measure in (("mu", mu), ("nu", nu)):
-        if not isinstance(measure, Ensemble):
-            raise ConfigError(f"{name} is {type(measure).__name__}: wanted a wgf.Ensemble (wgf.Ensemble(x) makes one).")
+        require_ensemble(name, measure)
     _require_options(method, mu.dim, nu.dim, projections, regularisation)
     ot = None if method == "bures" else _pot()  # the first import takes a second, which is not the method's
     start = time.perf_counter()

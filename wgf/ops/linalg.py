@@ -21,12 +21,6 @@ def symmetric_eigen(matrix: Tensor) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(pair.eigenvalues), torch.from_numpy(np.ascontiguousarray(pair.eigenvectors))
 
 
-def cholesky(matrix: Tensor) -> Tensor:
-    """Lower factor of a positive definite float64 matrix; raises numpy.linalg.LinAlgError when it is not."""
-    with one_blas_thread():
-        return torch.from_numpy(np.linalg.cholesky(matrix.cpu().numpy())).to(matrix.device)
-
-
 def row_dot(a: Tensor, b: Tensor) -> Tensor:
     """Σ_c a[i, c] b[i, c] (n,), float64. Torch splits a sum among threads only where there is one row."""
     terms = a.double() * b.double()

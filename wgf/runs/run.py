@@ -22,6 +22,7 @@ from ..ensemble import Ensemble
 from ..errors import WgfError, WgfWarning
 from ..flow import RECORDS, solve
 from ..functional import FreeEnergy
+from ..plan import Plan
 from ..progress import Progress, Row, reporter
 from ..protocol import Solver
 from ..solution import Solution, Status
@@ -128,8 +129,7 @@ class _Job:
 
     @property
     def steps(self) -> int:
-        ratio = self.config.solver.t_end / self.config.solver.dt
-        return math.ceil(ratio * (1 - 1e-9))
+        return Plan.make(0.0, self.config.solver.t_end, self.config.solver.dt, None).steps
 
     @property
     def record_every(self) -> int:
