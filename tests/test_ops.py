@@ -15,8 +15,9 @@ import pytest
 import torch
 
 from wgf import ops
-from wgf.ops import activations, elementary, forms, reference, threads
-from wgf.ops.cpu_noise import philox
+from wgf.ops import activations, forms, reference, threads
+from wgf.ops.cpu import elementary
+from wgf.ops.cpu.noise import philox
 
 FORMS = {
     forms.GAUSSIAN: [0.7],
@@ -181,7 +182,7 @@ def operations():
 @pytest.mark.parametrize("name", operations())
 def test_plain_bodies_stand_in_for_the_compiled_ones(name):
     """The body that another device runs gives the same values in the same shapes and dtypes."""
-    from wgf.ops.dispatch import PLAIN
+    from wgf.ops.registry import PLAIN
 
     assert {key.split("::")[1] for key in PLAIN} == set(operations())
     op, args = operations()[name]
@@ -320,12 +321,12 @@ def test_an_error_in_a_block_is_raised():
 
 
 def test_editing_an_inlined_form_is_seen_by_the_disk_cache(tmp_path):
-    """Numba looks only at the outer file; the stamp of wgf.ops.jit must make an edit of another file count."""
+    """Numba looks only at the outer file; the stamp of wgf.ops.cpu.jit must make an edit of another file count."""
     package = tmp_path / "wgf"
     shutil.copytree(Path(ops.__file__).parent, package / "ops", ignore=shutil.ignore_patterns("__pycache__"))
     (package / "__init__.py").write_text("")
     script = (
-        "import numpy as np; from wgf.ops.cpu_network import _activate; "
+        "import numpy as np; from wgf.ops.cpu.network import _activate; "
         "s = np.zeros((1, 1)); _activate(s, np.ones(1), 0); print(s[0, 0], sum(_activate.stats.cache_hits.values()))"
     )
 
@@ -339,7 +340,7 @@ def test_editing_an_inlined_form_is_seen_by_the_disk_cache(tmp_path):
 
     assert run() == (pytest.approx(math.tanh(1.0)), 0)
     assert run() == (pytest.approx(math.tanh(1.0)), 1)
-    source = package / "ops" / "elementary.py"
+    source = package / "ops" / "cpu" / "elementary.py"
     text = source.read_text()
     assert "return t if x >= 0.0 else -t" in text
     source.write_text(text.replace("return t if x >= 0.0 else -t", "return 2.0 * t if x >= 0.0 else -t"))

@@ -1,6 +1,9 @@
 """Arrays in, arrays out: pairwise sums, moments, network pass and noise, with the same bits for any thread count."""
 
-from .dispatch import affine, covariance, network_backward, network_forward, pair_sums, random, weighted_sum
+from .moments import affine, covariance, weighted_sum
+from .network import network_backward, network_forward
+from .noise import random
+from .pairwise import pair_sums
 from .threads import one_blas_thread, one_torch_thread
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The built-in activations by number, and each as plain torch (the oracle of `cpu_network`)."""
+"""The built-in activations by number, and each as plain torch (the oracle of `cpu.network`)."""
 
 from __future__ import annotations
 

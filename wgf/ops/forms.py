@@ -1,4 +1,4 @@
-"""The radial forms by number, and each as plain torch: the oracle of what `cpu_pairwise` writes for tiles."""
+"""The radial forms by number, and each as plain torch: the oracle of what `cpu.pairwise` writes for tiles."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from ..threads import run_blocks
 from .jit import compiled
-from .threads import run_blocks
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)

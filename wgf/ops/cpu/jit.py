@@ -13,9 +13,9 @@ _KEEP_NAN = {"contract", "nsz"}  # never fastmath=True: it lets the compiler ass
 
 
 def _source_stamp() -> str:
-    """One digest of every file in this room: a body is recompiled when any file it may inline was edited."""
+    """One digest of every file of `wgf/ops`: a body is recompiled when any file it may inline was edited."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

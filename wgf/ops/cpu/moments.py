@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..threads import one_blas_thread, run_blocks
 from .jit import compiled
-from .threads import one_blas_thread, run_blocks
 
 _ROWS = 4096
 _SMALL = 12  # up to this dimension a fused loop beats the matrix product

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from . import forms
+from .. import forms
+from ..threads import run_blocks
 from .elementary import exp, log
 from .jit import compiled
-from .threads import run_blocks
 
 _TILE = 512  # columns whose distances, values and slopes stay in the first-level cache
 _ROWS = 64  # rows that one thread takes at a time

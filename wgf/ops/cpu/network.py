@@ -10,10 +10,10 @@ import math
 
 import numpy as np
 
-from .activations import ERF, IDENTITY, RELU, SIGMOID, SOFTPLUS, TANH
+from ..activations import ERF, IDENTITY, RELU, SIGMOID, SOFTPLUS, TANH
+from ..threads import one_blas_thread, run_blocks
 from .elementary import exp, sigmoid, tanh
 from .jit import compiled
-from .threads import one_blas_thread, run_blocks
 
 _NEURONS, _SAMPLES = 512, 256
 _TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)

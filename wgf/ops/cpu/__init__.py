@@ -1,0 +1,1 @@
+"""The bodies of the operations on the CPU, compiled by numba."""
