@@ -45,6 +45,18 @@ def pair_sums(
     return radial_sums(lambda q: forms.evaluate(form, p, q + softening**2), x, y, weights, exclude_self)
 
 
+def stein_direction(
+    x: Tensor, y: Tensor, weights: Tensor, scores: Tensor, form: int, p: Sequence[float], softening: float
+) -> Tensor:
+    """Σⱼ wⱼ [K(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)]."""
+    directions = []
+    for rows in row_blocks(len(x), len(y) * x.shape[1]):
+        u = x[rows, None, :] - y[None, :, :]
+        k, g = forms.evaluate(form, p, (u * u).sum(-1) + softening**2)
+        directions.append((k * weights) @ scores - ((g * weights)[..., None] * u).sum(1))
+    return torch.cat(directions)
+
+
 def weighted_sum(weights: Tensor, values: Tensor) -> Tensor:
     """Σᵢ wᵢ vᵢ for values (n, k) → (k,)."""
     return weights @ values

@@ -33,6 +33,11 @@ def array(tensor: Tensor) -> np.ndarray:
     return np.ascontiguousarray(tensor.detach().numpy(), dtype=np.float64)
 
 
+def native(tensor: Tensor) -> np.ndarray:
+    """The same memory as a C-contiguous array of its own dtype."""
+    return np.ascontiguousarray(tensor.detach().numpy())
+
+
 def like(values: np.ndarray, tensor: Tensor) -> Tensor:
     """The values as a tensor of the dtype of `tensor`."""
     return torch.from_numpy(values).to(tensor.dtype)
