@@ -39,6 +39,7 @@ register(
     pair_sums,
     _pair_sums_elsewhere,
     lambda x, y, weights, *_: (x.new_empty(len(x), dtype=torch.float64), torch.empty_like(x)),
+    triton="pairwise",
 )
 
 

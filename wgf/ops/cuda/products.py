@@ -14,8 +14,8 @@ from torch import Tensor
 from .launch import blocks, chunk, dot_precision, launch, load_matrix, product, segment
 from .radial import radial
 
-_ROWS = _COLUMNS = 64
-_SLAB = 128  # components of the gradient that one program holds; beyond, the distances are formed once for each slab
+_ROWS, _COLUMNS, _WARPS = 64, 32, 8  # larger tiles spill registers, by the compiler's own count
+_SLAB = 64  # components of the gradient that one program holds; beyond, the distances are formed once for each slab
 
 
 @triton.jit
@@ -112,6 +112,6 @@ def product_sums(
         _sums, (blocks(m, _ROWS), pieces, blocks(d, chunks * wide)), near, far, (near * near).sum(1), (far * far).sum(1),
         weights, far if scores is None else scores, value, vector, m, n, width, soft, *numbers,
         FORM=name, D=d, WIDTH=wide, CHUNKS=chunks, NEAR=1e-3 if dtype == torch.float64 else 0.1,
-        SCORES=scores is not None, EXCLUDE=exclude, PRECISION=precision, ROWS=_ROWS, COLUMNS=_COLUMNS, num_warps=8,
+        SCORES=scores is not None, EXCLUDE=exclude, PRECISION=precision, ROWS=_ROWS, COLUMNS=_COLUMNS, num_warps=_WARPS,
     )  # fmt: skip
     return value.sum(0), vector.sum(0)
