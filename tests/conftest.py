@@ -1,4 +1,4 @@
-"""`pytest --device cuda` runs the tests of the GPU kernels on a GPU; by default Triton's interpreter runs them on the CPU."""
+"""The GPU kernels are tested by Triton's interpreter on the CPU, or on a GPU with `pytest --device cuda`."""
 
 from __future__ import annotations
 
@@ -23,3 +23,13 @@ def pytest_configure(config):
 def device(request):
     """The device of `--device`: the tensors of a kernel test go there."""
     return request.config.getoption("--device")
+
+
+@pytest.fixture
+def make(device):
+    """Normal numbers on the device, the same for every test."""
+    import numpy as np
+    import torch
+
+    rng = np.random.default_rng(7)
+    return lambda *shape, dtype=torch.float64: torch.from_numpy(rng.normal(size=shape)).to(dtype).to(device)

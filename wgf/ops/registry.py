@@ -23,6 +23,9 @@ custom_op: Any = torch.library.custom_op
 PLAIN: dict[str, Callable[..., Any]] = {}
 """By operation, the plain-torch body of devices without one of their own; tests hold it against the compiled one."""
 
+GPU: dict[str, Callable[..., Any]] = {}
+"""By operation, the body that CUDA tensors get."""
+
 
 def register(op: Any, elsewhere: Callable[..., Any], fake: Callable[..., Any], triton: str | None = None) -> None:
     """Give `op` the body of other devices than the CPU, and the shapes and dtypes of its results.
@@ -30,7 +33,8 @@ def register(op: Any, elsewhere: Callable[..., Any], fake: Callable[..., Any], t
     `triton` names the file of `wgf.ops.cuda` that holds a function of the name of the operation, its body on a GPU.
     """
     PLAIN[op._qualname] = elsewhere
-    op.register_kernel("cuda")(elsewhere if triton is None else _gpu_body(triton, op._name, elsewhere))
+    GPU[op._qualname] = elsewhere if triton is None else _gpu_body(triton, op._name, elsewhere)
+    op.register_kernel("cuda")(GPU[op._qualname])
     op.register_fake(fake)
 
 

@@ -1,4 +1,4 @@
-"""Sums over pairs by differences of coordinates, unrolled: what is fastest, and exact for close points, in few dimensions.
+"""Sums over pairs by differences of coordinates, unrolled: fastest, and exact for close points, in few dimensions.
 
 A program holds a block of rows × columns of pair sums in registers, one number for each pair of lanes, walks over its
 columns, and adds across lanes only once in a while. float32 sums join float64 totals there.
@@ -38,7 +38,8 @@ def _zeros(COUNT: tl.constexpr, SHAPE: tl.constexpr, T: tl.constexpr):
 
 @triton.jit
 def _tile(sums, here, y, weights, scores, i, j, stop, soft, a, b, c0, c1, c2, c3,
-          FORM: tl.constexpr, D: tl.constexpr, SCORES: tl.constexpr, EXCLUDE: tl.constexpr, MASKED: tl.constexpr):  # fmt: skip
+          FORM: tl.constexpr, D: tl.constexpr, SCORES: tl.constexpr, EXCLUDE: tl.constexpr,
+          MASKED: tl.constexpr):  # fmt: skip
     """The sums with those of one tile of columns."""
     there = _point(y, j, stop, D)
     w = tl.load(weights + j, mask=j < stop, other=0.0)
@@ -118,7 +119,14 @@ def _rows_and_warps(d: int, dtype: torch.dtype) -> tuple[int, int]:
 
 
 def difference_sums(
-    x: Tensor, y: Tensor, weights: Tensor, scores: Tensor | None, name: str, numbers: list[float], soft: float, exclude: bool
+    x: Tensor,
+    y: Tensor,
+    weights: Tensor,
+    scores: Tensor | None,
+    name: str,
+    numbers: list[float],
+    soft: float,
+    exclude: bool,
 ) -> Tensor:
     """(m, 1 + d) value and gradient, or (m, d) Stein direction, float64; tensors contiguous and of one dtype."""
     (m, d), n = x.shape, len(y)
@@ -127,7 +135,8 @@ def difference_sums(
     pieces = blocks(n, width)
     out = x.new_empty(pieces, m, d + (scores is None), dtype=torch.float64)
     launch(
-        _sums, (blocks(m, rows), pieces), x, y, weights, x if scores is None else scores, out, m, n, width, soft, *numbers,
+        _sums, (blocks(m, rows), pieces), x, y, weights, x if scores is None else scores, out,
+        m, n, width, soft, *numbers,
         FORM=name, D=d, SCORES=scores is not None, EXCLUDE=exclude, ROWS=rows, COLUMNS=_COLUMNS, FLUSH=_FLUSH,
         num_warps=warps,
     )  # fmt: skip

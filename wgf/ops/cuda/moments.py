@@ -1,4 +1,4 @@
-"""Sums over particles on a GPU: fixed blocks of rows in float64 registers, added in a fixed order; one pass over memory.
+"""Sums over particles on a GPU: blocks of rows in float64 registers, added in a fixed order; one pass over memory.
 
 Wide matrices stay with torch, whose products (and their reductions, which know no atomics) are at the limit there.
 """
@@ -50,7 +50,11 @@ def _second(x, weights, center, masses, firsts, seconds, n: tl.int64, rows: tl.i
     stop = tl.minimum(start + rows, n)
     columns = tl.arange(0, WIDTH)
     middle = tl.load(center + columns, mask=columns < D, other=0.0)
-    mass, first, second = tl.zeros((TILE,), tl.float64), tl.zeros((TILE, WIDTH), tl.float64), tl.zeros((WIDTH, WIDTH), tl.float64)
+    mass, first, second = (
+        tl.zeros((TILE,), tl.float64),
+        tl.zeros((TILE, WIDTH), tl.float64),
+        tl.zeros((WIDTH, WIDTH), tl.float64),
+    )
     for begin in range(start, stop, TILE):
         i = begin + tl.arange(0, TILE)
         w = tl.load(weights + i, mask=i < stop, other=0.0).to(tl.float64)
@@ -86,7 +90,9 @@ def weighted_sum(weights: Tensor, values: Tensor) -> Tensor:
     weights, values = weights.detach().contiguous(), values.detach().contiguous()
     rows, width = _rows(n), min(_padded(k), 64)
     out = values.new_empty(blocks(n, rows), k, dtype=torch.float64)
-    launch(_sums, (len(out), blocks(k, width)), weights, values, out, n, rows, K=k, TILE=_TILE, WIDTH=width, num_warps=4)
+    launch(
+        _sums, (len(out), blocks(k, width)), weights, values, out, n, rows, K=k, TILE=_TILE, WIDTH=width, num_warps=4
+    )  # fmt: skip
     return out.sum(0)
 
 
@@ -94,10 +100,11 @@ def _second_moments(x: Tensor, weights: Tensor, center: Tensor) -> tuple[Tensor,
     """Σ w, Σ w u and Σ w u uᵀ of every block of rows, u = x − center."""
     (n, d), rows = x.shape, _rows(len(x))
     count = blocks(n, rows)
+    x, weights, center = x.detach().contiguous(), weights.detach().contiguous(), center.detach().double().contiguous()
     masses, firsts, seconds = (x.new_empty(count, *shape, dtype=torch.float64) for shape in ((), (d,), (d, d)))
     launch(
-        _second, (count,), x.detach().contiguous(), weights.detach().contiguous(), center.detach().double().contiguous(),
-        masses, firsts, seconds, n, rows, D=d, TILE=_TILE, WIDTH=_padded(d), num_warps=4 if d <= 32 else 8,
+        _second, (count,), x, weights, center, masses, firsts, seconds, n, rows,
+        D=d, TILE=32, WIDTH=_padded(d), num_warps=4 if d <= 32 else 8,  # more rows, and the tiles outgrow shared memory
     )  # fmt: skip
     return masses, firsts, seconds
 
@@ -125,7 +132,7 @@ def moments(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def affine(x: Tensor, center: Tensor, matrix: Tensor) -> Tensor:
-    """(x − c) A (n, e) for x (n, d), A (d, e), in float64, back in the dtype of x; torch's product where d or e > 64."""
+    """(x − c) A (n, e) for x (n, d), A (d, e), formed in float64, in the dtype of x; torch's product if d or e > 64."""
     (n, d), e = x.shape, matrix.shape[1]
     if max(d, e) > _WIDE or n == 0:
         return reference.affine(x.double(), center.double(), matrix.double()).to(x.dtype)

@@ -27,13 +27,14 @@ def _preactivation(theta, z, neurons, samples, n, stop, K: tl.constexpr, D: tl.c
     """wᵢ·zₘ + bᵢ of a tile of neurons × samples."""
     T: tl.constexpr = theta.dtype.element_ty
     P: tl.constexpr = K + D + 1
-    s = tl.zeros((ROWS, COLUMNS), T)
+    SUM: tl.constexpr = tl.float64 if PRECISION == "float64" else T
+    s = tl.zeros((ROWS, COLUMNS), SUM)
     for c in range(0, D, WIDTH):
         columns = c + tl.arange(0, WIDTH)
         w = load_matrix(theta + K, neurons[:, None], columns[None, :], n, D, P)
         s = product(w, load_matrix(z, samples[None, :], columns[:, None], stop, D, D), s, PRECISION)
     bias = tl.load(theta + neurons * P + (P - 1), mask=neurons < n, other=0.0)
-    return s + bias[:, None]
+    return s.to(T) + bias[:, None]
 
 
 @triton.jit(do_not_specialize=["n", "m", "width"])
@@ -60,7 +61,8 @@ def _forward(theta, weights, z, out, n: tl.int64, m: tl.int64, width: tl.int64,
 @triton.jit(do_not_specialize=["n", "m", "width"])
 def _backward(theta, z, residual, out, n: tl.int64, m: tl.int64, width: tl.int64,
               K: tl.constexpr, D: tl.constexpr, WIDTH: tl.constexpr, CHUNKS: tl.constexpr, OUT: tl.constexpr,
-              ACTIVATION: tl.constexpr, PRECISION: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr):  # fmt: skip
+              ACTIVATION: tl.constexpr, PRECISION: tl.constexpr, ROWS: tl.constexpr,
+              COLUMNS: tl.constexpr):  # fmt: skip
     """out[piece, i, :]: the part of ∇_θ v that comes from the samples of one piece, for one slab of inputs."""
     P: tl.constexpr = K + D + 1
     T: tl.constexpr = theta.dtype.element_ty
@@ -83,15 +85,16 @@ def _backward(theta, z, residual, out, n: tl.int64, m: tl.int64, width: tl.int64
         g = (slope * product(a, tl.trans(r), tl.zeros((ROWS, COLUMNS), T), PRECISION)).to(T)
         by_bias += tl.sum(g, 1).to(tl.float64)
         moved = ()
-        for chunk in tl.static_range(CHUNKS):
-            columns = slab + chunk * WIDTH + tl.arange(0, WIDTH)
-            moved = moved + (product(g, load_matrix(z, samples[:, None], columns[None, :], stop, D, D), by_input[chunk], PRECISION),)
+        for c in tl.static_range(CHUNKS):
+            columns = slab + c * WIDTH + tl.arange(0, WIDTH)
+            part = load_matrix(z, samples[:, None], columns[None, :], stop, D, D)
+            moved = moved + (product(g, part, by_input[c], PRECISION),)
         by_input = moved
     row = out + (tl.program_id(1).to(tl.int64) * n + neurons) * P
-    for chunk in tl.static_range(CHUNKS):
-        columns = slab + chunk * WIDTH + tl.arange(0, WIDTH)
+    for c in tl.static_range(CHUNKS):
+        columns = slab + c * WIDTH + tl.arange(0, WIDTH)
         inside = (neurons < n)[:, None] & (columns < D)[None, :]
-        tl.store(row[:, None] + K + columns[None, :], by_input[chunk], mask=inside)
+        tl.store(row[:, None] + K + columns[None, :], by_input[c], mask=inside)
     if slab == 0:
         tl.store(row[:, None] + outputs[None, :], by_output, mask=(neurons < n)[:, None] & (outputs < K)[None, :])
         tl.store(row + (P - 1), by_bias, mask=neurons < n)
@@ -144,9 +147,10 @@ def network_backward(
     pieces, sizes = blocks(m, width), _sizes(theta, inputs, outputs)
     chunks = min(blocks(inputs, sizes["WIDTH"]), _SLAB // sizes["WIDTH"])
     out = theta.new_empty(pieces, n, theta.shape[1], dtype=torch.float64)
+    grid = (blocks(n, _TILE), pieces, blocks(inputs, chunks * sizes["WIDTH"]))
     launch(
-        _backward, (blocks(n, _TILE), pieces, blocks(inputs, chunks * sizes["WIDTH"])), theta, z, residual, out, n, m, width,
-        **sizes, CHUNKS=chunks, ACTIVATION=NAME[activation], PRECISION=dot_precision(theta, precision or "ieee"),
+        _backward, grid, theta, z, residual, out, n, m, width, **sizes, CHUNKS=chunks,
+        ACTIVATION=NAME[activation], PRECISION=dot_precision(theta, precision or "ieee"),
         ROWS=_TILE, COLUMNS=_NARROW, num_warps=8,
     )  # fmt: skip
     gradient = out.sum(0)

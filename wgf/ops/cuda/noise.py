@@ -34,7 +34,7 @@ def _uniform(high, low):
 
 @triton.jit
 def pair(ids, block, k0, k1, step, high, NORMAL: tl.constexpr):
-    """The components 2·block and 2·block + 1 of particles `ids` (int64): uniforms, or by Box–Muller normals; float64."""
+    """Components 2·block and 2·block + 1 of particles `ids` (int64), float64: uniforms, or by Box–Muller normals."""
     particle = ids.to(tl.uint64)
     zero = (particle & 0).to(tl.uint32)
     c1, c3 = (particle & 0xFFFFFFFF).to(tl.uint32), (particle >> 32).to(tl.uint32) | high
@@ -89,19 +89,22 @@ def _words(key: Sequence[int], step: int, stream: int) -> tuple[int, int, int, i
 
 
 def random(ids: Tensor, key: Sequence[int], step: int, stream: int, dim: int, normal: bool) -> Tensor:
-    """Standard normals, or uniforms on (0, 1], as float64 (n, dim), keyed by (seed low, seed high), step, stream and id."""
+    """Standard normals, or uniforms on (0, 1], as float64 (n, dim), keyed by seed (low, high), step, stream and id."""
     n = len(ids)
     out = torch.empty(n, dim, dtype=torch.float64, device=ids.device)
     if out.numel():
         grid = (blocks(n * ((dim + 1) // 2), _LANES),)
-        launch(_random, grid, ids.contiguous(), out, *_words(key, step, stream), n, D=dim, NORMAL=normal, LANES=_LANES, num_warps=4)
+        launch(
+            _random, grid, ids.contiguous(), out, *_words(key, step, stream), n,
+            D=dim, NORMAL=normal, LANES=_LANES, num_warps=4,
+        )  # fmt: skip
     return out
 
 
 def langevin(
     x: Tensor, gradient: Tensor, ids: Tensor, h: float, scale: float, key: Sequence[int], step: int, stream: int
 ) -> Tensor:
-    """x − h g + s ξ (n, d) in the dtype of x, ξ the standard normals of `random`: one pass over memory, formed in float64."""
+    """x − h g + s ξ (n, d) in the dtype of x, ξ the normals of `random`: one pass over memory, formed in float64."""
     n, d = x.shape
     out = torch.empty_like(x, memory_format=torch.contiguous_format)
     if out.numel():

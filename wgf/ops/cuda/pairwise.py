@@ -23,10 +23,12 @@ def pair_sums(
     exclude_self: bool,
     precision: str | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Σⱼ wⱼ K(xᵢ − yⱼ) (m,) float64 and Σⱼ wⱼ ∇K(xᵢ − yⱼ) (m, d) in the dtype of x; `reference.pair_sums` is the oracle.
+    """Σⱼ wⱼ K(xᵢ − yⱼ) (m,) float64 and Σⱼ wⱼ ∇K(xᵢ − yⱼ) (m, d) in the dtype of x; the oracle is
+    `reference.pair_sums`.
 
     Up to d = 16 by differences of coordinates, above by products of matrices of the given `precision`
-    (`launch.dot_precision`). Memory O((m + n) d), times the pieces of a sum where m is small.
+    (`launch.dot_precision`). Memory O((m + n) d), and at most 2¹⁷ (1 + d) numbers for
+    the pieces of sums where m is small.
     """
     if len(x) == 0 or len(y) == 0:
         return x.new_zeros(len(x), dtype=torch.float64), torch.zeros_like(x)
@@ -36,7 +38,7 @@ def pair_sums(
     soft = softening**2
     if x.shape[1] <= LIMIT:
         out = difference_sums(here, there, w, None, name, constants, soft, exclude_self)
-        value, gradient = out[:, 0].contiguous(), out[:, 1:]
-    else:
-        value, gradient = product_sums(here, there, w, None, name, constants, soft, exclude_self, precision)
-    return value, gradient.to(x.dtype).contiguous()
+        return out[:, 0].contiguous(), out[:, 1:].to(x.dtype).contiguous()
+    value, gradient = product_sums(here, there, w, None, name, constants, soft, exclude_self, precision)
+    assert value is not None  # it is None with scores alone
+    return value, gradient.to(x.dtype)

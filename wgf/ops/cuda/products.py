@@ -29,7 +29,9 @@ def _squares(x, y, x_norms, y_norms, i, j, m, stop, D: tl.constexpr, WIDTH: tl.c
         c_range = c + tl.arange(0, WIDTH)
         x_part = load_matrix(x, rows, c_range[None, :], m, D, D)
         dots = product(x_part, load_matrix(y, columns, c_range[:, None], stop, D, D), dots, PRECISION)
-    norms = tl.load(x_norms + i, mask=i < m, other=0.0)[:, None] + tl.load(y_norms + j, mask=j < stop, other=0.0)[None, :]
+    norms = (
+        tl.load(x_norms + i, mask=i < m, other=0.0)[:, None] + tl.load(y_norms + j, mask=j < stop, other=0.0)[None, :]
+    )
     q = norms - 2.0 * dots
     if tl.min(tl.min(q - NEAR * norms, 1), 0) < 0.0:
         q = tl.zeros((ROWS, COLUMNS), T)
@@ -72,31 +74,32 @@ def _sums(x, y, x_norms, y_norms, weights, scores, value, vector, m: tl.int64, n
         total += tl.sum(wk.to(tl.float64), 1)
         slope += tl.sum(wg.to(tl.float64), 1)
         moved = ()
-        for chunk in tl.static_range(CHUNKS):
-            columns = slab + chunk * WIDTH + tl.arange(0, WIDTH)
-            part = product(wg, load_matrix(y, j[:, None], columns[None, :], stop, D, D), vectors[chunk], PRECISION)
+        for c in tl.static_range(CHUNKS):
+            columns = slab + c * WIDTH + tl.arange(0, WIDTH)
+            part = product(wg, load_matrix(y, j[:, None], columns[None, :], stop, D, D), vectors[c], PRECISION)
             if SCORES:
                 part = product(wk, load_matrix(scores, j[:, None], columns[None, :], stop, D, D), part, PRECISION)
             moved = moved + (part,)
         vectors = moved
     place = tl.program_id(1).to(tl.int64) * m + i
-    for chunk in tl.static_range(CHUNKS):
-        columns = slab + chunk * WIDTH + tl.arange(0, WIDTH)
+    for c in tl.static_range(CHUNKS):
+        columns = slab + c * WIDTH + tl.arange(0, WIDTH)
         here = load_matrix(x, i[:, None], columns[None, :], m, D, D).to(tl.float64)
-        result = here * slope[:, None] - vectors[chunk]
+        result = here * slope[:, None] - vectors[c]
         if SCORES:
             result = -result
         inside = (i < m)[:, None] & (columns < D)[None, :]
         tl.store(vector + place[:, None] * D + columns[None, :], result, mask=inside)
-    if not SCORES and slab == 0:
-        tl.store(value + place, total, mask=i < m)
+    if not SCORES:
+        if slab == 0:
+            tl.store(value + place, total, mask=i < m)
 
 
 def product_sums(
     x: Tensor, y: Tensor, weights: Tensor, scores: Tensor | None, name: str, numbers: list[float], soft: float,
     exclude: bool, asked: str | None,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Value (m,) and gradient (m, d), or nothing of use and the Stein direction, float64; contiguous, one dtype."""
+) -> tuple[Tensor | None, Tensor]:  # fmt: skip
+    """Value (m,) and gradient (m, d), or None and the Stein direction, float64; tensors contiguous and of one dtype."""
     (m, d), n = x.shape, len(y)
     precision = dot_precision(x, asked)
     dtype = torch.float64 if precision == "float64" else torch.float32
@@ -108,10 +111,11 @@ def product_sums(
     pieces, wide = blocks(n, width), chunk(d)
     chunks = min(blocks(d, wide), _SLAB // wide)
     value, vector = (x.new_empty(pieces, m, *more, dtype=torch.float64) for more in ((), (d,)))
+    grid = (blocks(m, _ROWS), pieces, blocks(d, chunks * wide))
     launch(
-        _sums, (blocks(m, _ROWS), pieces, blocks(d, chunks * wide)), near, far, (near * near).sum(1), (far * far).sum(1),
-        weights, far if scores is None else scores, value, vector, m, n, width, soft, *numbers,
+        _sums, grid, near, far, (near * near).sum(1), (far * far).sum(1), weights, far if scores is None else scores,
+        value, vector, m, n, width, soft, *numbers,
         FORM=name, D=d, WIDTH=wide, CHUNKS=chunks, NEAR=1e-3 if dtype == torch.float64 else 0.1,
         SCORES=scores is not None, EXCLUDE=exclude, PRECISION=precision, ROWS=_ROWS, COLUMNS=_COLUMNS, num_warps=_WARPS,
     )  # fmt: skip
-    return value.sum(0), vector.sum(0)
+    return (value.sum(0) if scores is None else None), vector.sum(0)

@@ -25,8 +25,8 @@ def stein_direction(
 ) -> Tensor:
     """φ(xᵢ) = Σⱼ wⱼ [K(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)] (m, d) in the dtype of x (Liu & Wang 2016).
 
-    x (m, d), y (n, d), weights (n,), scores s (n, d). The second term is the derivative of K in yⱼ, the repulsion. Which
-    traversal runs, `precision` and memory are as in `pairwise.pair_sums`.
+    x (m, d), y (n, d), weights (n,), scores s (n, d). The second term is the derivative of K in yⱼ, the repulsion.
+    Which traversal runs, `precision` and memory are as in `pairwise.pair_sums`.
     """
     if len(x) == 0 or len(y) == 0:
         return torch.zeros_like(x)
