@@ -1,4 +1,4 @@
-"""On a GPU: the same values, forces, noise and runs as on the CPU. Skipped where torch sees none."""
+"""With `pytest --device cuda`: the same values, forces, noise and runs as on the CPU. Skipped without it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ import torch
 
 import wgf
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device here")
+
+@pytest.fixture(autouse=True)
+def asked(device):
+    """Asked for a GPU, a machine that has none must fail, not skip."""
+    if device != "cuda":
+        pytest.skip("runs on a GPU, with pytest --device cuda")
+    assert torch.cuda.is_available(), "--device cuda: torch sees no CUDA device here"
 
 
 def moved(risk):

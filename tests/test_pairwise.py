@@ -56,7 +56,7 @@ def agree(x, y, w, form, p, softening, exclude):
 
 @each_form
 @each_dtype
-@pytest.mark.parametrize("d", [1, 2, 3, 7, 20])
+@pytest.mark.parametrize("d", [2, 20])
 def test_against_the_oracle(name, d, dtype):
     """Two clouds and one, weighted and not, softened and singular; d = 20 goes through matrix products."""
     form, p = FORMS[name]
@@ -66,9 +66,15 @@ def test_against_the_oracle(name, d, dtype):
     agree(y, y, torch.full_like(w, 0.25), form, p, 0.1, False)
 
 
-@pytest.mark.parametrize("name", ["gaussian", "morse", "coulomb"])
 @each_dtype
-@pytest.mark.parametrize("d", [1, 3])
+@pytest.mark.parametrize("d", [1, 3, 5, 16, 17])
+def test_every_dimension(d, dtype):
+    x, w = cloud(700, d, dtype), weights(700)
+    agree(x, x, w, forms.GAUSSIAN, [d**0.5], 0.0, False)
+
+
+@pytest.mark.parametrize(("name", "d"), [("gaussian", 1), ("gaussian", 3), ("coulomb", 3)])
+@each_dtype
 def test_each_pair_once(name, d, dtype):
     """Enough particles for the traversal that gives a pair's force to both, the last block being short."""
     form, p = FORMS[name]
@@ -94,7 +100,7 @@ def test_products_keep_digits_of_close_pairs(d, dtype):
     assert d > ops.pairwise.DIRECT_UP_TO
 
 
-@each_form
+@pytest.mark.parametrize("name", ["gaussian", "inverse root", "matern32"])
 @each_dtype
 @pytest.mark.parametrize("d", [2, 20])
 def test_stein_direction(name, d, dtype):

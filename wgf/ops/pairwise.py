@@ -52,6 +52,7 @@ register(
     pair_sums,
     _pair_sums_elsewhere,
     lambda x, y, weights, *_: (x.new_empty(len(x), dtype=torch.float64), torch.empty_like(x)),
+    triton="pairwise",
 )
 
 
@@ -105,4 +106,4 @@ def _stein_elsewhere(x, y, weights, scores, *rest):
     return reference.stein_direction(x.double(), y.double(), weights.double(), scores.double(), *rest).to(x.dtype)
 
 
-register(stein_direction, _stein_elsewhere, lambda x, *_: torch.empty_like(x))
+register(stein_direction, _stein_elsewhere, lambda x, *_: torch.empty_like(x), triton="stein")

@@ -283,17 +283,17 @@ def joined(_typing, a, b):
 
 
 @intrinsic
-def add_to_row(_typing, rows, i, a):
-    """rows[i, c] += a[c] for a float64 C-contiguous (n, d) array: where the sum of a tile joins the whole."""
+def add_at(_typing, sums, i, a):
+    """sums[c, i] += a[c] for a float64 C-contiguous (d, n) array: where the sum of a tile joins the whole."""
 
     def code(context, builder, signature, args):
-        array = context.make_array(rows)(context, builder, args[0])
-        base = builder.mul(
-            context.cast(builder, args[1], signature.args[1], types.intp), ir.Constant(ir.IntType(64), a.count)
-        )
+        array = context.make_array(sums)(context, builder, args[0])
+        row = builder.extract_value(array.shape, 1)
+        at = context.cast(builder, args[1], signature.args[1], types.intp)
         for c, s in enumerate(_parts(builder, args[2], a.count)):
-            place = builder.gep(array.data, [builder.add(base, ir.Constant(base.type, c))])
+            offset = builder.add(builder.mul(row, ir.Constant(row.type, c)), at)
+            place = builder.gep(array.data, [offset])
             builder.store(builder.fadd(builder.load(place), context.cast(builder, s, a.dtype, types.float64)), place)
         return context.get_dummy_value()
 
-    return types.void(rows, i, a), code
+    return types.void(sums, i, a), code

@@ -15,7 +15,7 @@ import numpy as np
 from ..threads import run_blocks
 from .intrinsics import (
     TILE,
-    add_to_row,
+    add_at,
     add_to_tile,
     cast,
     difference,
@@ -34,6 +34,7 @@ _LONG = 2048  # columns of one partial sum of `_against`
 _ROWS = 64  # rows that one thread takes at a time
 _ONCE_FROM = 8 * TILE  # particles from which visiting each pair once pays, and in how many dimensions
 _ONCE_DIMS = 3
+_FLUSH = 64  # rows whose contributions to a column are added in the particles' dtype
 _SPREAD = 1e6  # ratio of weights up to which their products stay well inside the range of float32
 _WORKSPACE = 2**26  # bytes for the private sums of `_each_pair_once`
 _MOST_SLOTS = 64
@@ -41,7 +42,7 @@ _MOST_SLOTS = 64
 
 @compiled(sums=True)
 def _against(form, x, y, weights, dims, softening, i, first, last, out):
-    """Add (Σ w g u, Σ w k) over the columns first ≤ j < last to row i of `out`; weights None are ones."""
+    """Add (Σ w g u, Σ w k) over the columns first ≤ j < last to column i of `out`; weights None are ones."""
     here = point(x, i, dims)
     sums = with_last(zeros(here), cast(0.0, softening))
     columns = range(last - first)
@@ -56,7 +57,7 @@ def _against(form, x, y, weights, dims, softening, i, first, last, out):
             u = difference(here, point(y, first + j, dims))
             k, g = evaluate(form, square(u, softening))
             sums = joined(sums, with_last(scaled(g * part[j], u), k * part[j]))
-    add_to_row(out, i, sums)
+    add_at(out, i, sums)
 
 
 @compiled
@@ -96,7 +97,13 @@ def _each_pair_once(form, x, tile, width, weights, dims, softening, start, stop,
                 force = scaled(g * w, u)
                 sums = joined(sums, with_last(force, k * w))
                 add_to_tile(columns, j, with_last(force, -k * w))
-        add_to_row(out, i, sums)
+        add_at(out, i, sums)
+
+
+@compiled
+def _take(sums, part):
+    for j in range(part.size):
+        sums[j] -= part[j]
 
 
 @compiled
@@ -115,22 +122,22 @@ def _slot(form, x, weights, dims, softening, exclude, slot, slots, products, out
                 continue
             for c in range(d):
                 tile[c * TILE : c * TILE + last - first] = x[c, first:last]
-            columns[:] = 0
-            start = row * TILE
-            _each_pair_once(
-                form, x, tile, last - first, weights, dims, softening, start, start + TILE, first, columns, products
-            )
-            for c in range(d + 1):
-                for j in range(last - first):
-                    products[first + j, c] -= columns[c * TILE + j]
+            for start in range(row * TILE, (row + 1) * TILE, _FLUSH):
+                columns[:] = 0
+                stop = start + _FLUSH
+                _each_pair_once(
+                    form, x, tile, last - first, weights, dims, softening, start, stop, first, columns, products
+                )
+                for c in range(d + 1):
+                    _take(products[c, first:last], columns[c * TILE : c * TILE + last - first])
         passed += column + 1
 
 
 def _once(form, x, weights, dims, softening, exclude) -> np.ndarray:
-    """Sums (n, d + 1) of x with itself; the number of private sums depends on n alone, and they join in order."""
+    """Sums (d + 1, n) of x with itself; the number of private sums depends on n alone, and they join in order."""
     d, n = x.shape
     slots = max(1, min(n // TILE // 2, _WORKSPACE // (8 * n * (d + 1)), _MOST_SLOTS))
-    products, out = np.zeros((slots, n, d + 1)), np.zeros((n, d + 1))
+    products, out = np.zeros((slots, d + 1, n)), np.zeros((d + 1, n))
 
     def worker(indices: range) -> None:
         for slot in indices:
@@ -139,13 +146,13 @@ def _once(form, x, weights, dims, softening, exclude) -> np.ndarray:
     run_blocks(worker, slots)
     for part in products[1:]:
         products[0] += part
-    out += products[0] if weights is None else products[0] / weights[:, None]
+    out += products[0] if weights is None else products[0] / weights
     return out
 
 
 def _by_rows(form, x, y, weights, dims, softening, exclude) -> np.ndarray:
-    """Sums (m, d + 1) of x against y."""
-    out = np.zeros((x.shape[1], x.shape[0] + 1))
+    """Sums (d + 1, m) of x against y."""
+    out = np.zeros((x.shape[0] + 1, x.shape[1]))
 
     def worker(blocks: range) -> None:
         for block in blocks:
@@ -175,4 +182,4 @@ def pair_sums(
         sums = _once(made, rows, *args)
     else:
         sums = _by_rows(made, rows, rows if x is y else np.ascontiguousarray(y.T), *args)
-    return (a * scale) * sums[:, d], (b * scale) * sums[:, :d]
+    return (a * scale) * sums[d], (b * scale) * np.ascontiguousarray(sums[:d].T)

@@ -107,7 +107,8 @@ def _sums(x, y, weights, made, softening, skip_self, payload, far, slopes_apart)
     """
     (m, d), dtype = x.shape, x.dtype
     centre = _centre(y)
-    xc, yc = x - centre, y - centre
+    with np.errstate(invalid="ignore"):  # what is not finite is found, and named, by the flow
+        xc, yc = x - centre, y - centre
     half, norms = (np.einsum("ic,ic->i", v, v, dtype=np.float64).astype(dtype) for v in (xc, yc))
     columns = np.ascontiguousarray(yc.T)
     far = yc if far is None else far

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..threads import run_blocks
-from .intrinsics import add_to_row, difference, plus, point, square, zeros
+from .intrinsics import add_at, difference, plus, point, square, zeros
 from .jit import compiled
 from .radial import compiled_form, evaluate, split_weights
 
@@ -17,7 +17,7 @@ _ROWS = 32  # rows that one thread takes at a time
 
 @compiled(sums=True)
 def _against(form, x, y, payload, weights, dims, softening, i, first, last, out):
-    """Add Σ w (k p + g u) over the columns first ≤ j < last to row i of `out`; weights None are ones."""
+    """Add Σ w (k p + g u) over the columns first ≤ j < last to column i of `out`; weights None are ones."""
     here = point(x, i, dims)
     sums = zeros(here)
     columns = range(last - first)
@@ -32,7 +32,7 @@ def _against(form, x, y, payload, weights, dims, softening, i, first, last, out)
             u = difference(here, point(y, first + j, dims))
             k, g = evaluate(form, square(u, softening))
             sums = plus(plus(sums, k * part[j], point(payload, first + j, dims)), g * part[j], u)
-    add_to_row(out, i, sums)
+    add_at(out, i, sums)
 
 
 @compiled
@@ -58,7 +58,7 @@ def stein_direction(
     scale, relative = split_weights(weights, dtype)
     rows, columns = np.ascontiguousarray(x.T), np.ascontiguousarray(y.T)
     payload = np.ascontiguousarray(((-a / b) * scores.astype(np.float64)).T, dtype=dtype)
-    dims, softened, out = (0,) * x.shape[1], dtype.type(softening**2), np.zeros(x.shape)
+    dims, softened, out = (0,) * x.shape[1], dtype.type(softening**2), np.zeros(rows.shape)
 
     def worker(blocks: range) -> None:
         for block in blocks:
@@ -66,4 +66,4 @@ def stein_direction(
             _rows(made, rows, columns, payload, relative, dims, softened, start, stop, out)
 
     run_blocks(worker, -(-len(x) // _ROWS))
-    return (-b * scale) * out
+    return (-b * scale) * np.ascontiguousarray(out.T)
