@@ -19,7 +19,7 @@ intrinsic: Any = _intrinsic  # numba supplies the typing context; to a type chec
 FLAGS = ("contract", "nsz")  # a product and a sum may be fused; NaN and infinity are kept
 SUM_FLAGS = (*FLAGS, "reassoc")  # a sum may also be reordered, so that it vectorises
 
-_INTEGERS = {types.float32: types.int32, types.float64: types.int64}
+_INTEGERS: dict[Any, Any] = {types.float32: types.int32, types.float64: types.int64}
 _MANTISSA = {types.float32: 23, types.float64: 52}
 _BIAS = {types.float32: 127, types.float64: 1023}
 _ROOT_HALF = {types.float32: 0x3F3504F3, types.float64: 0x3FE6A09E667F3BCD}  # the bits of √½
