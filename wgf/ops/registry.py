@@ -28,9 +28,9 @@ def register(op: Any, elsewhere: Callable[..., Any], fake: Callable[..., Any]) -
     op.register_fake(fake)
 
 
-def array(tensor: Tensor) -> np.ndarray:
-    """The same memory as a C-contiguous float64 array (a copy only where dtype or layout differ)."""
-    return np.ascontiguousarray(tensor.detach().numpy(), dtype=np.float64)
+def array(tensor: Tensor, dtype: type = np.float64) -> np.ndarray:
+    """The same memory as a C-contiguous array of that dtype (a copy only where dtype or layout differ)."""
+    return np.ascontiguousarray(tensor.detach().numpy(), dtype=dtype)
 
 
 def like(values: np.ndarray, tensor: Tensor) -> Tensor:
