@@ -16,92 +16,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..activations import ERF
 from ..threads import one_blas_thread, run_blocks
-from .activation import COMPILED, kept, revived
-from .intrinsics import cast
-from .jit import compiled
+from . import tiles
+from .activation import COMPILED, Erf
 
 _NEURONS, _SAMPLES = 256, 512  # largest tile
 _TASKS = 8  # pieces of work at least, where the sizes allow: for that many threads, or to balance two
 _CACHE = 24 * 2**20  # bytes of activations that a chunk of samples may have; they stay in the last-level cache
 _LEAST = 128  # samples in a chunk at least
 BUDGET = 256 * 2**20  # bytes: where even the least chunk needs more, activations are computed twice
-
-
-# ------------------------------------------------------------------------------------------------ loops over a tile
-
-
-@compiled
-def _activate(activation, tile, bias):
-    """s ← what is kept of s + b."""
-    for i in range(tile.shape[0]):
-        row, b = tile[i], bias[i]
-        for m in range(row.size):
-            row[m] = kept(activation, row[m] + b)
-
-
-@compiled
-def _activate_and_add(activation, tile, bias, a, f):
-    """`_activate`, and fₘ += Σᵢ aᵢ σ(sᵢₘ + bᵢ)."""
-    for i in range(tile.shape[0]):
-        row, b, factor = tile[i], bias[i], a[i]
-        for m in range(row.size):
-            c = kept(activation, row[m] + b)
-            row[m] = c
-            f[m] += factor * revived(activation, c)[0]
-
-
-@compiled
-def _values(activation, tile, h):
-    """h ← σ, from what was kept."""
-    for i in range(tile.shape[0]):
-        row, out = tile[i], h[i]
-        for m in range(row.size):
-            out[m] = revived(activation, row[m])[0]
-
-
-@compiled(sums=True)
-def _slopes(activation, tile, g, first, gradient):
-    """g ← g·σ', whose sum over samples joins the last column of the gradient."""
-    last = gradient.shape[1] - 1
-    for i in range(tile.shape[0]):
-        row, slope = tile[i], g[i]
-        total = cast(0.0, tile[i, 0])
-        for m in range(row.size):
-            value = slope[m] * revived(activation, row[m])[1]
-            slope[m] = value
-            total += value
-        gradient[first + i, last] += total
-
-
-@compiled(sums=True)
-def _pull_back_one(activation, tile, a, residual, g, first, gradient):
-    """For one output: g ← a r σ', and the sums over samples of r σ and of g join the first and the last column."""
-    last = gradient.shape[1] - 1
-    for i in range(tile.shape[0]):
-        row, out, factor = tile[i], g[i], a[i]
-        total, output = cast(0.0, factor), cast(0.0, factor)
-        for m in range(row.size):
-            value, slope = revived(activation, row[m])
-            slope *= factor * residual[m]
-            out[m] = slope
-            output += residual[m] * value
-            total += slope
-        gradient[first + i, 0] += output
-        gradient[first + i, last] += total
-
-
-@compiled
-def _join(part, first, column, gradient):
-    """gradient[first:, column:] += part."""
-    for i in range(part.shape[0]):
-        row, out = part[i], gradient[first + i, column : column + part.shape[1]]
-        for c in range(row.size):
-            out[c] += row[c]
-
-
-# ------------------------------------------------------------------------------------------------ passes
 
 
 def _blocks(count: int, largest: int) -> list[slice]:
@@ -122,7 +45,7 @@ class _Network:
 
     def __init__(self, theta: np.ndarray, outputs: int, activation: int) -> None:
         self.theta, self.outputs, self.activation = theta, outputs, COMPILED[activation]
-        self.values_are_kept = activation != ERF
+        self.values_are_kept = not isinstance(self.activation, Erf)
         self.a, self.bias = theta[:, :outputs].copy(), theta[:, -1].copy()
         self.w = theta[:, outputs:-1]
         self.neurons = _blocks(len(theta), min(_NEURONS, max(64, len(theta) // _TASKS)))
@@ -143,7 +66,7 @@ class _Network:
         if self.values_are_kept:
             return tile
         h = scratch[: tile.size].reshape(tile.shape)
-        _values(self.activation, tile, h)
+        tiles.values(self.activation, tile, h)
         return h
 
     def forward(self, z: np.ndarray, weights: np.ndarray, memory: np.ndarray | None = None) -> np.ndarray:
@@ -161,10 +84,10 @@ class _Network:
             np.matmul(self.w[neurons], z[block].T, out=tile)
             if self.outputs == 1:
                 part = np.zeros(tile.shape[1], tile.dtype)
-                _activate_and_add(self.activation, tile, self.bias[neurons], a[neurons, 0], part)
+                tiles.activate_and_add(self.activation, tile, self.bias[neurons], a[neurons, 0], part)
                 total[:, 0] += part
             else:
-                _activate(self.activation, tile, self.bias[neurons])
+                tiles.activate(self.activation, tile, self.bias[neurons])
                 total += self._values(tile, other).T @ a[neurons]
 
         def worker(tasks: range) -> None:
@@ -192,17 +115,17 @@ class _Network:
             if memory is None:
                 tile = self._tile(place, neurons, block)
                 np.matmul(self.w[neurons], z[block].T, out=tile)
-                _activate(self.activation, tile, self.bias[neurons])
+                tiles.activate(self.activation, tile, self.bias[neurons])
             else:
                 tile = self._kept_tile(memory, len(z), neurons, block)
             first = neurons.start
             if self.outputs == 1:
-                _pull_back_one(self.activation, tile, self.a[neurons, 0], across[0, block], g, first, total)
+                tiles.pull_back_one(self.activation, tile, self.a[neurons, 0], across[0, block], g, first, total)
             else:
                 np.matmul(self.a[neurons], across[:, block], out=g)
-                _slopes(self.activation, tile, g, first, total)
-                _join(self._values(tile, place) @ residual[block], first, 0, total)
-            _join(g @ z[block], first, last, total)
+                tiles.slopes(self.activation, tile, g, first, total)
+                tiles.join(self._values(tile, place) @ residual[block], first, 0, total)
+            tiles.join(g @ z[block], first, last, total)
 
         def worker(tasks: range) -> None:
             place, other = self._scratch(), self._scratch()
@@ -245,17 +168,17 @@ def sweep(
     outputs: int,
     activation: int,
     residual: Callable[[np.ndarray, slice], np.ndarray],
-) -> tuple[np.ndarray, np.ndarray]:
-    """(f, g): f (M, K) as of `forward` and g (n, d) as of `backward` with r[rows] = residual(f[rows], rows)."""
+) -> np.ndarray:
+    """The gradient of `backward` for r[rows] = residual(f[rows], rows), f being that of `forward`.
+
+    Memory beyond the result and O(n·d): _CACHE, or the activations of _LEAST samples where that is more, up to BUDGET.
+    """
     network, gradient = _Network(theta, outputs, activation), np.zeros(theta.shape)
     size = chunk(len(theta), len(z), theta.itemsize)
     memory = np.empty(len(theta) * size, theta.dtype) if size else None
-    f = np.empty((len(z), outputs))
-    for start in range(0, len(z), size or len(z)):
-        rows = slice(start, min(start + (size or len(z)), len(z)))
-        with one_blas_thread():
-            f[rows] = network.forward(z[rows], weights, memory)
-        r = residual(f[rows], rows)
-        with one_blas_thread():
-            network.backward(z[rows], r, gradient, memory)
-    return f, gradient
+    with one_blas_thread():
+        for start in range(0, len(z), size or len(z)):
+            rows = slice(start, min(start + (size or len(z)), len(z)))
+            f = network.forward(z[rows], weights, memory)
+            network.backward(z[rows], residual(f, rows), gradient, memory)
+    return gradient
