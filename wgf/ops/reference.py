@@ -32,7 +32,7 @@ def radial_sums(form: Form, x: Tensor, y: Tensor, weights: Tensor, exclude_self:
         k, g = form((u * u).sum(-1))
         if exclude_self:
             own = torch.arange(rows.start, rows.stop, device=x.device)[:, None] == torch.arange(len(y), device=x.device)
-            k, g = torch.where(own, 0.0, k), torch.where(own, 0.0, g)
+            k, g = k.masked_fill(own, 0.0), g.masked_fill(own, 0.0)  # where(own, 0.0, k) would stop a GPU
         values.append((k * weights).sum(1))
         gradients.append(((g * weights)[..., None] * u).sum(1))
     return torch.cat(values), torch.cat(gradients)
