@@ -74,7 +74,7 @@ def _sentence(target: Mapping[str, Any]) -> str:
 
 
 def _verdicts(rows: Iterable[Mapping[str, Any]]) -> str:
-    table = [
+    cells = [
         (
             row["name"],
             _time(row["bodies"].get(OURS, {})) if "wgf" in row["bodies"] else "",
@@ -88,14 +88,14 @@ def _verdicts(rows: Iterable[Mapping[str, Any]]) -> str:
         for target in row.get("targets", ())
     ]
     head = ("work", "ours", "compared with", "asked", "stretch", "measured (90 % interval)", "")
-    return "## What was asked\n\n" + _table(head, table)
+    return "## What was asked\n\n" + table(head, cells)
 
 
 def _figures(rows: Iterable[Mapping[str, Any]]) -> str:
-    table = []
+    cells = []
     for row in rows:
         ours = row["bodies"].get(OURS, {})
-        table.append(
+        cells.append(
             (
                 row["name"],
                 _time(ours),
@@ -106,7 +106,7 @@ def _figures(rows: Iterable[Mapping[str, Any]]) -> str:
             )
         )
     head = ("work", "ours", "error (bound)", "1 thread, same bits", "memory beyond the arrays", "floor / ours")
-    return "## Error, memory and the floor\n\n" + _table(head, table)
+    return "## Error, memory and the floor\n\n" + table(head, cells)
 
 
 def _gaps(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -120,24 +120,24 @@ def _gaps(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _peers(rows: Iterable[Mapping[str, Any]]) -> str:
-    table = []
+    cells = []
     for row in rows:
         ours = row["bodies"].get(OURS, {}).get("seconds")
         for name, body in row["bodies"].items():
             if name == OURS or name.startswith("machine"):
                 continue
             ratio = f"{body['seconds'] / ours:.3g}×" if ours and "seconds" in body else ""
-            table.append(
+            cells.append(
                 (row["name"], name, _time(body), ratio, _error(body.get("error"), None), body.get("rounds", ""))
             )
-    return "## Every peer\n\n" + _table(("work", "peer", "time", "its time / ours", "its error", "rounds"), table)
+    return "## Every peer\n\n" + table(("work", "peer", "time", "its time / ours", "its error", "rounds"), cells)
 
 
 def _machine(result: Mapping[str, Any]) -> str:
     for row in result["rows"]:
         if row["family"] == "machine" and "failed" not in row["bodies"].get(OURS, {}):
-            table = [(name.removeprefix("machine: "), _rate(name, body)) for name, body in row["bodies"].items()]
-            return "## What this machine can do\n\n" + _table(("", "measured in this run"), table)
+            cells = [(name.removeprefix("machine: "), _rate(name, body)) for name, body in row["bodies"].items()]
+            return "## What this machine can do\n\n" + table(("", "measured in this run"), cells)
     return ""
 
 
@@ -166,7 +166,7 @@ load average at the start {result.get("load average at the start", "unknown")}. 
 # ------------------------------------------------------------------------------------------- figures as text
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in entry) + " |" for entry in lines)
 

@@ -36,7 +36,7 @@ def oracle(arrays: Arrays) -> np.ndarray:
 
 def _wgf(arrays: Arrays) -> Callable[[], Any]:
     mu, nu = wgf.Ensemble(arrays["x"]), wgf.Ensemble(arrays["y"])
-    return lambda: [[wgf.diagnostics.wasserstein(mu, nu, method="sliced", projections=PROJECTIONS).distance]]
+    return lambda: np.array([wgf.diagnostics.wasserstein(mu, nu, method="sliced", projections=PROJECTIONS).distance])
 
 
 def _pot(arrays: Arrays) -> Callable[[], Any]:
@@ -44,7 +44,7 @@ def _pot(arrays: Arrays) -> Callable[[], Any]:
 
     x, y, directions = (arrays[name] for name in ("x", "y", "directions"))
     scale = np.sqrt(x.shape[1])
-    return lambda: [[scale * ot.sliced_wasserstein_distance(x, y, projections=directions)]]
+    return lambda: np.array([scale * ot.sliced_wasserstein_distance(x, y, projections=directions)])
 
 
 def _case(n: int, d: int, dtype: type) -> Case:

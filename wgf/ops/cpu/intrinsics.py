@@ -219,7 +219,9 @@ def add_to_row(_typing, rows, i, a):
 
     def code(context, builder, signature, args):
         array = context.make_array(rows)(context, builder, args[0])
-        base = builder.mul(context.cast(builder, args[1], signature.args[1], types.intp), ir.Constant(ir.IntType(64), a.count))
+        base = builder.mul(
+            context.cast(builder, args[1], signature.args[1], types.intp), ir.Constant(ir.IntType(64), a.count)
+        )
         for c, s in enumerate(_parts(builder, args[2], a.count)):
             place = builder.gep(array.data, [builder.add(base, ir.Constant(ir.IntType(64), c))])
             builder.store(builder.fadd(builder.load(place), context.cast(builder, s, a.dtype, types.float64)), place)

@@ -52,7 +52,9 @@ def pair_sums(x, y, weights, form, parameters, softening, exclude_self):
     def worker(blocks: range) -> None:
         for block in blocks:
             start, stop = block * _ROWS, min((block + 1) * _ROWS, len(x))
-            _rows(made, rows, columns, weights, dims, dtype.type(softening**2), exclude_self, start, stop, value, gradient)
+            _rows(
+                made, rows, columns, weights, dims, dtype.type(softening**2), exclude_self, start, stop, value, gradient
+            )
 
     run_blocks(worker, -(-len(x) // _ROWS))
     value *= a
