@@ -38,11 +38,12 @@ def oracle(rows: slice, arrays: Arrays) -> np.ndarray:
 def _wgf(arrays: Arrays) -> Callable[[], Any]:
     from wgf import ops
 
-    if not hasattr(ops, "langevin"):
+    update = getattr(ops, "langevin", None)
+    if update is None:
         raise Unavailable("this version has no fused Langevin update")
     x, g = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["g"])
     ids, key = torch.arange(len(x)), [SEED, 0]
-    return lambda: ops.langevin(x, g, ids, key, STEP, STREAM, H, _SCALE)
+    return lambda: update(x, g, ids, key, STEP, STREAM, H, _SCALE)
 
 
 @compiled

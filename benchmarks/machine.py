@@ -35,8 +35,9 @@ def _triad(out: Any, x: Any, y: Any, scale: Any) -> None:
         out[i] = x[i] + scale * y[i]
 
 
-def _fma_body(dtype: type, _: Arrays) -> Callable[[], Any]:
-    x, out = np.full((_CHAINS, _LENGTH), 0.5, dtype), np.empty((_PARTS, _LENGTH), dtype)
+def _fma_body(dtype: Any, _: Arrays) -> Callable[[], Any]:
+    x = np.full((_CHAINS, _LENGTH), 0.5, dtype)
+    out = np.empty((_PARTS, _LENGTH), dtype)
     a, b = dtype(0.999), dtype(0.001)
 
     def work(parts: range) -> None:
@@ -58,7 +59,7 @@ def _triad_body(_: Arrays) -> Callable[[], Any]:
     return lambda: run_blocks(work, _PARTS)
 
 
-def _numpy_gemm(dtype: type, _: Arrays) -> Callable[[], Any]:
+def _numpy_gemm(dtype: Any, _: Arrays) -> Callable[[], Any]:
     a, b = (np.random.default_rng(k).standard_normal((_GEMM, _GEMM)).astype(dtype) for k in range(2))
     out = np.empty_like(a)
 

@@ -48,7 +48,7 @@ def page(result: Mapping[str, Any]) -> str:
 def _head(result: Mapping[str, Any]) -> str:
     model = f" (family {result['cpu family']}, model {result['cpu model']})" if "cpu family" in result else ""
     note = "\n\n**Small sizes (`--quick`): these figures say nothing about the targets.**" if result["quick"] else ""
-    wide = {True: ", AVX-512", False: ", no AVX-512"}.get(result.get("AVX-512"), "")
+    wide = {True: ", AVX-512", False: ", no AVX-512", None: ""}[result.get("AVX-512")]
     return (
         "# Speed beside peers\n\n"
         f"{result['cpu']}{model}{wide}, {result['threads']} threads, {result['date']}; wgf {result['wgf']}, torch "
@@ -100,7 +100,7 @@ def _figures(rows: Iterable[Mapping[str, Any]]) -> str:
                 row["name"],
                 _time(ours),
                 _error(ours.get("error"), row.get("bound")),
-                {True: "yes", False: "**no**"}.get(row.get("same_bits"), ""),
+                {True: "yes", False: "**no**", None: ""}[row.get("same_bits")],
                 _bytes(row.get("memory")),
                 ", ".join(_fraction(name, floor, ours) for name, floor in row.get("floors", {}).items()),
             )

@@ -40,12 +40,13 @@ def oracle(rows: slice, arrays: Arrays) -> np.ndarray:
 def _wgf(arrays: Arrays) -> Callable[[], Any]:
     from wgf import ops
 
-    if not hasattr(ops, "stein_direction"):
+    direction = getattr(ops, "stein_direction", None)
+    if direction is None:
         raise Unavailable("this version has no Stein direction")
     x, s = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["scores"])
     weights = torch.full((len(x),), 1.0 / len(x), dtype=torch.float64)
     bandwidth = [math.sqrt(x.shape[1])]
-    return lambda: ops.stein_direction(x, x, weights, s, forms.GAUSSIAN, bandwidth, 0.0)
+    return lambda: direction(x, x, weights, s, forms.GAUSSIAN, bandwidth, 0.0)
 
 
 def _torch(arrays: Arrays) -> Callable[[], Any]:

@@ -31,7 +31,7 @@ def arrays(n: int, d: int, dtype: type) -> Arrays:
 
 def oracle(arrays: Arrays) -> np.ndarray:
     """The length of the shift."""
-    return np.linalg.norm(arrays["shift"].astype(np.float64))[None]
+    return np.array([np.linalg.norm(arrays["shift"].astype(np.float64))])
 
 
 def _wgf(arrays: Arrays) -> Callable[[], Any]:
