@@ -30,11 +30,13 @@ class Target:
     - "floor": the floor `against` is at least this fraction of our time.
     - "slower": ours takes at most so many times as long as the body `against`.
     - "seconds": our time is at most this; with `against`, the time of that body of ours.
+
+    Where `least` is None, only the stretch is stated.
     """
 
     kind: Literal["faster", "floor", "slower", "seconds"]
     against: tuple[str, ...]
-    least: float
+    least: float | None
     stretch: float | None = None
 
 

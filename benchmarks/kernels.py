@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..arrays import require_device
-from ..errors import ConfigError, closest
+from ..errors import BackendError, ConfigError, closest
 from ..runs import store
 from .case import OURS
 from .measure import Hall, Row
@@ -126,6 +126,8 @@ def _on_gpu(device: str, folder: Path, quick: bool) -> Path:
     """The same command on a GPU, which has its own peers and floors."""
     if require_device(device).type != "cuda":
         raise ConfigError(f'--device {device}: wanted "cpu" or "cuda".')
+    if find_spec(f"{__package__}.gpu") is None:
+        raise BackendError("this version has no benchmark for GPUs.")
     path: Path = import_module(f"{__package__}.gpu").run(folder, quick=quick)
     return path
 

@@ -19,7 +19,7 @@ from .processes import Worker
 ROUNDS, MANY_ROUNDS = 7, 25
 TURN = 0.04  # seconds that a body runs in a round, at least one call
 SLOW, VERY_SLOW = 0.6, 3.0  # seconds per call beyond which a body takes part in 3 rounds, or in 1
-BUDGET = 8.0  # seconds for a case, spent on further rounds when the first ROUNDS took less
+BUDGET = 5.0  # seconds for a case, spent on further rounds when the first ROUNDS took less
 FIRST, LATER = 300.0, 120.0  # limits for a first call, which may compile, and for a turn
 RESAMPLES = 400
 
@@ -139,7 +139,8 @@ def judge(case: Case, times: Mapping[str, Sequence[float]], error: float | None)
     """Each target with its figure, an interval of it, and the verdict.
 
     The figure is a ratio of medians; the interval holds 90 % of the ratios of medians of resampled rounds. Verdicts:
-    "stretch", "met", "not met", "failed" (an error beyond the bound, whatever the speed), "not measured".
+    "stretch", "met", "not met", "failed" (an error beyond the bound, whatever the speed), "not measured", and "short"
+    of a stretch that stands alone.
     """
     verdicts = []
     for target in case.targets:
@@ -165,6 +166,8 @@ def _verdict(target: Target, value: float) -> str:
 
     if target.stretch is not None and reached(target.stretch):
         return "stretch"
+    if target.least is None:
+        return "short"
     return "met" if reached(target.least) else "not met"
 
 

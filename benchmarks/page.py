@@ -13,10 +13,11 @@ MARKS = {
     "stretch": "✅ stretch",
     "met": "✅ met",
     "not met": "❌ not met",
+    "short": "short of the stretch",
     "failed": "❌ error too large",
     "not measured": "– not measured",
 }
-ORDER = ("failed", "not met", "not measured", "met", "stretch")
+BUSY = 0.5  # a load per thread beyond which the page says so
 INSTALL = "`pip install 'wgflow[bench]'` installs the peers."
 
 
@@ -28,9 +29,7 @@ def line(row: Mapping[str, Any]) -> str:
     if row["family"] == "machine":
         parts += [f"{name.removeprefix('machine: ')} {_rate(name, body)}" for name, body in row["bodies"].items()]
     for target in row.get("targets", ()):
-        parts.append(
-            f"{_measured(target)} {_against(target)} (asked {_limit(target, 'least')}) {MARKS[target['verdict']]}"
-        )
+        parts.append(f"{_measured(target)} {_against(target)} ({_asked(target)}) {MARKS[target['verdict']]}")
     for name, body in row["bodies"].items():
         if "failed" in body and name != OURS:
             parts.append(f"{name}: {body['failed']}")
@@ -48,6 +47,9 @@ def page(result: Mapping[str, Any]) -> str:
 def _head(result: Mapping[str, Any]) -> str:
     model = f" (family {result['cpu family']}, model {result['cpu model']})" if "cpu family" in result else ""
     note = "\n\n**Small sizes (`--quick`): these figures say nothing about the targets.**" if result["quick"] else ""
+    load = result.get("load average at the start", 0.0)
+    if load > BUSY * result["threads"]:
+        note += f"\n\n**The machine was busy with other work (load {load:g} at the start).**"
     wide = {True: ", AVX-512", False: ", no AVX-512", None: ""}[result.get("AVX-512")]
     return (
         "# Speed beside peers\n\n"
@@ -57,37 +59,33 @@ def _head(result: Mapping[str, Any]) -> str:
     )
 
 
-def _summary(rows: Iterable[Mapping[str, Any]]) -> str:
-    verdicts = [(target["verdict"], row, target) for row in rows for target in row.get("targets", ())]
-    count = {name: sum(v == name for v, _, _ in verdicts) for name in ORDER}
-    text = (
-        f"**{count['met'] + count['stretch']} of {len(verdicts)} targets met**, {count['stretch']} of them at the "
-        f"stretch; {count['not met'] + count['failed']} not met, {count['not measured']} not measured."
-    )
-    missed = [f"- {row['name']}: {_sentence(target)}" for v, row, target in verdicts if v in ("failed", "not met")]
-    return text + ("\n\nNot met:\n\n" + "\n".join(missed) if missed else "")
-
-
-def _sentence(target: Mapping[str, Any]) -> str:
-    reason = " (the error is beyond its bound)" if target["verdict"] == "failed" else ""
-    return f"{_measured(target)} {_against(target)}, asked {_limit(target, 'least')}{reason}"
+def _summary(rows: Sequence[Mapping[str, Any]]) -> str:
+    verdicts = [target["verdict"] for row in rows for target in row.get("targets", ()) if target["least"] is not None]
+    met, missed = (sum(v in names for v in verdicts) for names in (("met", "stretch"), ("not met", "failed")))
+    text = f"**{met} of {len(verdicts)} targets met**, {missed} not met, {verdicts.count('not measured')} not measured."
+    lines = []
+    for row in rows:
+        short = [_sentence(t) for t in row.get("targets", ()) if t["verdict"] in ("not met", "failed")]
+        if short:
+            lines.append(f"- {row['name']}: {'; '.join(short)}")
+    return text + ("\n\nNot met:\n\n" + "\n".join(lines) if lines else "")
 
 
 def _verdicts(rows: Iterable[Mapping[str, Any]]) -> str:
     cells = [
         (
+            MARKS[target["verdict"]],
             row["name"],
             _time(row["bodies"].get(OURS, {})) if "wgf" in row["bodies"] else "",
             _against(target),
             _limit(target, "least"),
             _limit(target, "stretch"),
             f"**{_measured(target)}**{_interval(target)}",
-            MARKS[target["verdict"]],
         )
         for row in rows
         for target in row.get("targets", ())
     ]
-    head = ("work", "ours", "compared with", "asked", "stretch", "measured (90 % interval)", "")
+    head = ("", "work", "ours", "figure", "asked", "stretch", "measured (90 % interval)")
     return "## What was asked\n\n" + table(head, cells)
 
 
@@ -191,14 +189,18 @@ def _against(target: Mapping[str, Any]) -> str:
     names = target["against"]
     if target["kind"] == "faster":
         if len(names) == 1:
-            return f"faster than {names[0]}"
+            return f"the speed of {names[0]}"
         best = f" ({target['fastest']})" if target.get("fastest") else ""
-        return f"faster than the best of {', '.join(names)}{best}"
+        return f"the speed of the fastest of {', '.join(names)}{best}"
     if target["kind"] == "slower":
         return f"the time of {names[0]}"
     if target["kind"] == "floor":
         return f"of the floor by {names[0]}"
     return names[0].removeprefix("wgf: ") if names else "seconds"
+
+
+def _asked(target: Mapping[str, Any]) -> str:
+    return f"asked {_limit(target, 'least')}" if target["least"] is not None else f"stretch {_limit(target, 'stretch')}"
 
 
 def _limit(target: Mapping[str, Any], which: str) -> str:

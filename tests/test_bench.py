@@ -35,6 +35,7 @@ def verdict(target: Target, error: float | None = None) -> dict:
         (Target("faster", ("a",), 2, 3), 3.0, "stretch"),
         (Target("faster", ("b",), 2.1), 2.0, "not met"),
         (Target("floor", ("pipes",), 0.5, 0.7), 0.6, "met"),  # 1.2 calls of work at 0.5 s each, in 1 s
+        (Target("floor", ("pipes",), None, 0.7), 0.6, "short"),
         (Target("slower", ("b",), 0.4), 0.5, "not met"),
         (Target("slower", ("wgf: less",), 11), 10.0, "met"),
         (Target("seconds", (), 1.0), 1.0, "met"),
@@ -132,7 +133,7 @@ def test_the_page_says_first_what_is_not_met():
     row = {"name": "toy work", "family": "toy", "bodies": {OURS: {"seconds": 1.0}}, "targets": [entry], "gap": "Why."}
     text = page(result([row]))
     assert "**0 of 1 targets met**" in text
-    assert text.index("- toy work: 2× faster than b, asked ≥ 3×") < text.index("## What was asked")
+    assert text.index("- toy work: 2× the speed of b, asked ≥ 3×") < text.index("## What was asked")
     assert "**toy work.** Why." in text
 
 
