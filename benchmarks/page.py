@@ -71,6 +71,11 @@ def _summary(rows: Sequence[Mapping[str, Any]]) -> str:
     return text + ("\n\nNot met:\n\n" + "\n".join(lines) if lines else "")
 
 
+def _sentence(target: Mapping[str, Any]) -> str:
+    reason = " (the error is beyond its bound)" if target["verdict"] == "failed" else ""
+    return f"{_measured(target)} {_against(target)}, {_asked(target)}{reason}"
+
+
 def _verdicts(rows: Iterable[Mapping[str, Any]]) -> str:
     cells = [
         (
