@@ -92,7 +92,7 @@ def run(folder: Path, *, quick: bool = False, only: str | None = None, device: s
     a family or device that is not known, and BackendError for "cuda" where torch can use no GPU.
     """
     if device != "cpu":
-        return _on_gpu(device, folder, quick)
+        return _on_gpu(device, folder)
     if only is not None and only not in FAMILIES:
         raise ConfigError(f"--only {only}{closest(only, FAMILIES)}")
     name = "-".join(["kernels", machine_name(), *(["quick"] if quick else []), *([only] if only else [])])
@@ -122,13 +122,13 @@ def run(folder: Path, *, quick: bool = False, only: str | None = None, device: s
     return target
 
 
-def _on_gpu(device: str, folder: Path, quick: bool) -> Path:
+def _on_gpu(device: str, folder: Path) -> Path:
     """The same command on a GPU, which has its own peers and floors."""
     if require_device(device).type != "cuda":
         raise ConfigError(f'--device {device}: wanted "cpu" or "cuda".')
     if find_spec(f"{__package__}.gpu") is None:
         raise BackendError("this version has no benchmark for GPUs.")
-    path: Path = import_module(f"{__package__}.gpu").run(folder, quick=quick)
+    path: Path = import_module(f"{__package__}.gpu").run(folder)
     return path
 
 

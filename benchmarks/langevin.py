@@ -42,8 +42,8 @@ def _wgf(arrays: Arrays) -> Callable[[], Any]:
     if update is None:
         raise Unavailable("this version has no fused Langevin update")
     x, g = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["g"])
-    ids, key = torch.arange(len(x)), [SEED, 0]
-    return lambda: update(x, g, ids, key, STEP, STREAM, H, _SCALE)
+    ids, noise = torch.arange(len(x)), {"key": [SEED, 0], "step": STEP, "stream": STREAM}
+    return lambda: update(x, g, ids, h=H, scale=_SCALE, **noise)
 
 
 @compiled

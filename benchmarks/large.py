@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ import wgf
 from wgf.energies.interaction import METHODS
 
 from .case import OURS, Arrays, Case, Target, Unavailable, power
+from .measure import Row, judge
 from .pairwise import cloud, gaussian, oracle
 
 RTOL = 1e-6
@@ -56,4 +59,29 @@ def cases(quick: bool) -> list[Case]:
     ]
 
 
+def rows(quick: bool) -> Iterator[Row]:
+    """How well "auto" chooses by costs measured here: the worst ratio of a grid of n, d, bandwidth and tolerance."""
+    if quick or find_spec("wgf.summation") is None or find_spec("finufft") is None:
+        return
+    tune = import_module("wgf.summation.tune").tune
+    ratios = import_module(f"{__package__}.near_linear").auto_choice(tune({}), sizes=(1000, 10_000))
+    worst = max(ratios.values())
+    case = Case(
+        name="auto choice after `wgf tune`, the worst of a grid of n, d, h, rtol",
+        family="near-linear",
+        arrays=dict,
+        bodies={},
+        targets=[Target("slower", (BEST,), 1.3)],
+    )
+    times = {OURS: [worst], BEST: [1.0]}
+    yield {
+        "name": case.name,
+        "family": case.family,
+        "bodies": {OURS: {"absent": f"{len(ratios) - 1} settings"}},
+        "targets": judge(case, times, None),
+        "gap": "Costs are fitted from few measurements, and two methods are close to each other near a crossover.",
+    }
+
+
+BEST = "the best method"
 GAP = "Spreading to and interpolating from the grid of Fourier modes, on one thread for each block so that bits agree."
