@@ -17,9 +17,9 @@ PACKAGE = Path(wgf.__file__).parent
 SOLVERS = Path(wgf.solvers.__file__).parent
 # Each room may import from those before it (and from itself).
 ORDER = [
-    "errors", "ops", "arrays", "noise", "sampling", "kernels", "ensemble", "data", "terms", "functional", "energies",
-    "entropies", "protocol", "diagnostics", "figures", "progress", "solution", "solvers", "plan", "arguments", "flow",
-    "runs", "cli",
+    "errors", "ops", "arrays", "noise", "sampling", "kernels", "summation", "ensemble", "data", "terms", "functional",
+    "energies", "entropies", "protocol", "diagnostics", "figures", "progress", "solution", "solvers", "plan", "arguments",
+    "flow", "runs", "cli",
 ]  # fmt: skip
 
 

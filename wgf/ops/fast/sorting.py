@@ -130,7 +130,7 @@ def sorted_sums(
     """
     both = x if y is None else np.concatenate([x, y])
     mass = weights if y is None else np.concatenate([np.zeros(len(x)), weights])
-    order = np.argsort(both, kind="stable")
+    order = np.argsort(both)
     z, w = both[order], mass[order]
     tied = np.empty_like(z)
     _ties(z, w, tied)
