@@ -18,8 +18,8 @@ SOLVERS = Path(wgf.solvers.__file__).parent
 # Each room may import from those before it (and from itself).
 ORDER = [
     "errors", "ops", "arrays", "noise", "sampling", "kernels", "summation", "ensemble", "data", "terms", "functional",
-    "energies", "entropies", "protocol", "diagnostics", "figures", "progress", "solution", "solvers", "plan", "arguments",
-    "flow", "runs", "cli",
+    "energies", "entropies", "protocol", "diagnostics", "figures", "progress", "solution", "solvers", "plan",
+    "arguments", "flow", "runs", "cli",
 ]  # fmt: skip
 
 

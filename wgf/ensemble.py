@@ -170,7 +170,7 @@ class Ensemble:
     ) -> tuple[Tensor, Tensor]:
         """∫ K(z − y) f(y) dμ(y) (m,) and its gradient in z (m, d), for a factor f (n,), by default 1.
 
-        `method`, `rtol` and `costs` as in `Interaction`; by default all pairs are summed (or moments, where K has them).
+        `method`, `rtol` and `costs` as in `Interaction`; by default all pairs are summed, or moments where K has them.
         """
         points = self._x if at is None else self.points(at)
         weights = self._weights if factor is None else self._weights * factor

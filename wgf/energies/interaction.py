@@ -21,8 +21,8 @@ class Interaction(Functional):
     `method` is the way to sum over pairs, in O(n·d) memory and the workspace of a grid:
 
     - "dense": all pairs, in O(n²·d) time; any kernel.
-    - "fourier": non-uniform transforms (the extra `wgflow[fast]`), in O(n) time and that of a grid; a finite function of
-      |x − y| in d ≤ 3.
+    - "fourier": non-uniform transforms (the extra `wgflow[fast]`), in O(n) time and that of a grid; a finite function
+      of |x − y| in d ≤ 3.
     - "sorting": exact, in O(n log n); on a line, for Laplace, Matern, Morse and Newtonian(1).
     - "moments": exact, in O(n·d); QuadraticKernel, Cosine, Linear.
     - "auto": the one of them that should be fastest, by a table of costs that comes with the package, or by `costs`, a
@@ -56,10 +56,8 @@ class Interaction(Functional):
         self._costs = costs if isinstance(costs, Costs) else default_costs() if costs is None else load_costs(costs)
 
     def audit(self, mu: Ensemble) -> Check:
-        """How the sums over `mu` are made, and their error against all pairs at 256 particles where it is not rounding."""
-        return check(
-            Sums(self.kernel, mu.x, mu.x, mu.weights, True), Summation(self.method, self.rtol, self._costs)
-        )
+        """How the sums over `mu` are made, and the error of approximate ones against all pairs at 256 particles."""
+        return check(Sums(self.kernel, mu.x, mu.x, mu.weights, True), Summation(self.method, self.rtol, self._costs))
 
     def _sums(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor]:
         value, gradient = mu.kernel_sums(self.kernel, at, None, self.method, self.rtol, self._costs)

@@ -1,4 +1,4 @@
-"""The choice of a method by predicted time, from a table and never from a clock, and sums that torch can differentiate."""
+"""The choice of a method by predicted time, from a table and never from a clock; autograd through what was chosen."""
 
 from __future__ import annotations
 
@@ -54,13 +54,11 @@ def kernel_sums(
         value, gradient = _Differentiable.apply(kernel, x, y, weights, same, how)
         return value, gradient
     sums = Sums(kernel, x, y, weights, same)
-    if not sums.finite:
-        return torch.full((len(x),), math.nan, dtype=torch.float64, device=x.device), torch.full_like(x, math.nan)
     finite = torch.isfinite(x).all(1)
-    if bool(finite.all()):
+    if sums.finite and bool(finite.all()):
         return choose(sums, how).run()
-    value, gradient = torch.full((len(x),), math.nan, dtype=torch.float64, device=x.device), torch.full_like(x, math.nan)
-    if bool(finite.any()):
+    value, gradient = torch.full_like(x[:, 0], math.nan, dtype=torch.float64), torch.full_like(x, math.nan)
+    if sums.finite and bool(finite.any()):
         value[finite], gradient[finite] = choose(Sums(kernel, x[finite], y, weights, False), how).run()
     return value, gradient
 

@@ -31,7 +31,7 @@ _UNKNOWN = "RadialKernel"  # stands for kernels of the user's own
 
 @dataclass(frozen=True)
 class FourierWork:
-    """What a Fourier sum has to do: numbers of transforms of points, grids, chunks and modes, and the window's width."""
+    """What a Fourier sum has to do: points times transforms, the width of a window, points of a grid, and so on."""
 
     points: int
     width: int

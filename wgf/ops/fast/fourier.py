@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -59,7 +61,7 @@ class Plan:
 
 
 def plan(profile: Profile, x: np.ndarray, y: np.ndarray, tolerance: Tolerance) -> Plan:
-    """A series for the sums over y (d, n) at x (d, m), with errors per unit of Σ|w| within `tolerance`; else Refused."""
+    """A series for sums over y (d, n) at x (d, m), with errors per unit of Σ|w| within `tolerance`; else Refused."""
     low, high = (np.stack([f(x, axis=1), f(y, axis=1)]) for f in (np.min, np.max))
     centre = 0.5 * (low.min(0) + high.max(0))
     extents = np.maximum(high[0] - low[1], high[1] - low[0])
@@ -105,7 +107,7 @@ def _closeness(plan: Plan, mass: float, size: np.ndarray, norm: np.ndarray, fact
     return min(eps, 1e-2)
 
 
-def _packed(spectrum: np.ndarray, balance: float, frequencies: list[np.ndarray]) -> np.ndarray:
+def _packed(spectrum: np.ndarray, balance: float, frequencies: Sequence[np.ndarray]) -> np.ndarray:
     """Two real sums in each complex transform: b·value + i·∂₁, then ∂₂ + i·∂₃; b makes the first pair alike in size.
 
     The series of ∂ₐ has the coefficients i kₐ c F, and those of p + i·q are p's + i·q's: (b − k₁) cF, (i k₂ − k₃) cF.
@@ -132,7 +134,7 @@ def _transform(plan: Plan, kind: int, count: int, eps: float, points: np.ndarray
 
 def _parts(plan: Plan, n: int) -> list[slice]:
     bounds = [n * i // plan.chunks(n) for i in range(plan.chunks(n) + 1)]
-    return [slice(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [slice(a, b) for a, b in pairwise(bounds)]
 
 
 def _type1(plan: Plan, y: np.ndarray, weights: np.ndarray, eps: float) -> np.ndarray:

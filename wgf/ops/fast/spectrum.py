@@ -25,8 +25,8 @@ from scipy.special import erfc
 Profile = Callable[[np.ndarray], np.ndarray]
 """K as a function of q = |u|², vectorised, in float64."""
 
-MODES = {1: 2**20, 2: 2**12, 3: 2**8}
-"""The most modes along an axis, by dimension: at 16 bytes each 16 MiB, 256 MiB and 256 MiB."""
+MODES = {1: 2**16, 2: 2**12, 3: 2**8}
+"""The most modes along an axis, by dimension; in two and three dimensions a spectrum takes 256 MiB at most."""
 _FIRST = 512  # samples of the first attempt at an axial section
 _STRETCHES = (1.25, 1.5, 2.0, 3.0)  # candidates for P/2D of a smooth continuation
 
