@@ -33,6 +33,11 @@ class Kernel(ABC):
         return False
 
     @property
+    def kinked(self) -> bool:
+        """Whether ∇K jumps at u = 0, so that no Fourier series of it converges."""
+        return False
+
+    @property
     def family(self) -> str:
         """The name of the formula, by which a table of costs knows how long a pair takes."""
         return type(self).__name__
@@ -93,6 +98,10 @@ class KernelSum(Kernel):
             v, g = kernel.sums(x, y, weights, same)
             value, gradient = value + factor * v, gradient + factor * g
         return value, gradient
+
+    @property
+    def kinked(self) -> bool:
+        return any(kernel.kinked for _, kernel in self.parts)
 
     @property
     def by_moments(self) -> bool:  # type: ignore[override]

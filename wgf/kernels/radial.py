@@ -36,6 +36,10 @@ class _Radial(Kernel):
         return self.diverges and self.softening == 0.0
 
     @property
+    def kinked(self) -> bool:
+        return self.softening == 0.0 and self.form in (forms.MATERN12, forms.MORSE, forms.DISTANCE)
+
+    @property
     def family(self) -> str:
         return type(compiled_form(self.form, self._parameters(), np.dtype(np.float64))[0]).__name__
 

@@ -50,6 +50,8 @@ def impossible(kernel: Kernel, method: str, rtol: float) -> str | None:
         return "only Laplace, Matern, Morse, Newtonian(1) and sums of them (or of kernels by moments) can be sorted"
     if method == "fourier" and pairwise is not None and (not pairwise.radial or pairwise.singular):
         return "it is no finite function of |x − y|; a softening makes it one"
+    if method == "fourier" and pairwise is not None and pairwise.kinked:
+        return "its force jumps at distance 0, and the Fourier series of a jump does not converge"
     return None
 
 
@@ -136,28 +138,43 @@ def by_fourier(sums: Sums, rtol: float, costs: Costs, limit: float = math.inf) -
 
 
 @dataclass(frozen=True)
+class _Profile:
+    """The profile of a kernel for arrays; equal for equal kernels, so that a plan made for one serves the other."""
+
+    kernel: Kernel
+
+    def __call__(self, q: np.ndarray) -> np.ndarray:
+        with one_torch_thread():
+            values: np.ndarray = self.kernel.profile(torch.from_numpy(q)).numpy()
+        return values
+
+    def __hash__(self) -> int:
+        try:
+            return hash(self.kernel)
+        except TypeError:  # a kernel of the user's own
+            return id(self.kernel)
+
+
+@dataclass(frozen=True)
 class _FourierSum:
     """A planned Fourier sum with the targets that were summed directly."""
 
     sums: Sums
     moments: tuple[tuple[float, Kernel], ...]
-    profile: Callable[[np.ndarray], np.ndarray]
+    profile: _Profile
     plan: fourier.Plan
     probes: tuple[Tensor, Tensor, Tensor]
     rtol: float
 
     @staticmethod
     def make(kernel: Kernel, moments: tuple[tuple[float, Kernel], ...], sums: Sums, rtol: float) -> _FourierSum:
-        def profile(q: np.ndarray) -> np.ndarray:
-            with one_torch_thread(), np.errstate(all="ignore"):
-                return kernel.profile(torch.from_numpy(q)).numpy()
-
         probes = sums.some(PROBES)
         mass = float(sums.weights.detach().abs().sum())
         value, gradient = float(probes[1].abs().max()), float(probes[2].norm(dim=1).max())
         if not min(mass, value, gradient) > 0.0:
             raise Refused("the sums vanish where they were looked at")
         per_mass = Tolerance(rtol * value / mass, rtol * gradient / mass / math.sqrt(sums.x.shape[1]))
+        profile = _Profile(kernel)
         plan = fourier.plan(profile, _columns(sums.x), _columns(sums.y), per_mass)
         return _FourierSum(sums, moments, profile, plan, probes, rtol)
 

@@ -70,7 +70,7 @@ def plan(profile: Profile, x: np.ndarray, y: np.ndarray, tolerance: Tolerance) -
         raise Refused("all particles coincide")
     # steps of 1/8 octave: a cloud that breathes keeps its grid; an axis without extent still needs a period
     rounded = [2.0 ** (math.ceil(8 * math.log2(max(float(e), 1e-2 * largest))) / 8) for e in extents]
-    made = {e: plan_axis(profile, e, tolerance * 0.25, MODES[len(x)]) for e in set(rounded)}
+    made = {e: plan_axis(profile, e, (tolerance * 0.25).rounded(), MODES[len(x)]) for e in set(rounded)}
     return Plan(tuple(map(float, centre)), tuple(made[e] for e in rounded), tolerance * 0.75)
 
 

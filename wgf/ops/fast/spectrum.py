@@ -6,9 +6,7 @@ u² up to D and is mirrored about P/2,
     ψ(u) = v² + P²/4 − P·s·E(v/s),   v = |u| − P/2,   E(z) = z erf z + exp(−z²)/√π  (a smooth |z|),
 
 and the kernel is taken at q = Σ ψ(uₐ): its values stay in the range that it has on the box, whatever its growth. Where
-the kernel has died away before P − D, the box is repeated as it is (s = 0) with a shorter period. A kernel with a kink
-or a pole at 0 is first made smooth inside a radius, |u| → s·E(|u|/s); what that changes is summed pair by pair
-(`near.py`). Coefficients come from samples by a cosine transform; their number is chosen on axial sections of the
+the kernel has died away before P − D, the box is repeated as it is (s = 0) with a shorter period. Coefficients come from samples by a cosine transform; their number is chosen on axial sections of the
 kernel so that what is cut off is below the tolerances for value and gradient.
 """
 
@@ -17,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import fft
@@ -41,6 +40,10 @@ class Tolerance:
 
     value: float
     gradient: float
+
+    def rounded(self) -> Tolerance:
+        """Down to the next powers of √2."""
+        return Tolerance(*(2.0 ** (math.floor(2.0 * math.log2(t)) / 2.0) for t in (self.value, self.gradient)))
 
     def __mul__(self, factor: float) -> Tolerance:
         return Tolerance(self.value * factor, self.gradient * factor)
@@ -93,6 +96,14 @@ def _half_series(values: np.ndarray) -> np.ndarray:
 
 def plan_axis(profile: Profile, extent: float, tolerance: Tolerance, most: int) -> Axis:
     """The cheapest axis for differences up to `extent`; Refused where `most` modes do not reach the tolerance."""
+    axis = _plan_axis(profile, extent, tolerance, most)
+    if axis is None:
+        raise Refused(f"more than {most} modes along an axis of length {extent:.3g}")
+    return axis
+
+
+@lru_cache(maxsize=512)  # of a pure function: a run asks the same from step to step
+def _plan_axis(profile: Profile, extent: float, tolerance: Tolerance, most: int) -> Axis | None:
     reach = _reach(profile, extent, tolerance * 0.1)
     candidates = []
     if reach <= 2.0 * extent:
@@ -104,8 +115,6 @@ def plan_axis(profile: Profile, extent: float, tolerance: Tolerance, most: int) 
         K = _cut(profile, period, turn, tolerance, best.K if best else (most - 1) // 2)
         if K is not None and (best is None or K < best.K):
             best = Axis(period, turn, K)
-    if best is None:
-        raise Refused(f"more than {most} modes along an axis of length {extent:.3g}")
     return best
 
 
