@@ -12,10 +12,11 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import wgf
 from wgf import kernels
-from wgf.summation import Costs, Sums, Summation, choose, default_costs, relative_error
+from wgf.summation import Costs, Summation, Sums, choose, default_costs, relative_error
 
 RTOL = 1e-6
 
@@ -48,7 +49,7 @@ def forces(sizes: tuple[int, ...] = (10**5, 10**6), repeats: int = 5) -> dict[st
             name = f"fourier d{d} n {n:.0e}"
             figures[f"{name}, s"] = median(lambda mu=mu: mu.kernel_sums(kernel, None, None, "fourier", RTOL), repeats)
             figures[f"{name}, error"] = error(mu, kernel, "fourier")
-        for small, large in zip(sizes[:-1], sizes[1:], strict=True):
+        for small, large in pairwise(sizes):
             ratio = figures[f"fourier d{d} n {large:.0e}, s"] / figures[f"fourier d{d} n {small:.0e}, s"]
             figures[f"fourier d{d} time {large:.0e} : {small:.0e}"] = ratio
     figures["peak memory of the process, GiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -72,18 +72,19 @@ def error_of(mu, kernel, method, rtol, at=None):
 def test_fourier_sums_are_within_rtol_of_all_pairs(name, d, rtol):
     """Over random, clustered and far, flat clouds, with weights, at the particles and at points of another cloud."""
     rng = np.random.default_rng(3)
-    kernel, refused = SMOOTH[name](d), 0
+    kernel = SMOOTH[name](d)
     if d == 3 and rtol == 1e-10 and name not in ("gaussian", "wide gaussian"):
         pytest.skip("grids of a hundred million points: the same path, at seconds apiece")
     for x in clouds(400, d, rng):
         mu = weighted(x, rng)
         for at in (None, x[:90] + 0.3):
             try:
-                assert error_of(mu, kernel, "fourier", rtol, at) <= rtol
-            except ConfigError as error:
-                assert (name, d, rtol) in ROUGH, error
-                refused += 1
-    assert refused < 6 or (name, d, rtol) in ROUGH
+                error = error_of(mu, kernel, "fourier", rtol, at)
+            except ConfigError:
+                if (name, d, rtol) not in ROUGH:
+                    raise
+                continue
+            assert error <= rtol
 
 
 @pytest.mark.parametrize("name", ON_A_LINE)
@@ -91,7 +92,7 @@ def test_sorted_sums_equal_all_pairs(name):
     """1e-13: rounding of 3000 terms is 1e-14; ties, one block and several, and gaps beyond the range of exp."""
     rng, kernel = np.random.default_rng(4), ON_A_LINE[name]
     lattice = np.round(rng.normal(size=(3000, 1)), 2)
-    for x in (*clouds(3000, 1, rng), lattice, 1e3 * lattice, np.zeros((2500, 1)) + [[0.1]], rng.normal(size=(1, 1))):
+    for x in (*clouds(3000, 1, rng), lattice, 1e3 * lattice, np.full((2500, 1), 0.1), rng.normal(size=(1, 1))):
         mu = weighted(x, rng)
         if len(np.unique(x)) > 1:
             assert error_of(mu, kernel, "sorting", 1e-13) <= 1e-13
@@ -204,7 +205,7 @@ def test_what_only_the_particles_tell_is_refused_when_they_come():
     with pytest.raises(ConfigError, match="on a line, not in 2"):
         wgf.Interaction(K.Laplace(1.0), "sorting").value(wgf.Ensemble.gaussian(10, 2))
     with pytest.raises(ConfigError, match="more than 256 modes"):
-        wgf.Interaction(K.Gaussian(1e-3), "fourier").value(wgf.Ensemble.gaussian(100, 3))
+        wgf.Interaction(K.Gaussian(1e-2), "fourier").value(wgf.Ensemble.gaussian(3000, 3))
 
 
 def test_without_finufft(monkeypatch):
@@ -275,7 +276,7 @@ def test_check_measures_an_error_that_is_there(monkeypatch):
     monkeypatch.setattr(fourier, "coefficients", lambda *a: 0.99 * right(*a))
     mu = wgf.Ensemble.gaussian(300, 2)
     sums = Sums(K.Gaussian(1.0), mu.x, mu.x, mu.weights, True)
-    with pytest.raises(ConfigError, match="off by 1.0e-02 where they were confirmed"):
+    with pytest.raises(ConfigError, match=r"off by 1\.0e-02 where they were confirmed"):
         choose(sums, Summation("fourier", 1e-3)).run()
     assert check(sums, Summation("fourier", 0.02)).error == pytest.approx(0.01, rel=0.1)
 
@@ -302,7 +303,7 @@ def test_autograd_through_near_linear_sums(method, kernel, d):
 def test_a_run_stores_the_table_it_went_by(tmp_path):
     table = tmp_path / "mine.json"
     table.write_text(default_costs().as_json())
-    changes = ["network.neurons=32", "solver.t_end=0.1", "solver.dt=0.1", f"costs={json.dumps(str(table))}"]
+    changes = ["network.neurons=96", "solver.t_end=0.1", "solver.dt=0.1", f"costs={json.dumps(str(table))}"]
     interaction = "energy.0={term='Interaction', kernel={name='Gaussian', h=1.0}}"
     result = wgf.runs.run(
         wgf.runs.load_config(None, [*changes, interaction, "entropy.0.temperature=0"]), tmp_path / "run"

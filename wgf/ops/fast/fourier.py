@@ -21,6 +21,7 @@ from .spectrum import MODES, Axis, Profile, Refused, Tolerance, coefficients, pl
 
 CLOSEST = 1e-14
 """The smallest tolerance asked of a transform: below it rounding is what is left."""
+_ROUNDING = 1e-15  # of the phases of a transform, for each of its modes along an axis
 _CHUNK, _CHUNKS = 2**15, 16  # particles at least in a chunk, and chunks at most
 _SORTED = 2**21  # beyond so many points, a fine grid leaves the caches, and particles are taken in its order
 _COARSE = 2**24  # beyond so many points the fine grid is finer than the modes by 1.25 instead of 2 …
@@ -101,9 +102,9 @@ def _closeness(plan: Plan, mass: float, size: np.ndarray, norm: np.ndarray, fact
     """The tolerance of a transform: its error is at most so many times the sum of the moduli of what it sums."""
     allowed = (0.5 * mass * t for t in (plan.tolerance.value, plan.tolerance.gradient))
     sums = (factor * float(part.sum()) for part in (size, size * norm))
-    eps = min(a / max(s, 1e-300) for a, s in zip(allowed, sums, strict=True))
+    eps = min(a / max(s, 1e-300) for a, s in zip(allowed, sums, strict=True)) - _ROUNDING * max(plan.modes)
     if eps < CLOSEST:
-        raise Refused(f"the sums cancel so far that transforms would have to be right to {eps:.1e}")
+        raise Refused(f"the sums cancel so far that transforms would have to be right to {max(eps, 0.0):.1e}")
     return min(eps, 1e-2)
 
 

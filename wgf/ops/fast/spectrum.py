@@ -6,8 +6,9 @@ u² up to D and is mirrored about P/2,
     ψ(u) = v² + P²/4 − P·s·E(v/s),   v = |u| − P/2,   E(z) = z erf z + exp(−z²)/√π  (a smooth |z|),
 
 and the kernel is taken at q = Σ ψ(uₐ): its values stay in the range that it has on the box, whatever its growth. Where
-the kernel has died away before P − D, the box is repeated as it is (s = 0) with a shorter period. Coefficients come from samples by a cosine transform; their number is chosen on axial sections of the
-kernel so that what is cut off is below the tolerances for value and gradient.
+the kernel has died away before P − D, the box is repeated as it is (s = 0) with a shorter period.
+Coefficients come from samples by a cosine transform; their number is chosen on axial sections of the kernel so that
+what is cut off is below the tolerances for value and gradient.
 """
 
 from __future__ import annotations
@@ -158,9 +159,9 @@ def _cut(profile: Profile, period: float, turn: float, tolerance: Tolerance, mos
         tails = [np.cumsum((part)[::-1])[::-1] for part in (size, size * k)]
         fits = (tails[0] <= 0.5 * tolerance.value) & (tails[1] <= 0.5 * tolerance.gradient)
         first = int(np.argmax(fits)) if fits.any() else samples
-        if first <= 3 * samples // 4:  # resolved: the tail that could fold back was seen and is small
+        if first <= samples // 2:  # resolved: of a tail that falls like a power at least three quarters were seen
             return max(first, 1) if first <= most else None
-        if samples > 2 * most:
+        if samples > 4 * most:
             return None
         samples *= 2
 
