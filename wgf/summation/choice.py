@@ -15,7 +15,7 @@ from ..kernels import Kernel
 from ..ops.fast.spectrum import Refused
 from .costs import Costs, default_costs
 from .methods import Candidate, by_fourier, by_sorting, require_method
-from .sums import Sums
+from .sums import Sums, finite
 
 METHODS = ("auto", "dense", "fourier", "sorting", "moments")
 _MAKERS = {"sorting": by_sorting, "fourier": by_fourier}
@@ -53,13 +53,12 @@ def kernel_sums(
     if torch.is_grad_enabled() and (x.requires_grad or y.requires_grad or weights.requires_grad):
         value, gradient = _Differentiable.apply(kernel, x, y, weights, same, how)
         return value, gradient
-    sums = Sums(kernel, x, y, weights, same)
-    finite = torch.isfinite(x).all(1)
-    if sums.finite and bool(finite.all()):
-        return choose(sums, how).run()
+    if x.is_cuda or finite(weights, y, *(() if same else (x,))):
+        return choose(Sums(kernel, x, y, weights, same), how).run()
     value, gradient = torch.full_like(x[:, 0], math.nan, dtype=torch.float64), torch.full_like(x, math.nan)
-    if sums.finite and bool(finite.any()):
-        value[finite], gradient[finite] = choose(Sums(kernel, x[finite], y, weights, False), how).run()
+    rows = torch.isfinite(x).all(1)
+    if finite(weights, y) and bool(rows.any()):
+        value[rows], gradient[rows] = choose(Sums(kernel, x[rows], y, weights, False), how).run()
     return value, gradient
 
 

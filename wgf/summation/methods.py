@@ -163,6 +163,7 @@ class _FourierSum:
     moments: tuple[tuple[float, Kernel], ...]
     profile: _Profile
     plan: fourier.Plan
+    columns: tuple[np.ndarray, np.ndarray]
     probes: tuple[Tensor, Tensor, Tensor]
     rtol: float
 
@@ -174,15 +175,13 @@ class _FourierSum:
         if not min(mass, value, gradient) > 0.0:
             raise Refused("the sums vanish where they were looked at")
         per_mass = Tolerance(rtol * value / mass, rtol * gradient / mass / math.sqrt(sums.x.shape[1]))
-        profile = _Profile(kernel)
-        plan = fourier.plan(profile, _columns(sums.x), _columns(sums.y), per_mass)
-        return _FourierSum(sums, moments, profile, plan, probes, rtol)
+        profile, x = _Profile(kernel), _columns(sums.x)
+        columns = (x, x if sums.same else _columns(sums.y))
+        return _FourierSum(sums, moments, profile, fourier.plan(profile, *columns, per_mass), columns, probes, rtol)
 
     def run(self) -> tuple[Tensor, Tensor]:
-        columns = _columns(self.sums.x)
-        sources = columns if self.sums.same else _columns(self.sums.y)
         weights = self.sums.weights.detach().numpy()
-        arrays = fourier.fourier_sums(self.profile, self.plan, columns, sources, weights)
+        arrays = fourier.fourier_sums(self.profile, self.plan, *self.columns, weights)
         value, gradient = _with_moments(self.sums, *arrays, self.moments)
         rows, want, slope = self.probes
         error = relative_error(value[rows], want, gradient[rows].double(), slope)
