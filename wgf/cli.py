@@ -1,4 +1,4 @@
-"""The command line: `wgf run`, `new`, `report` and `info`."""
+"""The command line: `wgf run`, `new`, `report`, `info` and `bench`."""
 
 from __future__ import annotations
 
@@ -150,6 +150,42 @@ def info_command() -> None:
         console.print(
             f"OPENBLAS_CORETYPE={forced} is set and fixes the BLAS kernels.{slow} Unset it to let BLAS choose."
         )
+
+
+bench = typer.Typer(help="Speed beside peers, and the quality of the noise.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
+_Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", metavar="DIR", help="Where the results go: benchmarks/results in a clone, else wgf-bench."
+    ),
+]
+_Quick = Annotated[bool, typer.Option("--quick", help="Small sizes, to see that it works.")]
+
+
+@bench.command("kernels")
+def bench_kernels(
+    quick: _Quick = False,
+    only: Annotated[str | None, typer.Option("--only", metavar="FAMILY", help="One family of work.")] = None,
+    out: _Out = None,
+    device: Annotated[str, typer.Option("--device", help='"cpu" or "cuda".')] = "cpu",
+) -> None:
+    """Every operation beside its peers, interleaved, with error, memory and the floor of this machine."""
+    with _errors_as_lines():
+        from .benchmarks import kernels
+
+        path = kernels.run(out or kernels.default_folder(), quick=quick, only=only, device=device)
+    typer.echo(f"results: {_short(path.absolute())}")
+
+
+@bench.command("noise")
+def bench_noise(quick: _Quick = False, out: _Out = None) -> None:
+    """Moments, distribution, tails and correlations of 10⁹ random numbers."""
+    with _errors_as_lines():
+        from .benchmarks import kernels, noise
+
+        path = noise.run(out or kernels.default_folder(), quick=quick)
+    typer.echo(f"results: {_short(path.absolute())}")
 
 
 def _owner(path: str) -> str:

@@ -3,7 +3,7 @@
 from .moments import affine, covariance, weighted_sum
 from .network import network_backward, network_forward, network_sweep
 from .noise import random
-from .pairwise import pair_sums
+from .pairwise import pair_sums, stein_direction
 from .threads import one_blas_thread, one_torch_thread
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "one_torch_thread",
     "pair_sums",
     "random",
+    "stein_direction",
     "weighted_sum",
 ]

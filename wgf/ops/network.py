@@ -36,6 +36,7 @@ register(
     network_backward,
     _network_backward_elsewhere,
     lambda theta, z, residual, activation: (theta.new_empty(len(theta)), torch.empty_like(theta)),
+    triton="network",
 )
 
 
@@ -50,6 +51,7 @@ register(
     network_forward,
     lambda theta, weights, z, *rest: reference.network_forward(theta.double(), weights.double(), z.double(), *rest),
     lambda theta, weights, z, outputs, activation: z.new_empty(len(z), outputs, dtype=torch.float64),
+    triton="network",
 )
 
 
