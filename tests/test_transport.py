@@ -15,9 +15,10 @@ from scipy.optimize import linear_sum_assignment
 from threadpoolctl import threadpool_limits
 
 import wgf
-from wgf.diagnostics import transport
-from wgf.diagnostics.transport import Transport, bures, wasserstein
+from wgf.diagnostics import bures, couplings, transport
+from wgf.diagnostics.transport import Transport, wasserstein
 from wgf.errors import BackendError, ConfigError, ResourceError, ShapeError, TransportError
+from wgf.ops import sliced as lines
 
 METHODS = ["emd", "sliced", "sinkhorn", "bures"]
 
@@ -136,7 +137,8 @@ def test_sliced_with_fewer_projections_than_dimensions_is_an_estimate() -> None:
 def test_sliced_does_not_depend_on_how_the_directions_are_blocked(monkeypatch: pytest.MonkeyPatch) -> None:
     mu, nu = cloud(40, 3, 13), cloud(30, 3, 14)
     whole = wasserstein(mu, nu, method="sliced").distance
-    monkeypatch.setattr(transport, "BLOCK_VALUES", 350)
+    monkeypatch.setattr(lines, "BLOCK_VALUES", 350)
+    monkeypatch.setattr(lines, "LEAST_DIRECTIONS", 1)
     assert wasserstein(mu, nu, method="sliced").distance == pytest.approx(whole, rel=1e-14)
 
 
@@ -274,15 +276,15 @@ def test_bures_refuses_what_is_no_covariance() -> None:
 
 def test_warnings_of_pot_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     mu, nu = cloud(200, 2, 32), cloud(200, 2, 33)
-    monkeypatch.setattr(transport, "SIMPLEX_ITERATIONS", 10)
+    monkeypatch.setattr(couplings, "SIMPLEX_ITERATIONS", 10)
     with pytest.raises(TransportError, match="numItermax reached"):
         wasserstein(mu, nu, method="emd")
     with pytest.raises(TransportError, match="numItermax reached"):  # not only the first time that POT warns
         wasserstein(mu, nu, method="emd")
-    monkeypatch.setattr(transport, "SINKHORN_ITERATIONS", 60)
+    monkeypatch.setattr(couplings, "SINKHORN_ITERATIONS", 60)
     with pytest.raises(TransportError, match="Sinkhorn did not converge"):
         wasserstein(mu, nu, method="sinkhorn", regularisation=0.01)
-    monkeypatch.setattr(transport, "SINKHORN_ITERATIONS", 3)
+    monkeypatch.setattr(couplings, "SINKHORN_ITERATIONS", 3)
     with pytest.raises(TransportError, match="raise regularisation"):
         wasserstein(mu, nu, method="sinkhorn")
 

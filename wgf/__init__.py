@@ -12,7 +12,7 @@ if find_spec("wgf.solvers") is None:  # a source tree, where solvers/ stands bes
     __path__.append(str(Path(__file__).parent.parent))
 
 from . import data, diagnostics, errors, kernels, solvers
-from .energies import MMD, Interaction, NetworkRisk, Potential, Quadratic, Unit, from_function
+from .energies import MMD, Interaction, NetworkRisk, Potential, Quadratic, SlicedWasserstein, Unit, from_function
 from .ensemble import Ensemble
 from .entropies import Blob, LogDet, LogVariance, Power, Shannon, Softmax, Variance
 from .flow import solve
@@ -40,6 +40,7 @@ __all__ = [
     "Power",
     "Quadratic",
     "Shannon",
+    "SlicedWasserstein",
     "Softmax",
     "Solution",
     "Status",

@@ -1,4 +1,4 @@
-"""Arrays in, arrays out: pairwise sums, moments, network pass, sorted lines and noise, with the same bits for any thread count."""
+"""Arrays in, arrays out: pairs, moments, networks, lines and noise, with the same bits for any thread count."""
 
 from .moments import affine, covariance, weighted_sum
 from .network import network_backward, network_forward

@@ -11,8 +11,8 @@ from .cpu import sliced as cpu
 from .registry import array, custom_op, double, register
 from .threads import one_blas_thread
 
-_VALUES = 2**21  # projected coordinates held at once: 16 MiB of float64, which caches still like
-_AT_LEAST = 16  # directions, so that threads have work
+BLOCK_VALUES = 2**21  # projected coordinates held at once: 16 MiB of float64, which caches still like
+LEAST_DIRECTIONS = 16  # directions, so that threads have work
 
 
 def directions(dim: int, count: int, seed: int) -> Tensor:
@@ -31,7 +31,7 @@ def directions(dim: int, count: int, seed: int) -> Tensor:
 
 def direction_blocks(count: int, n: int) -> list[slice]:
     """Slices of range(count) whose projections of n particles take 16 MiB, or 16 directions where n is large."""
-    step = max(_AT_LEAST, _VALUES // max(1, n))
+    step = max(LEAST_DIRECTIONS, BLOCK_VALUES // max(1, n))
     return [slice(start, min(start + step, count)) for start in range(0, count, step)]
 
 
@@ -42,7 +42,7 @@ def sorted_projections(x: Tensor, weights: Tensor, directions: Tensor, equal: bo
     Both float64; levels are (1, n) where the weights are `equal`. A direction along which a coordinate is not
     finite is NaN. Memory: the result, and per thread a row (28 bytes per particle more with weights).
     """
-    values, levels = cpu.sorted_projections(x.numpy(), array(weights), array(directions), equal)
+    values, levels = cpu.sorted_projections(x.detach().numpy(), array(weights), array(directions), equal)
     return torch.from_numpy(values), torch.from_numpy(levels)
 
 
@@ -80,7 +80,7 @@ def transport_maps(
     W₂² in xᵢ per unit of weight. Memory: the projections (k, n), and per thread 60 bytes per particle.
     """
     costs, sums = cpu.transport_maps(
-        x.numpy(), array(weights), array(directions), equal, array(target), array(target_levels)
+        x.detach().numpy(), array(weights), array(directions), equal, array(target), array(target_levels)
     )
     return torch.from_numpy(costs), torch.from_numpy(sums)
 
@@ -105,8 +105,8 @@ def transport_potentials(
     and the map of `transport_maps` at them. Memory: the projections (k, n) and (k, p), the latter once more in float64.
     """
     arrays = (
-        x.numpy(), array(weights), array(directions), equal,
-        array(target), array(target_levels), at.numpy(),
+        x.detach().numpy(), array(weights), array(directions), equal,
+        array(target), array(target_levels), at.detach().numpy(),
     )  # fmt: skip
     potentials, sums = cpu.transport_potentials(*arrays)
     return torch.from_numpy(potentials), torch.from_numpy(sums)

@@ -205,7 +205,10 @@ def sorted_projections(
 def quantile_costs(values: np.ndarray, levels: np.ndarray, target: np.ndarray, target_levels: np.ndarray) -> np.ndarray:
     """W₂² (k,) of sorted rows (k, n) and (k, m) with their levels."""
     costs = np.empty(len(values))
-    matched = _matched(levels, target_levels)
+    equal = ladder(values.shape[1])
+    matched = values.shape == target.shape and all(
+        len(rows) == 1 and (rows[0] == equal).all() for rows in (levels, target_levels)
+    )
 
     def worker(indices: range) -> None:
         for k in indices:
@@ -216,11 +219,6 @@ def quantile_costs(values: np.ndarray, levels: np.ndarray, target: np.ndarray, t
 
     run_blocks(worker, len(values))
     return costs
-
-
-def _matched(levels: np.ndarray, target_levels: np.ndarray) -> bool:
-    """Whether both have equal weights and as many particles: the k-th goes to the k-th."""
-    return levels.shape == target_levels.shape and len(levels) == 1
 
 
 def transport_maps(
