@@ -114,9 +114,17 @@ def random(ids: Tensor, seed: int, step: int, stream: int, dim: int, normal: boo
 # Transport along lines: a row for each direction, sorted projections (k, n) with the levels to which their weights add.
 
 
+def _project(x: Tensor, directions: Tensor) -> Tensor:
+    """θ·xᵢ (k, n), axis by axis: a product rounds otherwise at its ends, which parts particles at one place."""
+    rows = torch.zeros(directions.shape[1], len(x), dtype=torch.float64, device=x.device)
+    for axis in range(x.shape[1]):
+        rows = rows + directions[axis][:, None] * x[:, axis].double()
+    return rows
+
+
 def _sorted_rows(x: Tensor, weights: Tensor, directions: Tensor, equal: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Values, order and levels, (k, n) each; NaN where a projection or a weight is not finite."""
-    values, order = (x.double() @ directions).T.contiguous().sort(dim=1, stable=True)
+    values, order = _project(x, directions).sort(dim=1, stable=True)
     steps = torch.arange(1, len(x) + 1, dtype=torch.float64, device=x.device) / len(x)
     levels = weights.double()[order].cumsum(1).clamp(max=1.0)
     known = torch.isfinite(values).all(1, keepdim=True) & torch.isfinite(levels[:, -1:])
@@ -180,11 +188,11 @@ def transport_potentials(
     rises = values.diff(dim=1) * ((values[:, 1:] + values[:, :-1]) / 2 - beyond[:, :-1])
     phi = torch.cat([torch.zeros_like(values[:, :1]), rises.cumsum(1)], dim=1)
     phi = phi - (levels.diff(dim=1, prepend=torch.zeros_like(levels[:, :1])) * phi).sum(1, keepdim=True)
-    z = (at.double() @ directions).T.contiguous()
+    z = _project(at, directions)
     k = torch.searchsorted(values, z, right=True) - 1
     slope = torch.where(k < 0, target[:, :1], beyond.gather(1, k.clamp(min=0)))
     k = k.clamp(min=0)
     near = values.gather(1, k)
     potential = phi.gather(1, k) + (z - near) * ((z + near) / 2 - slope)
-    derivative = z - torch.where(z == near, image.gather(1, k), slope)
+    derivative = z - torch.where(z == near, image.gather(1, k), torch.where(torch.isnan(near), near, slope))
     return potential.sum(0), (derivative.T @ directions.T).to(at.dtype)

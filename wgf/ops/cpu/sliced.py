@@ -263,6 +263,9 @@ def transport_potentials(
         image, beyond = np.empty(len(x)), np.empty(len(x))
         for k in indices:
             levels = sort(rows[k], None if equal else weights)
+            if np.isnan(sort.values[0]):
+                points[k] = potentials[k] = np.nan
+                continue
             sort_points(points[k])
             _maps(sort.values, levels, target[k], target_levels[k % len(target_levels)], image, beyond)
             _share_ties(sort.values, levels, image)
