@@ -53,7 +53,7 @@ def kernel_sums(
     if torch.is_grad_enabled() and (x.requires_grad or y.requires_grad or weights.requires_grad):
         value, gradient = _Differentiable.apply(kernel, x, y, weights, same, how)
         return value, gradient
-    if x.is_cuda or finite(weights, y, *(() if same else (x,))):
+    if x.device.type != "cpu" or finite(weights, y, *(() if same else (x,))):
         return choose(Sums(kernel, x, y, weights, same), how).run()
     value, gradient = torch.full_like(x[:, 0], math.nan, dtype=torch.float64), torch.full_like(x, math.nan)
     rows = torch.isfinite(x).all(1)
@@ -74,7 +74,7 @@ def choose(sums: Sums, how: Summation) -> Choice:
 def _cheapest(sums: Sums, how: Summation) -> Choice:
     (m, dim), n = sums.x.shape, len(sums.y)
     dense = Choice("dense", "all pairs", sums.dense)
-    if sums.x.is_cuda or dim > 3:
+    if sums.x.device.type != "cpu" or dim > 3:
         return dense
     pairs = how.costs.pairs(sums.kernel, sums.dtype, dim, m * n)
     if pairs < _QUICK:
@@ -102,7 +102,7 @@ def _cheapest(sums: Sums, how: Summation) -> Choice:
 def _asked_for(sums: Sums, how: Summation) -> Choice:
     """The method that the user named, or an error that says why it cannot be had."""
     require_method(sums.kernel, how.method, how.rtol)
-    if sums.x.is_cuda:
+    if sums.x.device.type != "cpu":
         raise BackendError(f"method={how.method!r} sums on the CPU; the particles are on {sums.x.device}.")
 
     def cannot(why: Refused) -> ConfigError:
