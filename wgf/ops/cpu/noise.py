@@ -27,7 +27,7 @@ _SINGLE, _TAIL = 0x40 << 24, np.uint32(0x80 << 24)  # in the stream's byte: floa
 _SHORT = np.uint32(1 << 16)  # radius words below this are extended
 
 _VECTOR = 16  # lanes are filled up to a multiple of this, so that no loop has a scalar rest
-_CHUNK = 2048  # numbers whose lanes are in the cache at a time
+_CHUNK = 1024  # numbers whose lanes are in the first-level cache at a time
 _BLOCK = 2**16  # numbers that a thread takes at a time
 
 # (ln(1 + f) − f + f²/2)/f³ on √½ ≤ 1 + f ≤ √2: relative error of the logarithm 3e-8
@@ -74,18 +74,23 @@ def philox(c0, c1, c2, c3, k0, k1):
     return c0, c1, c2, c3
 
 
-@inlined
-def _lane(law, counters, lane):
-    return philox(
-        np.uint64(counters[0, lane]), np.uint64(counters[1, lane]), law.step, np.uint64(counters[2, lane]), law.k0, law.k1
-    )
-
-
 @compiled
 def _words(law, counters, groups, words):
     for lane in range(_VECTOR * groups):
-        a, b, c, e = _lane(law, counters, lane)
-        words[0, lane], words[1, lane], words[2, lane], words[3, lane] = np.uint32(a), np.uint32(b), np.uint32(c), np.uint32(e)
+        low, high, tag = np.uint64(counters[0, lane]), np.uint64(counters[1, lane]), np.uint64(counters[2, lane])
+        a, b, c, e = philox(low, high, law.step, tag, law.k0, law.k1)
+        words[0, lane], words[1, lane] = np.uint32(a), np.uint32(b)
+        words[2, lane], words[3, lane] = np.uint32(c), np.uint32(e)
+
+
+@compiled
+def _words_of_run(law, start, groups, words):
+    """The words of consecutive counters that share their high word: what does not change is computed once."""
+    high = start >> _HALF
+    for lane in range(_VECTOR * groups):
+        a, b, c, e = philox(start + np.uint64(lane), high, law.step, law.tag, law.k0, law.k1)
+        words[0, lane], words[1, lane] = np.uint32(a), np.uint32(b)
+        words[2, lane], words[3, lane] = np.uint32(c), np.uint32(e)
 
 
 # ------------------------------------------------------------------------------------------------ float64
@@ -93,10 +98,7 @@ def _words(law, counters, groups, words):
 
 @compiled
 def _lanes_of_particles(law, ids, dim, counters):
-    """Counter word 0 is j for the components 2j and 2j + 1 of a particle.
-
-    Returns the number of lanes, and where the numbers begin; −1 where they have gaps.
-    """
+    """Counter word 0 is j for the components 2j and 2j + 1 of a particle. Returns the number of lanes."""
     lane = 0
     for i in range(ids.size):
         particle = np.uint64(ids[i])
@@ -104,7 +106,7 @@ def _lanes_of_particles(law, ids, dim, counters):
         for j in range((dim + 1) // 2):
             counters[0, lane], counters[1, lane], counters[2, lane] = np.uint32(j), low, high
             lane += 1
-    return lane, -(dim % 2)
+    return lane
 
 
 @compiled
@@ -112,7 +114,6 @@ def _close_up_pairs(ids, dim, z):
     for i in range(ids.size):
         for c in range(dim):
             z[i * dim + c] = z[i * (dim + 1) + c]
-    return 0
 
 
 @inlined
@@ -122,14 +123,14 @@ def _unit(high, low):
 
 
 @compiled
-def _uniforms(law, counters, words, groups, z):
+def _uniforms(words, groups, z):
     for lane in range(_VECTOR * groups):
         z[2 * lane] = _unit(words[0, lane], words[1, lane])
         z[2 * lane + 1] = _unit(words[2, lane], words[3, lane])
 
 
 @compiled
-def _normals(law, counters, words, groups, z):
+def _normals(words, groups, z):
     """The method of Box & Muller (1958)."""
     for lane in range(_VECTOR * groups):
         radius = math.sqrt(-2.0 * log(_unit(words[0, lane], words[1, lane])))
@@ -141,23 +142,33 @@ def _normals(law, counters, words, groups, z):
 
 
 @compiled
-def _lanes_of_numbers(law, ids, dim, counters):
-    """Counter words 0 and 1 are F for the numbers 4F … 4F + 3; consecutive ids share lanes."""
+def _consecutive(ids):
     jumps = np.int64(0)
     for i in range(ids.size):
         jumps |= ids[i] - ids[0] - i
-    runs, length = (1, ids.size * dim) if jumps == 0 else (ids.size, dim)
+    return jumps == 0
+
+
+@compiled
+def _count(law, start, counters):
+    """Counter words 0 and 1 are F for the numbers 4F … 4F + 3."""
+    low, high = counters[0], counters[1]
+    for k in range(low.size):
+        four = start + np.uint64(k)
+        low[k], high[k] = np.uint32(four & _LOW), np.uint32(four >> _HALF)
+    counters[2, :] = np.uint32(law.tag)
+
+
+@compiled
+def _lanes_of_numbers(law, ids, dim, counters):
+    """The lanes of each particle apart, for ids in any order. Returns their number."""
     lane = 0
-    for i in range(runs):
+    for i in range(ids.size):
         first = np.uint64(ids[i]) * np.uint64(dim)
-        start, within = first >> np.uint64(2), np.int64(first & np.uint64(3))
-        lanes = (within + length + 3) >> 2
-        for k in range(lanes):
-            four = start + np.uint64(k)
-            counters[0, lane + k], counters[1, lane + k] = np.uint32(four & _LOW), np.uint32(four >> _HALF)
-            counters[2, lane + k] = np.uint32(law.tag)
+        lanes = (np.int64(first & np.uint64(3)) + dim + 3) >> 2
+        _count(law, first >> np.uint64(2), counters[:, lane : lane + lanes])
         lane += lanes
-    return lane, within if jumps == 0 else -1
+    return lane
 
 
 @compiled
@@ -169,7 +180,6 @@ def _close_up_numbers(ids, dim, z):
         for c in range(dim):
             z[i * dim + c] = z[4 * lane + within + c]
         lane += (within + dim + 3) >> 2
-    return 0
 
 
 @inlined
@@ -198,15 +208,15 @@ def _turned(radius, word):
 
 
 @compiled
-def _normals_single(law, counters, words, groups, z):
+def _normals_single(words, groups, z):
+    """Normals, and whether some radius words are short."""
     lowest = np.uint32(_LOW)
     for lane in range(_VECTOR * groups):
         a, b, c, e = words[0, lane], words[1, lane], words[2, lane], words[3, lane]
         lowest = min(lowest, min(a, c))
         z[4 * lane], z[4 * lane + 1] = _turned(_radius(_signed(a)), b)
         z[4 * lane + 2], z[4 * lane + 3] = _turned(_radius(_signed(c)), e)
-    if lowest < _SHORT:
-        _extend_tails(law, counters, words, groups, z)
+    return lowest < _SHORT
 
 
 @compiled
@@ -227,11 +237,46 @@ def _extend_tails(law, counters, words, groups, z):
 
 # ------------------------------------------------------------------------------------------------ blocks
 
-_PARTS = {
-    Uniform: (_lanes_of_particles, _uniforms, _close_up_pairs),
-    Normal: (_lanes_of_particles, _normals, _close_up_pairs),
-    NormalSingle: (_lanes_of_numbers, _normals_single, _close_up_numbers),
-}
+
+
+@inlined
+def _groups(lanes):
+    return (lanes + _VECTOR - 1) // _VECTOR
+
+
+def _double_chunk(turn):
+    def body(law, ids, dim, counters, words, z):
+        groups = _groups(_lanes_of_particles(law, ids, dim, counters))
+        _words(law, counters, groups, words)
+        turn(words, groups, z)
+        if dim % 2:
+            _close_up_pairs(ids, dim, z)
+        return 0
+
+    return body
+
+
+def _single_chunk(law, ids, dim, counters, words, z):
+    first = np.uint64(ids[0]) * np.uint64(dim)
+    start, offset = first >> np.uint64(2), np.int64(first & np.uint64(3))
+    groups = _groups((offset + ids.size * dim + 3) >> 2)
+    run = _consecutive(ids) and (start ^ (start + np.uint64(_VECTOR * groups))) >> _HALF == 0
+    if run:
+        _words_of_run(law, start, groups, words)
+    else:
+        groups = _groups(_lanes_of_numbers(law, ids, dim, counters))
+        _words(law, counters, groups, words)
+    if _normals_single(words, groups, z):
+        if run:
+            _count(law, start, counters[:, : _VECTOR * groups])
+        _extend_tails(law, counters, words, groups, z)
+    if run:
+        return offset
+    _close_up_numbers(ids, dim, z)
+    return 0
+
+
+_CHUNKS = {Uniform: _double_chunk(_uniforms), Normal: _double_chunk(_normals), NormalSingle: _single_chunk}
 
 
 def _chunk(law, ids, dim, counters, words, z):
@@ -241,18 +286,9 @@ def _chunk(law, ids, dim, counters, words, z):
 
 @overload(_chunk, jit_options={"error_model": "numpy", "fastmath": set(FLAGS)})
 def _chunk_of_law(law, ids, dim, counters, words, z):
-    if not isinstance(law, (types.NamedTuple, types.NamedUniTuple)):
-        return None
-    fill, turn, close_up = _PARTS[law.instance_class]
-
-    def body(law, ids, dim, counters, words, z):
-        lanes, offset = fill(law, ids, dim, counters)
-        groups = (lanes + _VECTOR - 1) // _VECTOR
-        _words(law, counters, groups, words)
-        turn(law, counters, words, groups, z)
-        return offset if offset >= 0 else close_up(ids, dim, z)
-
-    return body
+    if isinstance(law, (types.NamedTuple, types.NamedUniTuple)):
+        return _CHUNKS[law.instance_class]
+    return None
 
 
 @compiled
