@@ -1,9 +1,9 @@
 """Arrays in, arrays out: pairwise sums, moments, network pass and noise, with the same bits for any thread count."""
 
 from .moments import affine, covariance, weighted_sum
-from .network import network_backward, network_forward
+from .network import network_backward, network_forward, network_sweep
 from .noise import langevin, normal, uniform
-from .pairwise import pair_sums
+from .pairwise import pair_sums, stein_direction
 from .threads import one_blas_thread, one_torch_thread
 
 __all__ = [
@@ -12,10 +12,12 @@ __all__ = [
     "langevin",
     "network_backward",
     "network_forward",
+    "network_sweep",
     "normal",
     "one_blas_thread",
     "one_torch_thread",
     "pair_sums",
+    "stein_direction",
     "uniform",
     "weighted_sum",
 ]

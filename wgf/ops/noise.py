@@ -35,6 +35,7 @@ register(
     uniform,
     reference.uniform,
     lambda ids, key, step, stream, dim: ids.new_empty(len(ids), dim, dtype=torch.float64),
+    triton="noise",
 )
 
 
@@ -48,6 +49,7 @@ register(
     normal,
     reference.normal,
     lambda ids, key, step, stream, dim, dtype: ids.new_empty(len(ids), dim, dtype=dtype),
+    triton="noise",
 )
 
 
@@ -60,7 +62,12 @@ def langevin(
     return torch.from_numpy(cpu.langevin(here, force, ids.numpy(), key, step, stream, h, scale))
 
 
-register(langevin, reference.langevin, lambda x, gradient, ids, key, step, stream, h, scale: torch.empty_like(x))
+register(
+    langevin,
+    reference.langevin,
+    lambda x, gradient, ids, key, step, stream, h, scale: torch.empty_like(x),
+    triton="noise",
+)
 
 
 def _langevin_backward(ctx: Any, bar: Tensor) -> Any:

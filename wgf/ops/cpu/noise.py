@@ -238,7 +238,6 @@ def _extend_tails(law, counters, words, groups, z):
 # ------------------------------------------------------------------------------------------------ blocks
 
 
-
 @inlined
 def _groups(lanes):
     return (lanes + _VECTOR - 1) // _VECTOR
@@ -356,7 +355,14 @@ def normal(ids: np.ndarray, key: Sequence[int], step: int, stream: int, dim: int
 
 
 def langevin(
-    x: np.ndarray, gradient: np.ndarray, ids: np.ndarray, key: Sequence[int], step: int, stream: int, h: float, scale: float
+    x: np.ndarray,
+    gradient: np.ndarray,
+    ids: np.ndarray,
+    key: Sequence[int],
+    step: int,
+    stream: int,
+    h: float,
+    scale: float,
 ) -> np.ndarray:
     """x − h·gradient + scale·ξ in one pass over memory, in the dtype of x."""
     number, out = x.dtype.type, np.empty_like(x)
