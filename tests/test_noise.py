@@ -16,7 +16,7 @@ from scipy import special, stats
 import wgf
 from wgf import ops
 from wgf.ops import reference
-from wgf.ops.cpu import noise as cpu
+from wgf.ops.cpu import lanes
 
 BOTH = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
 ROUNDING = {torch.float64: 1e-14, torch.float32: 1e-6}  # of log, sqrt, sine and cosine, relative to 5
@@ -36,7 +36,7 @@ def test_philox_known_answers():
     ]
     for counter, key, want in cases:
         assert naive.philox4x32(counter, key) == want
-        assert tuple(int(v) & f for v in cpu.philox(*map(np.uint64, (*counter, *key)))) == want
+        assert tuple(int(v) & f for v in lanes.philox(*map(np.uint64, (*counter, *key)))) == want
         assert tuple(int(v) for v in reference.philox([torch.tensor(c) for c in counter], key)) == want
 
 
@@ -219,7 +219,7 @@ def test_float32_radius_from_the_centre_to_the_last_tail():
     """√(−2 ln u) within 2e-7 for u from 2⁻⁶⁵ (9.49σ) to 1 − 2⁻³³ (1.5e-5σ), where 1 − u must keep its digits."""
     u = np.concatenate([2.0 ** -np.linspace(1.01, 65, 4001), 1 - 2.0 ** -np.linspace(1.01, 33, 4001)])
     a = np.where(u < 0.5, u, u - 1).astype(np.float32)
-    got = np.array([cpu._radius(number) for number in a], dtype=np.float64)
+    got = np.array([lanes.radius_of(number) for number in a], dtype=np.float64)
     exact = np.sqrt(-2 * np.where(a < 0, np.log1p(a.astype(np.float64)), np.log(np.abs(a.astype(np.float64)))))
     assert np.abs(got / exact - 1).max() < 2e-7
     assert got.max() > 9.49
