@@ -21,10 +21,10 @@ from wgf.errors import ConfigError, DivergenceError, ResourceError
 from wgf.functional import FreeEnergy
 from wgf.ops import linalg
 from wgf.ops.registry import PLAIN
-from wgf.summation import choice
 from wgf.plan import Plan
 from wgf.progress import Progress
 from wgf.protocol import Dynamics, State
+from wgf.summation import choice
 
 # steps are coarse on purpose here
 pytestmark = pytest.mark.filterwarnings("ignore::wgf.errors.WgfWarning")
@@ -94,7 +94,7 @@ def plain_bodies():
                 stack.enter_context(mock.patch.object(ops, name, body))
         stack.enter_context(mock.patch.object(linalg, "product", torch.matmul))
         stack.enter_context(mock.patch.object(ops, "network_sweep", in_one_run))
-        stack.enter_context(mock.patch.object(choice, "finite", lambda *_: True))  # asked of tensors on the CPU only
+        stack.enter_context(mock.patch.object(choice, "finite", return_value=True))  # asked on the CPU only
         yield
 
 

@@ -2,7 +2,7 @@
 
 from .moments import affine, covariance, weighted_sum
 from .network import network_backward, network_forward, network_sweep
-from .noise import random
+from .noise import langevin, normal, uniform
 from .pairwise import pair_sums, stein_direction
 from .sliced import (
     direction_blocks,
@@ -19,17 +19,19 @@ __all__ = [
     "covariance",
     "direction_blocks",
     "directions",
+    "langevin",
     "network_backward",
     "network_forward",
     "network_sweep",
+    "normal",
     "one_blas_thread",
     "one_torch_thread",
     "pair_sums",
     "quantile_costs",
-    "random",
     "sorted_projections",
     "stein_direction",
     "transport_maps",
     "transport_potentials",
+    "uniform",
     "weighted_sum",
 ]
