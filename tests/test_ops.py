@@ -62,8 +62,7 @@ def test_moments_autograd(rng):
     assert torch.autograd.gradcheck(ops.affine, (x, center, matrix.requires_grad_()))
 
 
-BOUND = {torch.float32: 2e-6, torch.float64: 2e-6}
-"""Of the largest result; sums over float32 particles are float64 numbers with the accuracy of float32."""
+BOUND = 2e-6  # of the largest result, where particles are float32
 
 
 def operations():
@@ -110,7 +109,7 @@ def test_plain_bodies_stand_in_for_the_compiled_ones(name):
     for got, want in zip(*results, strict=True):
         assert got.dtype == want.dtype
         largest = max(float(want.abs().max()), 1e-300)
-        assert float((got.double() - want.double()).abs().max()) <= BOUND[got.dtype] * largest
+        assert float((got.double() - want.double()).abs().max()) <= BOUND * largest
 
 
 @pytest.mark.parametrize("name", operations())
