@@ -13,6 +13,7 @@ from . import ops, sampling
 from .arrays import ArrayLike, as_real, require_device, require_dtype, require_finite_rows, to_tensor
 from .errors import CheckpointError, ConfigError, ShapeError
 from .ops import linalg
+from .summation import Costs, Summation, default_costs, kernel_sums
 
 if TYPE_CHECKING:
     from .kernels import Kernel
@@ -167,12 +168,22 @@ class Ensemble:
         return self.kernel_sums(kernel, at)[0]
 
     def kernel_sums(
-        self, kernel: Kernel, at: ArrayLike | None = None, factor: Tensor | None = None
+        self,
+        kernel: Kernel,
+        at: ArrayLike | None = None,
+        factor: Tensor | None = None,
+        method: str = "dense",
+        rtol: float = 1e-6,
+        costs: Costs | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """∫ K(z − y) f(y) dμ(y) (m,) and its gradient in z (m, d), for a factor f (n,), by default 1."""
+        """∫ K(z − y) f(y) dμ(y) (m,) and its gradient in z (m, d), for a factor f (n,), by default 1.
+
+        `method`, `rtol` and `costs` as in `Interaction`; by default all pairs are summed, or moments where K has them.
+        """
         points = self._x if at is None else self.points(at)
         weights = self._weights if factor is None else self._weights * factor
-        value, gradient = kernel.sums(points, self._x, weights, at is None)
+        how = Summation(method, rtol, costs or default_costs())
+        value, gradient = kernel_sums(kernel, points, self._x, weights, at is None, how)
         return self.reduce(value), self.reduce(gradient)
 
     def points(self, at: ArrayLike | None) -> Tensor:
