@@ -53,7 +53,7 @@ def _gpu_body(file: str, name: str, plain: Callable[..., Any]) -> Callable[..., 
     return body
 
 
-def array(tensor: Tensor, dtype: type = np.float64) -> np.ndarray:
+def array(tensor: Tensor, dtype: np.dtype | type = np.float64) -> np.ndarray:
     """The same memory as a C-contiguous array of that dtype (a copy only where dtype or layout differ)."""
     return np.ascontiguousarray(tensor.detach().numpy(), dtype=dtype)
 

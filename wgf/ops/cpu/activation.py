@@ -103,7 +103,8 @@ _FORMULAS = {
     Erf: (_itself, _erf_revived),
     Identity: (_itself, _identity_revived),
 }
-_OPTIONS = {"error_model": "numpy", "fastmath": set(FLAGS), "forceinline": True}
+_OPTIONS: Any = {"error_model": "numpy", "fastmath": set(FLAGS), "forceinline": True}
+_NAMED = (types.NamedTuple, types.NamedUniTuple)
 
 
 def kept(activation, x):
@@ -118,9 +119,9 @@ def revived(activation, x):
 
 @overload(kept, jit_options=_OPTIONS)
 def _kept(activation, x):
-    return _FORMULAS[activation.instance_class][0] if isinstance(activation, types.BaseNamedTuple) else None
+    return _FORMULAS[activation.instance_class][0] if isinstance(activation, _NAMED) else None
 
 
 @overload(revived, jit_options=_OPTIONS)
 def _revived(activation, x):
-    return _FORMULAS[activation.instance_class][1] if isinstance(activation, types.BaseNamedTuple) else None
+    return _FORMULAS[activation.instance_class][1] if isinstance(activation, _NAMED) else None

@@ -174,5 +174,6 @@ def langevin(
     def body(rows: slice, *scratch: Any) -> None:
         _move(law, ids[rows], *scratch, x[rows], gradient[rows], *numbers, out[rows])
 
-    _in_blocks(*x.shape, x.dtype, body)
+    rows, dim = x.shape
+    _in_blocks(rows, dim, x.dtype, body)
     return out
