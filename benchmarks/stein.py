@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from wgf.ops import forms
-
-from .case import F32, OURS, Arrays, Case, Floor, Target, Unavailable, power
+from .. import ops
+from ..ops import forms
+from .case import F32, OURS, Arrays, Case, Floor, Target, power
 from .machine import FMA32, GEMM32
 from .pairwise import compiled_torch
 
@@ -38,15 +38,10 @@ def oracle(rows: slice, arrays: Arrays) -> np.ndarray:
 
 
 def _wgf(arrays: Arrays) -> Callable[[], Any]:
-    from wgf import ops
-
-    direction = getattr(ops, "stein_direction", None)
-    if direction is None:
-        raise Unavailable("this version has no Stein direction")
     x, s = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["scores"])
     weights = torch.full((len(x),), 1.0 / len(x), dtype=torch.float64)
     bandwidth = [math.sqrt(x.shape[1])]
-    return lambda: direction(x, x, weights, s, forms.GAUSSIAN, bandwidth, 0.0)
+    return lambda: ops.stein_direction(x, x, weights, s, forms.GAUSSIAN, bandwidth, 0.0)
 
 
 def _torch(arrays: Arrays) -> Callable[[], Any]:

@@ -37,7 +37,7 @@ class Ensemble:
     ([1.0, 0.0], 2, 2)
     """
 
-    __slots__ = ("_ids", "_weights", "_x")
+    __slots__ = ("_ids", "_positive", "_weights", "_x")
 
     def __init__(
         self, x: ArrayLike, weights: ArrayLike | None = None, *, ids: ArrayLike | None = None, copy: bool = True
@@ -46,6 +46,7 @@ class Ensemble:
         n = len(self._x)
         self._weights = _weights(weights, n, copy).to(self._x.device)
         self._ids = _ids(ids, n, copy).to(self._x.device)
+        self._positive: bool | None = None
 
     # ------------------------------------------------------------------------------------------ parts
 
@@ -89,6 +90,13 @@ class Ensemble:
         """Whether all weights are the same."""
         return bool((self._weights == self._weights[0]).all())
 
+    @property
+    def positive_weights(self) -> bool:
+        """Whether no weight is zero; looked up once, for all ensembles that are `moved` from this one."""
+        if self._positive is None:
+            self._positive = bool((self._weights > 0).all())
+        return self._positive
+
     def __len__(self) -> int:
         return self.n
 
@@ -102,7 +110,7 @@ class Ensemble:
     def moved(self, x: Tensor) -> Ensemble:
         """The same weights and ids at new places: what a solver makes each step. `x` is taken as it is, unchecked."""
         new = object.__new__(Ensemble)
-        new._x, new._weights, new._ids = x, self._weights, self._ids
+        new._x, new._weights, new._ids, new._positive = x, self._weights, self._ids, self._positive
         return new
 
     def select(self, rows: ArrayLike) -> Ensemble:
@@ -125,7 +133,7 @@ class Ensemble:
         new = object.__new__(Ensemble)
         target = require_device(device) if device is not None else self.device
         new._x = self._x.to(device=target, dtype=require_dtype(dtype) if dtype is not None else self.dtype)
-        new._weights, new._ids = self._weights.to(target), self._ids.to(target)
+        new._weights, new._ids, new._positive = self._weights.to(target), self._ids.to(target), self._positive
         return new
 
     # ------------------------------------------------------------------------------------------ integrals

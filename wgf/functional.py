@@ -12,6 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from . import checks
 from .arrays import ArrayLike
 from .ensemble import Ensemble, require_ensemble
 from .errors import ConfigError, DivergenceError, require_number
@@ -62,7 +63,7 @@ class Functional(ABC):
     def value(self, mu: Ensemble) -> Tensor:
         """𝓕[μ], a 0-d float64 tensor."""
         value = self._value(require_ensemble("mu", mu))
-        if not bool(torch.isfinite(value)):
+        if not checks.finite(value):
             raise DivergenceError(f"{self.name}: the value is {float(value)}.")
         return value
 
@@ -160,11 +161,10 @@ def _at(mu: Ensemble, at: ArrayLike | None) -> Tensor | None:
 
 
 def first_bad_row(result: Tensor) -> int | None:
-    """The first row of a tensor that holds NaN or infinity, else None."""
-    finite = torch.isfinite(result)
-    if bool(finite.all()):
+    """The first row of a tensor that holds NaN or infinity; None if there is none, or checks are put off."""
+    if checks.finite(result):
         return None
-    return int(torch.nonzero(~finite.reshape(len(result), -1).all(1))[0])
+    return int(torch.nonzero(~torch.isfinite(result).reshape(len(result), -1).all(1))[0])
 
 
 @dataclass(frozen=True, eq=False)

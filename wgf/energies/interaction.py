@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .. import checks
 from ..ensemble import Ensemble
 from ..errors import ConfigError, DivergenceError, closest, require_number
 from ..functional import Evaluation, Functional
@@ -37,7 +38,7 @@ class Interaction(Functional):
 
     def _sums(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor]:
         value, gradient = mu.kernel_sums(self.kernel, at)
-        if self.kernel.singular and not bool(torch.isfinite(gradient).all()):
+        if self.kernel.singular and not checks.finite(gradient):
             self._name_coincident(mu, at)
         return value, gradient
 

@@ -22,6 +22,7 @@ register(
     weighted_sum,
     lambda weights, values: reference.weighted_sum(*double(weights, values)),
     lambda weights, values: values.new_empty(values.shape[1], dtype=torch.float64),
+    triton="moments",
 )
 
 
@@ -43,6 +44,7 @@ register(
     covariance,
     lambda x, weights, mean: reference.covariance(*double(x, weights, mean)),
     lambda x, weights, mean: x.new_empty(x.shape[1], x.shape[1], dtype=torch.float64),
+    triton="moments",
 )
 
 
@@ -70,6 +72,7 @@ register(
     affine,
     lambda x, center, matrix: reference.affine(*double(x, center, matrix)).to(x.dtype),
     lambda x, center, matrix: x.new_empty(len(x), matrix.shape[1]),
+    triton="moments",
 )
 
 

@@ -23,4 +23,5 @@ register(
     random,
     lambda ids, key, *rest: reference.random(ids, key[0] | key[1] << 32, *rest),
     lambda ids, key, step, stream, dim, normal: ids.new_empty(len(ids), dim, dtype=torch.float64),
+    triton="noise",
 )

@@ -32,7 +32,7 @@ def radial_sums(form: Form, x: Tensor, y: Tensor, weights: Tensor, exclude_self:
         k, g = form((u * u).sum(-1))
         if exclude_self:
             own = torch.arange(rows.start, rows.stop, device=x.device)[:, None] == torch.arange(len(y), device=x.device)
-            k, g = torch.where(own, 0.0, k), torch.where(own, 0.0, g)
+            k, g = k.masked_fill(own, 0.0), g.masked_fill(own, 0.0)  # where(own, 0.0, k) would stop a GPU
         values.append((k * weights).sum(1))
         gradients.append(((g * weights)[..., None] * u).sum(1))
     return torch.cat(values), torch.cat(gradients)
@@ -43,6 +43,18 @@ def pair_sums(
 ) -> tuple[Tensor, Tensor]:
     """`radial_sums` of a numbered form, softened by |u|² → |u|² + δ²."""
     return radial_sums(lambda q: forms.evaluate(form, p, q + softening**2), x, y, weights, exclude_self)
+
+
+def stein_direction(
+    x: Tensor, y: Tensor, weights: Tensor, scores: Tensor, form: int, p: Sequence[float], softening: float
+) -> Tensor:
+    """Σⱼ wⱼ [K(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)]."""
+    directions = []
+    for rows in row_blocks(len(x), len(y) * x.shape[1]):
+        u = x[rows, None, :] - y[None, :, :]
+        k, g = forms.evaluate(form, p, (u * u).sum(-1) + softening**2)
+        directions.append((k * weights) @ scores - ((g * weights)[..., None] * u).sum(1))
+    return torch.cat(directions)
 
 
 def weighted_sum(weights: Tensor, values: Tensor) -> Tensor:
