@@ -14,6 +14,7 @@ import json
 import statistics
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,10 @@ def row(
 ) -> dict:
     """One line: medians, and the floor of so many operations and so many numbers moved; `products`: on tensor cores."""
     seconds = medians(bodies)
-    single, double, tensor, memory = next(
-        (p for name, p in PEAKS.items() if name in torch.cuda.get_device_name()), [None] * 4
-    )
+    peaks = next((p for name, p in PEAKS.items() if name in torch.cuda.get_device_name()), None)
     entry: dict[str, Any] = {"work": title, "ms": {name: 1e3 * s for name, s in seconds.items()}}
-    if memory is not None:
+    if peaks is not None:
+        single, double, tensor, memory = peaks
         rate = single if dtype == torch.float32 else tensor if products else double
         floor = max(operations / rate, numbers * dtype.itemsize / memory)
         entry["floor_ms"] = 1e3 * floor
@@ -104,7 +104,7 @@ def pairs(n: int, d: int, dtype: torch.dtype, precisions: tuple[str, ...] = ()) 
     if (keops := keops_gaussian(x, w, h)) is not None:
         bodies["keops"] = keops
     for precision in precisions:
-        bodies[f"triton {precision}"] = lambda precision=precision: pair_sums(*args, precision)
+        bodies[f"triton {precision}"] = partial(pair_sums, *args, precision)
     products = d > 16
     operations = (4 * d if products else 5 * d) + 12
     entry = row(f"Gaussian force n={n} d={d} {str(dtype)[6:]}", bodies, operations * n * n, 2 * n * d, dtype, products)
@@ -153,7 +153,7 @@ def network(neurons: int, samples: int, inputs: int, outputs: int, dtype: torch.
     bodies: Bodies = {"triton": passes, "torch": plain}
     if dtype == torch.float32:
         for precision in ("float64", "tf32x3", "tf32", "bfloat16"):
-            bodies[f"triton {precision}"] = lambda precision=precision: passes(precision)
+            bodies[f"triton {precision}"] = partial(passes, precision)
     operations = neurons * samples * (6.0 * inputs + 6.0 * outputs + 20)
     numbers = 2 * theta.numel() + 2 * z.numel() + 2 * r.numel()
     title = f"network N={neurons} M={samples} D={inputs} K={outputs} {str(dtype)[6:]}"
