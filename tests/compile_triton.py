@@ -82,8 +82,9 @@ def call_everything(every_form):
         mean = moments.weighted_sum(one, z)
         moments.covariance(z, one, mean)
         moments.affine(z, mean, torch.eye(20, dtype=torch.float64))
-        noise.langevin(z, z, ids, 0.1, 0.2, [1, 2], 3, 4)
-    noise.random(ids, [2**32 - 1, 0], 1, 0, 5, True)
+        noise.langevin(z, z, ids, [1, 2], 3, 4, 0.1, 0.2)
+        noise.normal(ids, [2**32 - 1, 0], 1, 0, 5, dtype)
+    noise.uniform(ids, [2**32 - 1, 0], 1, 0, 5)
     for precision in ("ieee", "tf32x3", "tf32", "bfloat16") if every_form else ("ieee",):
         x = torch.zeros(9, 40)
         pair_sums(x, x, one, forms.GAUSSIAN, [0.7], 0.0, False, precision)

@@ -59,6 +59,7 @@ TERMS = {
     "Quadratic": lambda d: wgf.Quadratic(2.0, 0.5),
     "Quadratic-matrix": lambda d: wgf.Quadratic(np.eye(d) + 0.3, np.arange(d)),
     "MMD": lambda d: wgf.MMD(data(d)[2], K.Gaussian(1.0)),
+    "SlicedWasserstein": lambda d: wgf.SlicedWasserstein(data(d)[2], projections=9),
     "from_function": lambda d: wgf.from_function(lambda x, w: (w @ torch.sin(x)).pow(2).sum()),
     "unit": lambda d: wgf.NetworkRisk(*data(d)[:2], unit=wgf.Unit(smooth_unit, d)),
     "unit-classes": lambda d: wgf.NetworkRisk(

@@ -13,7 +13,7 @@ if find_spec("wgf.solvers") is None or find_spec("wgf.benchmarks") is None:
     __path__.append(str(Path(__file__).parent.parent))
 
 from . import data, diagnostics, errors, kernels, solvers
-from .energies import MMD, Interaction, NetworkRisk, Potential, Quadratic, Unit, from_function
+from .energies import MMD, Interaction, NetworkRisk, Potential, Quadratic, SlicedWasserstein, Unit, from_function
 from .ensemble import Ensemble
 from .entropies import Blob, LogDet, LogVariance, Power, Shannon, Softmax, Variance
 from .flow import solve
@@ -41,6 +41,7 @@ __all__ = [
     "Power",
     "Quadratic",
     "Shannon",
+    "SlicedWasserstein",
     "Softmax",
     "Solution",
     "Status",

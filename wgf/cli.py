@@ -1,7 +1,8 @@
-"""The command line: `wgf run`, `new`, `report`, `info` and `bench`."""
+"""The command line: `wgf run`, `new`, `report`, `tune`, `bench` and `info`."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,6 +77,9 @@ def run_command(
     out: Annotated[
         Path | None, typer.Option("--out", "--output", "-o", metavar="DIR", help="Output directory, new or empty.")
     ] = None,
+    costs: Annotated[
+        Path | None, typer.Option("--costs", metavar="FILE", help="A table of `wgf tune` for the choice of methods.")
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress and no table, only where the report is.")
     ] = False,
@@ -87,7 +91,8 @@ def run_command(
         from .errors import WgfWarning
         from .runs import load_config, run
 
-        settings = load_config(config, overrides or [])
+        table = [] if costs is None else [f"costs={json.dumps(str(costs.absolute()))}"]
+        settings = load_config(config, [*(overrides or []), *table])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", WgfWarning)  # they are in the result, and shown below
             warnings.simplefilter("ignore", RuntimeWarning)  # overflow: the status says where the run diverged
@@ -120,6 +125,24 @@ def report_command(directory: Annotated[Path, typer.Argument(help="A run directo
 
         path = write_report(directory)
     typer.echo(f"report: {path}")
+
+
+@app.command("tune")
+def tune_command(
+    path: Annotated[Path, typer.Argument(help="The file to write.", metavar="FILE")] = Path("costs.json"),
+) -> None:
+    """Measure how long each way to sum over pairs takes on this machine: about a minute, best with nothing beside."""
+    with _errors_as_lines():
+        from .errors import ConfigError
+        from .runs.store import versions
+        from .summation.tune import tune
+
+        text = tune(versions(), say=lambda step: typer.echo(step, err=True)).as_json()
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be written: {error.strerror or error}.") from None
+    typer.echo(f"Wrote {path}. It is used where it is asked for: wgf run --costs {path}")
 
 
 @app.command("info")

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from . import ops, sampling
-from .arrays import ArrayLike, as_real, require_device, require_dtype, require_finite_rows, to_tensor
+from .arrays import ArrayLike, id_rows, particle_rows, require_device, require_dtype, to_tensor, weight_rows
 from .errors import CheckpointError, ConfigError, ShapeError
 from .ops import linalg
+from .summation import Costs, Summation, default_costs, kernel_sums
 
 if TYPE_CHECKING:
     from .kernels import Kernel
@@ -42,10 +43,10 @@ class Ensemble:
     def __init__(
         self, x: ArrayLike, weights: ArrayLike | None = None, *, ids: ArrayLike | None = None, copy: bool = True
     ) -> None:
-        self._x = _particles(x, copy)
+        self._x = particle_rows(x, copy)
         n = len(self._x)
-        self._weights = _weights(weights, n, copy).to(self._x.device)
-        self._ids = _ids(ids, n, copy).to(self._x.device)
+        self._weights = weight_rows(weights, n, copy).to(self._x.device)
+        self._ids = id_rows(ids, n, copy).to(self._x.device)
         self._positive: bool | None = None
 
     # ------------------------------------------------------------------------------------------ parts
@@ -167,12 +168,22 @@ class Ensemble:
         return self.kernel_sums(kernel, at)[0]
 
     def kernel_sums(
-        self, kernel: Kernel, at: ArrayLike | None = None, factor: Tensor | None = None
+        self,
+        kernel: Kernel,
+        at: ArrayLike | None = None,
+        factor: Tensor | None = None,
+        method: str = "dense",
+        rtol: float = 1e-6,
+        costs: Costs | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """∫ K(z − y) f(y) dμ(y) (m,) and its gradient in z (m, d), for a factor f (n,), by default 1."""
+        """∫ K(z − y) f(y) dμ(y) (m,) and its gradient in z (m, d), for a factor f (n,), by default 1.
+
+        `method`, `rtol` and `costs` as in `Interaction`; by default all pairs are summed, or moments where K has them.
+        """
         points = self._x if at is None else self.points(at)
         weights = self._weights if factor is None else self._weights * factor
-        value, gradient = kernel.sums(points, self._x, weights, at is None)
+        how = Summation(method, rtol, costs or default_costs())
+        value, gradient = kernel_sums(kernel, points, self._x, weights, at is None, how)
         return self.reduce(value), self.reduce(gradient)
 
     def points(self, at: ArrayLike | None) -> Tensor:
@@ -254,51 +265,6 @@ def require_ensemble(name: str, value: object) -> Ensemble:
     if not isinstance(value, Ensemble):
         raise ConfigError(f"{name} is {type(value).__name__}: wanted a wgf.Ensemble (wgf.Ensemble(x) makes one).")
     return value
-
-
-def _particles(x: ArrayLike, copy: bool) -> Tensor:
-    tensor = as_real("x", x)
-    if tensor.ndim != 2:
-        hint = f"; for n particles in one dimension use shape ({len(tensor)}, 1)" if tensor.ndim == 1 else ""
-        raise ShapeError(f"x: shape {tuple(tensor.shape)}; wanted (n, d){hint}.")
-    if min(tensor.shape) == 0:
-        raise ShapeError(f"x: shape {tuple(tensor.shape)}; wanted at least one particle of at least one dimension.")
-    require_finite_rows("x", tensor)
-    return tensor.clone(memory_format=torch.contiguous_format) if copy else tensor.contiguous()
-
-
-def _weights(weights: ArrayLike | None, n: int, copy: bool) -> Tensor:
-    if weights is None:
-        return torch.full((n,), 1.0 / n, dtype=torch.float64)
-    given = as_real("weights", weights)
-    if given.shape != (n,):
-        raise ShapeError(f"weights: shape {tuple(given.shape)}; wanted ({n},), one per particle.")
-    tolerance = 1e-9 if given.dtype == torch.float64 else 1e-5
-    tensor = given.to(torch.float64, copy=copy)
-    require_finite_rows("weights", tensor)
-    if bool((tensor < 0).any()):
-        worst = int(tensor.argmin())
-        raise ConfigError(f"weights: {tensor[worst].item():g} at particle {worst}; wanted weights ≥ 0.")
-    total = float(linalg.total(tensor))
-    if abs(total - 1.0) > tolerance:
-        raise ConfigError(f"weights sum to {total:.12g}; wanted 1 (divide them by their sum).")
-    return tensor if abs(total - 1.0) <= 1e-12 else tensor / total
-
-
-def _ids(ids: ArrayLike | None, n: int, copy: bool) -> Tensor:
-    if ids is None:
-        return torch.arange(n)
-    tensor = torch.as_tensor(ids)
-    if tensor.shape != (n,) or tensor.dtype != torch.int64:
-        raise ShapeError(f"ids: shape {tuple(tensor.shape)}, {tensor.dtype}; wanted ({n},) int64.")
-    if bool((tensor < 0).any()) or bool((tensor >= 2**44).any()):
-        raise ConfigError("ids: wanted integers from 0 to 2^44 - 1, the range of the noise counter.")
-    values, count = torch.unique(tensor, return_counts=True)
-    if len(values) < n:
-        raise ConfigError(
-            f"ids: {int(values[count.argmax()])} is given twice; particles with one id would share their noise."
-        )
-    return tensor.clone() if copy else tensor
 
 
 def _distinct(ids: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
@@ -18,6 +18,9 @@ from .ensemble import Ensemble, require_ensemble
 from .errors import ConfigError, DivergenceError, require_number
 from .noise import NoiseSource
 from .terms import Coefficient, Term, distinct
+
+if TYPE_CHECKING:
+    from .summation import Check
 
 Resolved = Mapping[str, tuple["Functional", "Functional"]]
 """By name, terms whose rules were settled from the initial ensemble: as the user gave them, and as settled."""
@@ -78,6 +81,10 @@ class Functional(ABC):
     def evaluate(self, mu: Ensemble) -> Evaluation:
         """Value and gradient at the particles in one pass; not checked for finiteness (the flow does that)."""
         return self._evaluate(mu)
+
+    def audit(self, mu: Ensemble) -> Check | None:
+        """How a term with several ways to sum over μ does it, and how far that is from the truth."""
+        return None
 
     def _checked(self, what: str, result: Tensor, at: ArrayLike | None) -> Tensor:
         bad = first_bad_row(result)

@@ -27,7 +27,8 @@ COLUMNS = (
     "alignment", "entropy_production", "dissipation", "work", "released", "dissipated", "closure", "closure_total",
     "closure_error", "dissipation_error", "evaluations",
 )  # fmt: skip
-"""The columns of every ledger, beside `term:<name>` for each term and the observers' own."""
+"""The columns of every ledger, beside `term:<name>` for each term, `sums_error:<name>` for each that is summed over
+pairs by an approximate method, and the observers' own."""
 
 CLOSURE_LIMIT = 0.10
 """Beyond this |ΣQ/ΣhD̄ − 1| a deterministic run is reported as not resolved by its time step."""
@@ -105,6 +106,7 @@ class Bookkeeper:
         row |= self._energies(evaluation, state, shannon or None)
         row |= self._forces(evaluation, state, shannon or None)
         row |= self._closure(row, state, shannon or None)
+        row |= self._sums(evaluation, state)
         row["evaluations"] = self._dynamics.evaluations
         self._last, self._last_shannon = dict(row), shannon.entropy if shannon else math.nan
         self.booked = Booked()
@@ -132,6 +134,28 @@ class Bookkeeper:
         if not self._dynamics.free_energy.sampled:
             return state.evaluation
         return checked(self._dynamics.drift.at(state.t), state.mu, state.t, state.step)
+
+    def _sums(self, evaluation: FreeEnergyEvaluation, state: State) -> dict[str, float]:
+        """`sums_error:<name>` of every term whose sums over pairs are approximate now, and how each is summed."""
+        errors = {}
+        for part in evaluation.terms:
+            name, checked_sums = part.term.name, part.term.functional.audit(state.mu)
+            if checked_sums is None:
+                continue
+            self._note(f"term:{name}", f"summed by the method {checked_sums.method!r}")
+            if checked_sums.error is None:
+                continue
+            column, allowed = f"sums_error:{name}", checked_sums.allowed
+            errors[column] = checked_sums.error
+            self._note(column, f"relative, at 256 particles against all pairs; {allowed:g} is allowed")
+            if not checked_sums.error <= allowed:
+                warnings.warn(
+                    f"step {state.step}: the sums of {name} are off by {checked_sums.error:.1e}, beyond rtol = "
+                    f"{allowed:g}; use method='dense' and report the ensemble.",
+                    WgfWarning,
+                    stacklevel=4,
+                )
+        return errors
 
     def _energies(
         self, evaluation: FreeEnergyEvaluation, state: State, shannon: ShannonEstimate | None

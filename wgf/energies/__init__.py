@@ -1,6 +1,6 @@
 """Energy terms: potentials, interactions, network risks and discrepancies."""
 
-from .discrepancy import MMD
+from .discrepancy import MMD, SlicedWasserstein
 from .function import FunctionOf, from_function
 from .interaction import Interaction
 from .losses import CrossEntropy, Huber, Logistic, Loss, Squared
@@ -19,6 +19,7 @@ __all__ = [
     "NetworkRisk",
     "Potential",
     "Quadratic",
+    "SlicedWasserstein",
     "Squared",
     "TwoLayer",
     "Unit",

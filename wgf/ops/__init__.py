@@ -1,21 +1,37 @@
-"""Arrays in, arrays out: pairwise sums, moments, network pass and noise, with the same bits for any thread count."""
+"""Arrays in, arrays out: pairs, moments, networks, lines and noise, with the same bits for any thread count."""
 
 from .moments import affine, covariance, weighted_sum
 from .network import network_backward, network_forward, network_sweep
-from .noise import random
+from .noise import langevin, normal, uniform
 from .pairwise import pair_sums, stein_direction
+from .sliced import (
+    direction_blocks,
+    directions,
+    quantile_costs,
+    sorted_projections,
+    transport_maps,
+    transport_potentials,
+)
 from .threads import one_blas_thread, one_torch_thread
 
 __all__ = [
     "affine",
     "covariance",
+    "direction_blocks",
+    "directions",
+    "langevin",
     "network_backward",
     "network_forward",
     "network_sweep",
+    "normal",
     "one_blas_thread",
     "one_torch_thread",
     "pair_sums",
-    "random",
+    "quantile_costs",
+    "sorted_projections",
     "stein_direction",
+    "transport_maps",
+    "transport_potentials",
+    "uniform",
     "weighted_sum",
 ]

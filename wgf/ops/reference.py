@@ -108,16 +108,150 @@ def philox(counter: Sequence[Tensor], key: tuple[int, int]) -> tuple[Tensor, ...
     return c0, c1, c2, c3
 
 
-def random(ids: Tensor, seed: int, step: int, stream: int, dim: int, normal: bool) -> Tensor:
-    """Standard normals, or uniforms on (0, 1], as float64 (n, dim)."""
-    mask = 0xFFFFFFFF
-    ids = ids[:, None]
-    block = torch.arange((dim + 1) // 2, device=ids.device)[None, :] + 0 * ids
-    high = (stream << 24 | (step >> 32) << 12) | (ids >> 32)
-    counter = (block, (ids & mask) + 0 * block, torch.full_like(block, step & mask), high + 0 * block)
-    a, b, c, e = philox(counter, (seed & mask, seed >> 32))
+_WORD = 0xFFFFFFFF
+_SINGLE, _TAIL = 0x40, 0xC0  # added to the stream: float32 layout, and words that extend its tail
+
+
+def _words(
+    low: Tensor, high: Tensor, last: Tensor | int, key: Sequence[int], step: int, stream: int
+) -> tuple[Tensor, ...]:
+    """Philox words of the counters (low, high, step low, stream·2²⁴ | step high·2¹² | last)."""
+    tail = (stream << 24 | (step >> 32) << 12) | last + 0 * low
+    return philox((low, high, torch.full_like(low, step & _WORD), tail), (key[0], key[1]))
+
+
+def _pairs(ids: Tensor, key: Sequence[int], step: int, stream: int, dim: int) -> tuple[Tensor, Tensor]:
+    """The two float64 uniforms on (0, 1] of each lane, (n, ⌈dim/2⌉); `wgf.ops.noise` says what a lane is."""
+    j = torch.arange((dim + 1) // 2, device=ids.device)[None, :] + 0 * ids[:, None]
+    a, b, c, e = _words(j, (ids[:, None] & _WORD) + 0 * j, ids[:, None] >> 32, key, step, stream)
     first, second = ((h.double() * 2.0**32 + low.double() + 0.5) * 2.0**-64 for h, low in ((a, b), (c, e)))
-    if normal:
-        radius, angle = torch.sqrt(-2.0 * torch.log(first)), 2.0 * math.pi * second
-        first, second = radius * torch.cos(angle), radius * torch.sin(angle)
-    return torch.stack([first, second], dim=-1).reshape(len(ids), -1)[:, :dim].contiguous()
+    return first, second
+
+
+def _rows(first: Tensor, second: Tensor, dim: int) -> Tensor:
+    return torch.stack([first, second], dim=-1).reshape(len(first), -1)[:, :dim].contiguous()
+
+
+def uniform(ids: Tensor, key: Sequence[int], step: int, stream: int, dim: int) -> Tensor:
+    """Uniforms on (0, 1] (n, dim), float64."""
+    return _rows(*_pairs(ids, key, step, stream, dim), dim)
+
+
+def normal(ids: Tensor, key: Sequence[int], step: int, stream: int, dim: int, dtype: torch.dtype) -> Tensor:
+    """Standard normals (n, dim) in float64 or float32."""
+    if dtype == torch.float32:
+        return _normal_single(ids, key, step, stream, dim)
+    first, second = _pairs(ids, key, step, stream, dim)
+    radius, angle = torch.sqrt(-2.0 * torch.log(first)), 2.0 * math.pi * second
+    return _rows(radius * torch.cos(angle), radius * torch.sin(angle), dim)
+
+
+def _normal_single(ids: Tensor, key: Sequence[int], step: int, stream: int, dim: int) -> Tensor:
+    number = ids[:, None] * dim + torch.arange(dim, device=ids.device)
+    four, pair, second = number >> 2, (number & 2) > 0, (number & 1) > 0
+    counter = four & _WORD, four >> 32, 0, key, step
+    a, b, c, e = _words(*counter, stream + _SINGLE)
+    more, more_too, _, _ = _words(*counter, stream + _TAIL)
+    word, angle, more = torch.where(pair, c, a), torch.where(pair, e, b), torch.where(pair, more_too, more)
+    extended = (word.double() * 2.0**32 + more.double() + 0.5) * 2.0**-64
+    radius = torch.sqrt(-2.0 * torch.log(torch.where(word < 2**16, extended, (word.double() + 0.5) * 2.0**-32)))
+    # the low 30 bits are an angle within ± an eighth of a turn; bit 31 reflects it, bit 30 swaps the two normals
+    low = angle & 0x3FFFFFFF
+    turn = 2.0 * math.pi * (torch.where(low < 2**29, low, low - 2**30).double() + 0.125) * 2.0**-32
+    cosine = torch.where(angle < 2**31, torch.cos(turn), -torch.cos(turn))
+    swap = (angle & 2**30) > 0
+    return (radius * torch.where(swap ^ second, torch.sin(turn), cosine)).float()
+
+
+def langevin(
+    x: Tensor, gradient: Tensor, ids: Tensor, key: Sequence[int], step: int, stream: int, h: float, scale: float
+) -> Tensor:
+    """x − h·gradient + scale·ξ."""
+    return x - h * gradient + scale * normal(ids, key, step, stream, x.shape[1], x.dtype)
+
+
+# Transport along lines: a row for each direction, sorted projections (k, n) with the levels to which their weights add.
+
+
+def _project(x: Tensor, directions: Tensor) -> Tensor:
+    """θ·xᵢ (k, n), axis by axis: a product rounds otherwise at its ends, which parts particles at one place."""
+    rows = torch.zeros(directions.shape[1], len(x), dtype=torch.float64, device=x.device)
+    for axis in range(x.shape[1]):
+        rows = rows + directions[axis][:, None] * x[:, axis].double()
+    return rows
+
+
+def _sorted_rows(x: Tensor, weights: Tensor, directions: Tensor, equal: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Values, order and levels, (k, n) each; NaN where a projection or a weight is not finite."""
+    values, order = _project(x, directions).sort(dim=1, stable=True)
+    steps = torch.arange(1, len(x) + 1, dtype=torch.float64, device=x.device) / len(x)
+    levels = weights.double()[order].cumsum(1).clamp(max=1.0)
+    known = torch.isfinite(values).all(1, keepdim=True) & torch.isfinite(levels[:, -1:])
+    levels = torch.where(known & (not equal), levels, steps)
+    levels[:, -1] = 1.0
+    return torch.where(known, values, torch.nan), order, levels
+
+
+def sorted_projections(x: Tensor, weights: Tensor, directions: Tensor, equal: bool) -> tuple[Tensor, Tensor]:
+    """Sorted θ·xᵢ (k, n), and the levels of their weights, (1, n) where these are equal."""
+    values, _, levels = _sorted_rows(x, weights, directions, equal)
+    return values, levels[:1].clone() if equal else levels
+
+
+def _pieces(levels: Tensor, target_levels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The masses (k, n + m) between all levels of two ladders, and which value and which target holds each."""
+    merged = torch.cat([levels, target_levels], dim=1).sort(dim=1).values
+    masses = merged.diff(dim=1, prepend=torch.zeros_like(merged[:, :1]))
+    middle = merged - masses / 2
+    return masses, torch.searchsorted(levels, middle), torch.searchsorted(target_levels, middle)
+
+
+def quantile_costs(values: Tensor, levels: Tensor, target: Tensor, target_levels: Tensor) -> Tensor:
+    """∫₀¹ |F⁻¹ − G⁻¹|² (k,) of sorted rows."""
+    masses, i, j = _pieces(levels.expand_as(values).contiguous(), target_levels.expand_as(target).contiguous())
+    return (masses * (values.gather(1, i) - target.gather(1, j)) ** 2).sum(1)
+
+
+def _maps(values: Tensor, levels: Tensor, target: Tensor, target_levels: Tensor) -> tuple[Tensor, Tensor]:
+    """T at each sorted value, shared by those that are equal, and the mean of both sides of G⁻¹ at its level."""
+    masses, i, j = _pieces(levels, target_levels)
+    atom = torch.zeros_like(values, dtype=torch.int64)
+    atom[:, 1:] = (values[:, 1:] != values[:, :-1]).cumsum(1)
+    mass, moment = torch.zeros_like(values), torch.zeros_like(values)
+    mass.scatter_add_(1, atom.gather(1, i), masses)
+    moment.scatter_add_(1, atom.gather(1, i), masses * target.gather(1, j))
+    below, above = (torch.searchsorted(target_levels, levels, right=side) for side in (False, True))
+    below, above = target.gather(1, below), target.gather(1, above.clamp(max=target.shape[1] - 1))
+    image = torch.where(mass > 0, moment / mass, 0.0).gather(1, atom)
+    return torch.where(mass.gather(1, atom) > 0, image, above), (below + above) / 2
+
+
+def transport_maps(
+    x: Tensor, weights: Tensor, directions: Tensor, equal: bool, target: Tensor, target_levels: Tensor
+) -> tuple[Tensor, Tensor]:
+    """W₂² (k,) along each direction, and Σ_θ (θ·xᵢ − T_θ(xᵢ)) θ (n, d)."""
+    values, order, levels = _sorted_rows(x, weights, directions, equal)
+    target_levels = target_levels.expand_as(target).contiguous()
+    image, _ = _maps(values, levels, target, target_levels)
+    residual = torch.zeros_like(values).scatter(1, order, values - image)
+    return quantile_costs(values, levels, target, target_levels), (residual.T @ directions.T).to(x.dtype)
+
+
+def transport_potentials(
+    x: Tensor, weights: Tensor, directions: Tensor, equal: bool, target: Tensor, target_levels: Tensor, at: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Σ_θ φ_θ(θ·z) (p,) and its gradient (p, d), for φ_θ′(s) = s − T_θ(s) and ∫ φ_θ dμ = 0."""
+    values, _, levels = _sorted_rows(x, weights, directions, equal)
+    target_levels = target_levels.expand_as(target).contiguous()
+    image, beyond = _maps(values, levels, target, target_levels)
+    rises = values.diff(dim=1) * ((values[:, 1:] + values[:, :-1]) / 2 - beyond[:, :-1])
+    phi = torch.cat([torch.zeros_like(values[:, :1]), rises.cumsum(1)], dim=1)
+    phi = phi - (levels.diff(dim=1, prepend=torch.zeros_like(levels[:, :1])) * phi).sum(1, keepdim=True)
+    z = _project(at, directions)
+    k = torch.searchsorted(values, z, right=True) - 1
+    slope = torch.where(k < 0, target[:, :1], beyond.gather(1, k.clamp(min=0)))
+    k = k.clamp(min=0)
+    near = values.gather(1, k)
+    potential = phi.gather(1, k) + (z - near) * ((z + near) / 2 - slope)
+    derivative = z - torch.where(z == near, image.gather(1, k), torch.where(torch.isnan(near), near, slope))
+    return potential.sum(0), (derivative.T @ directions.T).to(at.dtype)

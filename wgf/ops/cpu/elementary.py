@@ -207,13 +207,18 @@ def rsqrt(x):
 
 
 @inlined
+def sin_cos_eighth(w):
+    """(sin 2πw, cos 2πw) for |w| ≤ 1/8."""
+    v = w * w
+    return w * horner(v, _SIN_32, _SIN_64), v * horner(v, _COS_32, _COS_64) + cast(1.0, w)
+
+
+@inlined
 def sin_cos_2pi(u):
     """(sin 2πu, cos 2πu): u less its nearest multiple of a quarter, the quarters by symmetry."""
     u = u - nearest(u)
     quarter = nearest(cast(4.0, u) * u)
-    w = u - cast(0.25, u) * quarter
-    v = w * w
-    s, c = w * horner(v, _SIN_32, _SIN_64), v * horner(v, _COS_32, _COS_64) + cast(1.0, u)
+    s, c = sin_cos_eighth(u - cast(0.25, u) * quarter)
     odd = abs(quarter) == cast(1.0, u)
     first, second = (c if odd else s), (s if odd else c)
     half_turn = abs(quarter) == cast(2.0, u)
