@@ -1,6 +1,7 @@
 """The GPU kernels beside plain torch and KeOps on the GPU at hand, with fractions of its floor.
 
-    python benchmarks/gpu.py            prints a table and writes benchmarks/results/gpu-<name>.json
+    wgf bench kernels --device cuda     prints a table and writes benchmarks/results/gpu-<name>.json
+    python benchmarks/gpu.py            the same without the command line
 
 Every figure is the median of interleaved repetitions by CUDA events, after warm-up calls that compile. The floor is the
 larger of the time of the operations that the formula needs (a fused multiply-add counts two, an exponential eight) and
@@ -13,6 +14,7 @@ import json
 import statistics
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +58,10 @@ def row(
 ) -> dict:
     """One line: medians, and the floor of so many operations and so many numbers moved; `products`: on tensor cores."""
     seconds = medians(bodies)
-    single, double, tensor, memory = next(
-        (p for name, p in PEAKS.items() if name in torch.cuda.get_device_name()), [None] * 4
-    )
+    peaks = next((p for name, p in PEAKS.items() if name in torch.cuda.get_device_name()), None)
     entry: dict[str, Any] = {"work": title, "ms": {name: 1e3 * s for name, s in seconds.items()}}
-    if memory is not None:
+    if peaks is not None:
+        single, double, tensor, memory = peaks
         rate = single if dtype == torch.float32 else tensor if products else double
         floor = max(operations / rate, numbers * dtype.itemsize / memory)
         entry["floor_ms"] = 1e3 * floor
@@ -103,7 +104,7 @@ def pairs(n: int, d: int, dtype: torch.dtype, precisions: tuple[str, ...] = ()) 
     if (keops := keops_gaussian(x, w, h)) is not None:
         bodies["keops"] = keops
     for precision in precisions:
-        bodies[f"triton {precision}"] = lambda precision=precision: pair_sums(*args, precision)
+        bodies[f"triton {precision}"] = partial(pair_sums, *args, precision)
     products = d > 16
     operations = (4 * d if products else 5 * d) + 12
     entry = row(f"Gaussian force n={n} d={d} {str(dtype)[6:]}", bodies, operations * n * n, 2 * n * d, dtype, products)
@@ -152,7 +153,7 @@ def network(neurons: int, samples: int, inputs: int, outputs: int, dtype: torch.
     bodies: Bodies = {"triton": passes, "torch": plain}
     if dtype == torch.float32:
         for precision in ("float64", "tf32x3", "tf32", "bfloat16"):
-            bodies[f"triton {precision}"] = lambda precision=precision: passes(precision)
+            bodies[f"triton {precision}"] = partial(passes, precision)
     operations = neurons * samples * (6.0 * inputs + 6.0 * outputs + 20)
     numbers = 2 * theta.numel() + 2 * z.numel() + 2 * r.numel()
     title = f"network N={neurons} M={samples} D={inputs} K={outputs} {str(dtype)[6:]}"
@@ -217,12 +218,8 @@ def measure() -> list[dict]:
     return [*lines, *(langevin(10_000_000, t) for t in (f32, f64))]
 
 
-def main() -> None:
-    """Measure, print and store."""
-    if not torch.cuda.is_available():
-        sys.exit(
-            "benchmarks/gpu.py: torch sees no CUDA device here; it needs one (with a CUDA build of torch and triton)."
-        )
+def run(folder: Path) -> Path:
+    """Measure, print and store: the file written."""
     import triton
 
     lines = measure()
@@ -235,10 +232,19 @@ def main() -> None:
     device = torch.cuda.get_device_name()
     versions = {key: value for key, value in store.versions().items() if key != "platform"}
     content = {"device": device, "repetitions": REPETITIONS, "triton": triton.__version__, **versions, "lines": lines}
-    path = Path(__file__).parent / "results" / f"gpu-{device.replace(' ', '-').lower()}.json"
-    path.parent.mkdir(exist_ok=True)
+    path = folder / f"gpu-{device.replace(' ', '-').lower()}.json"
+    folder.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    print(f"written: {path}")
+    return path
+
+
+def main() -> None:
+    """The same as a script: into the results beside this file."""
+    if not torch.cuda.is_available():
+        sys.exit(
+            "benchmarks/gpu.py: torch sees no CUDA device here; it needs one (with a CUDA build of torch and triton)."
+        )
+    print(f"written: {run(Path(__file__).parent / 'results')}")
 
 
 if __name__ == "__main__":

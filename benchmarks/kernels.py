@@ -32,7 +32,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "network": ("network",),
     "moments": ("moments",),
     "langevin": ("langevin",),
-    "transport": ("transport",),
+    "transport": ("sliced",),
     "startup": ("startup",),
 }
 """Families of work and the files of this folder they are in. A file has `cases(quick)`, a list of Case, or
@@ -126,10 +126,11 @@ def _on_gpu(device: str, folder: Path) -> Path:
     """The same command on a GPU, which has its own peers and floors."""
     if require_device(device).type != "cuda":
         raise ConfigError(f'--device {device}: wanted "cpu" or "cuda".')
-    if find_spec(f"{__package__}.gpu") is None:
-        raise BackendError("this version has no benchmark for GPUs.")
-    path: Path = import_module(f"{__package__}.gpu").run(folder)
-    return path
+    if find_spec("triton") is None:
+        raise BackendError("the bodies for GPUs need triton, which is not installed here.")
+    from . import gpu
+
+    return gpu.run(folder)
 
 
 def _work(quick: bool, only: str | None) -> list[tuple[str, Any, str]]:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from .. import ops
 from ..ops import reference
 from ..ops.cpu.jit import compiled
 from ..ops.threads import run_blocks
-from .case import F32, OURS, Arrays, Case, Floor, Target, Unavailable, power
+from .case import F32, OURS, Arrays, Case, Floor, Target, power
 from .machine import TRIAD
 
 H, TEMPERATURE, SEED, STEP, STREAM = 1e-2, 0.5, 7, 3, 0
@@ -31,19 +32,14 @@ def oracle(rows: slice, arrays: Arrays) -> np.ndarray:
     """The update of some particles with the plain noise of their ids, in float64."""
     x, g = arrays["x"], arrays["g"]
     ids = torch.arange(len(x))[rows]
-    noise = reference.random(ids, SEED, STEP, STREAM, x.shape[1], True).numpy()
+    noise = reference.normal(ids, [SEED, 0], STEP, STREAM, x.shape[1], torch.float32).numpy()
     return x[rows].astype(np.float64) - H * g[rows].astype(np.float64) + _SCALE * noise
 
 
 def _wgf(arrays: Arrays) -> Callable[[], Any]:
-    from wgf import ops
-
-    update = getattr(ops, "langevin", None)
-    if update is None:
-        raise Unavailable("this version has no fused Langevin update")
     x, g = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["g"])
-    ids, noise = torch.arange(len(x)), {"key": [SEED, 0], "step": STEP, "stream": STREAM}
-    return lambda: update(x, g, ids, h=H, scale=_SCALE, **noise)
+    ids = torch.arange(len(x))
+    return lambda: ops.langevin(x, g, ids, [SEED, 0], STEP, STREAM, H, _SCALE)
 
 
 @compiled

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 import wgf
-from wgf.energies.interaction import METHODS
 
-from .case import OURS, Arrays, Case, Target, Unavailable, power
+from ..summation.tune import tune
+from .case import OURS, Arrays, Case, Target, power
 from .measure import Row, judge
+from .near_linear import auto_choice
 from .pairwise import cloud, gaussian, oracle
 
 RTOL = 1e-6
 
 
 def _wgf(arrays: Arrays) -> Callable[[], Any]:
-    if set(METHODS) == {"auto", "dense"}:
-        raise Unavailable("this version has no near-linear sums")
     mu = wgf.Ensemble(arrays["x"])
     force = wgf.Interaction(gaussian(2).kernel, rtol=RTOL)
     return lambda: force.gradient(mu)
@@ -61,10 +59,9 @@ def cases(quick: bool) -> list[Case]:
 
 def rows(quick: bool) -> Iterator[Row]:
     """How well "auto" chooses by costs measured here: the worst ratio of a grid of n, d, bandwidth and tolerance."""
-    if quick or find_spec("wgf.summation") is None or find_spec("finufft") is None:
+    if quick or find_spec("finufft") is None:
         return
-    tune = import_module("wgf.summation.tune").tune
-    ratios = import_module(f"{__package__}.near_linear").auto_choice(tune({}), sizes=(1000, 10_000))
+    ratios = auto_choice(tune({}), sizes=(1000, 10_000))
     worst = max(ratios.values())
     case = Case(
         name="auto choice after `wgf tune`, the worst of a grid of n, d, h, rtol",

@@ -14,7 +14,7 @@ import wgf
 from .case import F32, F64, OURS, Arrays, Body, Case, Floor, Target, power
 from .machine import GEMM32, GEMM64
 
-_CHUNK = 512  # neurons that numpy holds at once: the fastest of 64 ... 2048 here
+_CHUNK = 256  # neurons that numpy holds at once: the fastest of 64 ... 1024 here
 _TORCH_CHUNK = 1000
 
 

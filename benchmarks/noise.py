@@ -1,4 +1,4 @@
-"""`wgf bench noise`: do 10⁹ normals of the counter-based generator look like independent normals?
+"""`wgf bench noise`: do 10⁹ normals of each layout of the counter-based generator look like independent normals?
 
 Two seeds, ten steps across the boundary of the counter's low word, particles in far places of its range. Blocks are
 streamed, so memory stays at a few of them.
@@ -22,6 +22,7 @@ import wgf
 
 from ..ops.cpu.jit import compiled
 from ..runs import store
+from .case import power
 from .kernels import machine_facts, machine_name
 from .page import table
 
@@ -30,7 +31,7 @@ STEPS = range(2**32 - 5, 2**32 + 5)
 BLOCKS, PARTICLES, DIM = 5, 1_000_000, 10
 APART = 2**41 + 12_345  # ids from block to block: both words of the particle counter take part
 ALARM = 1e-6
-"""A p-value below this is a fault; with about thirty statistics, one run in 3·10⁴ of a perfect generator shows one."""
+"""A p-value below this is a fault; with about fifty statistics, one run in 2·10⁴ of a perfect generator shows one."""
 
 REACH, PER_UNIT = 10, 1024  # the histogram covers ±10 in bins of 1/1024; outside is counted in the outermost
 
@@ -101,10 +102,10 @@ def statistics(tally: Tally) -> list[Row]:
     """(statistic, seen, expected, two-sided p-value) of each."""
     n = tally.count
     rows: list[Row] = []
-    for power, (mean, variance) in enumerate([(0, 1), (1, 2), (0, 15), (3, 96)], start=1):
-        seen, error = tally.powers[power - 1] / n, math.sqrt(variance / n)
+    for degree, (mean, variance) in enumerate([(0, 1), (1, 2), (0, 15), (3, 96)]):
+        seen, error = tally.powers[degree] / n, math.sqrt(variance / n)
         p = float(special.erfc(abs(seen - mean) / error / math.sqrt(2)))
-        rows.append((f"mean of z{('', '²', '³', '⁴')[power - 1]}", f"{seen:.7f}", f"{mean} ± {error:.1e}", p))
+        rows.append((f"mean of z{('', '²', '³', '⁴')[degree]}", f"{seen:.7f}", f"{mean} ± {error:.1e}", p))
     edges = -REACH + np.arange(1, len(tally.bins)) / PER_UNIT
     distance = float(np.abs(np.cumsum(tally.bins)[:-1] / n - special.ndtr(edges)).max())
     p = float(special.kolmogorov(math.sqrt(n) * distance))
@@ -128,14 +129,14 @@ def statistics(tally: Tally) -> list[Row]:
     return rows
 
 
-def collect(particles: int, blocks: int) -> Tally:
-    """Draw and count."""
+def collect(particles: int, dtype: str) -> Tally:
+    """Draw in one of the two layouts of the generator, float64 or float32, and count."""
     tally = Tally()
-    for block in track(range(blocks), description="normals", transient=True):
+    for block in track(range(BLOCKS), description=f"{dtype} normals", transient=True):
         ids = torch.arange(particles) + block * APART
         before: dict[int, np.ndarray] = {}
         for step in STEPS:
-            now = {seed: wgf.Noise(seed).normal(ids, step, DIM).numpy() for seed in SEEDS}
+            now = {seed: wgf.Noise(seed).normal(ids, step, DIM, dtype=dtype).numpy() for seed in SEEDS}
             for seed, z in now.items():
                 tally.add(z)
                 if seed in before:
@@ -146,35 +147,33 @@ def collect(particles: int, blocks: int) -> Tally:
 
 
 def run(folder: Path, *, quick: bool = False) -> Path:
-    """Draw 10⁹ numbers (10⁷ when `quick`), and return the page with every statistic."""
+    """Draw 10⁹ numbers in each dtype (10⁷ when `quick`), and return the page with every statistic."""
     start = time.monotonic()
-    tally = collect(PARTICLES // 100 if quick else PARTICLES, BLOCKS)
-    rows = statistics(tally)
-    took = time.monotonic() - start
+    tallies = {dtype: collect(PARTICLES // 100 if quick else PARTICLES, dtype) for dtype in ("float64", "float32")}
+    results = {dtype: statistics(tally) for dtype, tally in tallies.items()}
+    count, took = tallies["float64"].count, time.monotonic() - start
     name = f"noise-{machine_name()}-quick" if quick else f"noise-{machine_name()}"
     target = folder / (f"{name}.md" if quick else "noise.md")
     folder.mkdir(parents=True, exist_ok=True)
-    entries = [dict(zip(("statistic", "seen", "expected", "p"), row, strict=True)) for row in rows]
-    content = {
-        "date": datetime.date.today().isoformat(),
-        "numbers": tally.count,
-        "seconds": took,
-        "statistics": entries,
-    }
+    keys = ("statistic", "seen", "expected", "p")
+    entries = {dtype: [dict(zip(keys, row, strict=True)) for row in rows] for dtype, rows in results.items()}
+    content = {"date": datetime.date.today().isoformat(), "numbers": count, "seconds": took, "statistics": entries}
     store.write_json(folder / f"{name}.json", content | machine_facts())
-    faults = [row for row in rows if not row[3] >= ALARM]
-    verdict = (
-        f"**All {len(rows)} statistics are what independent normals give.**"
-        if not faults
-        else f"**{len(faults)} of {len(rows)} statistics are not what independent normals give.**"
-    )
-    cells = [(*row[:3], f"{row[3]:.2g}", "✅" if row[3] >= ALARM else "❌") for row in rows]
-    target.write_text(
-        f"# {tally.count:.0e} random normals\n\n{verdict} A p-value below {ALARM:.0e} counts as a fault. Seeds "
-        f"{SEEDS[0]} and {SEEDS[1]}, steps {STEPS[0]} to {STEPS[-1]}, {BLOCKS} blocks of particles {APART} apart, "
-        f"{DIM} components; {took:.0f} s on {store.cpu()}. Written by `wgf bench noise`.\n\n"
-        + table(("statistic", "seen", "expected", "p", ""), cells)
-        + "\n",
-        encoding="utf-8",
-    )
+    target.write_text(_page(results, count, took), encoding="utf-8")
     return target
+
+
+def _page(results: dict[str, list[Row]], count: int, took: float) -> str:
+    whole = [row for rows in results.values() for row in rows]
+    faults = sum(not row[3] >= ALARM for row in whole)
+    verdict = f"{faults} of {len(whole)} statistics are not" if faults else f"All {len(whole)} statistics are"
+    parts = [
+        f"# {power(count)} random normals in each dtype",
+        f"**{verdict} what independent normals give.** A p-value below {ALARM:.0e} counts as a fault. Seeds {SEEDS[0]} "
+        f"and {SEEDS[1]}, steps {STEPS[0]} to {STEPS[-1]}, {BLOCKS} blocks of particles {APART} apart, {DIM} "
+        f"components; {took:.0f} s on {store.cpu()}. Written by `wgf bench noise`.",
+    ]
+    for dtype, rows in results.items():
+        cells = [("✅" if row[3] >= ALARM else "❌", *row[:3], f"{row[3]:.2g}") for row in rows]
+        parts += [f"## {dtype}", table(("", "statistic", "seen", "expected", "p"), cells)]
+    return "\n\n".join(parts) + "\n"

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 from typer.testing import CliRunner
-from wgf.benchmarks import kernels, moments, network, noise, pairwise, stein, transport
+from wgf.benchmarks import kernels, moments, network, noise, pairwise, sliced, stein
 from wgf.benchmarks.case import OURS, Arrays, Case, Floor, Target, Unavailable, as_array, digest, power, relative_error
 from wgf.benchmarks.machine import FMA32, WORK
 from wgf.benchmarks.measure import Hall, judge
@@ -166,7 +166,7 @@ SMALL = {
     "riesz": (pairwise._case(pairwise.RIESZ, 2, np.float64, 60, ("numpy", "torch"), [], ""), 1e-10),
     "network": (network._case(40, 30, 5, np.float64, []), 1e-12),
     "log-det": (moments._case(100, 3, np.float64, []), 1e-12),
-    "sliced": (transport._case(200, 2, np.float64), 1e-12),
+    "sliced": (sliced._case(200, 2, np.float64), 1e-12),
     "stein": (stein._case(60, 2, 1, 1, False, False), 1e-4),
 }
 """Small sizes; the tolerances leave room for |x|² + |y|² − 2x·y, which the peers use, and for float32 in the last."""
