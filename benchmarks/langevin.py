@@ -31,7 +31,7 @@ def oracle(rows: slice, arrays: Arrays) -> np.ndarray:
     """The update of some particles with the plain noise of their ids, in float64."""
     x, g = arrays["x"], arrays["g"]
     ids = torch.arange(len(x))[rows]
-    noise = reference.random(ids, SEED, STEP, STREAM, x.shape[1], True).numpy()
+    noise = reference.normal(ids, [SEED, 0], STEP, STREAM, x.shape[1], torch.float32).double().numpy()
     return x[rows].astype(np.float64) - H * g[rows].astype(np.float64) + _SCALE * noise
 
 
