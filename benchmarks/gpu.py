@@ -173,19 +173,15 @@ def moments(n: int, d: int, dtype: torch.dtype) -> dict:
     matrix = torch.eye(d, device="cuda", dtype=torch.float64)
 
     def fused() -> Any:
-        mean, _ = gpu.moments(x, w)
-        return gpu.affine(x, mean, matrix)
-
-    def two_passes() -> Any:
-        mean = gpu.weighted_sum(w, x)
-        return gpu.covariance(x, w, mean), gpu.affine(x, mean, matrix)
+        _, centre, scatter = gpu.moments(x, w)
+        return scatter, gpu.affine(x, centre, matrix)
 
     def plain() -> Any:
         mean = w @ x
         u = x - mean
         return (u * w[:, None]).T @ u, u @ matrix.to(dtype)
 
-    bodies: Bodies = {"triton": fused, "triton in two passes": two_passes, "torch": plain}
+    bodies: Bodies = {"triton": fused, "torch": plain}
     return row(f"log-det force n={n} d={d} {str(dtype)[6:]}", bodies, 4.0 * n * d * d, 3 * n * d + n, dtype, True)
 
 
@@ -196,7 +192,7 @@ def langevin(n: int, dtype: torch.dtype) -> dict:
     x, g = (torch.randn(n, 2, device="cuda", dtype=dtype) for _ in range(2))
     ids = torch.arange(n, device="cuda")
     bodies: Bodies = {
-        "triton": lambda: update(x, g, ids, 0.1, 0.2, [1, 2], 3, 0),
+        "triton": lambda: update(x, g, ids, [1, 2], 3, 0, 0.1, 0.2),
         "torch randn": lambda: x - 0.1 * g + 0.2 * torch.randn_like(x),
         "no noise": lambda: torch.add(x, g, alpha=-0.1),
     }

@@ -80,7 +80,7 @@ def call_everything(every_form):
             network.network_forward(theta, one, z, 3, activation)
             network.network_backward(theta, z, z[:, :3], activation)
         mean = moments.weighted_sum(one, z)
-        moments.covariance(z, one, mean)
+        moments.moments(z, one)
         moments.affine(z, mean, torch.eye(20, dtype=torch.float64))
         noise.langevin(z, z, ids, [1, 2], 3, 4, 0.1, 0.2)
         noise.normal(ids, [2**32 - 1, 0], 1, 0, 5, dtype)

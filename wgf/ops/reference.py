@@ -62,10 +62,12 @@ def weighted_sum(weights: Tensor, values: Tensor) -> Tensor:
     return weights @ values
 
 
-def covariance(x: Tensor, weights: Tensor, mean: Tensor) -> Tensor:
-    """Σᵢ wᵢ (xᵢ − m)(xᵢ − m)ᵀ."""
-    u = x - mean
-    return (u * weights[:, None]).T @ u
+def moments(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mass Σw, centre c = Σwx/Σw and scatter Σ w (x − c)(x − c)ᵀ."""
+    mass = weights.sum()
+    centre = x[0] + weights @ (x - x[0]) / torch.where(mass == 0, torch.ones_like(mass), mass)
+    u = x - centre
+    return mass, centre, (u * weights[:, None]).T @ u
 
 
 def affine(x: Tensor, center: Tensor, matrix: Tensor) -> Tensor:

@@ -109,26 +109,19 @@ def _second_moments(x: Tensor, weights: Tensor, center: Tensor) -> tuple[Tensor,
     return masses, firsts, seconds
 
 
-def covariance(x: Tensor, weights: Tensor, mean: Tensor) -> Tensor:
-    """Σᵢ wᵢ (xᵢ − m)(xᵢ − m)ᵀ (d, d), float64, exactly symmetric; torch's product beyond d = 64."""
-    if x.shape[1] > _WIDE or len(x) == 0:
-        total = reference.covariance(x.double(), weights.double(), mean.double())
-    else:
-        total = _second_moments(x, weights, mean)[2].sum(0)
-    return 0.5 * (total + total.T)
+def moments(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mass Σw, centre c = Σwx/Σw (d,) and scatter Σ w (x − c)(x − c)ᵀ (d, d), float64, exactly symmetric.
 
-
-def moments(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (d,) and covariance (d, d), float64, in one pass over x (n, d) for weights (n,) that sum to 1, d ≤ 64.
-
-    Moments about the first point, shifted to the mean at the end: with u = x − x₀, C = Σ w u uᵀ − ū ūᵀ. Digits are lost
-    where the first point lies many standard deviations from the mean; `covariance` loses none.
+    The centre comes first, so that a far one costs no digits. Beyond d = 64 by torch's product.
     """
-    origin = x[0].detach().double()
-    masses, firsts, seconds = _second_moments(x, weights, origin)
-    shift, mass = firsts.sum(0), masses.sum(0)
-    second = seconds.sum(0) - torch.outer(shift, shift) * (2.0 - mass)
-    return origin * mass + shift, 0.5 * (second + second.T)
+    mass = weights.double().sum()
+    centre = weighted_sum(weights, x) / torch.where(mass == 0, torch.ones_like(mass), mass)
+    if x.shape[1] > _WIDE or len(x) == 0:
+        u = x.double() - centre
+        total = (u * weights.double()[:, None]).T @ u
+    else:
+        total = _second_moments(x, weights, centre)[2].sum(0)
+    return mass, centre, 0.5 * (total + total.T)
 
 
 def affine(x: Tensor, center: Tensor, matrix: Tensor) -> Tensor:
