@@ -12,6 +12,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import wgf
@@ -47,7 +48,7 @@ def forces(sizes: tuple[int, ...] = (10**5, 10**6), repeats: int = 5) -> dict[st
         for n in sizes:
             mu = wgf.Ensemble.gaussian(n, d)
             name = f"fourier d{d} n {n:.0e}"
-            figures[f"{name}, s"] = median(lambda mu=mu: mu.kernel_sums(kernel, None, None, "fourier", RTOL), repeats)
+            figures[f"{name}, s"] = median(partial(mu.kernel_sums, kernel, None, None, "fourier", RTOL), repeats)
             figures[f"{name}, error"] = error(mu, kernel, "fourier")
         for small, large in pairwise(sizes):
             ratio = figures[f"fourier d{d} n {large:.0e}, s"] / figures[f"fourier d{d} n {small:.0e}, s"]
@@ -63,7 +64,7 @@ def lines(sizes: tuple[int, ...] = (10**5, 10**6), repeats: int = 5) -> dict[str
         mu = wgf.Ensemble.gaussian(n, 1)
         for kernel in (kernels.Laplace(0.5), kernels.Morse(1.0, 0.5, 0.5, 2.0), kernels.Newtonian(1)):
             name = f"sorting {type(kernel).__name__} n {n:.0e}"
-            figures[f"{name}, s"] = median(lambda mu=mu, k=kernel: mu.kernel_sums(k, None, None, "sorting"), repeats)
+            figures[f"{name}, s"] = median(partial(mu.kernel_sums, kernel, None, None, "sorting"), repeats)
             figures[f"{name}, error"] = error(mu, kernel, "sorting")
     return figures
 
