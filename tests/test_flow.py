@@ -320,7 +320,8 @@ def test_scheme_contract(solver):
     permuted = wgf.solve(F, mu.select(order), solver, dt=0.1, t_end=0.5, seed=6).ensemble
     torch.testing.assert_close(permuted.x, sol.ensemble.x[order], rtol=1e-9, atol=1e-10)
     assert torch.equal(permuted.ids, order)
-    single = wgf.solve(F, mu.to(dtype=torch.float32), solver, dt=0.1, t_end=0.5, seed=6).ensemble
+    narrow, path = mu.to(dtype=torch.float32), SharedPath(6, 1)  # float32 has normals of its own: give it these
+    single = wgf.solve(F, narrow, solver, dt=0.1, t_end=0.5, seed=6, noise=path).ensemble
     assert single.dtype == torch.float32
     torch.testing.assert_close(single.x.double(), sol.ensemble.x, rtol=1e-3, atol=1e-3)
 
