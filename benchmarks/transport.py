@@ -1,20 +1,34 @@
-"""Transport: sliced W₂ and its gradient against POT and torch, sorting against numpy, multiscale Sinkhorn. Ratios count.
+"""Transport: sliced W₂ and its gradient against POT and torch, sorting against numpy, multiscale Sinkhorn.
 
-Run alone on an idle machine: `python benchmarks/transport.py`. Bodies are interleaved, once per round, and medians kept.
+Run alone on an idle machine: `python benchmarks/transport.py`. Bodies are interleaved, once per round, and medians
+kept; ratios count. Three rounds, as POT takes seconds.
 """
 
 from __future__ import annotations
 
+import statistics
+import time
 import tracemalloc
+from collections.abc import Callable
 from importlib.util import find_spec
 
 import numpy as np
 import ot
 import torch
-from baseline import medians
 
 import wgf
 from wgf.ops.cpu import sorting
+
+
+def medians(bodies: dict[str, Callable[[], object]], rounds: int = 3) -> dict[str, float]:
+    """Median seconds of each body, all of them once per round, after a round of their own."""
+    seconds: dict[str, list[float]] = {name: [] for name in bodies}
+    for _ in range(rounds + 1):
+        for name, body in bodies.items():
+            start = time.perf_counter()
+            body()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values[1:]) for name, values in seconds.items()}
 
 
 def clouds(n: int, d: int, dtype: torch.dtype) -> tuple[wgf.Ensemble, wgf.Ensemble]:
@@ -26,72 +40,51 @@ def clouds(n: int, d: int, dtype: torch.dtype) -> tuple[wgf.Ensemble, wgf.Ensemb
     )
 
 
-def torch_value_and_gradient(x: torch.Tensor, y: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
-    """½ SW₂² by torch.sort, and its gradient by autograd."""
+def torch_gradient(x: torch.Tensor, y: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+    """The gradient of ½ SW₂² by torch.sort and autograd."""
     leaf = x.clone().requires_grad_()
-    value = 0.5 * (((leaf @ frames).sort(dim=0).values - (y @ frames).sort(dim=0).values) ** 2).mean()
+    value = 0.5 * ((leaf @ frames).sort(dim=0).values - (y @ frames).sort(dim=0).values).pow(2).sum() / len(frames.T)
     value.backward()
-    return leaf.grad * len(x)
+    return leaf.grad
 
 
-def sliced(n: int = 100_000, projections: int = 100) -> dict[str, float]:
+def sliced(d: int, dtype: torch.dtype, n: int = 100_000, projections: int = 100) -> dict[str, float]:
     """Milliseconds of sliced W₂ and of its gradient, with ratios and errors."""
-    figures: dict[str, float] = {}
-    for d in (2, 10):
-        for dtype in (torch.float64, torch.float32):
-            mu, nu = clouds(n, d, dtype)
-            frames = wgf.ops.directions(d, projections, 0)
-            plain = frames.to(dtype)
-            term, fresh = wgf.SlicedWasserstein(nu, projections), wgf.SlicedWasserstein(nu, projections)
-
-            def value(fresh: wgf.SlicedWasserstein = fresh, mu: wgf.Ensemble = mu) -> float:
-                vars(fresh).pop("_slices", None)  # the target is sorted too
-                return float(fresh.value(mu))
-
-            def pot(mu: wgf.Ensemble = mu, nu: wgf.Ensemble = nu, plain: torch.Tensor = plain) -> float:
-                return ot.sliced_wasserstein_distance(mu.x.numpy(), nu.x.numpy(), projections=plain.numpy())
-
-            seconds = medians(
-                {
-                    "value": value,
-                    "value, target kept": lambda term=term, mu=mu: term.value(mu),
-                    "value and gradient, target kept": lambda term=term, mu=mu: term.evaluate(mu),
-                    "ot.sliced": pot,
-                    "torch sort and autograd": lambda mu=mu, nu=nu, plain=plain: torch_value_and_gradient(
-                        mu.x, nu.x, plain
-                    ),
-                }
-            )
-            case = f"sliced n={n:.0e} d={d} {str(dtype)[6:]}"
-            figures |= {f"{case}, {name}, ms": 1e3 * s for name, s in seconds.items()}
-            figures[f"{case}, ot.sliced / value"] = seconds["ot.sliced"] / seconds["value"]
-            kept = seconds["value and gradient, target kept"]
-            figures[f"{case}, gradient / value, target kept"] = kept / seconds["value, target kept"]
-            figures[f"{case}, torch / value and gradient"] = seconds["torch sort and autograd"] / kept
-            exact = term.gradient(mu.to(dtype="float64"))
-            wanted = torch_value_and_gradient(mu.x.double(), nu.x.double(), frames)
-            figures[f"{case}, value, relative error"] = abs(
-                2
-                * value()
-                / ot.sliced_wasserstein_distance(*(e.x.double().numpy() for e in (mu, nu)), projections=frames.numpy())
-                ** 2
-                - 1
-            )
-            figures[f"{case}, gradient, relative error"] = float((term.gradient(mu) - wanted).norm() / wanted.norm())
-            figures[f"{case}, gradient, float32 against float64"] = float(
-                (term.gradient(mu) - exact).norm() / exact.norm()
-            )
-    return figures
+    mu, nu = clouds(n, d, dtype)
+    frames = wgf.ops.directions(d, projections, 0)
+    x, y, plain = mu.x.numpy(), nu.x.numpy(), frames.to(dtype)
+    term = wgf.SlicedWasserstein(nu, projections)
+    seconds = medians(
+        {
+            "value": lambda: wgf.SlicedWasserstein(nu, projections).value(mu),
+            "value, target kept": lambda: term.value(mu),
+            "value and gradient, target kept": lambda: term.evaluate(mu),
+            "ot.sliced": lambda: ot.sliced_wasserstein_distance(x, y, projections=plain.numpy()),
+            "torch sort and autograd": lambda: torch_gradient(mu.x, nu.x, plain),
+        }
+    )
+    kept = seconds["value and gradient, target kept"]
+    gradient, wanted = term.gradient(mu), torch_gradient(mu.x.double(), nu.x.double(), frames)
+    rows = [(cloud.double() @ frames).sort(dim=0).values for cloud in (mu.x, nu.x)]
+    exact = float((rows[0] - rows[1]).pow(2).mean()) / 2
+    figures = {f"{name}, ms": 1e3 * s for name, s in seconds.items()} | {
+        "ot.sliced / value": seconds["ot.sliced"] / seconds["value"],
+        "gradient and value / value, target kept": kept / seconds["value, target kept"],
+        "torch / value and gradient": seconds["torch sort and autograd"] / kept,
+        "value, relative error": abs(float(term.value(mu)) / exact - 1),
+        "gradient, relative error": float((gradient - wanted).norm() / wanted.norm()),
+    }
+    return {f"sliced n={n:.0e} d={d} {str(dtype)[6:]}, {name}": value for name, value in figures.items()}
 
 
 def large(n: int = 1_000_000, projections: int = 100) -> dict[str, float]:
     """Seconds and peak memory (beside the particles) of a value and of a gradient at 10⁶ particles."""
     mu, nu = clouds(n, 2, torch.float64)
-    term = wgf.SlicedWasserstein(nu, projections)
+    term, few = wgf.SlicedWasserstein(nu, projections), wgf.SlicedWasserstein(nu.x[:20_000], projections)
     bodies = {
         "value": lambda: term.value(mu),
         "value and gradient": lambda: term.evaluate(mu),
-        "gradient with 2·10⁴ samples": lambda few=wgf.SlicedWasserstein(nu.x[:20_000], projections): few.evaluate(mu),
+        "gradient with 2·10⁴ samples": lambda: few.evaluate(mu),
     }
     figures = {f"sliced n={n:.0e} d=2 float64, {name}, s": s for name, s in medians(bodies).items()}
     for name, body in bodies.items():
@@ -142,8 +135,10 @@ def multiscale() -> dict[str, float]:
 
 def main() -> None:
     """Measure and print."""
-    for name, value in (sorts() | sliced() | large() | multiscale()).items():
-        print(f"{name:75} {value:10.4g}")
+    parts = [lambda d=d, dtype=dtype: sliced(d, dtype) for d in (2, 10) for dtype in (torch.float64, torch.float32)]
+    for part in (sorts, *parts, large, multiscale):
+        for name, value in part().items():
+            print(f"{name:75} {value:10.4g}", flush=True)
 
 
 if __name__ == "__main__":
