@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from wgf.ensemble import Ensemble
-from wgf.noise import NoiseSource
+from wgf.noise import Noise, NoiseSource
 from wgf.ops import linalg
 from wgf.protocol import Dynamics, State, Step
 
@@ -26,10 +26,12 @@ class Langevin:
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
         """One step; the noise is keyed by the step, so that it does not depend on how the run was cut."""
-        mu, temperature = state.mu, dynamics.noise_temperature(state.t)
-        x = mu.x - h * state.evaluation.gradient
-        if temperature > 0:
-            xi = noise.normal(mu.ids, state.step, mu.dim).to(mu.dtype)
-            x = x + math.sqrt(2.0 * temperature * h) * xi
-            return Step(mu.moved(x), dissipation=None)
-        return Step(mu.moved(x), mu.expect(linalg.row_dot(state.evaluation.gradient, state.evaluation.gradient)))
+        mu, gradient, temperature = state.mu, state.evaluation.gradient, dynamics.noise_temperature(state.t)
+        if temperature <= 0:
+            return Step(mu.moved(mu.x - h * gradient), mu.expect(linalg.row_dot(gradient, gradient)))
+        scale = math.sqrt(2.0 * temperature * h)
+        if isinstance(noise, Noise):
+            x = noise.langevin(mu.x, gradient, mu.ids, state.step, h, scale)
+        else:
+            x = mu.x - h * gradient + scale * noise.normal(mu.ids, state.step, mu.dim).to(mu.dtype)
+        return Step(mu.moved(x), dissipation=None)

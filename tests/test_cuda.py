@@ -1,15 +1,24 @@
-"""On a GPU: the same values, forces, noise and runs as on the CPU. Skipped where torch sees none."""
+"""With `pytest --device cuda`: the same values, forces, noise and runs as on the CPU. Skipped without it."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+import test_deferred as deferred
 import test_functionals as contract
 import torch
 
 import wgf
+from wgf import flow
+from wgf.errors import WgfError
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device here")
+
+@pytest.fixture(autouse=True)
+def asked(device):
+    """Asked for a GPU, a machine that has none must fail, not skip."""
+    if device != "cuda":
+        pytest.skip("runs on a GPU, with pytest --device cuda")
+    assert torch.cuda.is_available(), "--device cuda: torch sees no CUDA device here"
 
 
 def moved(risk):
@@ -52,3 +61,35 @@ def test_a_run_agrees_with_the_cpu(solver):
         ends.append((sol.ensemble.x.cpu(), sol.ledger["free_energy"]))
     torch.testing.assert_close(ends[0][0], ends[1][0], rtol=1e-8, atol=1e-9)
     np.testing.assert_allclose(ends[0][1], ends[1][1], rtol=1e-8)
+
+
+@deferred.every_problem
+def test_no_step_between_records_waits_for_the_gpu(name, monkeypatch):
+    """Torch's own detector raises inside; the first run, without it, leaves what is compiled or loaded once behind."""
+    steps = flow._Run._steps
+
+    def watched(self, stop):
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            steps(self, stop)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+    F, dim, solver = deferred.PROBLEMS[name]("cuda")
+    mu, times = deferred.start(d=dim).to("cuda"), {"dt": 0.05, "t_end": 0.6, "record_every": 4, "seed": 3}
+    once = wgf.solve(F, mu, solver, **times)
+    monkeypatch.setattr(flow._Run, "_steps", watched)
+    again = wgf.solve(F, mu, solver, **times)
+    torch.testing.assert_close(again.ensemble.x, once.ensemble.x, rtol=1e-8, atol=1e-9)
+
+
+@deferred.every_failure
+def test_a_failure_found_late_is_that_of_the_cpu(name):
+    F, mu, solver, dt, kind = deferred.FAILURES[name]()
+    failures = []
+    for device in ("cpu", "cuda"):
+        with pytest.raises(kind) as caught:
+            wgf.solve(F, mu.to(device), solver, dt=dt, t_end=60 * dt, record_every=9, seed=2)
+        assert isinstance(caught.value, WgfError)
+        failures.append((str(caught.value), caught.value.solution.state.step))
+    assert failures[0] == failures[1]

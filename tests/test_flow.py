@@ -218,6 +218,24 @@ def test_langevin_ledger_is_an_estimate_with_an_error_bar():
     assert abs(book["closure"][-1]) < 5 * book["closure_error"][-1] + 0.1
 
 
+@pytest.mark.parametrize("schedule", [lambda t: 2.0 - t, lambda t: 1.0 if t < 0.52 else 2.0], ids=["ramp", "jump"])
+def test_the_work_of_a_changing_temperature(schedule):
+    """−∫ S dT of an OU process, whose S is that of a Gaussian of variance v' = 2(T − v), at eleven records only.
+
+    S of 5000 particles is known to .9/√5000, five of which are allowed per unit of ΔT = ±1; taking S as linear
+    between records costs less than Δt² max|S''|/8 = .01.
+    """
+    mu = wgf.Ensemble.gaussian(5000, 1, cov=1.0, seed=2)
+    F = wgf.Quadratic(1.0) - schedule * wgf.Shannon()
+    book = wgf.solve(F, mu, Langevin(), dt=0.01, t_end=1.0, record_every=10, seed=3).ledger
+    h, v, want = 1e-3, 1.0, 0.0
+    for k in range(1000):
+        change = schedule((k + 1) * h) - schedule(k * h)
+        want -= 0.5 * math.log(2 * math.pi * math.e * v) * change
+        v += 2 * h * (schedule((k + 0.5) * h) - v)
+    assert book["work"].sum() == pytest.approx(want, abs=5 * 0.9 / math.sqrt(5000) + 0.01)
+
+
 def test_langevin_in_high_dimension_says_why_there_is_no_entropy():
     book = wgf.solve(wgf.Quadratic() - 0.1 * wgf.Shannon(), start(16, 40), Langevin(), dt=0.1, t_end=0.5).ledger
     assert np.isnan(book["entropy"]).all()

@@ -422,6 +422,34 @@ def test_logdet_force_identities():
     assert norm >= 9 / float(c.trace())
 
 
+@pytest.mark.parametrize("ratio", [1e-17, 1e-15, 6e-15, 8e-15, 2e-14, 1e-13, 1e-9])
+def test_a_covariance_is_singular_where_its_eigenvalues_say_so(ratio):
+    """C = diag(½, ½·ratio) exactly; rounding is 32 ε = 7.1e-15, and Cholesky, which goes through, does not decide."""
+    mu = wgf.Ensemble([[1.0, 0.0], [-1.0, 0.0], [0.0, math.sqrt(ratio)], [0.0, -math.sqrt(ratio)]])
+    if ratio < 7.1e-15:
+        with pytest.raises(ConfigError, match=r"4 particles in dimension 2 is singular \(rank 1\)"):
+            wgf.LogDet().gradient(mu)
+    else:
+        want = mu.x * torch.tensor([2.0, 2.0 / ratio], dtype=torch.float64)
+        torch.testing.assert_close(wgf.LogDet().gradient(mu), want, rtol=1e-12, atol=0.0)
+        assert float(wgf.LogDet().value(mu)) == pytest.approx(0.5 * math.log(0.25 * ratio), rel=1e-12)
+
+
+@pytest.mark.parametrize(("n", "d", "ridge"), [(40, 5, 0.0), (40, 5, 0.1), (6, 20, 1e-3), (6, 20, 10.0), (1, 3, 0.5)])
+def test_logdet_by_cholesky_and_by_eigenvectors(n, d, ridge, monkeypatch):
+    """Two algorithms, one answer: value, force and first variation, weights and two equal particles included."""
+    mu = ensemble(d, True, n=n)
+    mu = mu.select([*range(n), 0]) if n > 1 else mu
+    f = wgf.LogDet(ridge)
+    one = f.value(mu), f.gradient(mu), f.first_variation(mu)
+    monkeypatch.setattr("wgf.entropies.covariance.checks.holds", lambda condition: False)
+    two = wgf.entropies.covariance._Precision(mu, ridge)
+    assert two._inverse is None
+    torch.testing.assert_close(one[0], 0.5 * two.log_det(), rtol=1e-12, atol=1e-13)
+    torch.testing.assert_close(one[1], two.apply(None), rtol=1e-11, atol=1e-12)
+    torch.testing.assert_close(one[2], 0.5 * (two.apply(None) * (mu.x - two.mean)).sum(1), rtol=1e-11, atol=1e-12)
+
+
 # ------------------------------------------------------------------------------------------------- bad input
 
 

@@ -8,7 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-if find_spec("wgf.solvers") is None:  # a source tree, where solvers/ stands beside wgf/: `python` started in a clone
+# a source tree, where solvers/ and benchmarks/ stand beside wgf/: `python` started in a clone
+if find_spec("wgf.solvers") is None or find_spec("wgf.benchmarks") is None:
     __path__.append(str(Path(__file__).parent.parent))
 
 from . import data, diagnostics, errors, kernels, solvers

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .errors import BackendError, ConfigError, ShapeError
+from .ops import linalg
 
 ArrayLike = Any
 """A torch tensor, a numpy array or nested lists of numbers."""
@@ -70,3 +71,51 @@ def require_finite_rows(name: str, x: Tensor) -> None:
         raise ConfigError(
             f"{name}: {x.reshape(len(x), -1)[row, column].item()} at row {row}, column {column}; wanted finite numbers."
         )
+
+
+def particle_rows(x: ArrayLike, copy: bool) -> Tensor:
+    """Particles (n, d), finite, in one piece of memory."""
+    tensor = as_real("x", x)
+    if tensor.ndim != 2:
+        hint = f"; for n particles in one dimension use shape ({len(tensor)}, 1)" if tensor.ndim == 1 else ""
+        raise ShapeError(f"x: shape {tuple(tensor.shape)}; wanted (n, d){hint}.")
+    if min(tensor.shape) == 0:
+        raise ShapeError(f"x: shape {tuple(tensor.shape)}; wanted at least one particle of at least one dimension.")
+    require_finite_rows("x", tensor)
+    return tensor.clone(memory_format=torch.contiguous_format) if copy else tensor.contiguous()
+
+
+def weight_rows(weights: ArrayLike | None, n: int, copy: bool) -> Tensor:
+    """Weights (n,) ≥ 0 in float64 that sum to one; equal ones by default."""
+    if weights is None:
+        return torch.full((n,), 1.0 / n, dtype=torch.float64)
+    given = as_real("weights", weights)
+    if given.shape != (n,):
+        raise ShapeError(f"weights: shape {tuple(given.shape)}; wanted ({n},), one per particle.")
+    tolerance = 1e-9 if given.dtype == torch.float64 else 1e-5
+    tensor = given.to(torch.float64, copy=copy)
+    require_finite_rows("weights", tensor)
+    if bool((tensor < 0).any()):
+        worst = int(tensor.argmin())
+        raise ConfigError(f"weights: {tensor[worst].item():g} at particle {worst}; wanted weights ≥ 0.")
+    total = float(linalg.total(tensor))
+    if abs(total - 1.0) > tolerance:
+        raise ConfigError(f"weights sum to {total:.12g}; wanted 1 (divide them by their sum).")
+    return tensor if abs(total - 1.0) <= 1e-12 else tensor / total
+
+
+def id_rows(ids: ArrayLike | None, n: int, copy: bool) -> Tensor:
+    """Distinct ids (n,) within the range of the noise counter; 0 … n − 1 by default."""
+    if ids is None:
+        return torch.arange(n)
+    tensor = torch.as_tensor(ids)
+    if tensor.shape != (n,) or tensor.dtype != torch.int64:
+        raise ShapeError(f"ids: shape {tuple(tensor.shape)}, {tensor.dtype}; wanted ({n},) int64.")
+    if bool((tensor < 0).any()) or bool((tensor >= 2**44).any()):
+        raise ConfigError("ids: wanted integers from 0 to 2^44 - 1, the range of the noise counter.")
+    values, count = torch.unique(tensor, return_counts=True)
+    if len(values) < n:
+        raise ConfigError(
+            f"ids: {int(values[count.argmax()])} is given twice; particles with one id would share their noise."
+        )
+    return tensor.clone() if copy else tensor

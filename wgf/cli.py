@@ -1,7 +1,8 @@
-"""The command line: `wgf run`, `new`, `report` and `info`."""
+"""The command line: `wgf run`, `new`, `report`, `tune`, `bench` and `info`."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,6 +77,9 @@ def run_command(
     out: Annotated[
         Path | None, typer.Option("--out", "--output", "-o", metavar="DIR", help="Output directory, new or empty.")
     ] = None,
+    costs: Annotated[
+        Path | None, typer.Option("--costs", metavar="FILE", help="A table of `wgf tune` for the choice of methods.")
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress and no table, only where the report is.")
     ] = False,
@@ -87,7 +91,8 @@ def run_command(
         from .errors import WgfWarning
         from .runs import load_config, run
 
-        settings = load_config(config, overrides or [])
+        table = [] if costs is None else [f"costs={json.dumps(str(costs.absolute()))}"]
+        settings = load_config(config, [*(overrides or []), *table])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", WgfWarning)  # they are in the result, and shown below
             warnings.simplefilter("ignore", RuntimeWarning)  # overflow: the status says where the run diverged
@@ -122,6 +127,24 @@ def report_command(directory: Annotated[Path, typer.Argument(help="A run directo
     typer.echo(f"report: {path}")
 
 
+@app.command("tune")
+def tune_command(
+    path: Annotated[Path, typer.Argument(help="The file to write.", metavar="FILE")] = Path("costs.json"),
+) -> None:
+    """Measure how long each way to sum over pairs takes on this machine: about a minute, best with nothing beside."""
+    with _errors_as_lines():
+        from .errors import ConfigError
+        from .runs.store import versions
+        from .summation.tune import tune
+
+        text = tune(versions(), say=lambda step: typer.echo(step, err=True)).as_json()
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be written: {error.strerror or error}.") from None
+    typer.echo(f"Wrote {path}. It is used where it is asked for: wgf run --costs {path}")
+
+
 @app.command("info")
 def info_command() -> None:
     """Versions, device and threads that runs use here."""
@@ -150,6 +173,42 @@ def info_command() -> None:
         console.print(
             f"OPENBLAS_CORETYPE={forced} is set and fixes the BLAS kernels.{slow} Unset it to let BLAS choose."
         )
+
+
+bench = typer.Typer(help="Speed beside peers, and the quality of the noise.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
+_Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", metavar="DIR", help="Where the results go: benchmarks/results in a clone, else wgf-bench."
+    ),
+]
+_Quick = Annotated[bool, typer.Option("--quick", help="Small sizes, to see that it works.")]
+
+
+@bench.command("kernels")
+def bench_kernels(
+    quick: _Quick = False,
+    only: Annotated[str | None, typer.Option("--only", metavar="FAMILY", help="One family of work.")] = None,
+    out: _Out = None,
+    device: Annotated[str, typer.Option("--device", help='"cpu" or "cuda".')] = "cpu",
+) -> None:
+    """Every operation beside its peers, interleaved, with error, memory and the floor of this machine."""
+    with _errors_as_lines():
+        from .benchmarks import kernels
+
+        path = kernels.run(out or kernels.default_folder(), quick=quick, only=only, device=device)
+    typer.echo(f"results: {_short(path.absolute())}")
+
+
+@bench.command("noise")
+def bench_noise(quick: _Quick = False, out: _Out = None) -> None:
+    """Moments, distribution, tails and correlations of 10⁹ random numbers."""
+    with _errors_as_lines():
+        from .benchmarks import kernels, noise
+
+        path = noise.run(out or kernels.default_folder(), quick=quick)
+    typer.echo(f"results: {_short(path.absolute())}")
 
 
 def _owner(path: str) -> str:

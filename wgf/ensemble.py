@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from . import ops, sampling
-from .arrays import ArrayLike, as_real, require_device, require_dtype, require_finite_rows, to_tensor
+from .arrays import ArrayLike, id_rows, particle_rows, require_device, require_dtype, to_tensor, weight_rows
 from .errors import CheckpointError, ConfigError, ShapeError
 from .ops import linalg
+from .summation import Costs, Summation, default_costs, kernel_sums
 
 if TYPE_CHECKING:
     from .kernels import Kernel
@@ -37,15 +38,16 @@ class Ensemble:
     ([1.0, 0.0], 2, 2)
     """
 
-    __slots__ = ("_ids", "_weights", "_x")
+    __slots__ = ("_ids", "_positive", "_weights", "_x")
 
     def __init__(
         self, x: ArrayLike, weights: ArrayLike | None = None, *, ids: ArrayLike | None = None, copy: bool = True
     ) -> None:
-        self._x = _particles(x, copy)
+        self._x = particle_rows(x, copy)
         n = len(self._x)
-        self._weights = _weights(weights, n, copy).to(self._x.device)
-        self._ids = _ids(ids, n, copy).to(self._x.device)
+        self._weights = weight_rows(weights, n, copy).to(self._x.device)
+        self._ids = id_rows(ids, n, copy).to(self._x.device)
+        self._positive: bool | None = None
 
     # ------------------------------------------------------------------------------------------ parts
 
@@ -89,6 +91,13 @@ class Ensemble:
         """Whether all weights are the same."""
         return bool((self._weights == self._weights[0]).all())
 
+    @property
+    def positive_weights(self) -> bool:
+        """Whether no weight is zero; looked up once, for all ensembles that are `moved` from this one."""
+        if self._positive is None:
+            self._positive = bool((self._weights > 0).all())
+        return self._positive
+
     def __len__(self) -> int:
         return self.n
 
@@ -102,7 +111,7 @@ class Ensemble:
     def moved(self, x: Tensor) -> Ensemble:
         """The same weights and ids at new places: what a solver makes each step. `x` is taken as it is, unchecked."""
         new = object.__new__(Ensemble)
-        new._x, new._weights, new._ids = x, self._weights, self._ids
+        new._x, new._weights, new._ids, new._positive = x, self._weights, self._ids, self._positive
         return new
 
     def select(self, rows: ArrayLike) -> Ensemble:
@@ -125,7 +134,7 @@ class Ensemble:
         new = object.__new__(Ensemble)
         target = require_device(device) if device is not None else self.device
         new._x = self._x.to(device=target, dtype=require_dtype(dtype) if dtype is not None else self.dtype)
-        new._weights, new._ids = self._weights.to(target), self._ids.to(target)
+        new._weights, new._ids, new._positive = self._weights.to(target), self._ids.to(target), self._positive
         return new
 
     # ------------------------------------------------------------------------------------------ integrals
@@ -152,19 +161,36 @@ class Ensemble:
 
     def covariance(self) -> Tensor:
         """C = ∫ (x − m)(x − m)ᵀ dμ (d, d), float64."""
-        return self.reduce(ops.covariance(self._x, self._weights, self.mean()))
+        return self.moments()[1]
+
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """Mean and covariance, float64, in one pass over the particles."""
+        mass, centre, scatter = ops.moments(self._x, self._weights)
+        mean = self.reduce(mass * centre)
+        apart = centre - mean  # rounding where all rows are at hand; else the own rows' centre is elsewhere
+        return mean, self.reduce(scatter + mass * torch.outer(apart, apart))
 
     def convolve(self, kernel: Kernel, at: ArrayLike | None = None) -> Tensor:
         """(K * μ)(z) = ∫ K(z − y) dμ(y) at the rows of `at` (m, d), or the particles (a singular K omits i = j)."""
         return self.kernel_sums(kernel, at)[0]
 
     def kernel_sums(
-        self, kernel: Kernel, at: ArrayLike | None = None, factor: Tensor | None = None
+        self,
+        kernel: Kernel,
+        at: ArrayLike | None = None,
+        factor: Tensor | None = None,
+        method: str = "dense",
+        rtol: float = 1e-6,
+        costs: Costs | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """∫ K(z − y) f(y) dμ(y) (m,) and its gradient in z (m, d), for a factor f (n,), by default 1."""
+        """∫ K(z − y) f(y) dμ(y) (m,) and its gradient in z (m, d), for a factor f (n,), by default 1.
+
+        `method`, `rtol` and `costs` as in `Interaction`; by default all pairs are summed, or moments where K has them.
+        """
         points = self._x if at is None else self.points(at)
         weights = self._weights if factor is None else self._weights * factor
-        value, gradient = kernel.sums(points, self._x, weights, at is None)
+        how = Summation(method, rtol, costs or default_costs())
+        value, gradient = kernel_sums(kernel, points, self._x, weights, at is None, how)
         return self.reduce(value), self.reduce(gradient)
 
     def points(self, at: ArrayLike | None) -> Tensor:
@@ -246,51 +272,6 @@ def require_ensemble(name: str, value: object) -> Ensemble:
     if not isinstance(value, Ensemble):
         raise ConfigError(f"{name} is {type(value).__name__}: wanted a wgf.Ensemble (wgf.Ensemble(x) makes one).")
     return value
-
-
-def _particles(x: ArrayLike, copy: bool) -> Tensor:
-    tensor = as_real("x", x)
-    if tensor.ndim != 2:
-        hint = f"; for n particles in one dimension use shape ({len(tensor)}, 1)" if tensor.ndim == 1 else ""
-        raise ShapeError(f"x: shape {tuple(tensor.shape)}; wanted (n, d){hint}.")
-    if min(tensor.shape) == 0:
-        raise ShapeError(f"x: shape {tuple(tensor.shape)}; wanted at least one particle of at least one dimension.")
-    require_finite_rows("x", tensor)
-    return tensor.clone(memory_format=torch.contiguous_format) if copy else tensor.contiguous()
-
-
-def _weights(weights: ArrayLike | None, n: int, copy: bool) -> Tensor:
-    if weights is None:
-        return torch.full((n,), 1.0 / n, dtype=torch.float64)
-    given = as_real("weights", weights)
-    if given.shape != (n,):
-        raise ShapeError(f"weights: shape {tuple(given.shape)}; wanted ({n},), one per particle.")
-    tolerance = 1e-9 if given.dtype == torch.float64 else 1e-5
-    tensor = given.to(torch.float64, copy=copy)
-    require_finite_rows("weights", tensor)
-    if bool((tensor < 0).any()):
-        worst = int(tensor.argmin())
-        raise ConfigError(f"weights: {tensor[worst].item():g} at particle {worst}; wanted weights ≥ 0.")
-    total = float(linalg.total(tensor))
-    if abs(total - 1.0) > tolerance:
-        raise ConfigError(f"weights sum to {total:.12g}; wanted 1 (divide them by their sum).")
-    return tensor if abs(total - 1.0) <= 1e-12 else tensor / total
-
-
-def _ids(ids: ArrayLike | None, n: int, copy: bool) -> Tensor:
-    if ids is None:
-        return torch.arange(n)
-    tensor = torch.as_tensor(ids)
-    if tensor.shape != (n,) or tensor.dtype != torch.int64:
-        raise ShapeError(f"ids: shape {tuple(tensor.shape)}, {tensor.dtype}; wanted ({n},) int64.")
-    if bool((tensor < 0).any()) or bool((tensor >= 2**44).any()):
-        raise ConfigError("ids: wanted integers from 0 to 2^44 - 1, the range of the noise counter.")
-    values, count = torch.unique(tensor, return_counts=True)
-    if len(values) < n:
-        raise ConfigError(
-            f"ids: {int(values[count.argmax()])} is given twice; particles with one id would share their noise."
-        )
-    return tensor.clone() if copy else tensor
 
 
 def _distinct(ids: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from . import checks
 from .arguments import (
     Observers,
     cadence,
@@ -83,6 +84,9 @@ def solve(
     progress : show progress on a terminal, in a notebook or in a log.
     noise : another source of noise than Philox by `seed` (to share Brownian paths between step sizes).
 
+    On a GPU values are looked at when a record or frame is due; where one is bad the steps since the last are done
+    again, looking at each, so that the error and the last good state are the same as on the CPU.
+
     Raises ConfigError, ShapeError, DivergenceError, StepSizeError, ResourceError; a start where F cannot be evaluated
     raises whatever `throw` says. What the user's own functions raise comes through, with `.solution` attached.
 
@@ -141,7 +145,7 @@ class _Run:
 
     def go(self, state: State, throw: bool) -> Solution:
         outcome, error = Outcome(Status.COMPLETED), None
-        self.state = state
+        self.state, self.put_off = state, checks.put_off(state.mu.device)
         try:
             with self.progress.running(self.plan.steps, self.plan.t_end):
                 outcome = self._advance()
@@ -158,19 +162,54 @@ class _Run:
 
     def _advance(self) -> Outcome:
         row = self._observe()
-        if row is not None and self._stop(row):
-            return Outcome(Status.CONVERGED)
-        while self.state.step < self.plan.last:
+        while row is None or not self._stop(row):
+            if self.state.step >= self.plan.last:
+                return Outcome(Status.COMPLETED)
             if self.state.step - self.plan.first >= self.max_steps:
                 raise ResourceError(
                     f"step {self.state.step}, t = {self.state.t:g}: max_steps = {self.max_steps} were taken before "
                     f"t_end = {self.plan.t_end:g}; raise max_steps or dt."
                 )
-            self._step()
+            self._stretch(self._next_stop())
             row = self._observe()
-            if row is not None and self._stop(row):
-                return Outcome(Status.CONVERGED)
-        return Outcome(Status.COMPLETED)
+        return Outcome(Status.CONVERGED)
+
+    def _next_stop(self) -> int:
+        """The step at which the state is wanted next, for a record, a frame or an end."""
+        cadences = [every for every in (self.record_every, self.trajectory_every) if every]
+        due = [(self.state.step // every + 1) * every for every in cadences]
+        return min(self.plan.last, self.plan.first + self.max_steps, *due)
+
+    def _stretch(self, stop: int) -> None:
+        """The steps up to `stop`, looked at one by one or, where that would stop a device, when they are done.
+
+        A step depends on its state alone (noise is keyed by the step), so a stretch in which a check failed is done
+        again, looking at each step, and fails where and as it should. Where it does not (a check may be stricter than
+        the term) it stands, and the run goes on looking at each step.
+        """
+        if not self.put_off:
+            return self._steps(stop)
+        begun, raised = (self.state, self.books.booked, self.dynamics.evaluations), None
+        try:
+            with checks.deferred(self.state.mu.device) as noted:
+                self._steps(stop)
+        except BaseException as error:
+            raised = error
+        if not noted.held():
+            self.state, self.books.booked, self.dynamics.evaluations = begun
+            if raised is None or isinstance(raised, Exception):  # else interrupted: no time to find out what happened
+                self.put_off = False
+                return self._steps(stop)
+        if raised is not None:
+            raise raised
+        return None
+
+    def _steps(self, stop: int) -> None:
+        while True:
+            self._step()
+            if self.state.step >= stop:
+                return
+            self.progress.advance(self.state.step - self.plan.first, self.state.t, None)
 
     def _step(self) -> None:
         before = self.state

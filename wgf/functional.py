@@ -7,16 +7,20 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
 
+from . import checks
 from .arrays import ArrayLike
 from .ensemble import Ensemble, require_ensemble
 from .errors import ConfigError, DivergenceError, require_number
 from .noise import NoiseSource
 from .terms import Coefficient, Term, distinct
+
+if TYPE_CHECKING:
+    from .summation import Check
 
 Resolved = Mapping[str, tuple["Functional", "Functional"]]
 """By name, terms whose rules were settled from the initial ensemble: as the user gave them, and as settled."""
@@ -62,7 +66,7 @@ class Functional(ABC):
     def value(self, mu: Ensemble) -> Tensor:
         """𝓕[μ], a 0-d float64 tensor."""
         value = self._value(require_ensemble("mu", mu))
-        if not bool(torch.isfinite(value)):
+        if not checks.finite(value):
             raise DivergenceError(f"{self.name}: the value is {float(value)}.")
         return value
 
@@ -77,6 +81,10 @@ class Functional(ABC):
     def evaluate(self, mu: Ensemble) -> Evaluation:
         """Value and gradient at the particles in one pass; not checked for finiteness (the flow does that)."""
         return self._evaluate(mu)
+
+    def audit(self, mu: Ensemble) -> Check | None:
+        """How a term with several ways to sum over μ does it, and how far that is from the truth."""
+        return None
 
     def _checked(self, what: str, result: Tensor, at: ArrayLike | None) -> Tensor:
         bad = first_bad_row(result)
@@ -160,11 +168,10 @@ def _at(mu: Ensemble, at: ArrayLike | None) -> Tensor | None:
 
 
 def first_bad_row(result: Tensor) -> int | None:
-    """The first row of a tensor that holds NaN or infinity, else None."""
-    finite = torch.isfinite(result)
-    if bool(finite.all()):
+    """The first row of a tensor that holds NaN or infinity; None if there is none, or checks are put off."""
+    if checks.finite(result):
         return None
-    return int(torch.nonzero(~finite.reshape(len(result), -1).all(1))[0])
+    return int(torch.nonzero(~torch.isfinite(result).reshape(len(result), -1).all(1))[0])
 
 
 @dataclass(frozen=True, eq=False)

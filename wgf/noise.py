@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from . import ops
+from .arrays import require_dtype
 from .errors import require_seed
 
 STEP, MINIBATCH, INITIAL, SUBSET = range(4)
@@ -30,8 +32,8 @@ class NoiseSource(Protocol):
 class Noise:
     """Philox4x32-10 (Salmon, Moraes, Dror & Shaw, SC 2011) keyed by a 64-bit seed.
 
-    The counter is (component pair, particle id, step, stream); ids and steps may go up to 2⁴⁴. Permuting or sharding
-    particles permutes the noise with their ids.
+    Ids and steps may go up to 2⁴⁴. Permuting or sharding particles permutes the noise with their ids. `wgf.ops.noise`
+    states the two layouts, for float64 and for float32.
 
     >>> import torch
     >>> Noise(0).normal(torch.arange(3), step=5, dim=2).shape
@@ -43,13 +45,24 @@ class Noise:
     def __post_init__(self) -> None:
         object.__setattr__(self, "seed", require_seed(self.seed))
 
-    def _random(self, ids: Tensor, step: int, dim: int, stream: int, normal: bool) -> Tensor:
-        return ops.random(ids, [self.seed & 0xFFFFFFFF, self.seed >> 32], step, stream, dim, normal)
+    @property
+    def _key(self) -> list[int]:
+        return [self.seed & 0xFFFFFFFF, self.seed >> 32]
 
-    def normal(self, ids: Tensor, step: int, dim: int, stream: int = STEP) -> Tensor:
-        """Standard normals (n, dim), float64."""
-        return self._random(ids, step, dim, stream, True)
+    def normal(
+        self, ids: Tensor, step: int, dim: int, stream: int = STEP, *, dtype: torch.dtype | str = torch.float64
+    ) -> Tensor:
+        """Standard normals (n, dim), float64 or float32; ConfigError for another dtype.
+
+        float32 numbers are made of 32-bit words, at a third of the cost. They are not the float64 ones rounded, and
+        depend on `dim`.
+        """
+        return ops.normal(ids, self._key, step, stream, dim, require_dtype(dtype))
 
     def uniform(self, ids: Tensor, step: int, dim: int, stream: int = STEP) -> Tensor:
         """Uniforms on (0, 1] (n, dim), float64."""
-        return self._random(ids, step, dim, stream, False)
+        return ops.uniform(ids, self._key, step, stream, dim)
+
+    def langevin(self, x: Tensor, gradient: Tensor, ids: Tensor, step: int, h: float, scale: float) -> Tensor:
+        """x − h·gradient + scale·ξ with the normals ξ of stream STEP, in the dtype of x; one pass over memory."""
+        return ops.langevin(x, gradient, ids, self._key, step, STEP, h, scale)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..ensemble import Ensemble
 from ..errors import ConfigError, WgfWarning
@@ -25,7 +27,8 @@ COLUMNS = (
     "alignment", "entropy_production", "dissipation", "work", "released", "dissipated", "closure", "closure_total",
     "closure_error", "dissipation_error", "evaluations",
 )  # fmt: skip
-"""The columns of every ledger, beside `term:<name>` for each term and the observers' own."""
+"""The columns of every ledger, beside `term:<name>` for each term, `sums_error:<name>` for each that is summed over
+pairs by an approximate method, and the observers' own."""
 
 CLOSURE_LIMIT = 0.10
 """Beyond this |ΣQ/ΣhD̄ − 1| a deterministic run is reported as not resolved by its time step."""
@@ -34,53 +37,64 @@ RESOLVED = 2.0
 """Where entropy is estimated, a dissipation below so many times its own uncertainty is not told from 0."""
 
 
+@dataclass(frozen=True, eq=False)
+class Booked:
+    """Sums over the steps since the last record, on the device of the run.
+
+    `work` leaves out the Shannon entropy, `dissipated` is Σ h D̄; `heating` is Σ ΔT of the noise and `heating_moment`
+    Σ ΔT (t − t at the last record), t the middle of the step.
+    """
+
+    work: Tensor | float = 0.0
+    dissipated: Tensor | float = 0.0
+    heating: float = 0.0
+    heating_moment: float = 0.0
+
+
 class Bookkeeper:
     """Keeps the ledger of one run:  F_{k+1}[μ_{k+1}] − F_k[μ_k] = W_k − Q_k,  closure = ΣQ/Σ h D̄ − 1.
 
     Where the solver gives D̄ by its stages and the drift is the full gradient, W, Q and D̄ are sums over every step.
     Where noise realises an entropy, or minibatches act, F and D are evaluated (on the full batch) at records, D̄ is
-    their trapezoidal integral, and `closure` is cumulative; `closure_error` holds the scatter of F and the smoothing
-    error of D.
+    their trapezoidal integral, S is taken to be linear between records in the work −∫S dT of a temperature that
+    changes, and `closure` is cumulative; `closure_error` holds the scatter of F and the smoothing error of D.
+    `booked` is what the steps since the last record have added up to.
     """
 
     def __init__(self, dynamics: Dynamics, observers: Mapping[str, Observer]) -> None:
         self.ledger = Ledger()
         self._dynamics, self._observers = dynamics, observers
         self._estimated = bool(dynamics.shannon.terms) or dynamics.free_energy.sampled
-        self._work, self._dissipated = 0.0, torch.zeros((), dtype=torch.float64)
+        self.booked = Booked()
         self._last: dict[str, float] = {}
         self._total = {"released": 0.0, "dissipated": 0.0, "unsure": 0.0}
         self._start_error = math.nan
-        self._entropy_at_last_step: tuple[int, float] | None = None
+        self._last_shannon = math.nan
 
     # ------------------------------------------------------------------------------------- between records
 
     def add(self, before: State, after: State, h: float, step: Step) -> None:
         """Book one step: the work of everything that depends on t, and the solver's own dissipation."""
+        booked = self.booked
         for term in self._dynamics.drift.terms:
             if term.driven:
-                self._work += self._work_of(term, before, after)
-        if self._dynamics.shannon.varies:
-            self._work += self._work_of_shannon(before, after)
+                booked = replace(booked, work=booked.work + self._work_of(term, before, after))
         if step.dissipation is not None:
-            self._dissipated = self._dissipated.to(step.dissipation.device) + h * step.dissipation
+            booked = replace(booked, dissipated=booked.dissipated + h * step.dissipation)
+        if self._dynamics.shannon.varies:
+            change = self._dynamics.noise_temperature(after.t) - self._dynamics.noise_temperature(before.t)
+            moment = booked.heating_moment + change * (0.5 * (before.t + after.t) - self._last["t"])
+            booked = replace(booked, heating=booked.heating + change, heating_moment=moment)
+        self.booked = booked
 
-    def _work_of(self, term: Term, before: State, after: State) -> float:
+    def _work_of(self, term: Term, before: State, after: State) -> Tensor:
         """½[(F_{k+1} − F_k)(μ_k) + (F_{k+1} − F_k)(μ_{k+1})] of one term."""
         old, new = term.coefficient.at(before.t).number, term.coefficient.at(after.t).number
         if term.functional.varies or term.functional.sampled:
             f0, f1 = term.functional.at(before.t), term.functional.at(after.t)
-            return 0.5 * sum(new * float(f1.value(mu)) - old * float(f0.value(mu)) for mu in (before.mu, after.mu))
+            first, last = (new * f1.value(mu) - old * f0.value(mu) for mu in (before.mu, after.mu))
+            return 0.5 * (first + last)
         return 0.5 * (new - old) * (_value(before.evaluation, term.name) + _value(after.evaluation, term.name))
-
-    def _work_of_shannon(self, before: State, after: State) -> float:
-        def entropy(state: State) -> float:
-            if self._entropy_at_last_step is None or self._entropy_at_last_step[0] != state.step:
-                self._entropy_at_last_step = (state.step, estimate_shannon(state.mu, score=False).entropy)
-            return self._entropy_at_last_step[1]
-
-        change = self._dynamics.noise_temperature(after.t) - self._dynamics.noise_temperature(before.t)
-        return -0.5 * change * (entropy(before) + entropy(after)) if change else 0.0
 
     # ------------------------------------------------------------------------------------- records
 
@@ -92,8 +106,10 @@ class Bookkeeper:
         row |= self._energies(evaluation, state, shannon or None)
         row |= self._forces(evaluation, state, shannon or None)
         row |= self._closure(row, state, shannon or None)
+        row |= self._sums(evaluation, state)
         row["evaluations"] = self._dynamics.evaluations
-        self._last = dict(row)
+        self._last, self._last_shannon = dict(row), shannon.entropy if shannon else math.nan
+        self.booked = Booked()
         row |= {name: self._observed(name, observe(state.mu)) for name, observe in self._observers.items()}
         self.ledger.append(row)
         return row
@@ -118,6 +134,28 @@ class Bookkeeper:
         if not self._dynamics.free_energy.sampled:
             return state.evaluation
         return checked(self._dynamics.drift.at(state.t), state.mu, state.t, state.step)
+
+    def _sums(self, evaluation: FreeEnergyEvaluation, state: State) -> dict[str, float]:
+        """`sums_error:<name>` of every term whose sums over pairs are approximate now, and how each is summed."""
+        errors = {}
+        for part in evaluation.terms:
+            name, checked_sums = part.term.name, part.term.functional.audit(state.mu)
+            if checked_sums is None:
+                continue
+            self._note(f"term:{name}", f"summed by the method {checked_sums.method!r}")
+            if checked_sums.error is None:
+                continue
+            column, allowed = f"sums_error:{name}", checked_sums.allowed
+            errors[column] = checked_sums.error
+            self._note(column, f"relative, at 256 particles against all pairs; {allowed:g} is allowed")
+            if not checked_sums.error <= allowed:
+                warnings.warn(
+                    f"step {state.step}: the sums of {name} are off by {checked_sums.error:.1e}, beyond rtol = "
+                    f"{allowed:g}; use method='dense' and report the ensemble.",
+                    WgfWarning,
+                    stacklevel=4,
+                )
+        return errors
 
     def _energies(
         self, evaluation: FreeEnergyEvaluation, state: State, shannon: ShannonEstimate | None
@@ -174,7 +212,7 @@ class Bookkeeper:
         if not self._last:
             return blank | ({"closure_error": math.nan} if self._estimated else {})
         last = self._last
-        work, self._work = self._work, 0.0
+        work = float(self.booked.work) + self._work_of_shannon(row["t"], shannon)
         released = work - (row["free_energy"] - last["free_energy"])
         if self._estimated:
             ends = [_resolved(row), _resolved(last)]
@@ -182,8 +220,7 @@ class Bookkeeper:
             self._total["unsure"] += 0.0 if math.isnan(unsure) else unsure
             self._note("closure", "cumulative; D between records by the trapezoidal rule")
         else:
-            dissipated = float(self._dissipated)
-            self._dissipated = torch.zeros_like(self._dissipated)
+            dissipated = float(self.booked.dissipated)
         if math.isnan(released) or math.isnan(dissipated):
             self._note("closure", "intervals without an estimate of F or D are left out")
         else:
@@ -200,6 +237,14 @@ class Bookkeeper:
             total = math.nan
         uncertain = unsure / self._total["dissipated"] if total == total else math.nan
         return booked | {"closure": total, "closure_total": total, "closure_error": uncertain}
+
+    def _work_of_shannon(self, t: float, shannon: ShannonEstimate | None) -> float:
+        """−∫ S dT since the last record, for S linear in t between the two."""
+        heating, moment = self.booked.heating, self.booked.heating_moment
+        if shannon is None or heating == moment == 0.0:
+            return 0.0
+        slope = (shannon.entropy - self._last_shannon) / (t - self._last["t"])
+        return -(self._last_shannon * heating + slope * moment)
 
     def _standard_error(self, state: State, shannon: ShannonEstimate | None) -> float:
         """Of F: √(Var δE/δμ / n + T² s²), conservative because energy and entropy fluctuate against each other."""
@@ -222,8 +267,8 @@ class Bookkeeper:
             )
 
 
-def _value(evaluation: FreeEnergyEvaluation, name: str) -> float:
-    return next(float(part.value) for part in evaluation.terms if part.term.name == name)
+def _value(evaluation: FreeEnergyEvaluation, name: str) -> Tensor:
+    return next(part.value for part in evaluation.terms if part.term.name == name)
 
 
 def _ratio(released: float, dissipated: float, floor: float) -> float:

@@ -65,14 +65,14 @@ class FunctionOf(Functional):
         return self._derivatives(mu, at, second=False)[0]
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        if at is None and bool((mu.weights > 0).all()):
+        if at is None and mu.positive_weights:
             return self._evaluate(mu).gradient
         gradient = self._derivatives(mu, at, second=True)[1]
         assert gradient is not None
         return gradient
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
-        if not bool((mu.weights > 0).all()):
+        if not mu.positive_weights:
             return Evaluation(self._value(mu), self._gradient(mu, None))
         with ops.one_torch_thread(), torch.enable_grad():
             x, weights = mu.x.detach().clone().requires_grad_(), mu.weights.to(mu.dtype, copy=True)

@@ -75,7 +75,10 @@ class NetworkRisk(Functional):
     # ----------------------------------------------------------------------------------- predictions
 
     def _forward(self, mu: Ensemble, z: Tensor) -> Tensor:
-        f = mu.reduce(self.unit.forward(mu.x, mu.weights, z))
+        return self._finished(mu, self.unit.forward(mu.x, mu.weights, z))
+
+    def _finished(self, mu: Ensemble, partial: Tensor) -> Tensor:
+        f = mu.reduce(partial)
         if f.shape[1] != self._outputs:
             raise ShapeError(f"NetworkRisk: the unit has {f.shape[1]} outputs, the targets ask for {self._outputs}.")
         return f
@@ -136,9 +139,9 @@ class NetworkRisk(Functional):
         mean = torch.full((len(losses),), 1.0 / len(losses), dtype=torch.float64, device=f.device)
         return ops.weighted_sum(mean, losses[:, None])[0]
 
-    def _residual(self, f: Tensor, y: Tensor) -> Tensor:
+    def _residual(self, f: Tensor, y: Tensor, m: int) -> Tensor:
         with ops.one_torch_thread():
-            return self.loss.derivative(f, y) / len(y)
+            return self.loss.derivative(f, y) / m
 
     def _value(self, mu: Ensemble) -> Tensor:
         z, y = self._data(mu)
@@ -146,19 +149,29 @@ class NetworkRisk(Functional):
 
     def _pull_back(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor]:
         z, y = self._data(mu)
-        return self.unit.backward(mu.points(at), z, self._residual(self._forward(mu, z), y))
+        return self.unit.backward(mu.points(at), z, self._residual(self._forward(mu, z), y, len(y)))
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
         return self._pull_back(mu, at)[0]
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        return self._pull_back(mu, at)[1]
+        return self._sweep(mu)[1] if at is None else self._pull_back(mu, at)[1]
+
+    def _sweep(self, mu: Ensemble) -> tuple[Tensor, Tensor]:
+        """Predictions and gradient at the particles themselves, a run of samples at a time."""
+        z, y = self._data(mu)
+        runs: list[Tensor] = []
+
+        def residual(partial: Tensor, rows: slice) -> Tensor:
+            runs.append(self._finished(mu, partial))
+            return self._residual(runs[-1], y[rows], len(y))
+
+        gradient = self.unit.sweep(mu.x, mu.weights, z, residual)
+        return torch.cat(runs), gradient
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
-        z, y = self._data(mu)
-        f = self._forward(mu, z)
-        _, gradient = self.unit.backward(mu.x, z, self._residual(f, y))
-        return Evaluation(self._mean_loss(f, y), gradient)
+        f, gradient = self._sweep(mu)
+        return Evaluation(self._mean_loss(f, self._data(mu)[1]), gradient)
 
 
 def _inputs(name: str, inputs: ArrayLike) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import ops
+from .. import checks, ops
 from ..arrays import ArrayLike, to_tensor
 from ..ensemble import Ensemble
 from ..errors import ConfigError, DivergenceError, ShapeError, require_number
@@ -146,11 +146,13 @@ def _coefficients(name: str, value: ArrayLike, most: int) -> Tensor:
         tensor = to_tensor(value).to(torch.float64, copy=True)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(f"Quadratic: {name} = {value!r}: wanted numbers.") from error
-    if tensor.ndim > most or not bool(torch.isfinite(tensor).all()):
+    if tensor.ndim > most or not checks.finite(tensor):
         raise ConfigError(
             f"Quadratic: {name} of shape {tuple(tensor.shape)}: wanted finite numbers, at most {most} axes."
         )
-    if tensor.ndim == 2 and not (tensor.shape[0] == tensor.shape[1] and torch.allclose(tensor, tensor.T, rtol=1e-10)):
+    if tensor.ndim == 2 and not (
+        tensor.shape[0] == tensor.shape[1] and checks.holds(torch.isclose(tensor, tensor.T, rtol=1e-10).all())
+    ):
         raise ConfigError(f"Quadratic: {name} of shape {tuple(tensor.shape)}: wanted a symmetric (d, d) matrix.")
     return tensor
 
@@ -160,4 +162,4 @@ def _fit(name: str, parameter: Tensor, x: Tensor) -> Tensor:
         raise ShapeError(
             f"Quadratic: {name} has shape {tuple(parameter.shape)}, the particles have dimension {x.shape[1]}."
         )
-    return parameter.to(x)
+    return parameter.to(x, non_blocking=True)  # a few numbers, which a GPU need not stop for

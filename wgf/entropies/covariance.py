@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from .. import ops
+from .. import checks, ops
 from ..ensemble import Ensemble
 from ..errors import ConfigError, DivergenceError
 from ..functional import Evaluation
@@ -18,22 +18,33 @@ from .base import Entropy, require_ridge
 
 _SINGULAR = 16 * torch.finfo(torch.float64).eps
 """An eigenvalue below this, times the dimension and the largest one, is rounding."""
+_SUSPECT = 4 * _SINGULAR
+"""A matrix with λ_min/λ_max above this, times the dimension, is certainly regular, its Cholesky factor's rounding and
+the slack of Frobenius norms included."""
+_HALF_THE_DIGITS = torch.finfo(torch.float64).eps ** 0.5
+"""λ_min/λ_max of a Gram matrix above which a solution keeps half the digits; below, the eigenvectors keep more."""
 
 
 @dataclass(frozen=True)
 class _Precision:
-    """(C + εI)⁻¹ of an ensemble through the eigenvectors of C.
+    """(C + εI)⁻¹ of an ensemble: by Cholesky, or through the eigenvectors of C where it is singular or nearly so.
 
-    Where particles are fewer than dimensions, C = YᵀY with Y = √w (x − m) has the eigenvectors V = Yᵀu/√λ of the Gram
-    matrix YYᵀ = uλuᵀ, and (C + ε)⁻¹ = V (λ + ε)⁻¹ Vᵀ + (1 − VVᵀ)/ε; the second part vanishes on the particles.
+    Where particles are fewer than dimensions, C = YᵀY with Y = √w (x − m), and (C + ε)⁻¹Yᵀ = Yᵀ(YYᵀ + ε)⁻¹ needs the
+    Gram matrix YYᵀ only. It has the null vector √w, which adding a multiple of √w√wᵀ removes: the rows of Y are
+    across it. C has the eigenvectors V = Yᵀu/√λ where YYᵀ = uλuᵀ, and (C + ε)⁻¹ = V (λ + ε)⁻¹ Vᵀ + (1 − VVᵀ)/ε; the
+    second part vanishes on the particles.
     """
 
     mu: Ensemble
     ridge: float
 
     @cached_property
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        return self.mu.moments()
+
+    @cached_property
     def mean(self) -> Tensor:
-        return self.mu.mean()
+        return self.mu.mean() if self._gram else self._moments[0]
 
     @cached_property
     def _gram(self) -> bool:
@@ -44,10 +55,33 @@ class _Precision:
         return self.mu.weights.sqrt()[:, None] * (self.mu.x.double() - self.mean)
 
     @cached_property
+    def _covariance(self) -> Tensor:
+        """C, or the Gram matrix."""
+        return linalg.product(self._rows, self._rows.T) if self._gram else self._moments[1]
+
+    @cached_property
+    def _filled(self) -> Tensor:
+        """What is added along √w: the mean eigenvalue."""
+        return self._covariance.diagonal().mean()
+
+    @cached_property
+    def _inverse(self) -> tuple[Tensor, Tensor] | None:
+        """The inverse and log det of C + εI, or of YYᵀ + εI + fill √w√wᵀ; None where Cholesky loses too much."""
+        if self._gram and (self.ridge == 0.0 or not self.mu.positive_weights):
+            return None
+        matrix = self._covariance.clone()
+        matrix.diagonal().add_(self.ridge)
+        if self._gram:
+            root = self.mu.weights.sqrt()
+            matrix += self._filled * torch.outer(root, root)
+        inverse, log_det, condition = linalg.inverse_and_log_det(matrix)
+        least = _HALF_THE_DIGITS if self._gram else _SUSPECT * self.mu.dim
+        return (inverse, log_det) if checks.holds(condition < 1.0 / least) else None
+
+    @cached_property
     def _eigen(self) -> tuple[Tensor, Tensor]:
         """Eigenvalues of C, and its eigenvectors as columns (d, r); r = d, or the rank in the Gram form."""
-        matrix = linalg.product(self._rows, self._rows.T) if self._gram else self.mu.covariance()
-        values, vectors = linalg.symmetric_eigen(matrix)
+        values, vectors = linalg.symmetric_eigen(self._covariance)
         self._require_regular(values)
         if not self._gram:
             return values.clamp(min=0.0), vectors
@@ -67,13 +101,25 @@ class _Precision:
             )
 
     def log_det(self) -> Tensor:
+        if self._inverse is not None:
+            log_det = self._inverse[1]
+            if self._gram:
+                across = self.mu.dim - self.mu.n + 1
+                log_det = log_det - torch.log(self._filled + self.ridge) + across * math.log(self.ridge)
+            return log_det
         values, _ = self._eigen
         missing = self.mu.dim - len(values)
         return linalg.total(torch.log(values + self.ridge)) + (missing * math.log(self.ridge) if missing else 0.0)
 
     def apply(self, at: Tensor | None) -> Tensor:
         """(C + εI)⁻¹ (x − m) for the rows x of `at`, by default the particles."""
-        points, (values, vectors) = self.mu.points(at), self._eigen
+        points = self.mu.points(at)
+        if self._inverse is not None and not self._gram:
+            return ops.affine(points, self.mean, self._inverse[0])
+        if self._inverse is not None and at is None:
+            solved = ops.affine(self._inverse[0], torch.zeros_like(self._inverse[0][0]), self._rows)
+            return (solved / self.mu.weights.sqrt()[:, None]).to(points.dtype)
+        values, vectors = self._eigen
         if not self._gram:
             inverse = linalg.product(vectors / (values + self.ridge), vectors.T.contiguous())
             return ops.affine(points, self.mean, inverse)
@@ -140,7 +186,7 @@ class LogVariance(Entropy):
 
     def _regular(self, mu: Ensemble) -> Tensor:
         variances = _variances(mu) + self.ridge
-        if bool((variances <= 0).any()):
+        if not checks.holds(~(variances <= 0).any()):
             column = int(variances.argmin())
             raise ConfigError(
                 f"LogVariance: coordinate {column} has zero variance over {mu.n} particles; give a ridge, "

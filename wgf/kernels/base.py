@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from ..errors import require_number
+
+Exponential = tuple[tuple[float, float, float], float, bool]
+"""A term p(s) e^(−λs), s = a|u|, of a kernel on a line: (p₀, p₁, p₂), a, and whether λ is 1 or 0."""
 
 
 class Kernel(ABC):
@@ -18,11 +22,25 @@ class Kernel(ABC):
     """
 
     __array_ufunc__ = None  # numpy scalars on the left leave the product to us
+    by_moments: ClassVar[bool] = False
+    """Whether `sums` is O(n·d) by itself."""
+    radial: ClassVar[bool] = False
+    """Whether K(x, y) is a function of |x − y|, which `profile` gives."""
 
     @property
     def singular(self) -> bool:
         """Whether K is infinite at u = 0; then the self pair is left out of sums."""
         return False
+
+    @property
+    def kinked(self) -> bool:
+        """Whether ∇K jumps at u = 0, so that no Fourier series of it converges."""
+        return False
+
+    @property
+    def family(self) -> str:
+        """The name of the formula, by which a table of costs knows how long a pair takes."""
+        return type(self).__name__
 
     @abstractmethod
     def sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool = False) -> tuple[Tensor, Tensor]:
@@ -35,6 +53,14 @@ class Kernel(ABC):
     @abstractmethod
     def __call__(self, x: Tensor, y: Tensor | float = 0.0) -> Tensor:
         """K(x, y) row by row for x of shape (..., d)."""
+
+    def profile(self, q: Tensor) -> Tensor:
+        """K as a function of q = |u|² (float64, any shape), where the kernel is radial."""
+        raise NotImplementedError(f"{self!r} is no function of the distance")
+
+    def exponentials(self) -> tuple[Exponential, ...] | None:
+        """On a line, K as a sum of polynomials times exponentials of |u|; None where it is none."""
+        return None
 
     def __add__(self, other: Kernel) -> Kernel:
         return KernelSum((*_parts(self), *_parts(other))) if isinstance(other, Kernel) else NotImplemented
@@ -72,6 +98,33 @@ class KernelSum(Kernel):
             v, g = kernel.sums(x, y, weights, same)
             value, gradient = value + factor * v, gradient + factor * g
         return value, gradient
+
+    @property
+    def kinked(self) -> bool:
+        return any(kernel.kinked for _, kernel in self.parts)
+
+    @property
+    def by_moments(self) -> bool:  # type: ignore[override]
+        return all(kernel.by_moments for _, kernel in self.parts)
+
+    @property
+    def radial(self) -> bool:  # type: ignore[override]
+        return all(kernel.radial for _, kernel in self.parts)
+
+    def profile(self, q: Tensor) -> Tensor:
+        total = torch.zeros_like(q)
+        for factor, kernel in self.parts:
+            total = total + factor * kernel.profile(q)
+        return total
+
+    def exponentials(self) -> tuple[Exponential, ...] | None:
+        terms: list[Exponential] = []
+        for factor, kernel in self.parts:
+            own = kernel.exponentials()
+            if own is None:
+                return None
+            terms += [((factor * p[0], factor * p[1], factor * p[2]), rate, decays) for p, rate, decays in own]
+        return tuple(terms)
 
     def __call__(self, x: Tensor, y: Tensor | float = 0.0) -> Tensor:
         return torch.stack([factor * kernel(x, y) for factor, kernel in self.parts]).sum(0)

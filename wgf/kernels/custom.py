@@ -29,6 +29,7 @@ class RadialKernel(Kernel):
 
     fn: Callable[[Tensor], Tensor]
     infinite_at_zero: bool = field(default=False, kw_only=True)
+    radial = True
 
     @property
     def singular(self) -> bool:
@@ -52,6 +53,9 @@ class RadialKernel(Kernel):
                 self._form, x.double(), y.double(), weights.double(), same and self.singular
             )
         return value, gradient.to(x.dtype)
+
+    def profile(self, q: Tensor) -> Tensor:
+        return self._form(q)[0]
 
     def __call__(self, x: Tensor, y: Tensor | float = 0.0) -> Tensor:
         u = torch.as_tensor(x) - y

@@ -17,6 +17,7 @@ class QuadraticKernel(Kernel):
     """strength · |u|²/2, summed by moments in O(n·d)."""
 
     strength: float = 1.0
+    by_moments = True
 
     def __post_init__(self) -> None:
         require_number("strength", self.strength)
@@ -39,6 +40,7 @@ class Cosine(Kernel):
     """−strength · Σⱼ cos uⱼ: the Kuramoto interaction of angles (Kuramoto 1975), summed by moments in O(n·d)."""
 
     strength: float = 1.0
+    by_moments = True
 
     def __post_init__(self) -> None:
         require_number("strength", self.strength)
@@ -57,6 +59,8 @@ class Cosine(Kernel):
 @dataclass(frozen=True)
 class Linear(Kernel):
     """x·y + 1; not a function of the difference. With it the Stein flow is exact on Gaussians (Liu & Wang 2018)."""
+
+    by_moments = True
 
     def sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool = False) -> tuple[Tensor, Tensor]:
         moments = ops.weighted_sum(weights, torch.cat([torch.ones_like(y[:, :1]), y], dim=1).double())

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .. import ops
 from ..errors import ConfigError, ShapeError, require_integer, require_number
 from ..ops import forms
-from .base import Kernel
+from ..ops.cpu.radial import compiled_form
+from .base import Exponential, Kernel
 
 
 class _Radial(Kernel):
@@ -21,6 +23,7 @@ class _Radial(Kernel):
     softening: float = 0.0
     diverges = False  # infinite at q = 0
     scale = 1.0
+    radial = True
 
     def _parameters(self) -> tuple[float, ...]:
         return ()
@@ -32,6 +35,14 @@ class _Radial(Kernel):
     def singular(self) -> bool:
         return self.diverges and self.softening == 0.0
 
+    @property
+    def kinked(self) -> bool:
+        return self.softening == 0.0 and self.form in (forms.MATERN12, forms.MORSE, forms.DISTANCE)
+
+    @property
+    def family(self) -> str:
+        return type(compiled_form(self.form, self._parameters(), np.dtype(np.float64))[0]).__name__
+
     def sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool = False) -> tuple[Tensor, Tensor]:
         self._check_dim(x.shape[1])
         leave_out = same and self.singular
@@ -41,7 +52,10 @@ class _Radial(Kernel):
     def __call__(self, x: Tensor, y: Tensor | float = 0.0) -> Tensor:
         u = torch.as_tensor(x) - y
         self._check_dim(u.shape[-1])
-        return self.scale * forms.evaluate(self.form, self._parameters(), (u * u).sum(-1) + self.softening**2)[0]
+        return self.profile((u * u).sum(-1))
+
+    def profile(self, q: Tensor) -> Tensor:
+        return self.scale * forms.evaluate(self.form, self._parameters(), q + self.softening**2)[0]
 
 
 @dataclass(frozen=True)
@@ -76,6 +90,10 @@ class Matern(_Radial):
 
     def _parameters(self) -> tuple[float, ...]:
         return (float(self.h),)
+
+    def exponentials(self) -> tuple[Exponential, ...]:
+        polynomial = {0.5: (1.0, 0.0, 0.0), 1.5: (1.0, 1.0, 0.0), 2.5: (1.0, 1.0, 1.0 / 3.0)}[self.nu]
+        return ((polynomial, math.sqrt(2.0 * self.nu) / self.h, True),)
 
 
 def Laplace(h: float) -> Matern:
@@ -117,6 +135,9 @@ class Morse(_Radial):
 
     def _parameters(self) -> tuple[float, ...]:
         return float(self.Cr), float(self.lr), float(self.Ca), float(self.la)
+
+    def exponentials(self) -> tuple[Exponential, ...]:
+        return ((self.Cr, 0.0, 0.0), 1.0 / self.lr, True), ((-self.Ca, 0.0, 0.0), 1.0 / self.la, True)
 
 
 @dataclass(frozen=True)
@@ -179,6 +200,9 @@ class Newtonian(_Radial):
 
     def _parameters(self) -> tuple[float, ...]:
         return (self.d - 2.0,) if self.d >= 3 else ()
+
+    def exponentials(self) -> tuple[Exponential, ...] | None:
+        return (((0.0, self.scale, 0.0), 1.0, False),) if self.d == 1 and self.softening == 0.0 else None
 
     def _check_dim(self, dim: int) -> None:
         if dim != self.d:

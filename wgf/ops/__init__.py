@@ -1,9 +1,9 @@
 """Arrays in, arrays out: pairs, moments, networks, lines and noise, with the same bits for any thread count."""
 
-from .moments import affine, covariance, weighted_sum
-from .network import network_backward, network_forward
-from .noise import random
-from .pairwise import pair_sums
+from .moments import affine, moments, weighted_sum
+from .network import network_backward, network_forward, network_sweep
+from .noise import langevin, normal, uniform
+from .pairwise import pair_sums, stein_direction
 from .sliced import (
     direction_blocks,
     directions,
@@ -16,18 +16,22 @@ from .threads import one_blas_thread, one_torch_thread
 
 __all__ = [
     "affine",
-    "covariance",
     "direction_blocks",
     "directions",
+    "langevin",
+    "moments",
     "network_backward",
     "network_forward",
+    "network_sweep",
+    "normal",
     "one_blas_thread",
     "one_torch_thread",
     "pair_sums",
     "quantile_costs",
-    "random",
     "sorted_projections",
+    "stein_direction",
     "transport_maps",
     "transport_potentials",
+    "uniform",
     "weighted_sum",
 ]

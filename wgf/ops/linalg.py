@@ -21,6 +21,22 @@ def symmetric_eigen(matrix: Tensor) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(pair.eigenvalues), torch.from_numpy(np.ascontiguousarray(pair.eigenvectors))
 
 
+def inverse_and_log_det(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """A⁻¹, log det A and ‖A‖‖A⁻¹‖ ≥ λ_max/λ_min (Frobenius norms) of a symmetric positive definite A, by Cholesky.
+
+    The last is infinite, or NaN, where A has no factor, and the others mean nothing then. Nothing is looked at, so that
+    a GPU does not stop; `cholesky_inverse` and `eigh` would look at their own success.
+    """
+    with one_torch_thread():
+        factor, info = torch.linalg.cholesky_ex(matrix)
+        one = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
+        half = torch.linalg.solve_triangular(factor, one, upper=False)
+        inverse = half.T @ half
+        condition = torch.linalg.matrix_norm(matrix) * torch.linalg.matrix_norm(inverse)
+        log_det = 2.0 * factor.diagonal().log().sum()
+    return inverse, log_det, condition.masked_fill(info != 0, torch.inf)
+
+
 def row_dot(a: Tensor, b: Tensor) -> Tensor:
     """Σ_c a[i, c] b[i, c] (n,), float64. Torch splits a sum among threads only where there is one row."""
     terms = a.double() * b.double()

@@ -9,19 +9,20 @@ from torch import Tensor
 
 from . import reference
 from .cpu import moments as cpu
-from .registry import array, custom_op, double, like, register
+from .registry import array, custom_op, double, native, register
 
 
 @custom_op("wgf::weighted_sum", mutates_args=(), device_types="cpu")
 def weighted_sum(weights: Tensor, values: Tensor) -> Tensor:
     """Σᵢ wᵢ vᵢ for weights (n,), values (n, k) → (k,), float64."""
-    return torch.from_numpy(cpu.weighted_sum(array(weights), array(values)))
+    return torch.from_numpy(cpu.weighted_sum(array(weights), native(values)))
 
 
 register(
     weighted_sum,
     lambda weights, values: reference.weighted_sum(*double(weights, values)),
     lambda weights, values: values.new_empty(values.shape[1], dtype=torch.float64),
+    triton="moments",
 )
 
 
@@ -33,43 +34,58 @@ def _sum_backward(ctx: Any, bar: Tensor) -> Any:
 weighted_sum.register_autograd(_sum_backward, setup_context=lambda ctx, inputs, output: ctx.save_for_backward(*inputs))
 
 
-@custom_op("wgf::covariance", mutates_args=(), device_types="cpu")
-def covariance(x: Tensor, weights: Tensor, mean: Tensor) -> Tensor:
-    """Σᵢ wᵢ (xᵢ − m)(xᵢ − m)ᵀ (d, d), float64; `mean` must be the weighted mean of x."""
-    return torch.from_numpy(cpu.covariance(array(x), array(weights), array(mean)))
+@custom_op("wgf::moments", mutates_args=(), device_types="cpu")
+def moments(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mass Σw (), centre c = Σwx/Σw (d,), scatter Σ w (x − c)(x − c)ᵀ (d, d) of weights w ≥ 0, float64.
+
+    The parts of an ensemble join exactly: with m the centre of the whole, its scatter is the sum over the parts of
+    scatter + mass (c − m)(c − m)ᵀ (Chan, Golub & LeVeque 1979).
+    """
+    mass, centre, scatter = cpu.moments(native(x), array(weights))
+    return torch.tensor(mass, dtype=torch.float64), torch.from_numpy(centre), torch.from_numpy(scatter)
 
 
-register(
-    covariance,
-    lambda x, weights, mean: reference.covariance(*double(x, weights, mean)),
-    lambda x, weights, mean: x.new_empty(x.shape[1], x.shape[1], dtype=torch.float64),
-)
+def _moments_elsewhere(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return reference.moments(*double(x, weights))
 
 
-def _covariance_backward(ctx: Any, bar: Tensor) -> Any:
-    """Σ w (x − m) = 0, so the mean contributes nothing."""
-    x, weights, mean = ctx.saved_tensors
-    moved = affine(x.double(), mean.double(), bar + bar.T)
-    x_bar = weights[:, None] * moved
-    weights_bar = 0.5 * (moved * (x - mean)).sum(1)
-    return x_bar.to(x.dtype), weights_bar.to(weights.dtype), None
+def _moments_like(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    d = x.shape[1]
+    mass, centre, scatter = (x.new_empty(shape, dtype=torch.float64) for shape in ((), (d,), (d, d)))
+    return mass, centre, scatter
 
 
-covariance.register_autograd(
-    _covariance_backward, setup_context=lambda ctx, inputs, output: ctx.save_for_backward(*inputs)
-)
+register(moments, _moments_elsewhere, _moments_like, triton="moments")
+
+
+def _moments_context(ctx: Any, inputs: Any, output: Any) -> None:
+    ctx.save_for_backward(*inputs, *output[:2])
+
+
+def _moments_backward(ctx: Any, mass_bar: Tensor, centre_bar: Tensor, bar: Tensor) -> Any:
+    """Σ w (x − c) = 0, so that the scatter does not feel the centre move."""
+    x, weights, mass, centre = ctx.saved_tensors
+    u, per_mass = x.double() - centre, centre_bar / mass
+    moved = affine(x.double(), centre, bar + bar.T)
+    x_bar = weights[:, None] * (moved + per_mass)
+    weights_bar = mass_bar + u @ per_mass + 0.5 * (moved * u).sum(1)
+    return x_bar.to(x.dtype), weights_bar.to(weights.dtype)
+
+
+moments.register_autograd(_moments_backward, setup_context=_moments_context)
 
 
 @custom_op("wgf::affine", mutates_args=(), device_types="cpu")
 def affine(x: Tensor, center: Tensor, matrix: Tensor) -> Tensor:
     """(x − c) A for x (n, d), A (d, e): a product whose bits do not depend on threads."""
-    return like(cpu.affine(array(x), array(center), array(matrix)), x)
+    return torch.from_numpy(cpu.affine(native(x), array(center), array(matrix)))
 
 
 register(
     affine,
     lambda x, center, matrix: reference.affine(*double(x, center, matrix)).to(x.dtype),
     lambda x, center, matrix: x.new_empty(len(x), matrix.shape[1]),
+    triton="moments",
 )
 
 

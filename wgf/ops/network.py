@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,10 +14,16 @@ from .cpu import network as cpu
 from .registry import array, custom_op, like, register
 
 
+def _dtype(theta: Tensor) -> Any:
+    """The dtype of the arithmetic: float32 for float32 particles."""
+    return np.float32 if theta.dtype == torch.float32 else np.float64
+
+
 @custom_op("wgf::network_backward", mutates_args=(), device_types="cpu")
 def network_backward(theta: Tensor, z: Tensor, residual: Tensor, activation: int) -> tuple[Tensor, Tensor]:
     """vᵢ = Σₘ rₘ·φ(zₘ; θᵢ) (n,) and ∇_θ vᵢ (n, d), for φ = a σ(w·z + b) and residuals r (M, K)."""
-    value, gradient = cpu.backward(array(theta), array(z), array(residual), activation)
+    rows = array(theta, _dtype(theta))
+    value, gradient = cpu.backward(rows, array(z, rows.dtype), array(residual), activation)
     return like(value, theta), like(gradient, theta)
 
 
@@ -28,19 +36,22 @@ register(
     network_backward,
     _network_backward_elsewhere,
     lambda theta, z, residual, activation: (theta.new_empty(len(theta)), torch.empty_like(theta)),
+    triton="network",
 )
 
 
 @custom_op("wgf::network_forward", mutates_args=(), device_types="cpu")
 def network_forward(theta: Tensor, weights: Tensor, z: Tensor, outputs: int, activation: int) -> Tensor:
     """f (M, K) float64: fₘ = Σᵢ weightsᵢ aᵢ σ(wᵢ·zₘ + bᵢ) for packed θ = (a, w, b) (n, K + D + 1)."""
-    return torch.from_numpy(cpu.forward(array(theta), array(weights), array(z), outputs, activation))
+    rows = array(theta, _dtype(theta))
+    return torch.from_numpy(cpu.forward(rows, array(weights), array(z, rows.dtype), outputs, activation))
 
 
 register(
     network_forward,
     lambda theta, weights, z, *rest: reference.network_forward(theta.double(), weights.double(), z.double(), *rest),
     lambda theta, weights, z, outputs, activation: z.new_empty(len(z), outputs, dtype=torch.float64),
+    triton="network",
 )
 
 
@@ -58,3 +69,27 @@ def _forward_backward(ctx: Any, bar: Tensor) -> Any:
 
 
 network_forward.register_autograd(_forward_backward, setup_context=_forward_context)
+
+
+def network_sweep(
+    theta: Tensor,
+    weights: Tensor,
+    z: Tensor,
+    outputs: int,
+    activation: int,
+    residual: Callable[[Tensor, slice], Tensor],
+) -> Tensor:
+    """∇_θ Σₘ rₘ·φ(zₘ; θᵢ) (n, d) of the residuals r[rows] = residual(f[rows], rows), with f as of `network_forward`.
+
+    `residual` is called for consecutive runs of samples, each sample once. On the CPU a run is as long as its
+    activations stay in cache until the gradient needs them; elsewhere there is one run.
+    """
+    if theta.device.type == "cpu":
+        rows = array(theta, _dtype(theta))
+        gradient = cpu.sweep(
+            rows, array(weights), array(z, rows.dtype), outputs, activation,
+            lambda f, run: array(residual(torch.from_numpy(f), run)),
+        )  # fmt: skip
+        return like(gradient, theta)
+    r = residual(network_forward(theta, weights, z, outputs, activation), slice(0, len(z)))
+    return network_backward(theta, z, r, activation)[1]

@@ -11,7 +11,11 @@ from torch import Tensor
 
 from . import reference
 from .cpu import pairwise as cpu
-from .registry import array, custom_op, like, register
+from .cpu import products, stein
+from .registry import array, custom_op, like, native, register
+
+DIRECT_UP_TO = 16
+"""Dimension up to which differences of coordinates beat matrix products (measured by `benchmarks`)."""
 
 
 @custom_op("wgf::pair_sums", mutates_args=(), device_types="cpu")
@@ -25,9 +29,18 @@ def pair_sums(
     exclude_self: bool,
 ) -> tuple[Tensor, Tensor]:
     """Σⱼ wⱼ K(xᵢ − yⱼ) (m,) and Σⱼ wⱼ ∇K(xᵢ − yⱼ) (m, d) for x (m, d), y (n, d), weights (n,)."""
-    p = np.asarray([*parameters, 0.0], dtype=np.float64)
-    value, gradient = cpu.pair_sums(array(x), array(y), array(weights), form, p, softening, exclude_self)
+    rows, columns = _points(x, y)
+    body = products.pair_sums if x.shape[1] > DIRECT_UP_TO else cpu.pair_sums
+    value, gradient = body(rows, columns, array(weights), form, parameters, softening, exclude_self)
     return torch.from_numpy(value), like(gradient, x)
+
+
+def _points(x: Tensor, y: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Both in the dtype that holds them, float32 or float64; one array where they are the same memory."""
+    dtype = torch.promote_types(x.dtype, y.dtype)
+    rows = native(x.to(dtype))
+    same = x.data_ptr() == y.data_ptr() and x.shape == y.shape and x.stride() == y.stride() and x.dtype == y.dtype
+    return rows, rows if same else native(y.to(dtype))
 
 
 def _pair_sums_elsewhere(x, y, weights, *rest):
@@ -39,6 +52,7 @@ register(
     pair_sums,
     _pair_sums_elsewhere,
     lambda x, y, weights, *_: (x.new_empty(len(x), dtype=torch.float64), torch.empty_like(x)),
+    triton="pairwise",
 )
 
 
@@ -65,3 +79,31 @@ def _pair_backward(ctx: Any, value_bar: Tensor | None, gradient_bar: Tensor | No
 
 
 pair_sums.register_autograd(_pair_backward, setup_context=_pair_context)
+
+
+@custom_op("wgf::stein_direction", mutates_args=(), device_types="cpu")
+def stein_direction(
+    x: Tensor,
+    y: Tensor,
+    weights: Tensor,
+    scores: Tensor,
+    form: int,
+    parameters: Sequence[float],
+    softening: float,
+) -> Tensor:
+    """Σⱼ wⱼ [K(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)] (m, d) for x (m, d), y (n, d), weights (n,), scores s (n, d).
+
+    With scores s = ∇ log π it is the direction of Stein variational gradient descent (Liu & Wang 2016): the second
+    part is Σⱼ wⱼ ∇_{yⱼ} K, which keeps the particles apart.
+    """
+    rows, columns = _points(x, y)
+    body = products.stein_direction if x.shape[1] > DIRECT_UP_TO else stein.stein_direction
+    payload = scores.detach().numpy().astype(columns.dtype, copy=False)
+    return like(body(rows, columns, array(weights), payload, form, parameters, softening), x)
+
+
+def _stein_elsewhere(x, y, weights, scores, *rest):
+    return reference.stein_direction(x.double(), y.double(), weights.double(), scores.double(), *rest).to(x.dtype)
+
+
+register(stein_direction, _stein_elsewhere, lambda x, *_: torch.empty_like(x), triton="stein")

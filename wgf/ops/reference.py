@@ -32,7 +32,7 @@ def radial_sums(form: Form, x: Tensor, y: Tensor, weights: Tensor, exclude_self:
         k, g = form((u * u).sum(-1))
         if exclude_self:
             own = torch.arange(rows.start, rows.stop, device=x.device)[:, None] == torch.arange(len(y), device=x.device)
-            k, g = torch.where(own, 0.0, k), torch.where(own, 0.0, g)
+            k, g = k.masked_fill(own, 0.0), g.masked_fill(own, 0.0)  # where(own, 0.0, k) would stop a GPU
         values.append((k * weights).sum(1))
         gradients.append(((g * weights)[..., None] * u).sum(1))
     return torch.cat(values), torch.cat(gradients)
@@ -45,15 +45,29 @@ def pair_sums(
     return radial_sums(lambda q: forms.evaluate(form, p, q + softening**2), x, y, weights, exclude_self)
 
 
+def stein_direction(
+    x: Tensor, y: Tensor, weights: Tensor, scores: Tensor, form: int, p: Sequence[float], softening: float
+) -> Tensor:
+    """Σⱼ wⱼ [K(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)]."""
+    directions = []
+    for rows in row_blocks(len(x), len(y) * x.shape[1]):
+        u = x[rows, None, :] - y[None, :, :]
+        k, g = forms.evaluate(form, p, (u * u).sum(-1) + softening**2)
+        directions.append((k * weights) @ scores - ((g * weights)[..., None] * u).sum(1))
+    return torch.cat(directions)
+
+
 def weighted_sum(weights: Tensor, values: Tensor) -> Tensor:
     """Σᵢ wᵢ vᵢ for values (n, k) → (k,)."""
     return weights @ values
 
 
-def covariance(x: Tensor, weights: Tensor, mean: Tensor) -> Tensor:
-    """Σᵢ wᵢ (xᵢ − m)(xᵢ − m)ᵀ."""
-    u = x - mean
-    return (u * weights[:, None]).T @ u
+def moments(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mass Σw, centre c = Σwx/Σw and scatter Σ w (x − c)(x − c)ᵀ."""
+    mass = weights.sum()
+    centre = x[0] + weights @ (x - x[0]) / torch.where(mass == 0, torch.ones_like(mass), mass)
+    u = x - centre
+    return mass, centre, (u * weights[:, None]).T @ u
 
 
 def affine(x: Tensor, center: Tensor, matrix: Tensor) -> Tensor:
@@ -96,19 +110,66 @@ def philox(counter: Sequence[Tensor], key: tuple[int, int]) -> tuple[Tensor, ...
     return c0, c1, c2, c3
 
 
-def random(ids: Tensor, seed: int, step: int, stream: int, dim: int, normal: bool) -> Tensor:
-    """Standard normals, or uniforms on (0, 1], as float64 (n, dim)."""
-    mask = 0xFFFFFFFF
-    ids = ids[:, None]
-    block = torch.arange((dim + 1) // 2, device=ids.device)[None, :] + 0 * ids
-    high = (stream << 24 | (step >> 32) << 12) | (ids >> 32)
-    counter = (block, (ids & mask) + 0 * block, torch.full_like(block, step & mask), high + 0 * block)
-    a, b, c, e = philox(counter, (seed & mask, seed >> 32))
+_WORD = 0xFFFFFFFF
+_SINGLE, _TAIL = 0x40, 0xC0  # added to the stream: float32 layout, and words that extend its tail
+
+
+def _words(
+    low: Tensor, high: Tensor, last: Tensor | int, key: Sequence[int], step: int, stream: int
+) -> tuple[Tensor, ...]:
+    """Philox words of the counters (low, high, step low, stream·2²⁴ | step high·2¹² | last)."""
+    tail = (stream << 24 | (step >> 32) << 12) | last + 0 * low
+    return philox((low, high, torch.full_like(low, step & _WORD), tail), (key[0], key[1]))
+
+
+def _pairs(ids: Tensor, key: Sequence[int], step: int, stream: int, dim: int) -> tuple[Tensor, Tensor]:
+    """The two float64 uniforms on (0, 1] of each lane, (n, ⌈dim/2⌉); `wgf.ops.noise` says what a lane is."""
+    j = torch.arange((dim + 1) // 2, device=ids.device)[None, :] + 0 * ids[:, None]
+    a, b, c, e = _words(j, (ids[:, None] & _WORD) + 0 * j, ids[:, None] >> 32, key, step, stream)
     first, second = ((h.double() * 2.0**32 + low.double() + 0.5) * 2.0**-64 for h, low in ((a, b), (c, e)))
-    if normal:
-        radius, angle = torch.sqrt(-2.0 * torch.log(first)), 2.0 * math.pi * second
-        first, second = radius * torch.cos(angle), radius * torch.sin(angle)
-    return torch.stack([first, second], dim=-1).reshape(len(ids), -1)[:, :dim].contiguous()
+    return first, second
+
+
+def _rows(first: Tensor, second: Tensor, dim: int) -> Tensor:
+    return torch.stack([first, second], dim=-1).reshape(len(first), -1)[:, :dim].contiguous()
+
+
+def uniform(ids: Tensor, key: Sequence[int], step: int, stream: int, dim: int) -> Tensor:
+    """Uniforms on (0, 1] (n, dim), float64."""
+    return _rows(*_pairs(ids, key, step, stream, dim), dim)
+
+
+def normal(ids: Tensor, key: Sequence[int], step: int, stream: int, dim: int, dtype: torch.dtype) -> Tensor:
+    """Standard normals (n, dim) in float64 or float32."""
+    if dtype == torch.float32:
+        return _normal_single(ids, key, step, stream, dim)
+    first, second = _pairs(ids, key, step, stream, dim)
+    radius, angle = torch.sqrt(-2.0 * torch.log(first)), 2.0 * math.pi * second
+    return _rows(radius * torch.cos(angle), radius * torch.sin(angle), dim)
+
+
+def _normal_single(ids: Tensor, key: Sequence[int], step: int, stream: int, dim: int) -> Tensor:
+    number = ids[:, None] * dim + torch.arange(dim, device=ids.device)
+    four, pair, second = number >> 2, (number & 2) > 0, (number & 1) > 0
+    counter = four & _WORD, four >> 32, 0, key, step
+    a, b, c, e = _words(*counter, stream + _SINGLE)
+    more, more_too, _, _ = _words(*counter, stream + _TAIL)
+    word, angle, more = torch.where(pair, c, a), torch.where(pair, e, b), torch.where(pair, more_too, more)
+    extended = (word.double() * 2.0**32 + more.double() + 0.5) * 2.0**-64
+    radius = torch.sqrt(-2.0 * torch.log(torch.where(word < 2**16, extended, (word.double() + 0.5) * 2.0**-32)))
+    # the low 30 bits are an angle within ± an eighth of a turn; bit 31 reflects it, bit 30 swaps the two normals
+    low = angle & 0x3FFFFFFF
+    turn = 2.0 * math.pi * (torch.where(low < 2**29, low, low - 2**30).double() + 0.125) * 2.0**-32
+    cosine = torch.where(angle < 2**31, torch.cos(turn), -torch.cos(turn))
+    swap = (angle & 2**30) > 0
+    return (radius * torch.where(swap ^ second, torch.sin(turn), cosine)).float()
+
+
+def langevin(
+    x: Tensor, gradient: Tensor, ids: Tensor, key: Sequence[int], step: int, stream: int, h: float, scale: float
+) -> Tensor:
+    """x − h·gradient + scale·ξ."""
+    return x - h * gradient + scale * normal(ids, key, step, stream, x.shape[1], x.dtype)
 
 
 # Transport along lines: a row for each direction, sorted projections (k, n) with the levels to which their weights add.

@@ -17,6 +17,7 @@ from ..errors import BackendError, ConfigError, ShapeError, closest
 from ..functional import Functional
 from ..ops.activations import NAMES as ACTIVATIONS
 from ..protocol import Solver as Scheme
+from ..summation import load_costs
 from . import toml
 from .complaints import complaints
 from .terms import AnyEnergy, AnyEntropy, Column, Section
@@ -107,6 +108,7 @@ class Config(Section):
     seed: Seed = 0
     dtype: Annotated[str, _one_of("float64", "float32")] = "float64"
     device: str = "cpu"
+    costs: Annotated[str, Field(min_length=1)] | None = None
     data: Data
     network: Network = Network()
     energy: Annotated[tuple[AnyEnergy, ...], Field(strict=False)] = ()
@@ -117,10 +119,11 @@ class Config(Section):
     def terms(self) -> list[Functional]:
         """The terms beside the risk, each with its coefficient."""
         built = []
+        costs = None if self.costs is None else load_costs(self.costs)
         for section in ("energy", "entropy"):
             for index, term in enumerate(getattr(self, section)):
                 try:
-                    built.append(term.build())
+                    built.append(term.build(costs))
                 except (ConfigError, ShapeError) as error:
                     raise type(error)(f"{section}.{index}: {error}") from error
         return built
@@ -145,8 +148,8 @@ class Config(Section):
 def load_config(path: str | Path | None = None, overrides: list[str] | tuple[str, ...] = ()) -> Config:
     """Read and check a TOML file, by default the embedded one, with overrides such as "solver.dt=0.05" applied.
 
-    A relative path in `data.source` is taken from the folder of the file. Raises ConfigError naming the file, the key,
-    what was given and what was wanted.
+    A relative path in `data.source` or `costs` is taken from the folder of the file. Raises ConfigError naming the
+    file, the key, what was given and what was wanted.
 
     >>> load_config(None, ["network.neurons=64"]).network.neurons
     64
@@ -187,3 +190,5 @@ def _anchor(table: dict[str, Any], folder: Path) -> None:
     source = data.get("source") if isinstance(data, dict) else None
     if isinstance(source, str) and Path(source).suffix.lower() in SUFFIXES:
         table["data"] = {**table["data"], "source": str(folder / source)}
+    if isinstance(table.get("costs"), str) and table["costs"]:
+        table["costs"] = str(folder / table["costs"])

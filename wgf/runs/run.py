@@ -26,6 +26,7 @@ from ..plan import Plan
 from ..progress import Progress, Row, reporter
 from ..protocol import Solver
 from ..solution import Solution, Status
+from ..summation import load_costs
 from . import store
 from .config import Config, dump
 from .report import write_report
@@ -56,7 +57,7 @@ def run(config: Config, directory: str | Path | None = None, progress: bool = Tr
     path = store.choose(directory or config.output.directory, config.data.name)
     job = _Job.prepare(config)
     with store.writing(path) as partial:
-        (partial / store.CONFIG).write_text(dump(job.config), encoding="utf-8")
+        (partial / store.CONFIG).write_text(dump(_with_costs(job.config, partial)), encoding="utf-8")
         store.write_json(partial / store.VERSIONS, store.versions(config.device))
         watch = _Watch(job)
         with store.metrics(partial) as write, _collected() as warned:
@@ -78,6 +79,14 @@ def run(config: Config, directory: str | Path | None = None, progress: bool = Tr
     for message in warned:
         warnings.warn(message, WgfWarning, stacklevel=2)
     return RunResult(path, summary, solution, tuple(warned))
+
+
+def _with_costs(config: Config, directory: Path) -> Config:
+    """The configuration with its table of costs stored beside it, so that the choices made by it can be made again."""
+    if config.costs is None:
+        return config
+    (directory / store.COSTS).write_text(load_costs(config.costs).as_json(), encoding="utf-8")
+    return config.model_copy(update={"costs": store.COSTS})
 
 
 def _require_records(solution: Solution) -> None:

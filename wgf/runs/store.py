@@ -21,9 +21,9 @@ import torch
 from ..diagnostics.table import Ledger
 from ..errors import CheckpointError, ConfigError
 
-CONFIG, VERSIONS, METRICS = "config.toml", "versions.json", "metrics.jsonl"
+CONFIG, COSTS, VERSIONS, METRICS = "config.toml", "costs.json", "versions.json", "metrics.jsonl"
 FINAL, FRAMES, SUMMARY, REPORT = "final.safetensors", "frames.safetensors", "summary.json", "report.html"
-PACKAGES = ("wgflow", "torch", "numba", "numpy", "scipy", "POT", "scikit-learn", "safetensors")
+PACKAGES = ("wgflow", "torch", "numba", "numpy", "scipy", "POT", "scikit-learn", "safetensors", "finufft")
 
 
 def choose(directory: str | Path | None, name: str) -> Path:

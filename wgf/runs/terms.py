@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from .. import energies, entropies, kernels
 from ..functional import Functional
+from ..summation import Costs
 
 
 class Section(BaseModel):
@@ -101,10 +102,12 @@ class Energy(Section):
 
     coefficient: float = 1.0
 
-    def build(self) -> Functional:
-        """coefficient · term."""
+    def build(self, costs: Costs | None = None) -> Functional:
+        """coefficient · term; `costs` is the table by which an interaction chooses its method."""
         settings: dict[str, Any] = {k: v.build() if isinstance(v, Kernel) else v for k, v in self}
         coefficient, name = settings.pop("coefficient"), settings.pop("term")
+        if name == "Interaction":
+            settings["costs"] = costs
         term: Functional = getattr(energies, name)(**settings)
         return coefficient * term
 
@@ -120,7 +123,7 @@ class Entropy(Section):
 
     temperature: float = Field(ge=0)
 
-    def build(self) -> Functional:
+    def build(self, costs: Costs | None = None) -> Functional:
         """−T · S. The softmax has a temperature of its own, which a file calls tau."""
         settings: dict[str, Any] = dict(self)
         temperature, name = settings.pop("temperature"), settings.pop("term")

@@ -3,9 +3,9 @@
 Error bounds over the whole range, subnormal numbers included, in units in the last place (`tests/test_elementary.py`):
 
     exp, exp2, log, log2, rsqrt             2 ulp
-    sigmoid                                 3 ulp
+    sigmoid, softplus                       3 ulp
+    exp2_minus_1, tanh, erf                 4 ulp
     sin_cos_2pi                             2 ulp of 1 (absolute), and 3 ulp where |u| ≤ 1/8
-    tanh                                    2 ulp of 1 (absolute)
 
 Polynomials are minimax (Remez) fits of the relative error on the reduced interval.
 """
@@ -28,8 +28,10 @@ _LN2_HIGH64, _LN2_LOW64 = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 _SHIFT32, _SHIFT64 = 1.5 * 2.0**23, 1.5 * 2.0**52  # adding it leaves the nearest integer in the low bits
 _INFINITY = math.inf
 
-# (2ʳ − 1)/r on |r| ≤ ½: relative error of 2ʳ 9e-8 (short), 2e-9, 2e-16 (short), 3e-18
-_EXP2_SHORT32 = (0.693146977602969, 0.24022242085811354, 0.055507337369657975, 0.00967151262516977, 0.0013264729122813988)
+# (2ʳ − 1)/r on |r| ≤ ½: relative error of 2ʳ 9e-8 (short), 2e-9, 3e-18
+_EXP2_SHORT32 = (
+    0.693146977602969, 0.24022242085811354, 0.055507337369657975, 0.00967151262516977, 0.0013264729122813988,
+)  # fmt: skip
 _EXP2_32 = (
     0.6931472028549082, 0.24022647913619327, 0.055503324713603204, 0.009618437358584026, 0.0013398874347481929,
     0.00015353361708783729,
@@ -38,11 +40,6 @@ _EXP2_64 = (
     0.6931471805599453, 0.2402265069591013, 0.055504108664820084, 0.00961812910759412, 0.0013333558146774649,
     0.00015403530457111286, 1.5252733493096257e-05, 1.3215435282713935e-06, 1.0178199586390317e-07,
     7.073783179246234e-09, 4.434768929655358e-10,
-)  # fmt: skip
-_EXP2_SHORT64 = (
-    0.6931471805599492, 0.240226506959091, 0.05550410866448182, 0.009618129107983077, 0.001333355822580058,
-    0.00015403529943318643, 1.5252659427543007e-05, 1.3215653559334623e-06, 1.020832302299208e-07,
-    7.0381856153349015e-09,
 )  # fmt: skip
 # (eʳ − 1)/r on |r| ≤ ½ ln 2
 _EXP_32 = (
@@ -59,6 +56,31 @@ _LOG_32 = (0.6666666564545537, 0.4000033519108837, 0.28537308530280314, 0.235821
 _LOG_64 = (
     0.6666666666666734, 0.39999999999414676, 0.2857142874238801, 0.22222198573157717, 0.18183564327007026,
     0.15314050539471816, 0.14795949746504403,
+)  # fmt: skip
+# (log(1+e) − 2s)/s³ in z = s² for s = e/(2+e), on 0 ≤ e ≤ 1
+_LOG1P_32 = (
+    0.666666666491373, 0.40000011172494954, 0.28570276557359936, 0.22265449458241762, 0.17457083350666935,
+    0.20815118040203978,
+)  # fmt: skip
+_LOG1P_64 = (
+    0.6666666666666666, 0.399999999999995, 0.28571428571606733, 0.22222222197469874, 0.18181819942966387,
+    0.15384542448674546, 0.13335209716107319, 0.11733884760588953, 0.10848200083345909, 0.07479326293403027,
+    0.15653680928021477,
+)  # fmt: skip
+# −log₂(erfc x)/x on [0, 4] and on [0, 6], the weight being that of the relative error of erf
+_ERF_32 = (
+    1.6279070310218688, 0.9184480498011993, 0.14827047784882996, -0.027594683198245696, -0.0003331770194221692,
+    0.002555376090962217, -0.001039377669771245, 0.00022983242793830495, -2.835028987420576e-05,
+    1.518388873026894e-06,
+)  # fmt: skip
+_ERF_64 = (
+    1.6279070286111148, 0.9184481885265983, 0.14826952512126623, -0.02759651559956051, -0.0003018045736214724,
+    0.002447111706332846, -0.0008513868177460943, 3.738890196264876e-05, 9.290590123246053e-05,
+    -4.2624569821015294e-05, 4.540240772915275e-06, 4.515277649569095e-06, -2.8909814072743704e-06,
+    7.51765877874718e-07, 4.938222746556514e-08, -1.393115376910432e-07, 7.25828529141906e-08,
+    -2.4512938350427797e-08, 6.17258934652379e-09, -1.207235407866223e-09, 1.852757573615225e-10,
+    -2.2189673379226986e-11, 2.0362985891310165e-12, -1.3842728327067339e-13, 6.5705491141816274e-15,
+    -1.9440767121517136e-16, 2.698977964026071e-18,
 )  # fmt: skip
 # sin(2πw)/w and (cos(2πw) − 1)/w² in v = w², on |w| ≤ 1/8
 _SIN_32 = (6.283185286833379, -41.34166145493939, 81.592353556912, -75.39356288910719)
@@ -122,7 +144,7 @@ def exp2_decay(y):
     y = lowest if y < lowest else y
     t = y + shift
     r = y - (t - shift)
-    return add_to_exponent(r * horner(r, _EXP2_SHORT32, _EXP2_SHORT64) + cast(1.0, y), t)
+    return add_to_exponent(r * horner(r, _EXP2_SHORT32, _EXP2_64) + cast(1.0, y), t)
 
 
 @inlined
@@ -185,13 +207,18 @@ def rsqrt(x):
 
 
 @inlined
+def sin_cos_eighth(w):
+    """(sin 2πw, cos 2πw) for |w| ≤ 1/8."""
+    v = w * w
+    return w * horner(v, _SIN_32, _SIN_64), v * horner(v, _COS_32, _COS_64) + cast(1.0, w)
+
+
+@inlined
 def sin_cos_2pi(u):
     """(sin 2πu, cos 2πu): u less its nearest multiple of a quarter, the quarters by symmetry."""
     u = u - nearest(u)
     quarter = nearest(cast(4.0, u) * u)
-    w = u - cast(0.25, u) * quarter
-    v = w * w
-    s, c = w * horner(v, _SIN_32, _SIN_64), v * horner(v, _COS_32, _COS_64) + cast(1.0, u)
+    s, c = sin_cos_eighth(u - cast(0.25, u) * quarter)
     odd = abs(quarter) == cast(1.0, u)
     first, second = (c if odd else s), (s if odd else c)
     half_turn = abs(quarter) == cast(2.0, u)
@@ -201,17 +228,44 @@ def sin_cos_2pi(u):
 
 
 @inlined
-def tanh(x):
-    """(1 − e)/(1 + e) with e = exp(−2|x|) and the sign of x; the error is absolute, not relative, near 0."""
-    one = cast(1.0, x)
-    e = exp(cast(-2.0, x) * abs(x))
-    t = (one - e) / (one + e)
-    return t if x >= cast(0.0, x) else -t
-
-
-@inlined
 def sigmoid(x):
     """1/(1 + e⁻ˣ), as e⁻|ˣ|/(1 + e⁻|ˣ|) for x < 0, which does not overflow."""
     one = cast(1.0, x)
     e = exp(-abs(x))
     return (e if x < cast(0.0, x) else one) / (one + e)
+
+
+@inlined
+def exp2_minus_1(y):
+    """2ʸ − 1 for |y| ≤ 120, without cancellation near 0: 2ⁿ(2ʳ − 1) + (2ⁿ − 1)."""
+    t = y + pick(y, _SHIFT32, _SHIFT64)
+    r = y - (t - pick(y, _SHIFT32, _SHIFT64))
+    scale = power_of_two(t)
+    return scale * (r * horner(r, _EXP2_32, _EXP2_64)) + (scale - cast(1.0, y))
+
+
+@inlined
+def tanh(x):
+    """e/(e + 2) with e = exp(2x) − 1, where |tanh x| has not yet been rounded to 1."""
+    e = exp2_minus_1(_clipped(x, pick(x, 10.0, 20.0)) * cast(2.0 * _LOG2E, x))
+    return e / (e + cast(2.0, x))
+
+
+@inlined
+def softplus(x):
+    """ln(1 + eˣ) = max(x, 0) + ln(1 + e⁻|ˣ|), the logarithm as an area tangent: no reduction is needed on [0, ln 2]."""
+    e = exp(-abs(x))
+    s = e / (e + cast(2.0, x))
+    z = s * s
+    tail = s * z * horner(z, _LOG1P_32, _LOG1P_64) + cast(2.0, x) * s
+    return (cast(0.0, x) if x < cast(0.0, x) else x) + tail
+
+
+@inlined
+def erf(x):
+    """1 − 2⁻ᵖ with p = −log₂ erfc |x|, which is |x| times a polynomial: one formula near 0 and far away."""
+    bound = pick(x, 4.0, 6.0)
+    y = abs(x)
+    y = bound if y > bound else y
+    value = -exp2_minus_1(-y * horner(y, _ERF_32, _ERF_64))
+    return -value if x < cast(0.0, x) else value

@@ -19,7 +19,7 @@ intrinsic: Any = _intrinsic  # numba supplies the typing context; to a type chec
 FLAGS = ("contract", "nsz")  # a product and a sum may be fused; NaN and infinity are kept
 SUM_FLAGS = (*FLAGS, "reassoc")  # a sum may also be reordered, so that it vectorises
 
-_INTEGERS = {types.float32: types.int32, types.float64: types.int64}
+_INTEGERS: dict[Any, Any] = {types.float32: types.int32, types.float64: types.int64}
 _MANTISSA = {types.float32: 23, types.float64: 52}
 _BIAS = {types.float32: 127, types.float64: 1023}
 _ROOT_HALF = {types.float32: 0x3F3504F3, types.float64: 0x3FE6A09E667F3BCD}  # the bits of √½
@@ -213,16 +213,87 @@ def zeros(_typing, a):
     return a(a), code
 
 
+TILE = 512
+"""Length of the rows of a *tile*, a flat array of several such rows. Known to the compiler, so that one look at two
+pointers tells it that tiles do not overlap; with a length known only at run time it gives up vectorising."""
+
+
+def _in_tile(context, builder, tile, value, j, j_type, row):
+    data = context.make_array(tile)(context, builder, value).data
+    at = context.cast(builder, j, j_type, types.intp)
+    return builder.gep(data, [builder.add(at, ir.Constant(at.type, row * TILE))])
+
+
 @intrinsic
-def add_to_row(_typing, rows, i, a):
-    """rows[i, c] += a[c] for a float64 C-contiguous (n, d) array: where the sum of a tile joins the whole."""
+def from_tile(_typing, tile, j, dims):
+    """The point in column j of a tile."""
 
     def code(context, builder, signature, args):
-        array = context.make_array(rows)(context, builder, args[0])
-        base = builder.mul(context.cast(builder, args[1], signature.args[1], types.intp), ir.Constant(ir.IntType(64), a.count))
+        places = [_in_tile(context, builder, tile, args[0], args[1], j, c) for c in range(dims.count)]
+        return context.make_tuple(builder, signature.return_type, [builder.load(place) for place in places])
+
+    return types.UniTuple(tile.dtype, dims.count)(tile, j, dims), code
+
+
+@intrinsic
+def add_to_tile(_typing, tile, j, a):
+    """tile[c, j] += a[c]."""
+
+    def code(context, builder, _signature, args):
         for c, s in enumerate(_parts(builder, args[2], a.count)):
-            place = builder.gep(array.data, [builder.add(base, ir.Constant(ir.IntType(64), c))])
+            place = _in_tile(context, builder, tile, args[0], args[1], j, c)
+            builder.store(builder.fadd(builder.load(place), s, flags=SUM_FLAGS), place)
+        return context.get_dummy_value()
+
+    return types.void(tile, j, a), code
+
+
+@intrinsic
+def with_last(_typing, a, value):
+    """The point a with one more coordinate."""
+
+    def code(context, builder, signature, args):
+        return context.make_tuple(builder, signature.return_type, [*_parts(builder, args[0], a.count), args[1]])
+
+    return types.UniTuple(a.dtype, a.count + 1)(a, value), code
+
+
+@intrinsic
+def scaled(_typing, factor, a):
+    """factor·a."""
+
+    def code(context, builder, signature, args):
+        parts = [builder.fmul(args[0], s, flags=FLAGS) for s in _parts(builder, args[1], a.count)]
+        return context.make_tuple(builder, signature.return_type, parts)
+
+    return a(factor, a), code
+
+
+@intrinsic
+def joined(_typing, a, b):
+    """a + b, as a sum that may be reordered."""
+
+    def code(context, builder, signature, args):
+        pairs = zip(_parts(builder, args[0], a.count), _parts(builder, args[1], a.count), strict=True)
+        return context.make_tuple(
+            builder, signature.return_type, [builder.fadd(s, t, flags=SUM_FLAGS) for s, t in pairs]
+        )
+
+    return a(a, b), code
+
+
+@intrinsic
+def add_at(_typing, sums, i, a):
+    """sums[c, i] += a[c] for a float64 C-contiguous (d, n) array: where the sum of a tile joins the whole."""
+
+    def code(context, builder, signature, args):
+        array = context.make_array(sums)(context, builder, args[0])
+        row = builder.extract_value(array.shape, 1)
+        at = context.cast(builder, args[1], signature.args[1], types.intp)
+        for c, s in enumerate(_parts(builder, args[2], a.count)):
+            offset = builder.add(builder.mul(row, ir.Constant(row.type, c)), at)
+            place = builder.gep(array.data, [offset])
             builder.store(builder.fadd(builder.load(place), context.cast(builder, s, a.dtype, types.float64)), place)
         return context.get_dummy_value()
 
-    return types.void(rows, i, a), code
+    return types.void(sums, i, a), code

@@ -1,83 +1,193 @@
-"""Sums over particles on the CPU: blocks of fixed length, each in float64, added in a fixed order."""
+"""Sums over particles on the CPU: blocks of fixed length, each in float64, joined in a fixed order."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from ..threads import one_blas_thread, run_blocks
+from .intrinsics import difference, plus, zeros
 from .jit import compiled
+from .rows import plus_products, row, set_row, times
 
-_ROWS = 4096
-_SMALL = 12  # up to this dimension a fused loop beats the matrix product
-
-
-@compiled(sums=True)
-def _block_sum(weights, values, total):
-    for i in range(weights.size):
-        for c in range(values.shape[1]):
-            total[c] += weights[i] * values[i, c]
+_ROWS = 2048  # rows of a block: read twice, the second time from the cache
+_STRIDE = 32  # blocks that a thread takes at a time
+_TILE = 4096  # rows of a matrix product
+_SMALL = 8  # up to this dimension rows stay in registers; products of matrices above
+_GROUPS, _SPACE = 16, 2**25  # sums of tiles kept apart, and the numbers they may take
 
 
 @compiled(sums=True)
-def _block_covariance(x, weights, mean, total):
-    d = x.shape[1]
-    u = np.empty(d)
+def _row_sums(weights, values, like):
+    total = zeros(like)
     for i in range(weights.size):
-        for c in range(d):
-            u[c] = x[i, c] - mean[c]
-        for c in range(d):
-            scaled = weights[i] * u[c]
-            for e in range(c + 1):
-                total[c, e] += scaled * u[e]
+        total = plus(total, weights[i], row(values, i, like))
+    return total
 
 
-def _by_blocks(rows: int, shape: tuple[int, ...], partial) -> np.ndarray:
-    """Σ over blocks of `partial(block slice, zeros of shape)`, in the order of the blocks."""
+@compiled(sums=True)
+def _wide_row_sums(weights, values, total):
+    for i in range(weights.size):
+        v, w = values[i], weights[i]
+        for c in range(v.size):
+            total[c] += w * v[c]
+
+
+@compiled(sums=True)
+def _centre(weights, x, like):
+    """Mass and centre of a block, by differences from its first row."""
+    origin, mass = row(x, 0, like), 0.0
+    total = zeros(origin)
+    for i in range(weights.size):
+        mass += weights[i]
+        total = plus(total, weights[i], difference(row(x, i, like), origin))
+    return mass, plus(origin, 1.0 / mass if mass != 0.0 else 1.0, total)
+
+
+@compiled(sums=True)
+def _scatter(weights, x, centre, pairs):
+    """Σ w u and Σ w u uᵀ for u = x − c; the first is what the rounding of c has left."""
+    rest, total = zeros(centre), pairs
+    for i in range(weights.size):
+        u = difference(row(x, i, centre), centre)
+        rest, total = plus(rest, weights[i], u), plus_products(total, weights[i], u)
+    return rest, total
+
+
+@compiled
+def _sum_blocks(weights, values, like, first, last, parts):
+    for block in range(first, last):
+        start, stop = block * _ROWS, min((block + 1) * _ROWS, weights.size)
+        set_row(parts, block, _row_sums(weights[start:stop], values[start:stop], like))
+
+
+@compiled
+def _sum_wide_blocks(weights, values, first, last, parts):
+    for block in range(first, last):
+        start, stop = block * _ROWS, min((block + 1) * _ROWS, weights.size)
+        _wide_row_sums(weights[start:stop], values[start:stop], parts[block])
+
+
+@compiled
+def _moment_blocks(weights, x, like, pairs, first, last, masses, centres, rests, scatters):
+    for block in range(first, last):
+        start, stop = block * _ROWS, min((block + 1) * _ROWS, weights.size)
+        mass, centre = _centre(weights[start:stop], x[start:stop], like)
+        masses[block] = mass
+        set_row(centres, block, centre)
+        rest, scatter = _scatter(weights[start:stop], x[start:stop], centre, pairs)
+        set_row(rests, block, rest)
+        set_row(scatters, block, scatter)
+
+
+@compiled
+def _moved_rows(x, centre, matrix, out):
+    for i in range(x.shape[0]):
+        set_row(out, i, times(difference(row(x, i, centre), centre), matrix))
+
+
+@compiled
+def _centred(x, centre, factors, out):
+    """(x − c)·factor, the difference in float64, in the dtype of `out`."""
+    for i in range(x.shape[0]):
+        here, there, factor = x[i], out[i], factors[i]
+        for c in range(here.size):
+            there[c] = (here[c] - centre[c]) * factor
+
+
+def _in_strides(rows: int, body: Any) -> None:
+    """Call `body(first block, last block)` for all blocks."""
     blocks = -(-rows // _ROWS)
-    parts = np.zeros((blocks, *shape))
 
     def worker(indices: range) -> None:
-        for block in indices:
-            partial(slice(block * _ROWS, min((block + 1) * _ROWS, rows)), parts[block])
+        for index in indices:
+            body(index * _STRIDE, min((index + 1) * _STRIDE, blocks))
 
-    with one_blas_thread():
-        run_blocks(worker, blocks)
-    total = parts[0]
-    for part in parts[1:]:
-        total += part
-    return total
+    run_blocks(worker, -(-blocks // _STRIDE))
 
 
 def weighted_sum(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Σᵢ wᵢ vᵢ for values (n, k) → (k,)."""
-    return _by_blocks(len(values), values.shape[1:], lambda rows, out: _block_sum(weights[rows], values[rows], out))
+    n, k = values.shape
+    parts = np.zeros((-(-n // _ROWS), k))
+    if k > _SMALL:
+        _in_strides(n, lambda *blocks: _sum_wide_blocks(weights, values, *blocks, parts))
+    elif k:
+        _in_strides(n, lambda *blocks: _sum_blocks(weights, values, (0.0,) * k, *blocks, parts))
+    return parts.sum(0)
 
 
-def covariance(x: np.ndarray, weights: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Σᵢ wᵢ (xᵢ − m)(xᵢ − m)ᵀ, in two passes: a far centre costs no digits."""
-    d = x.shape[1]
-
-    def loop(rows: slice, out: np.ndarray) -> None:
-        _block_covariance(x[rows], weights[rows], mean, out)
-
-    def product(rows: slice, out: np.ndarray) -> None:
-        u = x[rows] - mean
-        np.matmul((u * weights[rows, None]).T, u, out=out)
-
-    total = _by_blocks(len(x), (d, d), loop if d <= _SMALL else product)
-    lower = np.tril(total)
-    return lower + np.tril(total, -1).T
+def moments(x: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Mass Σw, centre c = Σwx/Σw and scatter Σ w (x − c)(x − c)ᵀ: a far centre costs no digits."""
+    return (_small_moments if x.shape[1] <= _SMALL else _wide_moments)(x, weights)
 
 
-def affine(x: np.ndarray, center: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """(x − c) A for x (n, d), A (d, e), by blocks of rows."""
-    out = np.empty((len(x), matrix.shape[1]))
+def _small_moments(x: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """One pass over memory: moments of blocks about their own centres, joined as by Chan, Golub & LeVeque (1979)."""
+    n, d = x.shape
+    blocks, count = -(-n // _ROWS), d * (d + 1) // 2
+    masses, centres, rests, scatters = (np.empty((blocks, columns)) for columns in (1, d, d, count))
+    like, pairs = (0.0,) * d, (0.0,) * count
+    _in_strides(n, lambda *part: _moment_blocks(weights, x, like, pairs, *part, masses[:, 0], centres, rests, scatters))
+    mass, scatter, (c, e) = masses.sum(), np.empty((d, d)), np.tril_indices(d)
+    with np.errstate(invalid="ignore", over="ignore"):
+        rests /= np.where(masses == 0, 1.0, masses)
+        centre = centres[0] + (masses * ((centres - centres[0]) + rests)).sum(0) / (mass if mass else 1.0)
+        apart = (centres - centre) + rests
+        scatter[c, e] = scatter[e, c] = (scatters + masses * apart[:, c] * apart[:, e]).sum(0)
+    return mass, centre, scatter
+
+
+def _wide_moments(x: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """The centre first, then Σ V Vᵀ of tiles V = √w (x − c) in the dtype of x; numpy forms half of such a product."""
+    (n, d), mass = x.shape, weights.sum()
+    centre = weighted_sum(weights, x) / (mass if mass else 1.0)
+    with np.errstate(invalid="ignore"):
+        roots = np.sqrt(weights)
+    tiles = -(-n // _TILE)
+    groups = max(1, min(tiles, _GROUPS, _SPACE // d**2))
+    totals = np.zeros((groups, d, d))
 
     def worker(indices: range) -> None:
-        for block in indices:
-            rows = slice(block * _ROWS, min((block + 1) * _ROWS, len(x)))
-            np.matmul(x[rows] - center, matrix, out=out[rows])
+        tile, product = np.empty((min(n, _TILE), d), x.dtype), np.empty((d, d), x.dtype)
+        for group in indices:
+            for index in range(group * tiles // groups, (group + 1) * tiles // groups):
+                rows = slice(index * _TILE, min((index + 1) * _TILE, n))
+                part = tile[: rows.stop - rows.start]
+                _centred(x[rows], centre, roots[rows], part)
+                totals[group] += np.matmul(part.T, part, out=product)
 
     with one_blas_thread():
-        run_blocks(worker, -(-len(x) // _ROWS))
+        run_blocks(worker, groups)
+    return mass, centre, totals.sum(0)
+
+
+def affine(x: np.ndarray, centre: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """(x − c) A for x (n, d), A (d, e), in the dtype of x; the difference is formed in float64."""
+    (n, d), e = x.shape, matrix.shape[1]
+    out = np.empty((n, e), x.dtype)
+    if max(d, e) <= _SMALL and d:
+        _in_strides(n, _moved_by(x, tuple(centre), tuple(matrix.ravel()), out))
+        return out
+    matrix, ones = matrix.astype(x.dtype, copy=False), np.ones(min(n, _TILE))
+
+    def worker(indices: range) -> None:
+        tile = np.empty((min(n, _TILE), d), x.dtype)
+        for index in indices:
+            rows = slice(index * _TILE, min((index + 1) * _TILE, n))
+            part = tile[: rows.stop - rows.start]
+            _centred(x[rows], centre, ones, part)
+            np.matmul(part, matrix, out=out[rows])
+
+    with one_blas_thread():
+        run_blocks(worker, -(-n // _TILE))
     return out
+
+
+def _moved_by(x: np.ndarray, centre: tuple[float, ...], matrix: tuple[float, ...], out: np.ndarray) -> Any:
+    def body(first: int, last: int) -> None:
+        rows = slice(first * _ROWS, last * _ROWS)
+        _moved_rows(x[rows], centre, matrix, out[rows])
+
+    return body

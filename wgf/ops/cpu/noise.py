@@ -1,67 +1,179 @@
-"""Philox4x32-10 on the CPU: numbers as a function of seed, stream, step, particle and component; no state."""
+"""Noise on the CPU, drawn or added on one way through memory; numbers are a function of their counter, without state.
+
+A chunk of numbers goes through the vector loops of `lanes` in the first-level cache: counters, words, numbers, and then
+the sum they are wanted for.
+"""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
 from ..threads import run_blocks
+from .elementary import inlined
+from .intrinsics import FLAGS
 from .jit import compiled
+from .lanes import (
+    SINGLE,
+    VECTOR,
+    Normal,
+    NormalSingle,
+    Uniform,
+    close_up_numbers,
+    close_up_pairs,
+    consecutive,
+    count,
+    extend_tails,
+    lanes_of_numbers,
+    lanes_of_particles,
+    normals,
+    normals_single,
+    uniforms,
+    words_of_lanes,
+    words_of_run,
+)
 
-_M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
-_W0, _W1 = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
-_LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
-_BLOCK = 2048
+_CHUNK = 1024  # numbers whose lanes are in the first-level cache at a time
+_BLOCK = 2**16  # numbers that a thread takes at a time
+
+
+@inlined
+def _groups(lanes):
+    return (lanes + VECTOR - 1) // VECTOR
+
+
+def _double_chunk(turn):
+    def body(law, ids, dim, counters, words, z):
+        groups = _groups(lanes_of_particles(law, ids, dim, counters))
+        words_of_lanes(law, counters, groups, words)
+        turn(words, groups, z)
+        if dim % 2:
+            close_up_pairs(ids, dim, z)
+        return 0
+
+    return body
+
+
+def _single_chunk(law, ids, dim, counters, words, z):
+    first = np.uint64(ids[0]) * np.uint64(dim)
+    start, offset = first >> np.uint64(2), np.int64(first & np.uint64(3))
+    groups = _groups((offset + ids.size * dim + 3) >> 2)
+    run = consecutive(ids) and (start ^ (start + np.uint64(VECTOR * groups))) >> np.uint64(32) == 0
+    if run:
+        words_of_run(law, start, groups, words)
+    else:
+        groups = _groups(lanes_of_numbers(law, ids, dim, counters))
+        words_of_lanes(law, counters, groups, words)
+    if normals_single(words, groups, z):
+        if run:
+            count(law, start, counters[:, : VECTOR * groups])
+        extend_tails(law, counters, words, groups, z)
+    if run:
+        return offset
+    close_up_numbers(ids, dim, z)
+    return 0
+
+
+_CHUNKS = {Uniform: _double_chunk(uniforms), Normal: _double_chunk(normals), NormalSingle: _single_chunk}
+
+
+def _chunk(law, ids, dim, counters, words, z):
+    """Fill z with the numbers of the particles `ids` row by row; return where they begin. For compiled code only."""
+    raise NotImplementedError
+
+
+@overload(_chunk, jit_options={"error_model": "numpy", "fastmath": set(FLAGS)})
+def _chunk_of_law(law, ids, dim, counters, words, z):
+    if isinstance(law, (types.NamedTuple, types.NamedUniTuple)):
+        return _CHUNKS[law.instance_class]
+    return None
 
 
 @compiled
-def philox(c0, c1, c2, c3, k0, k1):
-    """Ten rounds of Philox4x32 (Salmon, Moraes, Dror & Shaw 2011) on uint32 words."""
-    for _ in range(10):
-        p0, p1 = _M0 * np.uint64(c0), _M1 * np.uint64(c2)
-        high0, low0 = np.uint32(p0 >> _HALF), np.uint32(p0 & _LOW)
-        high1, low1 = np.uint32(p1 >> _HALF), np.uint32(p1 & _LOW)
-        c0, c1, c2, c3 = high1 ^ c1 ^ k0, low1, high0 ^ c3 ^ k1, low0
-        k0, k1 = np.uint32(k0 + _W0), np.uint32(k1 + _W1)
-    return c0, c1, c2, c3
+def _draw(law, ids, rows, counters, words, z, out):
+    n, dim = out.shape
+    flat = out.reshape(n * dim)
+    for start in range(0, n, rows):
+        stop = min(start + rows, n)
+        offset = _chunk(law, ids[start:stop], dim, counters, words, z)
+        part, xi = flat[start * dim : stop * dim], z[offset:]
+        for k in range(part.size):
+            part[k] = xi[k]
 
 
 @compiled
-def _uniform(high, low):
-    """(b + ½)·2⁻⁶⁴ of the 64-bit integer b: in (0, 1], with a lower tail down to 2⁻⁶⁵."""
-    return (float((np.uint64(high) << _HALF) | np.uint64(low)) + 0.5) * 5.421010862427522e-20
+def _move(law, ids, rows, counters, words, z, x, gradient, h, scale, out):
+    n, dim = out.shape
+    flat_x, flat_g, flat = x.reshape(n * dim), gradient.reshape(n * dim), out.reshape(n * dim)
+    for start in range(0, n, rows):
+        stop = min(start + rows, n)
+        offset = _chunk(law, ids[start:stop], dim, counters, words, z)
+        first, last, xi = start * dim, stop * dim, z[offset:]
+        here, force, part = flat_x[first:last], flat_g[first:last], flat[first:last]
+        for k in range(part.size):
+            part[k] = here[k] - h * force[k] + scale * xi[k]
 
 
-@compiled
-def _rows(ids, k0, k1, step, stream, normal, out):
-    """Counter word block j of a particle gives its components 2j and 2j + 1; `normal` turns the pair by Box–Muller."""
-    n, d = out.shape
-    c2 = np.uint32(step & _LOW)
-    for i in range(n):
-        particle = np.uint64(ids[i])
-        c1 = np.uint32(particle & _LOW)
-        c3 = np.uint32((stream << np.uint64(24)) | ((step >> _HALF) << np.uint64(12)) | (particle >> _HALF))
-        for block in range((d + 1) // 2):
-            a, b, c, e = philox(np.uint32(block), c1, c2, c3, k0, k1)
-            first, second = _uniform(a, b), _uniform(c, e)
-            if normal:
-                radius, angle = math.sqrt(-2.0 * math.log(first)), 2.0 * math.pi * second
-                first, second = radius * math.cos(angle), radius * math.sin(angle)
-            out[i, 2 * block] = first
-            if 2 * block + 1 < d:
-                out[i, 2 * block + 1] = second
-
-
-def random(ids: np.ndarray, seed: int, step: int, stream: int, dim: int, normal: bool) -> np.ndarray:
-    """Standard normals, or uniforms on (0, 1], as float64 (n, dim)."""
-    out = np.empty((len(ids), dim))
-    k0, k1 = np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32)
+def _in_blocks(n: int, dim: int, dtype: np.dtype, body: Any) -> None:
+    """Call `body(rows of a block, rows of a chunk, counters, words, z)` with scratch of each thread's own."""
+    rows, block = max(1, _CHUNK // dim), max(1, _BLOCK // dim)
+    lanes = -(-rows * ((dim + 6) // 4 if dtype == np.float32 else (dim + 1) // 2) // VECTOR) * VECTOR
 
     def worker(blocks: range) -> None:
-        for block in blocks:
-            rows = slice(block * _BLOCK, min((block + 1) * _BLOCK, len(ids)))
-            _rows(ids[rows], k0, k1, np.uint64(step), np.uint64(stream), normal, out[rows])
+        counters, words = np.zeros((3, lanes), np.uint32), np.empty((4, lanes), np.uint32)
+        z = np.empty(lanes * (4 if dtype == np.float32 else 2), dtype)
+        for index in blocks:
+            body(slice(index * block, min((index + 1) * block, n)), rows, counters, words, z)
 
-    run_blocks(worker, -(-len(ids) // _BLOCK))
+    run_blocks(worker, -(-n // block))
+
+
+def _law(kind: Any, key: Sequence[int], step: int, stream: int) -> Any:
+    tag = (stream << 24) | ((step >> 32) << 12) | (SINGLE if kind is NormalSingle else 0)
+    return kind(np.uint64(key[0]), np.uint64(key[1]), np.uint64(step & 0xFFFFFFFF), np.uint64(tag))
+
+
+def _normal_law(dtype: np.dtype) -> Any:
+    return NormalSingle if dtype == np.float32 else Normal
+
+
+def _drawn(kind: Any, ids: np.ndarray, key: Sequence[int], step: int, stream: int, dim: int, dtype: Any) -> np.ndarray:
+    out, law = np.empty((len(ids), dim), dtype), _law(kind, key, step, stream)
+    _in_blocks(len(ids), dim, out.dtype, lambda rows, *scratch: _draw(law, ids[rows], *scratch, out[rows]))
+    return out
+
+
+def uniform(ids: np.ndarray, key: Sequence[int], step: int, stream: int, dim: int) -> np.ndarray:
+    """Uniforms on (0, 1] (n, dim), float64."""
+    return _drawn(Uniform, ids, key, step, stream, dim, np.float64)
+
+
+def normal(ids: np.ndarray, key: Sequence[int], step: int, stream: int, dim: int, dtype: Any) -> np.ndarray:
+    """Standard normals (n, dim)."""
+    return _drawn(_normal_law(np.dtype(dtype)), ids, key, step, stream, dim, dtype)
+
+
+def langevin(
+    x: np.ndarray,
+    gradient: np.ndarray,
+    ids: np.ndarray,
+    key: Sequence[int],
+    step: int,
+    stream: int,
+    h: float,
+    scale: float,
+) -> np.ndarray:
+    """x − h·gradient + scale·ξ in one pass over memory, in the dtype of x."""
+    number, out = x.dtype.type, np.empty_like(x)
+    law, numbers = _law(_normal_law(x.dtype), key, step, stream), (number(h), number(scale))
+
+    def body(rows: slice, *scratch: Any) -> None:
+        _move(law, ids[rows], *scratch, x[rows], gradient[rows], *numbers, out[rows])
+
+    rows, dim = x.shape
+    _in_blocks(rows, dim, x.dtype, body)
     return out

@@ -78,6 +78,15 @@ def compiled_form(form: int, p: Sequence[float], dtype: np.dtype) -> tuple[Named
     return type(made)(*(dtype.type(number) for number in made)), a, b
 
 
+def split_weights(weights: np.ndarray, dtype: np.dtype) -> tuple[float, np.ndarray | None]:
+    """(s, r) with weights = s·r: r None where all are equal, and else at most 1, in `dtype`."""
+    low, high = float(weights.min()), float(weights.max())
+    if low == high:
+        return low, None
+    largest = max(abs(low), abs(high))
+    return largest, (weights / largest).astype(dtype)
+
+
 def _numbers(form: int, p: Sequence[float]) -> tuple[NamedTuple, float, float]:
     if form == forms.GAUSSIAN:
         return Gaussian(0.5 * _LOG2E / p[0] ** 2), 1.0, -1.0 / p[0] ** 2

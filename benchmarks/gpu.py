@@ -1,0 +1,247 @@
+"""The GPU kernels beside plain torch and KeOps on the GPU at hand, with fractions of its floor.
+
+    wgf bench kernels --device cuda     prints a table and writes benchmarks/results/gpu-<name>.json
+    python benchmarks/gpu.py            the same without the command line
+
+Every figure is the median of interleaved repetitions by CUDA events, after warm-up calls that compile. The floor is the
+larger of the time of the operations that the formula needs (a fused multiply-add counts two, an exponential eight) and
+the time to read the inputs and write the results once, at the peaks stated below.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wgf.ops import activations, forms, reference
+from wgf.runs import store
+
+REPETITIONS = 9
+# operations per second outside the tensor cores (float32, float64), of float64 on the tensor cores, bytes per second
+PEAKS = {"H100": (67e12, 34e12, 67e12, 3.0e12), "H200": (67e12, 34e12, 67e12, 4.3e12)}
+
+Bodies = dict[str, Callable[[], Any]]
+
+
+def medians(bodies: Bodies) -> dict[str, float]:
+    """Median seconds of each body on the GPU, all once per round; what runs out of memory is left out."""
+    ready = {}
+    for name, body in bodies.items():
+        try:
+            for _ in range(2):
+                body()
+            torch.cuda.synchronize()
+            ready[name] = body
+        except torch.cuda.OutOfMemoryError:
+            torch.cuda.empty_cache()
+    times: dict[str, list[float]] = {name: [] for name in ready}
+    for _ in range(REPETITIONS):
+        for name, body in ready.items():
+            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            begin.record()
+            body()
+            end.record()
+            end.synchronize()
+            times[name].append(begin.elapsed_time(end) * 1e-3)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def row(
+    title: str, bodies: Bodies, operations: float, numbers: float, dtype: torch.dtype, products: bool = False
+) -> dict:
+    """One line: medians, and the floor of so many operations and so many numbers moved; `products`: on tensor cores."""
+    seconds = medians(bodies)
+    peaks = next((p for name, p in PEAKS.items() if name in torch.cuda.get_device_name()), None)
+    entry: dict[str, Any] = {"work": title, "ms": {name: 1e3 * s for name, s in seconds.items()}}
+    if peaks is not None:
+        single, double, tensor, memory = peaks
+        rate = single if dtype == torch.float32 else tensor if products else double
+        floor = max(operations / rate, numbers * dtype.itemsize / memory)
+        entry["floor_ms"] = 1e3 * floor
+        entry["fraction_of_floor"] = floor / seconds["triton"]
+    return entry
+
+
+def error(got: torch.Tensor, want: torch.Tensor) -> float:
+    """Relative distance in the norm."""
+    return float((got.double() - want).norm() / want.norm())
+
+
+def keops_gaussian(x: torch.Tensor, w: torch.Tensor, h: float) -> Callable[[], Any] | None:
+    """KeOps' gradient of a Gaussian sum, where KeOps is installed."""
+    try:
+        from pykeops.torch import LazyTensor
+    except ImportError:
+        return None
+    xi, xj, wj = LazyTensor(x[:, None, :]), LazyTensor(x[None, :, :]), LazyTensor(w[None, :, None])
+
+    def body() -> Any:
+        u = xi - xj
+        k = (-(u * u).sum(-1) / (2 * h * h)).exp()
+        return (k * wj).sum(1), (k * wj * u).sum(1)
+
+    return body
+
+
+def pairs(n: int, d: int, dtype: torch.dtype, precisions: tuple[str, ...] = ()) -> dict:
+    """A Gaussian value and force of n particles: 5d + 12 operations a pair."""
+    from wgf.ops.cuda.pairwise import pair_sums
+
+    x = torch.randn(n, d, device="cuda", dtype=dtype)
+    w = torch.full((n,), 1 / n, device="cuda", dtype=dtype)
+    h = 0.7 * d**0.5
+    args = (x, x, w, forms.GAUSSIAN, [h], 0.0, False)
+    bodies: Bodies = {"triton": lambda: pair_sums(*args)}
+    if n <= 30_000:
+        bodies["torch"] = lambda: reference.pair_sums(*args)
+    if (keops := keops_gaussian(x, w, h)) is not None:
+        bodies["keops"] = keops
+    for precision in precisions:
+        bodies[f"triton {precision}"] = partial(pair_sums, *args, precision)
+    products = d > 16
+    operations = (4 * d if products else 5 * d) + 12
+    entry = row(f"Gaussian force n={n} d={d} {str(dtype)[6:]}", bodies, operations * n * n, 2 * n * d, dtype, products)
+    entry["Gpairs_per_s"] = n * n / entry["ms"]["triton"] * 1e-6
+    few = x[: min(n, 200)]
+    want = reference.pair_sums(few.double(), x.double(), w.double(), *args[3:])[1]
+    entry["error"] = error(pair_sums(few, *args[1:])[1], want)
+    return entry
+
+
+def stein(n: int, d: int, dtype: torch.dtype) -> dict:
+    """The Stein direction, kernel and scores included; torch forms the matrix of pairs."""
+    from wgf.ops.cuda.stein import stein_direction
+
+    x, s = (torch.randn(n, d, device="cuda", dtype=dtype) for _ in range(2))
+    w = torch.full((n,), 1 / n, device="cuda", dtype=dtype)
+    h = 0.7 * d**0.5
+
+    def plain() -> torch.Tensor:
+        k = torch.exp(-(torch.cdist(x, x) ** 2) / (2 * h * h)) * w
+        return k @ s + (x * k.sum(1, keepdim=True) - k @ x) / h**2
+
+    bodies: Bodies = {"triton": lambda: stein_direction(x, x, w, s, forms.GAUSSIAN, [h], 0.0), "torch": plain}
+    operations = (6 * d if d > 16 else 7 * d) + 12
+    return row(f"Stein direction n={n} d={d} {str(dtype)[6:]}", bodies, operations * n * n, 3 * n * d, dtype, d > 16)
+
+
+def network(neurons: int, samples: int, inputs: int, outputs: int, dtype: torch.dtype) -> dict:
+    """Forward and backward pass of a tanh network: 6·N·M·D operations and more for the outputs."""
+    from wgf.ops.cuda.network import network_backward, network_forward
+
+    theta = torch.randn(neurons, outputs + inputs + 1, device="cuda", dtype=dtype) / inputs**0.5
+    z, r = (torch.randn(samples, k, device="cuda", dtype=dtype) for k in (inputs, outputs))
+    w = torch.full((neurons,), 1 / neurons, device="cuda", dtype=torch.float64)
+
+    def passes(precision: str | None = None) -> Any:
+        return (
+            network_forward(theta, w, z, outputs, activations.TANH, precision),
+            network_backward(theta, z, r, activations.TANH, precision),
+        )
+
+    def plain() -> Any:
+        forward = reference.network_forward(theta, w.to(dtype), z, outputs, activations.TANH)
+        return forward, reference.network_backward(theta, z, r, activations.TANH)
+
+    bodies: Bodies = {"triton": passes, "torch": plain}
+    if dtype == torch.float32:
+        for precision in ("float64", "tf32x3", "tf32", "bfloat16"):
+            bodies[f"triton {precision}"] = partial(passes, precision)
+    operations = neurons * samples * (6.0 * inputs + 6.0 * outputs + 20)
+    numbers = 2 * theta.numel() + 2 * z.numel() + 2 * r.numel()
+    title = f"network N={neurons} M={samples} D={inputs} K={outputs} {str(dtype)[6:]}"
+    entry = row(title, bodies, operations, numbers, dtype, True)
+    few = theta[:100].double()
+    want = reference.network_backward(few, z.double(), r.double(), activations.TANH)[1]
+    entry["error"] = error(network_backward(theta[:100], z, r, activations.TANH)[1], want)
+    return entry
+
+
+def moments(n: int, d: int, dtype: torch.dtype) -> dict:
+    """Weighted mean and covariance, and the affine map of a log-det force."""
+    from wgf.ops.cuda import moments as gpu
+
+    x = torch.randn(n, d, device="cuda", dtype=dtype)
+    w = torch.full((n,), 1 / n, device="cuda", dtype=dtype)
+    matrix = torch.eye(d, device="cuda", dtype=torch.float64)
+
+    def fused() -> Any:
+        _, centre, scatter = gpu.moments(x, w)
+        return scatter, gpu.affine(x, centre, matrix)
+
+    def plain() -> Any:
+        mean = w @ x
+        u = x - mean
+        return (u * w[:, None]).T @ u, u @ matrix.to(dtype)
+
+    bodies: Bodies = {"triton": fused, "torch": plain}
+    return row(f"log-det force n={n} d={d} {str(dtype)[6:]}", bodies, 4.0 * n * d * d, 3 * n * d + n, dtype, True)
+
+
+def langevin(n: int, dtype: torch.dtype) -> dict:
+    """x − h g + s ξ on n × 2 numbers; three numbers moved for each, ids besides."""
+    from wgf.ops.cuda.noise import langevin as update
+
+    x, g = (torch.randn(n, 2, device="cuda", dtype=dtype) for _ in range(2))
+    ids = torch.arange(n, device="cuda")
+    bodies: Bodies = {
+        "triton": lambda: update(x, g, ids, [1, 2], 3, 0, 0.1, 0.2),
+        "torch randn": lambda: x - 0.1 * g + 0.2 * torch.randn_like(x),
+        "no noise": lambda: torch.add(x, g, alpha=-0.1),
+    }
+    return row(f"Langevin update n={n} d=2 {str(dtype)[6:]}", bodies, 0.0, 6 * n + n * 8 / dtype.itemsize, dtype)
+
+
+def measure() -> list[dict]:
+    """Every line of the table."""
+    f32, f64 = torch.float32, torch.float64
+    lines = [pairs(n, d, t) for n in (10_000, 100_000) for d in (1, 2, 3, 10) for t in (f32, f64)]
+    lines += [pairs(10_000, d, t, ("ieee", "tf32x3") if t == f32 else ()) for d in (17, 64, 128) for t in (f32, f64)]
+    lines.append(pairs(1_000_000, 3, f32))
+    lines += [stein(n, d, f32) for n, d in ((1_000, 50), (10_000, 2), (10_000, 50))]
+    lines += [
+        network(n, m, d, 1, f32) for n, m, d in ((1_000, 1_000, 100), (10_000, 10_000, 10), (10_000, 10_000, 100))
+    ]
+    lines += [network(10_000, 10_000, 100, 10, t) for t in (f32, f64)]
+    lines += [moments(1_000_000, d, t) for d in (2, 10, 64) for t in (f32, f64)]
+    return [*lines, *(langevin(10_000_000, t) for t in (f32, f64))]
+
+
+def run(folder: Path) -> Path:
+    """Measure, print and store: the file written."""
+    import triton
+
+    lines = measure()
+    for line in lines:
+        times = ", ".join(f"{name} {ms:.4g}" for name, ms in line["ms"].items())
+        more = ", ".join(
+            f"{key} {line[key]:.3g}" for key in ("fraction_of_floor", "Gpairs_per_s", "error") if key in line
+        )
+        print(f"{line['work']:44} ms: {times}   {more}")
+    device = torch.cuda.get_device_name()
+    versions = {key: value for key, value in store.versions().items() if key != "platform"}
+    content = {"device": device, "repetitions": REPETITIONS, "triton": triton.__version__, **versions, "lines": lines}
+    path = folder / f"gpu-{device.replace(' ', '-').lower()}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def main() -> None:
+    """The same as a script: into the results beside this file."""
+    if not torch.cuda.is_available():
+        sys.exit(
+            "benchmarks/gpu.py: torch sees no CUDA device here; it needs one (with a CUDA build of torch and triton)."
+        )
+    print(f"written: {run(Path(__file__).parent / 'results')}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""One case measured: bodies take turns in rounds, medians are compared, verdicts follow from the targets."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from .case import OURS, Case, Floor, Target, process_of
+from .machine import WORK
+from .processes import Worker
+
+ROUNDS, MANY_ROUNDS = 7, 25
+TURN = 0.04  # seconds that a body runs in a round, at least one call
+SLOW, VERY_SLOW = 0.6, 3.0  # seconds per call beyond which a body takes part in 3 rounds, or in 1
+BUDGET = 5.0  # seconds for a case, spent on further rounds when the first ROUNDS took less
+FIRST, LATER = 300.0, 120.0  # limits for a first call, which may compile, and for a turn
+RESAMPLES = 400
+
+Row = dict[str, Any]
+
+
+class Hall:
+    """The processes of a run, kept from case to case, and a folder for oracles."""
+
+    def __init__(self, quick: bool = False) -> None:
+        self.quick = quick
+        self._workers: dict[str, Worker] = {}
+
+    def __enter__(self) -> Hall:
+        self._folder = tempfile.TemporaryDirectory(prefix="wgf-bench-")
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for worker in self._workers.values():
+            worker.stop()
+        self._folder.cleanup()
+
+    def worker(self, process: str) -> Worker:
+        """The process of that name; it starts when it is first asked."""
+        return self._workers.setdefault(process, Worker(process))
+
+    def measure(self, module: str, case: Case) -> Row:
+        """Prepare every body, let them take turns, and judge."""
+        address = {"module": module, "name": case.name, "quick": self.quick}
+        bodies: dict[str, dict[str, Any]] = {name: {} for name in _bodies(case)}
+        path = Path(self._folder.name) / "oracle.npy"
+        start = time.monotonic()
+        known = self.worker("oracle").ask(FIRST, do="oracle", path=str(path), **address)
+        self.worker("oracle").ask(LATER, do="close")
+        oracle = str(path) if known.get("stored") else None
+        self._prepare(address, oracle, known.get("digest"), bodies)
+        times = self._rounds(bodies)
+        row: Row = {"name": case.name, "family": case.family, "bound": case.bound, "gap": case.gap}
+        if "failed" in known:
+            row["oracle"] = known["failed"]
+        if times.get(OURS):
+            row["memory"] = self.worker(OURS).ask(LATER, do="memory", body=OURS).get("bytes")
+            row["same_bits"] = self.worker(OURS).ask(LATER, do="bits", body=OURS).get("same")
+        for process in {process_of(name) for name in bodies}:
+            self.worker(process).ask(LATER, do="close")
+        for name, seconds in times.items():
+            bodies[name] |= spread(seconds)
+        row["bodies"] = bodies
+        row["floors"] = {name: floor_seconds(floor, bodies) for name, floor in case.floors.items()}
+        row["targets"] = judge(case, times, bodies.get(OURS, {}).get("error"))
+        row["took"] = time.monotonic() - start
+        return row
+
+    def _prepare(
+        self, address: Mapping[str, Any], oracle: str | None, digest: str | None, bodies: dict[str, dict[str, Any]]
+    ) -> None:
+        """First calls, all processes at once: they may compile for long, and are not timed."""
+        queues: dict[str, list[str]] = {}
+        for name in bodies:
+            queues.setdefault(process_of(name), []).append(name)
+        while queues:
+            for process, names in queues.items():
+                self.worker(process).send(do="prepare", body=names[0], oracle=oracle, **address)
+            for process, names in queues.items():
+                answer = self.worker(process).receive(FIRST)
+                seen = answer.pop("digest", None)
+                if digest is not None and seen not in (None, digest):
+                    answer = {"failed": "its arrays are not those of the oracle"}
+                bodies[names.pop(0)] |= answer
+            queues = {process: names for process, names in queues.items() if names}
+
+    def _rounds(self, bodies: dict[str, dict[str, Any]]) -> dict[str, list[float]]:
+        """Seconds per call of every body that runs, round by round."""
+        times: dict[str, list[float]] = {name: [] for name in bodies if "first" in bodies[name]}
+        end = time.monotonic() + BUDGET
+        for number in range(MANY_ROUNDS):
+            if number >= ROUNDS and time.monotonic() > end:
+                break
+            order = list(times)
+            shift = number % max(1, len(order))  # nobody always runs after the same neighbour
+            for name in order[shift:] + order[:shift]:
+                if len(times[name]) >= _wanted(times[name]):
+                    continue
+                answer = self.worker(process_of(name)).ask(LATER, do="turn", body=name, seconds=TURN)
+                if "seconds" in answer:
+                    times[name].append(answer["seconds"])
+                else:
+                    bodies[name] |= answer
+                    del times[name]
+        return times
+
+
+def _bodies(case: Case) -> list[str]:
+    """Ours, the peers, and the machine bodies that the floors of the case refer to."""
+    rates = {floor.rate: None for floor in case.floors.values()}
+    return [*case.bodies, *(rate for rate in rates if rate not in case.bodies)]
+
+
+def _wanted(seen: Sequence[float]) -> int:
+    slowest = max(seen, default=0.0)
+    return 1 if slowest > VERY_SLOW else 3 if slowest > SLOW else MANY_ROUNDS
+
+
+def spread(seconds: Sequence[float]) -> dict[str, Any]:
+    """Median, quartiles and number of rounds."""
+    low, high = np.percentile(seconds, [25, 75])
+    return {"seconds": statistics.median(seconds), "quartiles": [float(low), float(high)], "rounds": len(seconds)}
+
+
+def floor_seconds(floor: Floor, bodies: Mapping[str, Mapping[str, Any]]) -> float | None:
+    """The least time that the work can take at the rate measured beside it."""
+    seconds = bodies.get(floor.rate, {}).get("seconds")
+    return None if seconds is None else float(floor.amount / WORK[floor.rate] * seconds)
+
+
+def judge(case: Case, times: Mapping[str, Sequence[float]], error: float | None) -> list[dict[str, Any]]:
+    """Each target with its figure, an interval of it, and the verdict.
+
+    The figure is a ratio of medians; the interval holds 90 % of the ratios of medians of resampled rounds. Verdicts:
+    "stretch", "met", "not met", "failed" (an error beyond the bound, whatever the speed), "not measured", and "short"
+    of a stretch that stands alone.
+    """
+    verdicts = []
+    for target in case.targets:
+        entry: dict[str, Any] = {
+            "kind": target.kind,
+            "against": list(target.against),
+            "least": target.least,
+            "stretch": target.stretch,
+            "verdict": "not measured",
+        }
+        figures = _figures(target, times, case.floors)
+        if figures is not None:
+            value, low, high = figures
+            entry |= {"value": value, "low": low, "high": high, "fastest": _fastest(target, times)}
+            entry["verdict"] = "failed" if (error or 0.0) > case.bound else _verdict(target, value)
+        verdicts.append(entry)
+    return verdicts
+
+
+def _verdict(target: Target, value: float) -> str:
+    def reached(limit: float) -> bool:
+        return value >= limit if target.kind in ("faster", "floor") else value <= limit
+
+    if target.stretch is not None and reached(target.stretch):
+        return "stretch"
+    if target.least is None:
+        return "short"
+    return "met" if reached(target.least) else "not met"
+
+
+def _fastest(target: Target, times: Mapping[str, Sequence[float]]) -> str | None:
+    there = [name for name in target.against if name in times]
+    return min(there, key=lambda name: statistics.median(times[name])) if there else None
+
+
+def _figures(
+    target: Target, times: Mapping[str, Sequence[float]], floors: Mapping[str, Floor]
+) -> tuple[float, float, float] | None:
+    """The figure of a target and its interval; None where a body it needs did not run."""
+    ours: Sequence[float] | None = times.get(OURS)
+    scale, other = 1.0, _fastest(target, times)
+    if target.kind == "floor":
+        floor = floors[target.against[0]]
+        scale, other = floor.amount / WORK[floor.rate], floor.rate
+    if target.kind == "seconds" and target.against:
+        ours = times.get(target.against[0])
+    theirs: Sequence[float] | None = [1.0] if target.kind == "seconds" else times.get(other or "")
+    if not ours or not theirs:
+        return None
+    rng = np.random.default_rng(0)
+    samples = [_medians(values, rng) for values in (theirs, ours)]
+    ratios = scale * samples[0] / samples[1]
+    if target.kind in ("slower", "seconds"):
+        ratios = 1.0 / ratios
+    low, high = np.percentile(ratios[1:], [5, 95])
+    return float(ratios[0]), float(low), float(high)
+
+
+def _medians(values: Sequence[float], rng: np.random.Generator) -> np.ndarray:
+    """The median, then medians of resamples."""
+    data = np.asarray(values)
+    return np.concatenate([[np.median(data)], np.median(rng.choice(data, (RESAMPLES, len(data))), axis=1)])

@@ -1,0 +1,35 @@
+"""The GPU kernels are tested by Triton's interpreter on the CPU, or on a GPU with `pytest --device cuda`."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption("--device", default="cpu", choices=("cpu", "cuda"), help="where the GPU kernels are tested")
+
+
+def pytest_configure(config):
+    # read when triton is first imported, hence before any test; nothing else in a CPU run imports it
+    if config.getoption("--device") == "cpu":
+        os.environ["TRITON_INTERPRET"] = "1"
+    else:
+        os.environ.pop("TRITON_INTERPRET", None)
+
+
+@pytest.fixture
+def device(request):
+    """The device of `--device`: the tensors of a kernel test go there."""
+    return request.config.getoption("--device")
+
+
+@pytest.fixture
+def make(device):
+    """Normal numbers on the device, the same for every test."""
+    import numpy as np
+    import torch
+
+    rng = np.random.default_rng(7)
+    return lambda *shape, dtype=torch.float64: torch.from_numpy(rng.normal(size=shape)).to(dtype).to(device)

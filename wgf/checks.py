@@ -1,0 +1,78 @@
+"""Checks on values: looked at where they are made or, where looking would stop a device, all at once later."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+from torch import Tensor
+
+
+class Deferred:
+    """Whether every check made so far has held: one number on the device, read only by `held`."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._held = torch.ones((), dtype=torch.bool, device=device)
+
+    def note(self, condition: Tensor) -> None:
+        """Add a check, without waiting for its outcome."""
+        self._held = self._held & condition
+
+    def held(self) -> bool:
+        """Look: this waits for the device."""
+        return bool(self._held)
+
+
+_now: ContextVar[Deferred | None] = ContextVar("wgf.checks: where checks are put off to", default=None)
+_forced: ContextVar[bool | None] = ContextVar("wgf.checks: what runs do on any device", default=None)
+
+
+@contextmanager
+def deferred(device: torch.device) -> Iterator[Deferred]:
+    """Inside, checks on values of `device` are taken to hold, and noted; whoever opened it must ask `held()`.
+
+    Until then results may be NaN where a typed error would have been raised.
+    """
+    notes = Deferred(device)
+    token = _now.set(notes)
+    try:
+        yield notes
+    finally:
+        _now.reset(token)
+
+
+@contextmanager
+def forced(put_off: bool) -> Iterator[None]:
+    """Runs started inside put their checks off, or look at every step, whatever their device."""
+    token = _forced.set(put_off)
+    try:
+        yield
+    finally:
+        _forced.reset(token)
+
+
+def put_off(device: torch.device) -> bool:
+    """Whether a run on this device looks at values at records only: on the CPU looking costs nothing."""
+    choice = _forced.get()
+    return device.type != "cpu" if choice is None else choice
+
+
+def holds(condition: Tensor) -> bool:
+    """Whether a condition (a 0-d boolean tensor) is true; where checks are put off it is noted and taken to be."""
+    notes = _now.get()
+    if notes is None or condition.device != notes.device:
+        return bool(condition)
+    notes.note(condition)
+    return True
+
+
+def finite(values: Tensor) -> bool:
+    """Whether no entry is NaN or infinite, by `holds`."""
+    if not (values.is_floating_point() or values.is_complex()):
+        return True
+    low, high = torch.aminmax(torch.view_as_real(values) if values.is_complex() else values)  # NaN goes into both
+    return holds((low > -math.inf) & (high < math.inf))

@@ -1,0 +1,158 @@
+"""The two-layer network on a GPU: neurons × samples by tiles, activations formed in registers and never stored.
+
+Products of wide matrices leave nothing for fusion to save: beyond 256 inputs or 64 outputs the plain-torch body runs,
+blocks of torch's own products in float64.
+"""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from .. import reference
+from .activations import NAME, activate
+from .launch import blocks, chunk, dot_precision, launch, load_matrix, product, segment
+
+_INPUTS, _OUTPUTS = 256, 64  # the widest network of these kernels
+_TILE = 64
+_NARROW = 32  # samples at a time in the backward pass, which holds more
+_SLAB = 64  # input derivatives that one program holds
+
+
+@triton.jit
+def _preactivation(theta, z, neurons, samples, n, stop, K: tl.constexpr, D: tl.constexpr, WIDTH: tl.constexpr,
+                   PRECISION: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr):  # fmt: skip
+    """wᵢ·zₘ + bᵢ of a tile of neurons × samples."""
+    T: tl.constexpr = theta.dtype.element_ty
+    P: tl.constexpr = K + D + 1
+    SUM: tl.constexpr = tl.float64 if PRECISION == "float64" else T
+    s = tl.zeros((ROWS, COLUMNS), SUM)
+    for c in range(0, D, WIDTH):
+        columns = c + tl.arange(0, WIDTH)
+        w = load_matrix(theta + K, neurons[:, None], columns[None, :], n, D, P)
+        s = product(w, load_matrix(z, samples[None, :], columns[:, None], stop, D, D), s, PRECISION)
+    bias = tl.load(theta + neurons * P + (P - 1), mask=neurons < n, other=0.0)
+    return s.to(T) + bias[:, None]
+
+
+@triton.jit(do_not_specialize=["n", "m", "width"])
+def _forward(theta, weights, z, out, n: tl.int64, m: tl.int64, width: tl.int64,
+             K: tl.constexpr, D: tl.constexpr, WIDTH: tl.constexpr, OUT: tl.constexpr, ACTIVATION: tl.constexpr,
+             PRECISION: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr):  # fmt: skip
+    """out[piece, m, :]: the part of f that comes from the neurons of one piece."""
+    samples = tl.program_id(0).to(tl.int64) * COLUMNS + tl.arange(0, COLUMNS)
+    start = tl.program_id(1).to(tl.int64) * width
+    stop = tl.minimum(start + width, n)
+    outputs = tl.arange(0, OUT)
+    f = tl.zeros((COLUMNS, OUT), tl.float64)
+    for first in range(start, stop, ROWS):
+        neurons = first + tl.arange(0, ROWS)
+        s = _preactivation(theta, z, neurons, samples, stop, m, K, D, WIDTH, PRECISION, ROWS, COLUMNS)
+        h, _ = activate(s, ACTIVATION)
+        a = load_matrix(theta, neurons[:, None], outputs[None, :], stop, K, K + D + 1)
+        a *= tl.load(weights + neurons, mask=neurons < stop, other=0.0)[:, None]
+        f = product(tl.trans(h), a, f, PRECISION)
+    place = (tl.program_id(1).to(tl.int64) * m + samples)[:, None] * K + outputs[None, :]
+    tl.store(out + place, f, mask=(samples < m)[:, None] & (outputs < K)[None, :])
+
+
+@triton.jit(do_not_specialize=["n", "m", "width"])
+def _backward(theta, z, residual, out, n: tl.int64, m: tl.int64, width: tl.int64,
+              K: tl.constexpr, D: tl.constexpr, WIDTH: tl.constexpr, CHUNKS: tl.constexpr, OUT: tl.constexpr,
+              ACTIVATION: tl.constexpr, PRECISION: tl.constexpr, ROWS: tl.constexpr,
+              COLUMNS: tl.constexpr):  # fmt: skip
+    """out[piece, i, :]: the part of ∇_θ v that comes from the samples of one piece, for one slab of inputs."""
+    P: tl.constexpr = K + D + 1
+    T: tl.constexpr = theta.dtype.element_ty
+    neurons = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
+    start = tl.program_id(1).to(tl.int64) * width
+    stop = tl.minimum(start + width, m)
+    slab = tl.program_id(2) * (CHUNKS * WIDTH)
+    outputs = tl.arange(0, OUT)
+    a = load_matrix(theta, neurons[:, None], outputs[None, :], n, K, P)
+    by_output, by_bias = tl.zeros((ROWS, OUT), tl.float64), tl.zeros((ROWS,), tl.float64)
+    by_input = ()
+    for _ in tl.static_range(CHUNKS):
+        by_input = by_input + (tl.zeros((ROWS, WIDTH), tl.float64),)
+    for first in range(start, stop, COLUMNS):
+        samples = first + tl.arange(0, COLUMNS)
+        s = _preactivation(theta, z, neurons, samples, n, stop, K, D, WIDTH, PRECISION, ROWS, COLUMNS)
+        h, slope = activate(s, ACTIVATION)
+        r = load_matrix(residual, samples[:, None], outputs[None, :], stop, K, K)  # 0 where samples are missing
+        by_output = product(h, r, by_output, PRECISION)
+        g = (slope * product(a, tl.trans(r), tl.zeros((ROWS, COLUMNS), T), PRECISION)).to(T)
+        by_bias += tl.sum(g, 1).to(tl.float64)
+        moved = ()
+        for c in tl.static_range(CHUNKS):
+            columns = slab + c * WIDTH + tl.arange(0, WIDTH)
+            part = load_matrix(z, samples[:, None], columns[None, :], stop, D, D)
+            moved = moved + (product(g, part, by_input[c], PRECISION),)
+        by_input = moved
+    row = out + (tl.program_id(1).to(tl.int64) * n + neurons) * P
+    for c in tl.static_range(CHUNKS):
+        columns = slab + c * WIDTH + tl.arange(0, WIDTH)
+        inside = (neurons < n)[:, None] & (columns < D)[None, :]
+        tl.store(row[:, None] + K + columns[None, :], by_input[c], mask=inside)
+    if slab == 0:
+        tl.store(row[:, None] + outputs[None, :], by_output, mask=(neurons < n)[:, None] & (outputs < K)[None, :])
+        tl.store(row + (P - 1), by_bias, mask=neurons < n)
+
+
+def _sizes(theta: Tensor, inputs: int, outputs: int) -> dict[str, int]:
+    return {"K": outputs, "D": inputs, "WIDTH": chunk(inputs), "OUT": max(16, triton.next_power_of_2(outputs))}
+
+
+def _dtype_of(theta: Tensor) -> torch.dtype:
+    return torch.float32 if theta.dtype == torch.float32 else torch.float64
+
+
+def network_forward(
+    theta: Tensor, weights: Tensor, z: Tensor, outputs: int, activation: int, precision: str | None = None
+) -> Tensor:
+    """f (M, K) float64: fₘ = Σᵢ weightsᵢ aᵢ σ(wᵢ·zₘ + bᵢ) for packed θ = (a, w, b) (n, K + D + 1).
+
+    Formed in the dtype of θ, products in float32 unless `precision` asks for another (`launch.dot_precision`), the sum
+    over neurons in float64.
+    """
+    (n, _), (m, inputs) = theta.shape, z.shape
+    if n == 0 or m == 0 or inputs > _INPUTS or outputs > _OUTPUTS:
+        return reference.network_forward(theta.double(), weights.double(), z.double(), outputs, activation)
+    dtype = _dtype_of(theta)
+    theta, weights, z = (t.detach().to(dtype).contiguous() for t in (theta, weights, z))
+    width = segment(blocks(m, _TILE), n, _TILE)
+    pieces = blocks(n, width)
+    out = theta.new_empty(pieces, m, outputs, dtype=torch.float64)
+    launch(
+        _forward, (blocks(m, _TILE), pieces), theta, weights, z, out, n, m, width, **_sizes(theta, inputs, outputs),
+        ACTIVATION=NAME[activation], PRECISION=dot_precision(theta, precision or "ieee"),
+        ROWS=_TILE, COLUMNS=_TILE, num_warps=8,
+    )  # fmt: skip
+    return out.sum(0)
+
+
+def network_backward(
+    theta: Tensor, z: Tensor, residual: Tensor, activation: int, precision: str | None = None
+) -> tuple[Tensor, Tensor]:
+    """vᵢ = Σₘ rₘ·φ(zₘ; θᵢ) (n,) and ∇_θ vᵢ (n, d) in the dtype of θ, for residuals r (M, K); as `network_forward`."""
+    (n, _), (m, inputs), outputs = theta.shape, z.shape, residual.shape[1]
+    kept = theta.dtype
+    if n == 0 or m == 0 or inputs > _INPUTS or outputs > _OUTPUTS:
+        pair = reference.network_backward(theta.double(), z.double(), residual.double(), activation)
+        return pair[0].to(kept), pair[1].to(kept)
+    dtype = _dtype_of(theta)
+    theta, z, residual = (t.detach().to(dtype).contiguous() for t in (theta, z, residual))
+    width = segment(blocks(n, _TILE), m, _NARROW)
+    pieces, sizes = blocks(m, width), _sizes(theta, inputs, outputs)
+    chunks = min(blocks(inputs, sizes["WIDTH"]), _SLAB // sizes["WIDTH"])
+    out = theta.new_empty(pieces, n, theta.shape[1], dtype=torch.float64)
+    grid = (blocks(n, _TILE), pieces, blocks(inputs, chunks * sizes["WIDTH"]))
+    launch(
+        _backward, grid, theta, z, residual, out, n, m, width, **sizes, CHUNKS=chunks,
+        ACTIVATION=NAME[activation], PRECISION=dot_precision(theta, precision or "ieee"),
+        ROWS=_TILE, COLUMNS=_NARROW, num_warps=8,
+    )  # fmt: skip
+    gradient = out.sum(0)
+    value = (theta[:, :outputs] * gradient[:, :outputs]).sum(1)
+    return value.to(kept), gradient.to(kept)
