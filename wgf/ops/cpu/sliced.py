@@ -157,6 +157,11 @@ def ladder(n: int) -> np.ndarray:
     return np.arange(1, n + 1) / n
 
 
+def _is_equal(levels: np.ndarray) -> bool:
+    """Whether levels (1, n) or (k, n) are those of equal weights, which match one by one."""
+    return len(levels) == 1 and bool((levels[0] == ladder(levels.shape[1])).all())
+
+
 class _Sorter:
     """Scratch of one thread: a row is sorted with its permutation and its ladder of levels."""
 
@@ -205,10 +210,7 @@ def sorted_projections(
 def quantile_costs(values: np.ndarray, levels: np.ndarray, target: np.ndarray, target_levels: np.ndarray) -> np.ndarray:
     """W₂² (k,) of sorted rows (k, n) and (k, m) with their levels."""
     costs = np.empty(len(values))
-    equal = ladder(values.shape[1])
-    matched = values.shape == target.shape and all(
-        len(rows) == 1 and (rows[0] == equal).all() for rows in (levels, target_levels)
-    )
+    matched = values.shape == target.shape and _is_equal(levels) and _is_equal(target_levels)
 
     def worker(indices: range) -> None:
         for k in indices:
@@ -231,13 +233,17 @@ def transport_maps(
 ) -> tuple[np.ndarray, np.ndarray]:
     """W₂² (k,) along each direction, and Σ_θ (θ·xᵢ − T_θ(xᵢ)) θ (n, d)."""
     rows, costs = _project(x, directions), np.empty(directions.shape[1])
+    matched = equal and len(x) == target.shape[1] and _is_equal(target_levels)
 
     def worker(indices: range) -> None:
         sort = _Sorter(len(x))
         image, beyond = np.empty(len(x)), np.empty(len(x))
         for k in indices:
             levels = sort(rows[k], None if equal else weights)
-            costs[k] = _maps(sort.values, levels, target[k], target_levels[k % len(target_levels)], image, beyond)
+            if matched:
+                costs[k], image[:] = _matched_cost(sort.values, target[k]), target[k]
+            else:
+                costs[k] = _maps(sort.values, levels, target[k], target_levels[k % len(target_levels)], image, beyond)
             _share_ties(sort.values, levels, image)
             _residual(sort.values, sort.order, image, rows[k])
 
