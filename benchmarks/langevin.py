@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -56,7 +56,7 @@ def _no_noise(arrays: Arrays) -> Callable[[], Any]:
     def call() -> None:
         out = np.empty_like(x)
 
-        def work(indices: range) -> None:
+        def work(indices: Iterator[int]) -> None:
             for block in indices:
                 rows = slice(block * _BLOCK, (block + 1) * _BLOCK)
                 _drift(out[rows], x[rows], g[rows], np.float32(H))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -40,7 +40,7 @@ def _fma_body(dtype: Any, _: Arrays) -> Callable[[], Any]:
     out = np.empty((_PARTS, _LENGTH), dtype)
     a, b = dtype(0.999), dtype(0.001)
 
-    def work(parts: range) -> None:
+    def work(parts: Iterator[int]) -> None:
         for part in parts:
             _fma(*x, out[part], a, b)
 
@@ -51,7 +51,7 @@ def _triad_body(_: Arrays) -> Callable[[], Any]:
     out, x, y = (np.ones(_TRIAD) for _ in range(3))
     step = _TRIAD // _PARTS
 
-    def work(parts: range) -> None:
+    def work(parts: Iterator[int]) -> None:
         for part in parts:
             rows = slice(part * step, (part + 1) * step)
             _triad(out[rows], x[rows], y[rows], 0.5)

@@ -73,7 +73,16 @@ def test_every_dimension(d, dtype):
     agree(x, x, w, forms.GAUSSIAN, [d**0.5], 0.0, False)
 
 
-@pytest.mark.parametrize(("name", "d"), [("gaussian", 1), ("gaussian", 3), ("coulomb", 3)])
+@pytest.mark.parametrize("blocks", range(1, 10))
+def test_blocks_meet_once(blocks):
+    """In rounds without a block twice, so that threads never add to the same one."""
+    rounds = list(products._meetings(blocks))
+    assert all(len({block for pair in pairs for block in pair}) == 2 * len(pairs) for pairs in rounds)
+    met = [pair for pairs in rounds for pair in pairs]
+    assert sorted(met) == [(i, j) for i in range(blocks) for j in range(i + 1, blocks)]
+
+
+@pytest.mark.parametrize(("name", "d"), [("gaussian", 1), ("gaussian", 3), ("coulomb", 3), ("gaussian", 6)])
 @each_dtype
 def test_each_pair_once(name, d, dtype):
     """Enough particles for the traversal that gives a pair's force to both, the last block being short."""
@@ -86,6 +95,19 @@ def test_each_pair_once(name, d, dtype):
     for a, b in zip(same, other, strict=True):
         assert error(a, b) <= BOUND[dtype]
     agree(x, x, torch.where(w < 0.2, 0.0, w), form, p, 0.1, False)  # zero weights: row by row
+
+
+@pytest.mark.parametrize(("n", "d"), [(pairwise._ONCE_FROM + TILE // 3, 2), (5 * products._BLOCK - 3, 20)])
+@each_dtype
+def test_each_pair_once_with_a_vector(n, d, dtype):
+    """The Stein direction of many particles, weighted and not."""
+    x, scores, w = cloud(n, d, dtype, shift=0.0), cloud(n, d, dtype, seed=4, shift=0.0), weights(n)
+    for weighted in (w, torch.full_like(w, 1 / n)):
+        got = ops.stein_direction(x, x, weighted, scores, forms.GAUSSIAN, [d**0.5], 0.0)
+        want = reference.stein_direction(
+            x.double(), x.double(), weighted, scores.double(), forms.GAUSSIAN, [d**0.5], 0.0
+        )
+        assert error(got, want) <= BOUND[dtype]
 
 
 @each_dtype
@@ -155,7 +177,7 @@ def test_autograd():
 
 @each_dtype
 def test_same_bits_for_any_number_of_threads(dtype):
-    clouds = [cloud(5000, 3, dtype), cloud(3000, 7, dtype), cloud(1500, 40, dtype)]
+    clouds = [cloud(5000, 3, dtype), cloud(3000, 7, dtype), cloud(1500, 40, dtype), cloud(2200, 20, dtype)]
     before, results = torch.get_num_threads(), []
     try:
         for threads in (1, 2, 3):
@@ -189,6 +211,4 @@ def test_more_than_two_to_the_31_pairs():
 def test_workspace_is_bounded():
     """Private sums of the pairs visited once keep to their budget whatever n."""
     for n, d in ((10**4, 3), (10**6, 1), (10**7, 3)):
-        slots = max(1, min(n // TILE // 2, pairwise._WORKSPACE // (8 * n * (d + 1)), pairwise._MOST_SLOTS))
-        assert slots * 8 * n * (d + 1) <= max(pairwise._WORKSPACE, 8 * n * (d + 1))
-    assert products._ROWS * products._COLUMNS * 8 <= 2**20
+        assert pairwise._slots(n, d + 1) * 8 * n * (d + 1) <= max(pairwise._WORKSPACE, 8 * n * (d + 1))

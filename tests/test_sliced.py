@@ -35,9 +35,9 @@ ROWS = {
 
 
 def sorted_row(row):
-    rows = row[None].copy()
-    sorting.sort(rows, np.empty_like(row), sorting.counters())
-    return rows[0]
+    values = row.copy()
+    sorting.sort(values, np.empty_like(row), sorting.counters())
+    return values
 
 
 def ordered_row(row):

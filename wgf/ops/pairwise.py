@@ -11,10 +11,10 @@ from torch import Tensor
 
 from . import reference
 from .cpu import pairwise as cpu
-from .cpu import products, stein
+from .cpu import products
 from .registry import array, custom_op, like, native, register
 
-DIRECT_UP_TO = 16
+DIRECT_UP_TO = 14
 """Dimension up to which differences of coordinates beat matrix products (measured by `benchmarks`)."""
 
 
@@ -30,7 +30,7 @@ def pair_sums(
 ) -> tuple[Tensor, Tensor]:
     """Σⱼ wⱼ K(xᵢ − yⱼ) (m,) and Σⱼ wⱼ ∇K(xᵢ − yⱼ) (m, d) for x (m, d), y (n, d), weights (n,)."""
     rows, columns = _points(x, y)
-    body = products.pair_sums if x.shape[1] > DIRECT_UP_TO else cpu.pair_sums
+    body = (products if x.shape[1] > DIRECT_UP_TO else cpu).pair_sums
     value, gradient = body(rows, columns, array(weights), form, parameters, softening, exclude_self)
     return torch.from_numpy(value), like(gradient, x)
 
@@ -97,7 +97,7 @@ def stein_direction(
     part is Σⱼ wⱼ ∇_{yⱼ} K, which keeps the particles apart.
     """
     rows, columns = _points(x, y)
-    body = products.stein_direction if x.shape[1] > DIRECT_UP_TO else stein.stein_direction
+    body = (products if x.shape[1] > DIRECT_UP_TO else cpu).stein_direction
     payload = scores.detach().numpy().astype(columns.dtype, copy=False)
     return like(body(rows, columns, array(weights), payload, form, parameters, softening), x)
 

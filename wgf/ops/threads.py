@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -27,22 +27,25 @@ def _pool(threads: int) -> ThreadPoolExecutor:
         return _pools[key]
 
 
-def run_blocks(worker: Callable[[range], None], blocks: int) -> None:
-    """Call `worker(indices)` on disjoint strides of range(blocks), one per thread of `torch.get_num_threads()`.
+def run_blocks(worker: Callable[[Iterator[int]], None], blocks: int) -> None:
+    """Call `worker(indices)` in each of `torch.get_num_threads()` threads, the caller's among them.
 
-    A worker gets a range rather than one index so that it can allocate its scratch once. Bodies release the GIL. Numpy
-    is silent about overflow in them: what is not finite is found, and named, by the flow.
+    All draw from one range(blocks), so that a thread that falls behind does less. A worker gets an iterator rather than
+    one index so that it can allocate its scratch once. Bodies release the GIL. Numpy is silent about overflow in them:
+    what is not finite is found, and named, by the flow.
     """
+    indices = iter(range(blocks))  # the GIL makes each draw one step
 
-    def quietly(indices: range) -> None:
+    def quietly() -> None:
         with np.errstate(over="ignore", invalid="ignore"):
             worker(indices)
 
-    threads = min(torch.get_num_threads(), blocks)
-    if threads <= 1:
-        quietly(range(blocks))
-        return
-    futures = [_pool(threads).submit(quietly, range(start, blocks, threads)) for start in range(threads)]
+    others = min(torch.get_num_threads(), blocks) - 1
+    futures = [_pool(others).submit(quietly) for _ in range(others)]
+    try:
+        quietly()
+    finally:
+        wait(futures)
     for future in futures:
         future.result()
 

@@ -14,8 +14,8 @@ from numba import types
 from numba.extending import overload
 
 from ..activations import ERF, IDENTITY, RELU, SIGMOID, SOFTPLUS, TANH
-from .elementary import erf, exp, exp2_minus_1, sigmoid, softplus, tanh
-from .intrinsics import FLAGS, cast
+from .elementary import INLINED, erf, exp, exp2_minus_1, sigmoid, softplus, tanh
+from .intrinsics import cast
 
 _LOG2E = math.log2(math.e)
 _TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
@@ -103,7 +103,6 @@ _FORMULAS = {
     Erf: (_itself, _erf_revived),
     Identity: (_itself, _identity_revived),
 }
-_OPTIONS: Any = {"error_model": "numpy", "fastmath": set(FLAGS), "forceinline": True}
 _NAMED = (types.NamedTuple, types.NamedUniTuple)
 
 
@@ -117,11 +116,11 @@ def revived(activation, x):
     raise NotImplementedError
 
 
-@overload(kept, jit_options=_OPTIONS)
+@overload(kept, jit_options=INLINED)
 def _kept(activation, x):
     return _FORMULAS[activation.instance_class][0] if isinstance(activation, _NAMED) else None
 
 
-@overload(revived, jit_options=_OPTIONS)
+@overload(revived, jit_options=INLINED)
 def _revived(activation, x):
     return _FORMULAS[activation.instance_class][1] if isinstance(activation, _NAMED) else None

@@ -19,7 +19,8 @@ import numba
 
 from .intrinsics import FLAGS, add_to_exponent, cast, horner, nearest, pick, power_of_two, rsqrt_estimate, split
 
-inlined: Any = numba.njit(error_model="numpy", fastmath=set(FLAGS), forceinline=True)
+INLINED: Any = {"error_model": "numpy", "fastmath": set(FLAGS), "forceinline": True}
+inlined: Any = numba.njit(**INLINED)
 """How functions are compiled that become part of a loop; their sums are never reordered, unlike those of the loop."""
 
 _LOG2E, _LN2 = 1.4426950408889634, 0.6931471805599453

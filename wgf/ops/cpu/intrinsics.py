@@ -143,6 +143,13 @@ def rsqrt_estimate(_typing, x):
 # ------------------------------------------------------------------------------------------------ points
 
 
+def _fused(builder: Any, a: Any, b: Any, total: Any) -> Any:
+    """total + a·b in one instruction where there is one. Left to LLVM, a product that is added twice would not fuse."""
+    kind = a.type
+    call = builder.module.declare_intrinsic("llvm.fmuladd", [kind], ir.FunctionType(kind, [kind] * 3))
+    return builder.call(call, [a, b, total], fastmath=SUM_FLAGS)
+
+
 def _parts(builder, value, count):
     return [builder.extract_value(value, c) for c in range(count)]
 
@@ -197,10 +204,23 @@ def plus(_typing, total, factor, a):
 
     def code(context, builder, signature, args):
         pairs = zip(_parts(builder, args[0], a.count), _parts(builder, args[2], a.count), strict=True)
-        sums = [builder.fadd(builder.fmul(args[1], t, flags=SUM_FLAGS), s, flags=SUM_FLAGS) for s, t in pairs]
-        return context.make_tuple(builder, signature.return_type, sums)
+        return context.make_tuple(builder, signature.return_type, [_fused(builder, args[1], t, s) for s, t in pairs])
 
     return total(total, factor, a), code
+
+
+@intrinsic
+def plus_pair(_typing, total, g, u, k):
+    """(total_c + g·u_c …, total_d + k), as sums that may be reordered: a force and, last, a value."""
+
+    def code(context, builder, signature, args):
+        *sums, value = _parts(builder, args[0], total.count)
+        parts = zip(sums, _parts(builder, args[2], u.count), strict=True)
+        forces = [_fused(builder, args[1], t, s) for s, t in parts]
+        value = builder.fadd(value, args[3], flags=SUM_FLAGS)
+        return context.make_tuple(builder, signature.return_type, [*forces, value])
+
+    return total(total, g, u, k), code
 
 
 @intrinsic
@@ -236,13 +256,12 @@ def from_tile(_typing, tile, j, dims):
 
 
 @intrinsic
-def add_to_tile(_typing, tile, j, a):
-    """tile[c, j] += a[c]."""
+def to_tile(_typing, tile, j, a):
+    """tile[c, j] = a[c]."""
 
     def code(context, builder, _signature, args):
         for c, s in enumerate(_parts(builder, args[2], a.count)):
-            place = _in_tile(context, builder, tile, args[0], args[1], j, c)
-            builder.store(builder.fadd(builder.load(place), s, flags=SUM_FLAGS), place)
+            builder.store(s, _in_tile(context, builder, tile, args[0], args[1], j, c))
         return context.get_dummy_value()
 
     return types.void(tile, j, a), code
@@ -256,30 +275,6 @@ def with_last(_typing, a, value):
         return context.make_tuple(builder, signature.return_type, [*_parts(builder, args[0], a.count), args[1]])
 
     return types.UniTuple(a.dtype, a.count + 1)(a, value), code
-
-
-@intrinsic
-def scaled(_typing, factor, a):
-    """factor·a."""
-
-    def code(context, builder, signature, args):
-        parts = [builder.fmul(args[0], s, flags=FLAGS) for s in _parts(builder, args[1], a.count)]
-        return context.make_tuple(builder, signature.return_type, parts)
-
-    return a(factor, a), code
-
-
-@intrinsic
-def joined(_typing, a, b):
-    """a + b, as a sum that may be reordered."""
-
-    def code(context, builder, signature, args):
-        pairs = zip(_parts(builder, args[0], a.count), _parts(builder, args[1], a.count), strict=True)
-        return context.make_tuple(
-            builder, signature.return_type, [builder.fadd(s, t, flags=SUM_FLAGS) for s, t in pairs]
-        )
-
-    return a(a, b), code
 
 
 @intrinsic

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -100,7 +101,7 @@ def _in_strides(rows: int, body: Any) -> None:
     """Call `body(first block, last block)` for all blocks."""
     blocks = -(-rows // _ROWS)
 
-    def worker(indices: range) -> None:
+    def worker(indices: Iterator[int]) -> None:
         for index in indices:
             body(index * _STRIDE, min((index + 1) * _STRIDE, blocks))
 
@@ -149,7 +150,7 @@ def _wide_moments(x: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray
     groups = max(1, min(tiles, _GROUPS, _SPACE // d**2))
     totals = np.zeros((groups, d, d))
 
-    def worker(indices: range) -> None:
+    def worker(indices: Iterator[int]) -> None:
         tile, product = np.empty((min(n, _TILE), d), x.dtype), np.empty((d, d), x.dtype)
         for group in indices:
             for index in range(group * tiles // groups, (group + 1) * tiles // groups):
@@ -172,7 +173,7 @@ def affine(x: np.ndarray, centre: np.ndarray, matrix: np.ndarray) -> np.ndarray:
         return out
     matrix, ones = matrix.astype(x.dtype, copy=False), np.ones(min(n, _TILE))
 
-    def worker(indices: range) -> None:
+    def worker(indices: Iterator[int]) -> None:
         tile = np.empty((min(n, _TILE), d), x.dtype)
         for index in indices:
             rows = slice(index * _TILE, min((index + 1) * _TILE, n))

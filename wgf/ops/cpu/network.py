@@ -12,7 +12,7 @@ tile changes nothing: sums over tiles are added in a fixed order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -90,7 +90,7 @@ class _Network:
                 tiles.activate(self.activation, tile, self.bias[neurons])
                 total += self._values(tile, other).T @ a[neurons]
 
-        def worker(tasks: range) -> None:
+        def worker(tasks: Iterator[int]) -> None:
             place, other = self._scratch(), self._scratch()
             for task in tasks:
                 run, block = divmod(task, len(samples))
@@ -127,7 +127,7 @@ class _Network:
                 tiles.join(self._values(tile, place) @ residual[block], first, 0, total)
             tiles.join(g @ z[block], first, last, total)
 
-        def worker(tasks: range) -> None:
+        def worker(tasks: Iterator[int]) -> None:
             place, other = self._scratch(), self._scratch()
             for task in tasks:
                 neurons, run = divmod(task, len(runs))

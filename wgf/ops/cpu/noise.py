@@ -6,7 +6,7 @@ the sum they are wanted for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -123,7 +123,7 @@ def _in_blocks(n: int, dim: int, dtype: np.dtype, body: Any) -> None:
     rows, block = max(1, _CHUNK // dim), max(1, _BLOCK // dim)
     lanes = -(-rows * ((dim + 6) // 4 if dtype == np.float32 else (dim + 1) // 2) // VECTOR) * VECTOR
 
-    def worker(blocks: range) -> None:
+    def worker(blocks: Iterator[int]) -> None:
         counters, words = np.zeros((3, lanes), np.uint32), np.empty((4, lanes), np.uint32)
         z = np.empty(lanes * (4 if dtype == np.float32 else 2), dtype)
         for index in blocks:

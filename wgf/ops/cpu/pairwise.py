@@ -1,29 +1,34 @@
 """Pairwise sums on the CPU by differences of coordinates: the traversals for small dimensions.
 
-Two of them. `_against` sums a row of x over tiles of y. `_each_pair_once`, for x = y, gives a pair's force to both of
-its particles, with the sums of the columns kept in a tile. The dimension and the form are known to the compiler.
+Two of them. `_against` sums a row of x over tiles of y. `_each_pair_once`, for x = y, gives a pair's share to both of
+its particles, with the sums of the columns kept in a tile. The dimension and the form are known to the compiler, and
+whether columns carry a vector p beside their position (the Stein direction) or not (value and force).
 
 Within a tile sums are in the dtype of the particles; tiles are added in float64, in one fixed order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
 from ..threads import run_blocks
+from .elementary import INLINED
 from .intrinsics import (
     TILE,
     add_at,
-    add_to_tile,
     cast,
     difference,
     from_tile,
-    joined,
+    plus,
+    plus_pair,
     point,
-    scaled,
     square,
+    to_tile,
     with_last,
     zeros,
 )
@@ -33,84 +38,109 @@ from .radial import compiled_form, evaluate, split_weights
 _LONG = 2048  # columns of one partial sum of `_against`
 _ROWS = 64  # rows that one thread takes at a time
 _ONCE_FROM = 8 * TILE  # particles from which visiting each pair once pays, and in how many dimensions
-_ONCE_DIMS = 3
+_ONCE_DIMS = 6
+
 _FLUSH = 64  # rows whose contributions to a column are added in the particles' dtype
 _SPREAD = 1e6  # ratio of weights up to which their products stay well inside the range of float32
 _WORKSPACE = 2**26  # bytes for the private sums of `_each_pair_once`
 _MOST_SLOTS = 64
+_JOINED = 2048  # columns of the private sums that are joined at a time
+
+
+def _nothing(here, payload):
+    """What sums start from: (Σ g u, Σ k) or, with a payload, Σ (k p + g u); for compiled code only."""
+    raise NotImplementedError
+
+
+def _plus(sums, k, g, u, payload, j, dims):
+    """The sums with one more pair, of column j; for compiled code only."""
+    raise NotImplementedError
+
+
+@overload(_nothing, jit_options=INLINED)
+def _nothing_of(here, payload):
+    if isinstance(payload, types.NoneType):
+        return lambda here, payload: with_last(zeros(here), cast(0.0, here[0]))
+    return lambda here, payload: zeros(here)
+
+
+@overload(_plus, jit_options=INLINED)
+def _plus_of(sums, k, g, u, payload, j, dims):
+    if isinstance(payload, types.NoneType):
+        return lambda sums, k, g, u, payload, j, dims: plus_pair(sums, g, u, k)
+    return lambda sums, k, g, u, payload, j, dims: plus(plus(sums, k, point(payload, j, dims)), g, u)
 
 
 @compiled(sums=True)
-def _against(form, x, y, weights, dims, softening, i, first, last, out):
-    """Add (Σ w g u, Σ w k) over the columns first ≤ j < last to column i of `out`; weights None are ones."""
+def _against(form, x, y, payload, weights, dims, softening, i, first, last, out):
+    """Add the sums with weights w over the columns first ≤ j < last to column i of `out`; weights None are ones."""
     here = point(x, i, dims)
-    sums = with_last(zeros(here), cast(0.0, softening))
+    sums = _nothing(here, payload)
     columns = range(last - first)
     if weights is None:
         for j in columns:
             u = difference(here, point(y, first + j, dims))
             k, g = evaluate(form, square(u, softening))
-            sums = joined(sums, with_last(scaled(g, u), k))
+            sums = _plus(sums, k, g, u, payload, first + j, dims)
     else:
         part = weights[first:last]  # an index that counts from 0 is not wrapped
         for j in columns:
             u = difference(here, point(y, first + j, dims))
             k, g = evaluate(form, square(u, softening))
-            sums = joined(sums, with_last(scaled(g * part[j], u), k * part[j]))
+            sums = _plus(sums, k * part[j], g * part[j], u, payload, first + j, dims)
     add_at(out, i, sums)
 
 
 @compiled
-def _rows(form, x, y, weights, dims, softening, exclude, start, stop, first_column, last_column, out):
+def _rows(form, x, y, payload, weights, dims, softening, exclude, start, stop, first_column, last_column, out):
     for first in range(first_column, last_column, _LONG):
         last = min(first + _LONG, last_column)
         for i in range(start, stop):
             if exclude and first <= i < last:  # the self pair of a singular kernel
-                _against(form, x, y, weights, dims, softening, i, first, i, out)
-                _against(form, x, y, weights, dims, softening, i, i + 1, last, out)
+                _against(form, x, y, payload, weights, dims, softening, i, first, i, out)
+                _against(form, x, y, payload, weights, dims, softening, i, i + 1, last, out)
             else:
-                _against(form, x, y, weights, dims, softening, i, first, last, out)
+                _against(form, x, y, payload, weights, dims, softening, i, first, last, out)
 
 
 @compiled(sums=True)
-def _each_pair_once(form, x, tile, width, weights, dims, softening, start, stop, first, columns, out):
-    """Rows start ≤ i < stop against the tile of columns from `first`: their sums to `out`, the columns' to `columns`.
+def _each_pair_once(form, x, tile, width, payload, weights, dims, softening, start, stop, first, columns, out):
+    """Rows start ≤ i < stop against the tile of columns from `first`: sums of rows to `out`, of columns to theirs.
 
     With weights a pair counts wᵢwⱼ for both, which the caller divides by each one's own.
     """
     for i in range(start, stop):
         here = point(x, i, dims)
-        sums = with_last(zeros(here), cast(0.0, softening))
+        sums = _nothing(here, payload)
         if weights is None:
             for j in range(width):
                 u = difference(here, from_tile(tile, j, dims))
                 k, g = evaluate(form, square(u, softening))
-                force = scaled(g, u)
-                sums = joined(sums, with_last(force, k))
-                add_to_tile(columns, j, with_last(force, -k))
+                sums = _plus(sums, k, g, u, payload, first + j, dims)
+                to_tile(columns, j, _plus(from_tile(columns, j, sums), k, -g, u, payload, i, dims))
         else:
             part = weights[first : first + width]
             for j in range(width):
                 u = difference(here, from_tile(tile, j, dims))
                 k, g = evaluate(form, square(u, softening))
                 w = weights[i] * part[j]
-                force = scaled(g * w, u)
-                sums = joined(sums, with_last(force, k * w))
-                add_to_tile(columns, j, with_last(force, -k * w))
+                k, g = k * w, g * w
+                sums = _plus(sums, k, g, u, payload, first + j, dims)
+                to_tile(columns, j, _plus(from_tile(columns, j, sums), k, -g, u, payload, i, dims))
         add_at(out, i, sums)
 
 
 @compiled
-def _take(sums, part):
+def _add(sums, part):
     for j in range(part.size):
-        sums[j] -= part[j]
+        sums[j] += part[j]
 
 
 @compiled
-def _slot(form, x, weights, dims, softening, exclude, slot, slots, products, out):
+def _slot(form, x, payload, weights, dims, softening, exclude, slot, slots, products, out):
     """Every `slots`-th pair of blocks row ≤ column; those on the diagonal by `_rows`, straight into `out`."""
-    d, n = x.shape
-    tile, columns = np.empty(d * TILE, x.dtype), np.empty((d + 1) * TILE, x.dtype)
+    (d, n), width = x.shape, out.shape[0]
+    tile, columns = np.empty(d * TILE, x.dtype), np.empty(width * TILE, x.dtype)
     task, passed = slot, 0
     for column in range(-(-n // TILE)):
         first, last = column * TILE, min((column + 1) * TILE, n)
@@ -118,7 +148,7 @@ def _slot(form, x, weights, dims, softening, exclude, slot, slots, products, out
             row = task - passed
             task += slots
             if row == column:
-                _rows(form, x, x, weights, dims, softening, exclude, first, last, first, last, out)
+                _rows(form, x, x, payload, weights, dims, softening, exclude, first, last, first, last, out)
                 continue
             for c in range(d):
                 tile[c * TILE : c * TILE + last - first] = x[c, first:last]
@@ -126,40 +156,79 @@ def _slot(form, x, weights, dims, softening, exclude, slot, slots, products, out
                 columns[:] = 0
                 stop = start + _FLUSH
                 _each_pair_once(
-                    form, x, tile, last - first, weights, dims, softening, start, stop, first, columns, products
+                    form,
+                    x,
+                    tile,
+                    last - first,
+                    payload,
+                    weights,
+                    dims,
+                    softening,
+                    start,
+                    stop,
+                    first,
+                    columns,
+                    products,
                 )
-                for c in range(d + 1):
-                    _take(products[c, first:last], columns[c * TILE : c * TILE + last - first])
+                for c in range(width):
+                    _add(products[c, first:last], columns[c * TILE : c * TILE + last - first])
         passed += column + 1
 
 
-def _once(form, x, weights, dims, softening, exclude) -> np.ndarray:
-    """Sums (d + 1, n) of x with itself; the number of private sums depends on n alone, and they join in order."""
-    d, n = x.shape
-    slots = max(1, min(n // TILE // 2, _WORKSPACE // (8 * n * (d + 1)), _MOST_SLOTS))
-    products, out = np.zeros((slots, d + 1, n)), np.zeros((d + 1, n))
+def _slots(n: int, width: int) -> int:
+    """How many private sums (width, n): it depends on the sizes alone, so that they join in one order."""
+    return max(1, min(n // TILE, _WORKSPACE // (8 * n * width), _MOST_SLOTS))
 
-    def worker(indices: range) -> None:
+
+def _once(out, form, x, payload, weights, dims, softening, exclude) -> None:
+    """Add the sums of x with itself to `out`, each pair visited once."""
+    width, n = out.shape
+    slots = _slots(n, width)
+    products = np.zeros((slots, width, n))
+
+    def worker(indices: Iterator[int]) -> None:
         for slot in indices:
-            _slot(form, x, weights, dims, softening, exclude, slot, slots, products[slot], out)
+            _slot(form, x, payload, weights, dims, softening, exclude, slot, slots, products[slot], out)
+
+    def join(blocks: Iterator[int]) -> None:
+        for block in blocks:
+            part = slice(block * _JOINED, (block + 1) * _JOINED)
+            total = products[..., part].sum(axis=0)
+            out[:, part] += total if weights is None else total / weights[part]
 
     run_blocks(worker, slots)
-    for part in products[1:]:
-        products[0] += part
-    out += products[0] if weights is None else products[0] / weights
-    return out
+    run_blocks(join, -(-n // _JOINED))
 
 
-def _by_rows(form, x, y, weights, dims, softening, exclude) -> np.ndarray:
-    """Sums (d + 1, m) of x against y."""
-    out = np.zeros((x.shape[0] + 1, x.shape[1]))
+def _by_rows(out, form, x, y, payload, weights, dims, softening, exclude) -> None:
+    """Add the sums of x against y to `out`."""
 
-    def worker(blocks: range) -> None:
+    def worker(blocks: Iterator[int]) -> None:
         for block in blocks:
             start, stop = block * _ROWS, min((block + 1) * _ROWS, x.shape[1])
-            _rows(form, x, y, weights, dims, softening, exclude, start, stop, 0, y.shape[1], out)
+            _rows(form, x, y, payload, weights, dims, softening, exclude, start, stop, 0, y.shape[1], out)
 
     run_blocks(worker, -(-x.shape[1] // _ROWS))
+
+
+def _sums(
+    form: NamedTuple,
+    x: np.ndarray,
+    y: np.ndarray,
+    payload: np.ndarray | None,
+    weights: np.ndarray | None,
+    softening: float,
+    exclude_self: bool,
+) -> np.ndarray:
+    """Σ w g u and Σ w k (d + 1, m) or, with a payload (n, d), Σ w (k p + g u) (d, m); float64."""
+    n, d = x.shape
+    out, rows = np.zeros((d + (payload is None), n)), np.ascontiguousarray(x.T)
+    carried = None if payload is None else np.ascontiguousarray(payload.T, dtype=x.dtype)
+    args = carried, weights, (0,) * d, x.dtype.type(softening**2), exclude_self
+    if x is y and n >= _ONCE_FROM and d <= _ONCE_DIMS and (weights is None or weights.min() * _SPREAD >= 1.0):
+        _once(out, form, rows, *args)
+    else:
+        _by_rows(out, form, rows, rows if x is y else np.ascontiguousarray(y.T), *args)
     return out
 
 
@@ -173,13 +242,23 @@ def pair_sums(
     exclude_self: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Σⱼ wⱼ K(xᵢ − yⱼ) and Σⱼ wⱼ ∇K(xᵢ − yⱼ) in float64, memory O(n·d) + 64 MiB; x and y share a dtype."""
-    n, d = x.shape
     made, a, b = compiled_form(form, parameters, x.dtype)
     scale, relative = split_weights(weights, x.dtype)
-    rows = np.ascontiguousarray(x.T)
-    args = relative, (0,) * d, x.dtype.type(softening**2), exclude_self
-    if x is y and n >= _ONCE_FROM and d <= _ONCE_DIMS and (relative is None or relative.min() * _SPREAD >= 1.0):
-        sums = _once(made, rows, *args)
-    else:
-        sums = _by_rows(made, rows, rows if x is y else np.ascontiguousarray(y.T), *args)
-    return (a * scale) * sums[d], (b * scale) * np.ascontiguousarray(sums[:d].T)
+    *gradient, value = _sums(made, x, y, None, relative, softening, exclude_self)
+    return (a * scale) * value, (b * scale) * np.stack(gradient, axis=1)
+
+
+def stein_direction(
+    x: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray,
+    scores: np.ndarray,
+    form: int,
+    parameters: Sequence[float],
+    softening: float,
+) -> np.ndarray:
+    """Σⱼ wⱼ [K(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)] in float64, as `pair_sums`; x, y and the scores share a dtype."""
+    made, a, b = compiled_form(form, parameters, x.dtype)
+    scale, relative = split_weights(weights, x.dtype)
+    payload = (-a / b) * scores.astype(np.float64)
+    return (-b * scale) * np.ascontiguousarray(_sums(made, x, y, payload, relative, softening, False).T)

@@ -4,11 +4,15 @@ The product form loses digits where two points are much closer to each other tha
 therefore centred, and pairs with |x − y|² < τ (|x|² + |y|²) are summed by their differences, one by one: in a cloud
 of d > 10 dimensions these are few beside the particles themselves. For all others the relative error of |x − y|² is
 at most ε/τ, and Σ w g (x − y) = x Σ w g − Σ w g y cancels at most a factor √(2/τ).
+
+A tile of kernel values of an ensemble with itself serves both of its blocks of particles, one by its transpose: 6 d
+operations for two pairs, in place of 8 d, and half of the kernel's values. Blocks meet in rounds, each block once in a
+round, so that what is added to it comes in a fixed order whatever the number of threads, and nothing is kept twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,60 +22,103 @@ from ..threads import one_blas_thread, run_blocks
 from .intrinsics import cast
 from .jit import compiled
 from .radial import compiled_form, evaluate, split_weights
+from .tiles import join
 
-_ROWS, _COLUMNS = 128, 512
+_BLOCK, _LEAST = 512, 64  # particles of a block: at most, and at least
+_BLOCKS = 4  # blocks that a small ensemble is cut into: two threads then have a pair of blocks each
+_TILE_BYTES = 2**19  # a tile and its transpose stay in the second cache
 _NEAR = {np.dtype(np.float32): 1.0 / 16.0, np.dtype(np.float64): 1.0 / 1024.0}
 """τ by dtype: relative errors of 1e-6 and 1e-13 where the kernel decides, and fewer near pairs in float64."""
 
 
-@compiled(sums=True)
-def _weigh(form, row, half, norms, near, softening, weights, slopes):
-    """Turn the products x·y of a row into w g, in `slopes` and w k in place, or in place where `slopes` is None.
+class _Side(NamedTuple):
+    """Particles with what a product needs of them; `payload` is what near pairs carry, and p its width."""
 
-    Near pairs become 0. Returns Σ w k, Σ w g and the number of near pairs.
+    x: np.ndarray
+    centred: np.ndarray
+    squares: np.ndarray  # of the centred
+    weights: np.ndarray
+    payload: np.ndarray  # (n, p)
+    far: np.ndarray  # w·(far, 1) (n, f + 1), what slopes are multiplied with
+    values: np.ndarray | None  # what values are multiplied with, where they need a tile of their own
+
+    def part(self, rows: slice) -> _Side:
+        """Some of the particles."""
+        return _Side(*(None if array is None else array[rows] for array in self))
+
+    @property
+    def seen(self) -> tuple[np.ndarray, ...]:
+        """What compiled code looks at, as a plain tuple: numba takes a named one apart slowly."""
+        return self.x, self.squares, self.weights, self.payload
+
+
+class _Sums(NamedTuple):
+    """Row by row, float64: Σ w g u, Σ w k, Σ w k p of the near pairs, and of the others the products with `far` (and
+    with `values`)."""
+
+    near: np.ndarray
+    far: np.ndarray
+    values: np.ndarray
+
+    def part(self, rows: slice) -> _Sums:
+        """Those of some particles."""
+        return _Sums(*(array[rows] for array in self))
+
+
+@compiled(sums=True)
+def _weigh(form, row, half, squares, near, softening, slopes):
+    """Turn the products x·y of a row into g, in `slopes` and k in place, or in place where `slopes` is None.
+
+    Near pairs become 0; returns their number.
     """
-    value, slope, count = cast(0.0, half), cast(0.0, half), 0
+    count = 0
     for j in range(row.size):
-        both = half + norms[j]
+        both = half + squares[j]
         q = both - cast(2.0, half) * row[j]
         k, g = evaluate(form, q + softening)
         apart = not (q <= near * both)  # a NaN stays among these
-        k, g = (k * weights[j] if apart else cast(0.0, q)), (g * weights[j] if apart else cast(0.0, q))
+        g = g if apart else cast(0.0, q)
         if slopes is None:
             row[j] = g
         else:
-            row[j] = k
+            row[j] = k if apart else cast(0.0, q)
             slopes[j] = g
-        value += k
-        slope += g
         count += 0 if apart else 1
-    return value, slope, count
+    return count
 
 
 @compiled(sums=True)
-def _add_near(form, slopes, half, norms, near, softening, weights, x, y, payload, skip, out):
-    """Add the near pairs of one row of x by differences: (Σ w g u, Σ w k, Σ w k p) in float64.
+def _add_near(form, slopes, near, softening, i, here, there, skip, out, other):
+    """Add the near pairs of row i by differences: (Σ w g u, Σ w k, Σ w k p) to `out`, and the other side's to `other`.
 
-    They are among those whose slope was set to 0. One more at the edge had 0 to give: nothing counts twice.
+    A side is what `_Side.seen` gives. Near pairs are among those whose slope was set to 0. One more at the edge had 0
+    to give: nothing counts twice.
     """
-    d = x.size
+    (xs, x_squares, x_weights, x_payload), (ys, y_squares, y_weights, y_payload) = here, there
+    x, half, d = xs[i], x_squares[i], xs.shape[1]
     for j in range(slopes.size):
         if slopes[j] == cast(0.0, half) and j != skip:
-            q = cast(0.0, half)
+            y, q = ys[j], cast(0.0, half)
             for c in range(d):
-                q += (x[c] - y[j, c]) * (x[c] - y[j, c])
-            if q <= cast(2.0, near) * near * (half + norms[j]):
+                q += (x[c] - y[c]) * (x[c] - y[c])
+            if q <= cast(2.0, near) * near * (half + y_squares[j]):
                 k, g = evaluate(form, q + softening)
-                k, g = k * weights[j], g * weights[j]
+                w, v = y_weights[j], x_weights[i]
                 for c in range(d):
-                    out[c] += g * (x[c] - y[j, c])
-                out[d] += k
-                for c in range(payload.shape[1]):
-                    out[d + 1 + c] += k * payload[j, c]
+                    out[i, c] += w * g * (x[c] - y[c])
+                out[i, d] += w * k
+                for c in range(y_payload.shape[1]):
+                    out[i, d + 1 + c] += w * k * y_payload[j, c]
+                if other is not None:
+                    for c in range(d):
+                        other[j, c] += v * g * (y[c] - x[c])
+                    other[j, d] += v * k
+                    for c in range(x_payload.shape[1]):
+                        other[j, d + 1 + c] += v * k * x_payload[i, c]
 
 
 @compiled
-def _tile(form, tile, slopes, x, halves, y, norms, weights, payload, near, softening, skip, out, totals):
+def _tile(form, tile, slopes, here, there, near, softening, skip, out, other):
     """What happens to a tile of products x·y before it is multiplied again; the pair (i, i + skip) is left out."""
     for i in range(tile.shape[0]):
         if slopes is None:
@@ -80,65 +127,132 @@ def _tile(form, tile, slopes, x, halves, y, norms, weights, payload, near, softe
         else:
             second = slopes[i]
             weighed = slopes[i]
-        value, slope, count = _weigh(form, tile[i], halves[i], norms, near, softening, weights, second)
-        if count > 0:
-            _add_near(form, weighed, halves[i], norms, near, softening, weights, x[i], y, payload, i + skip, out[i])
-        out[i, x.shape[1]] += value
-        totals[i] += slope
+        if _weigh(form, tile[i], here[1][i], there[1], near, softening, second) > 0:
+            _add_near(form, weighed, near, softening, i, here, there, i + skip, out, other)
 
 
-def _centre(y: np.ndarray) -> np.ndarray:
-    return y.mean(axis=0, dtype=np.float64).astype(y.dtype)
+def _meetings(blocks: int) -> Iterator[list[tuple[int, int]]]:
+    """Rounds in which every two of the blocks meet once, and none twice in a round: the circle method."""
+    others = blocks - 1 + blocks % 2
+    for turn in range(others):
+        pairs = [(turn, others), *(((turn - k) % others, (turn + k) % others) for k in range(1, (others + 1) // 2))]
+        yield [(min(pair), max(pair)) for pair in pairs if max(pair) < blocks]
 
 
-class _Sums(NamedTuple):
-    """Row by row: Σ w g u of the near pairs (d), Σ w k (1), Σ w k p of the near pairs (p); and of the others apart."""
+class _Products:
+    """The sums of one call: every block of rows against blocks of columns."""
 
-    near: np.ndarray
-    slopes: np.ndarray  # Σ w g (m,)
-    places: np.ndarray  # Σ w g y (m, d), y from the centre
-    payload: np.ndarray  # Σ w p, times k or, with one tile, g (m, p)
+    def __init__(self, form: NamedTuple, softening: float, rows: _Side, columns: _Side) -> None:
+        self.form, self.rows, self.columns = form, rows, columns
+        (m, d), self.dtype = rows.x.shape, rows.x.dtype
+        self.softening = self.dtype.type(softening**2)
+        self.apart = columns.values is not None
+        width = 0 if columns.values is None else columns.values.shape[1]
+        near = np.zeros((m, d + 1 + columns.payload.shape[1]))
+        self.sums = _Sums(near, np.zeros((m, columns.far.shape[1])), np.zeros((m, width)))
+
+    def _scratch(self) -> list[np.ndarray]:
+        return [np.empty(_TILE_BYTES // self.dtype.itemsize, self.dtype) for _ in range(1 + self.apart)]
+
+    def _meet(self, rows: slice, columns: slice, both: bool, skip: int, scratch: list[np.ndarray]) -> None:
+        """The pairs of two blocks, in tiles of some rows; with `both` the columns get their share too."""
+        there, theirs = self.columns.part(columns), self.sums.part(columns) if both else None
+        step = _TILE_BYTES // self.dtype.itemsize // _BLOCK
+        for first in range(rows.start, rows.stop, step):
+            part = slice(first, min(first + step, rows.stop))
+            here, ours = self.rows.part(part), self.sums.part(part)
+            shape = (part.stop - first, columns.stop - columns.start)
+            tile, *slopes = (memory[: shape[0] * shape[1]].reshape(shape) for memory in scratch)
+            np.matmul(here.centred, there.centred.T, out=tile)
+            slope = slopes[0] if self.apart else None
+            _tile(
+                self.form, tile, slope, here.seen, there.seen, _NEAR[self.dtype], self.softening, first + skip,
+                ours.near, None if theirs is None else theirs.near,
+            )  # fmt: skip
+            self._multiply(tile, slope, there, ours)
+            if theirs is not None:
+                self._multiply(tile.T, None if slope is None else slope.T, here, theirs)
+
+    @staticmethod
+    def _multiply(tile: np.ndarray, slopes: np.ndarray | None, side: _Side, sums: _Sums) -> None:
+        join((tile if slopes is None else slopes) @ side.far, 0, 0, sums.far)
+        if side.values is not None:
+            join(tile @ side.values, 0, 0, sums.values)
+
+    def against(self) -> _Sums:
+        """Rows against all columns."""
+        rows, columns = _blocks(len(self.rows.x)), _blocks(len(self.columns.x))
+        never = -(len(self.rows.x) + len(self.columns.x))
+
+        def worker(indices: Iterator[int]) -> None:
+            scratch = self._scratch()
+            for index in indices:
+                for block in columns:
+                    self._meet(rows[index], block, False, never, scratch)
+
+        with one_blas_thread():
+            run_blocks(worker, len(rows))
+        return self.sums
+
+    def with_itself(self, skip_self: bool) -> _Sums:
+        """Rows against themselves, every two blocks once."""
+        blocks = _blocks(len(self.rows.x))
+        never = -2 * len(self.rows.x)
+        rounds = [[(i, i) for i in range(len(blocks))], *_meetings(len(blocks))]
+        with one_blas_thread():
+            for pairs in rounds:
+
+                def worker(indices: Iterator[int], pairs: list[tuple[int, int]] = pairs) -> None:
+                    scratch = self._scratch()
+                    for index in indices:
+                        i, j = pairs[index]
+                        skip = -blocks[i].start if skip_self and i == j else never
+                        self._meet(blocks[i], blocks[j], i != j, skip, scratch)
+
+                run_blocks(worker, len(pairs))
+        return self.sums
 
 
-def _sums(x, y, weights, made, softening, skip_self, payload, far, slopes_apart) -> tuple[_Sums, np.ndarray]:
-    """The sums, and x from the centre. Near pairs carry `payload`, the others `far`, by default y from the centre.
+def _blocks(n: int) -> list[slice]:
+    size = min(_BLOCK, max(_LEAST, -(-n // _BLOCKS // 16) * 16))
+    return [slice(first, min(first + size, n)) for first in range(0, n, size)]
 
-    With `slopes_apart` Σ w g y is summed too, and w k and w g have a tile each; otherwise one tile serves, of w g.
-    """
-    (m, d), dtype = x.shape, x.dtype
-    centre = _centre(y)
+
+def _centred(x: np.ndarray, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """x − c, and its squares summed in float64."""
     with np.errstate(invalid="ignore"):  # what is not finite is found, and named, by the flow
-        xc, yc = x - centre, y - centre
-    half, norms = (np.einsum("ic,ic->i", v, v, dtype=np.float64).astype(dtype) for v in (xc, yc))
-    columns = np.ascontiguousarray(yc.T)
-    far = yc if far is None else far
-    near = np.zeros((m, d + 1 + payload.shape[1]))
-    sums = _Sums(near, np.zeros(m), np.zeros((m, d)), np.zeros((m, far.shape[1])))
-    never = -(len(y) + m)
+        u = x - centre
+    return u, np.einsum("ic,ic->i", u, u, dtype=np.float64).astype(x.dtype)
 
-    def worker(blocks: range) -> None:
-        tile = np.empty(_ROWS * _COLUMNS, dtype)
-        slopes = np.empty(_ROWS * _COLUMNS, dtype) if slopes_apart else None
-        for block in blocks:
-            rows = slice(block * _ROWS, min((block + 1) * _ROWS, m))
-            count = rows.stop - rows.start
-            for first in range(0, len(y), _COLUMNS):
-                part = slice(first, min(first + _COLUMNS, len(y)))
-                width = part.stop - first
-                k = np.matmul(xc[rows], columns[:, part], out=tile[: count * width].reshape(count, width))
-                g = None if slopes is None else slopes[: count * width].reshape(count, width)
-                skip = rows.start - first if skip_self else never
-                _tile(
-                    made, k, g, x[rows], half[rows], y[part], norms[part], weights[part], payload[part], _NEAR[dtype],
-                    softening, skip, sums.near[rows], sums.slopes[rows],
-                )  # fmt: skip
-                sums.payload[rows] += k @ far[part]
-                if g is not None:
-                    sums.places[rows] += g @ yc[part]
 
-    with one_blas_thread():
-        run_blocks(worker, -(-m // _ROWS))
-    return sums, xc
+def _evaluated(
+    x: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray | None,
+    form: NamedTuple,
+    softening: float,
+    skip_self: bool,
+    payload: np.ndarray,
+    far: np.ndarray | None,
+    values: np.ndarray | None,
+) -> tuple[_Sums, np.ndarray]:
+    """The sums, and x from the centre of y. Near pairs carry `payload`, the others `far`, by default y from there."""
+    dtype = x.dtype
+    weights = np.ones(len(y), dtype) if weights is None else weights
+    centre = y.mean(axis=0, dtype=np.float64).astype(dtype)
+    centred, squares = _centred(y, centre)
+    carried = np.empty((len(y), 1 + (centred if far is None else far).shape[1]), dtype)
+    carried[:, :-1], carried[:, -1] = centred if far is None else far, 1
+    carried *= weights[:, None]
+    columns = _Side(
+        y, centred, squares, weights, payload, carried, None if values is None else values * weights[:, None]
+    )
+    if x is y:
+        return _Products(form, softening, columns, columns).with_itself(skip_self), centred
+    xc, half = _centred(x, centre)
+    nothing = np.empty((len(x), 0), dtype)
+    rows = _Side(x, xc, half, np.empty(len(x), dtype), nothing, nothing, None)
+    return _Products(form, softening, rows, columns).against(), xc
 
 
 def pair_sums(
@@ -154,11 +268,12 @@ def pair_sums(
     d, dtype = x.shape[1], x.dtype
     made, a, b = compiled_form(form, parameters, dtype)
     scale, relative = split_weights(weights, dtype)
-    relative = np.ones(len(y), dtype) if relative is None else relative
     nothing = np.empty((len(y), 0), dtype)
-    sums, xc = _sums(x, y, relative, made, dtype.type(softening**2), exclude_self, nothing, None, False)
-    gradient = sums.near[:, :d] + xc * sums.slopes[:, None] - sums.payload
-    return a * scale * sums.near[:, d], b * scale * gradient
+    values = None if form == forms.GAUSSIAN else np.ones((len(y), 1), dtype)  # of a Gaussian k = g
+    sums, xc = _evaluated(x, y, relative, made, softening, exclude_self, nothing, None, values)
+    value = sums.near[:, d] + (sums.far[:, d] if values is None else sums.values[:, 0])
+    gradient = sums.near[:, :d] + xc * sums.far[:, d:] - sums.far[:, :d]
+    return a * scale * value, b * scale * gradient
 
 
 def stein_direction(
@@ -174,15 +289,13 @@ def stein_direction(
     d, dtype = x.shape[1], x.dtype
     made, a, b = compiled_form(form, parameters, dtype)
     scale, relative = split_weights(weights, dtype)
-    relative = np.ones(len(y), dtype) if relative is None else relative
     together = form == forms.GAUSSIAN
-    far = scores
+    far = None
     if together:
-        centre = _centre(y)
+        centre = y.mean(axis=0, dtype=np.float64).astype(dtype)
         far = (a * scores.astype(np.float64) + b * (y - centre)).astype(dtype)
-    s2 = dtype.type(softening**2)
-    sums, xc = _sums(x, y, relative, made, s2, False, scores, far, not together)
+    sums, xc = _evaluated(x, y, relative, made, softening, False, scores, far, None if together else scores)
     near = a * sums.near[:, d + 1 :] - b * sums.near[:, :d]
     if together:
-        return scale * (near + sums.payload - b * xc * sums.slopes[:, None])
-    return scale * (near + a * sums.payload - b * (xc * sums.slopes[:, None] - sums.places))
+        return scale * (near + sums.far[:, :d] - b * xc * sums.far[:, d:])
+    return scale * (near + a * sums.values - b * (xc * sums.far[:, d:] - sums.far[:, :d]))

@@ -17,8 +17,8 @@ from numba import types
 from numba.extending import overload
 
 from .. import forms
-from .elementary import exp2, exp2_decay, log2, rsqrt_normal
-from .intrinsics import FLAGS, cast, pick
+from .elementary import INLINED, exp2, exp2_decay, log2, rsqrt_normal
+from .intrinsics import cast, pick
 
 _LOG2E, _LN2 = 1.4426950408889634, math.log(2.0)
 _INFINITY = math.inf
@@ -194,7 +194,7 @@ def evaluate(form, q):
     raise NotImplementedError
 
 
-@overload(evaluate, jit_options={"error_model": "numpy", "fastmath": set(FLAGS), "forceinline": True})
+@overload(evaluate, jit_options=INLINED)
 def _evaluate(form, q):
     if isinstance(form, (types.NamedTuple, types.NamedUniTuple)):
         return _FORMULAS[form.instance_class]

@@ -6,6 +6,8 @@ joined by walking both ladders of levels at once. Blocks are single directions, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ..threads import one_blas_thread, run_blocks
@@ -126,7 +128,7 @@ def _project(x: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """
     out = np.empty((directions.shape[1], len(x)))
 
-    def worker(blocks: range) -> None:
+    def worker(blocks: Iterator[int]) -> None:
         for block in blocks:
             part = x[block * _ROWS : (block + 1) * _ROWS]
             columns = np.zeros((len(directions), -(-len(part) // _EDGE) * _EDGE))
@@ -142,7 +144,7 @@ def _back(residuals: np.ndarray, directions: np.ndarray, dtype: np.dtype) -> np.
     """Σ_θ r_θ θ for residuals (k, n): (n, d)."""
     out = np.empty((residuals.shape[1], len(directions)), dtype)
 
-    def worker(blocks: range) -> None:
+    def worker(blocks: Iterator[int]) -> None:
         for block in blocks:
             rows = slice(block * _ROWS, (block + 1) * _ROWS)
             out[rows] = residuals[:, rows].T @ directions.T
@@ -189,15 +191,16 @@ def sorted_projections(
     values = _project(x, directions)
     if equal:
 
-        def plain(indices: range) -> None:
-            rows = values[indices.start : indices.stop : indices.step]
-            sorting.sort(rows, np.empty(len(x)), sorting.counters())
+        def plain(indices: Iterator[int]) -> None:
+            scratch, counts = np.empty(len(x)), sorting.counters()
+            for index in indices:
+                sorting.sort(values[index], scratch, counts)
 
         run_blocks(plain, len(values))
         return values, ladder(len(x))[None]
     levels = np.empty(values.shape)
 
-    def weighted(indices: range) -> None:
+    def weighted(indices: Iterator[int]) -> None:
         sort = _Sorter(len(x))
         for index in indices:
             levels[index] = sort(values[index], weights)
@@ -212,7 +215,7 @@ def quantile_costs(values: np.ndarray, levels: np.ndarray, target: np.ndarray, t
     costs = np.empty(len(values))
     matched = values.shape == target.shape and _is_equal(levels) and _is_equal(target_levels)
 
-    def worker(indices: range) -> None:
+    def worker(indices: Iterator[int]) -> None:
         for k in indices:
             if matched:
                 costs[k] = _matched_cost(values[k], target[k])
@@ -235,7 +238,7 @@ def transport_maps(
     rows, costs = _project(x, directions), np.empty(directions.shape[1])
     matched = equal and len(x) == target.shape[1] and _is_equal(target_levels)
 
-    def worker(indices: range) -> None:
+    def worker(indices: Iterator[int]) -> None:
         sort = _Sorter(len(x))
         image, beyond = np.empty(len(x)), np.empty(len(x))
         for k in indices:
@@ -264,7 +267,7 @@ def transport_potentials(
     rows, points = _project(x, directions), _project(at, directions)
     potentials = np.empty(points.shape)
 
-    def worker(indices: range) -> None:
+    def worker(indices: Iterator[int]) -> None:
         sort, sort_points = _Sorter(len(x)), _Sorter(len(at))
         image, beyond = np.empty(len(x)), np.empty(len(x))
         for k in indices:

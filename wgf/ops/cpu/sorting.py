@@ -114,15 +114,15 @@ def _finite(low: float, high: float) -> bool:
     return bool(np.isfinite(low) and np.isfinite(high))
 
 
-def sort(rows: np.ndarray, scratch: np.ndarray, counts: np.ndarray) -> None:
-    """Sort rows (k, n) in place; `scratch` (n,). A row with NaN or infinity becomes NaN."""
-    for row, low, high in zip(rows, rows.min(1), rows.max(1), strict=True):
-        if not _finite(low, high):
-            row[:] = np.nan
-        elif low < high:
-            scale = _scale(low, high)
-            if scale == 0 or not _sort(row, low, scale, scratch, counts):
-                row.sort()
+def sort(row: np.ndarray, scratch: np.ndarray, counts: np.ndarray) -> None:
+    """Sort a row (n,) in place; `scratch` (n,). A row with NaN or infinity becomes NaN."""
+    low, high = row.min(), row.max()
+    if not _finite(low, high):
+        row[:] = np.nan
+    elif low < high:
+        scale = _scale(low, high)
+        if scale == 0 or not _sort(row, low, scale, scratch, counts):
+            row.sort()
 
 
 def order(row: np.ndarray, values: np.ndarray, index: np.ndarray, packed: np.ndarray, counts: np.ndarray) -> None:

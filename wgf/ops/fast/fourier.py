@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -142,7 +142,7 @@ def _type1(plan: Plan, y: np.ndarray, weights: np.ndarray, eps: float) -> np.nda
     parts = _parts(plan, len(weights))
     partial: list[Any] = [None] * len(parts)
 
-    def worker(blocks: range) -> None:
+    def worker(blocks: Iterator[int]) -> None:
         for i in blocks:
             partial[i] = _transform(plan, 1, 1, eps, y[:, parts[i]]).execute(weights[parts[i]].astype(np.complex128))
 
@@ -157,7 +157,7 @@ def _type2(plan: Plan, x: np.ndarray, modes: np.ndarray, eps: float) -> np.ndarr
     parts = _parts(plan, x.shape[1])
     out = np.empty((len(modes), x.shape[1]), dtype=np.complex128)
 
-    def worker(blocks: range) -> None:
+    def worker(blocks: Iterator[int]) -> None:
         for i in blocks:
             made = _transform(plan, 2, len(modes), eps, x[:, parts[i]])
             out[:, parts[i]] = made.execute(modes if len(modes) > 1 else modes[0])

@@ -12,7 +12,7 @@ grows with the length of a block and the number of blocks, not with n.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -108,11 +108,11 @@ def _one_way(z: np.ndarray, w: np.ndarray, term: Term, starts: np.ndarray, sign:
     blocks = len(starts) - 1
     moments, carried, before = np.empty((3, len(z))), np.empty((blocks, 4)), np.empty((blocks, 3))
 
-    def begin(indices: range) -> None:
+    def begin(indices: Iterator[int]) -> None:
         for b in indices:
             _block(z, w, rate, decays, starts[b], starts[b + 1], moments, carried[b])
 
-    def finish(indices: range) -> None:
+    def finish(indices: Iterator[int]) -> None:
         for b in indices:
             _collect(z, rate, decays, p, slope, sign, starts[b], starts[b + 1], moments, before[b], *out)
 
