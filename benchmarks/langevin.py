@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from .. import ops
-from ..ops import reference
+from ..ops import memory, reference
 from ..ops.cpu.jit import compiled
 from ..ops.threads import run_blocks
 from .case import F32, OURS, Arrays, Case, Floor, Target, power
@@ -54,7 +54,7 @@ def _no_noise(arrays: Arrays) -> Callable[[], Any]:
     blocks = -(-len(x) // _BLOCK)
 
     def call() -> None:
-        out = np.empty_like(x)
+        out = memory.empty(x.shape, x.dtype)
 
         def work(indices: Iterator[int]) -> None:
             for block in indices:

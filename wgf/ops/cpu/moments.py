@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from .. import memory
 from ..threads import one_blas_thread, run_blocks
 from .intrinsics import difference, plus, zeros
 from .jit import compiled
 from .rows import plus_products, row, set_row, times
 
 _ROWS = 2048  # rows of a block: read twice, the second time from the cache
-_STRIDE = 32  # blocks that a thread takes at a time
+_STRIDE = 64  # blocks that a thread takes at a time
 _TILE = 4096  # rows of a matrix product
 _SMALL = 8  # up to this dimension rows stay in registers; products of matrices above
 _GROUPS, _SPACE = 16, 2**25  # sums of tiles kept apart, and the numbers they may take
@@ -167,7 +168,7 @@ def _wide_moments(x: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray
 def affine(x: np.ndarray, centre: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """(x − c) A for x (n, d), A (d, e), in the dtype of x; the difference is formed in float64."""
     (n, d), e = x.shape, matrix.shape[1]
-    out = np.empty((n, e), x.dtype)
+    out = memory.empty((n, e), x.dtype)
     if max(d, e) <= _SMALL and d:
         _in_strides(n, _moved_by(x, tuple(centre), tuple(matrix.ravel()), out))
         return out

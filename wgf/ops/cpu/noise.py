@@ -13,6 +13,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+from .. import memory
 from ..threads import run_blocks
 from .elementary import inlined
 from .intrinsics import FLAGS
@@ -37,8 +38,9 @@ from .lanes import (
     words_of_run,
 )
 
-_CHUNK = 1024  # numbers whose lanes are in the first-level cache at a time
-_BLOCK = 2**16  # numbers that a thread takes at a time
+_CHUNK = 256  # numbers whose lanes are in the first-level cache at a time: so few that memory is read meanwhile
+_LEAST, _MOST = 2**14, 2**18  # numbers that a thread takes at a time: long enough that Python between them is little
+_TASKS = 8
 
 
 @inlined
@@ -111,16 +113,16 @@ def _move(law, ids, rows, counters, words, z, x, gradient, h, scale, out):
     flat_x, flat_g, flat = x.reshape(n * dim), gradient.reshape(n * dim), out.reshape(n * dim)
     for start in range(0, n, rows):
         stop = min(start + rows, n)
-        offset = _chunk(law, ids[start:stop], dim, counters, words, z)
-        first, last, xi = start * dim, stop * dim, z[offset:]
+        first, last = start * dim, stop * dim
         here, force, part = flat_x[first:last], flat_g[first:last], flat[first:last]
+        xi = z[_chunk(law, ids[start:stop], dim, counters, words, z) :]
         for k in range(part.size):
             part[k] = here[k] - h * force[k] + scale * xi[k]
 
 
 def _in_blocks(n: int, dim: int, dtype: np.dtype, body: Any) -> None:
     """Call `body(rows of a block, rows of a chunk, counters, words, z)` with scratch of each thread's own."""
-    rows, block = max(1, _CHUNK // dim), max(1, _BLOCK // dim)
+    rows, block = max(1, _CHUNK // dim), max(1, min(_MOST, max(_LEAST, n * dim // _TASKS)) // dim)
     lanes = -(-rows * ((dim + 6) // 4 if dtype == np.float32 else (dim + 1) // 2) // VECTOR) * VECTOR
 
     def worker(blocks: Iterator[int]) -> None:
@@ -142,7 +144,7 @@ def _normal_law(dtype: np.dtype) -> Any:
 
 
 def _drawn(kind: Any, ids: np.ndarray, key: Sequence[int], step: int, stream: int, dim: int, dtype: Any) -> np.ndarray:
-    out, law = np.empty((len(ids), dim), dtype), _law(kind, key, step, stream)
+    out, law = memory.empty((len(ids), dim), dtype), _law(kind, key, step, stream)
     _in_blocks(len(ids), dim, out.dtype, lambda rows, *scratch: _draw(law, ids[rows], *scratch, out[rows]))
     return out
 
@@ -168,7 +170,7 @@ def langevin(
     scale: float,
 ) -> np.ndarray:
     """x − h·gradient + scale·ξ in one pass over memory, in the dtype of x."""
-    number, out = x.dtype.type, np.empty_like(x)
+    number, out = x.dtype.type, memory.empty(x.shape, x.dtype)
     law, numbers = _law(_normal_law(x.dtype), key, step, stream), (number(h), number(scale))
 
     def body(rows: slice, *scratch: Any) -> None:
