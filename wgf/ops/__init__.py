@@ -1,5 +1,6 @@
 """Arrays in, arrays out: pairs, moments, networks, lines and noise, with the same bits for any thread count."""
 
+from .finite import all_finite
 from .moments import affine, moments, weighted_sum
 from .network import network_backward, network_forward, network_sweep
 from .noise import langevin, normal, uniform
@@ -16,6 +17,7 @@ from .threads import one_blas_thread, one_torch_thread
 
 __all__ = [
     "affine",
+    "all_finite",
     "direction_blocks",
     "directions",
     "langevin",
