@@ -76,7 +76,7 @@ def _cheapest(sums: Sums, how: Summation) -> Choice:
     dense = Choice("dense", "all pairs", sums.dense)
     if sums.x.device.type != "cpu" or dim > 3:
         return dense
-    pairs = how.costs.pairs(sums.kernel, sums.dtype, dim, m * n)
+    pairs = how.costs.pairs(sums.kernel, sums.dtype, dim, m, n, sums.same)
     if pairs < _QUICK:
         return dense
     candidates = {"dense": Candidate("all pairs", pairs, sums.dense)}

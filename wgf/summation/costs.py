@@ -1,6 +1,6 @@
 """What sums cost: a table of measured constants, in nanoseconds, from which "auto" predicts the time of each method.
 
-    dense     pairs · dense[family][dtype][d]
+    dense     pairs · dense[family][dtype][d], or of "<dtype> once" where particles meet themselves, each pair once
     sorting   sort · N log₂N + scan · N · terms, with N the points to be sorted
     fourier   fixed + (point + spread · w^d) · transforms of points / threads at work
               + grid · G log₂G · transforms · chunks / threads at work + mode · modes
@@ -23,9 +23,11 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..kernels import Kernel, KernelSum
+from ..ops.cpu.pairwise import ONCE_FROM
 
-FORMAT = "wgf-costs-1"
+FORMAT = "wgf-costs-2"
 FOURIER = ("fixed", "point", "spread", "grid", "mode")
+DENSE = ("float64", "float32", "float64 once", "float32 once")
 _UNKNOWN = "RadialKernel"  # stands for kernels of the user's own
 
 
@@ -59,11 +61,13 @@ class Costs:
     machine: Mapping[str, Any]
     source: str = "given"
 
-    def pairs(self, kernel: Kernel, dtype: str, dim: int, pairs: int) -> float:
-        """Predicted nanoseconds of a dense sum in d ≤ 3 dimensions."""
+    def pairs(self, kernel: Kernel, dtype: str, dim: int, m: int, n: int, same: bool = False) -> float:
+        """Predicted nanoseconds of a dense sum of m × n pairs in d ≤ 3 dimensions, of particles with themselves
+        (`same`) or not."""
         if isinstance(kernel, KernelSum):
-            return sum(self.pairs(part, dtype, dim, pairs) for _, part in kernel.parts)
-        return pairs * self.dense.get(kernel.family, self.dense[_UNKNOWN])[dtype][dim - 1]
+            return sum(self.pairs(part, dtype, dim, m, n, same) for _, part in kernel.parts)
+        way = f"{dtype} once" if same and n >= ONCE_FROM else dtype
+        return m * n * self.dense.get(kernel.family, self.dense[_UNKNOWN])[way][dim - 1]
 
     def sort(self, points: int, terms: int) -> float:
         """Predicted nanoseconds of a sum by sorting."""
@@ -116,6 +120,6 @@ def _require_positive(costs: Costs) -> None:
     numbers = [costs.sorting["sort"], costs.sorting["scan"], costs.threads - 1.0]
     numbers += [costs.fourier[str(d)][name] for d in (1, 2, 3) for name in FOURIER]
     for rows in (costs.dense[_UNKNOWN], *costs.dense.values()):
-        numbers += [rows[dtype][d] for dtype in ("float64", "float32") for d in range(3)]
+        numbers += [rows[dtype][d] for dtype in DENSE for d in range(3)]
     if not all(isinstance(n, int | float) and 0.0 <= n < math.inf for n in numbers):
         raise ValueError("a constant is negative or not finite")

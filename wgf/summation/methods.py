@@ -126,7 +126,7 @@ def by_fourier(sums: Sums, rtol: float, costs: Costs, limit: float = math.inf) -
         raise Refused(f"float32 particles allow rtol ≥ {SMALLEST_FLOAT32:g}")
     transforms, closeness = 1 + (dim + 2) // 2, 0.1 * rtol
     points, width = n + (transforms - 1) * m, math.ceil(-math.log10(closeness)) + 1
-    probes = costs.pairs(sums.kernel, "float64", dim, PROBES * n)
+    probes = costs.pairs(sums.kernel, "float64", dim, PROBES, n)
     least = probes + costs.transform(dim, FourierWork(points, width, 1, transforms, costs.threads, 1))
     if least > limit:  # even with a grid of nothing: no need to plan one
         raise Refused("it takes longer")

@@ -16,7 +16,7 @@ from .. import kernels
 from ..errors import BackendError
 from ..ops.fast import fourier, sorting
 from ..ops.fast.spectrum import Refused, Tolerance
-from .costs import FOURIER, Costs, FourierWork
+from .costs import DENSE, FOURIER, Costs, FourierWork
 
 KERNELS: tuple[kernels.Kernel, ...] = (
     kernels.Gaussian(0.7), kernels.Matern(0.5, 0.7), kernels.Matern(1.5, 0.7), kernels.Matern(2.5, 0.7),
@@ -25,6 +25,7 @@ KERNELS: tuple[kernels.Kernel, ...] = (
     kernels.RadialKernel(lambda q: torch.exp(-q)),
 )  # fmt: skip
 """One kernel of every family."""
+DTYPES = {"float64": torch.float64, "float32": torch.float32}
 _REPEATS = 3
 Say = Callable[[str], None]
 
@@ -48,8 +49,8 @@ def tune(machine: Mapping[str, Any], say: Say = lambda text: None) -> Costs:
     for kernel in KERNELS:
         say(f"all pairs: {kernel.family}")
         dense[kernel.family] = {
-            name: tuple(_per_pair(kernel, dtype, dim) for dim in (1, 2, 3))
-            for name, dtype in (("float64", torch.float64), ("float32", torch.float32))
+            way: tuple(_per_pair(kernel, way.endswith("once"), DTYPES[way.split()[0]], dim) for dim in (1, 2, 3))
+            for way in DENSE
         }
     say("sorting")
     sort = _sorting_costs()
@@ -60,13 +61,15 @@ def tune(machine: Mapping[str, Any], say: Say = lambda text: None) -> Costs:
     return Costs(dense, sort, transforms, torch.get_num_threads(), dict(machine), "a measurement of this session")
 
 
-def _per_pair(kernel: kernels.Kernel, dtype: torch.dtype, dim: int) -> float:
+def _per_pair(kernel: kernels.Kernel, once: bool, dtype: torch.dtype, dim: int) -> float:
     dim = 1 if isinstance(kernel, kernels.Newtonian) else dim  # that one belongs to the line
     points = torch.from_numpy(np.random.default_rng(dim).normal(size=(8192, dim))).to(dtype)
     weights = torch.full((len(points),), 1.0 / len(points), dtype=torch.float64)
+    if once:
+        return 1e9 * _seconds(lambda: kernel.sums(points, points, weights, True)) / len(points) ** 2
     few = points[:256]
     guess = _seconds(lambda: kernel.sums(few, points, weights, False), 1)
-    rows = max(256, min(len(points), int(256 * 0.05 / guess)))  # about a twentieth of a second
+    rows = max(256, min(len(points) - 1, int(256 * 0.05 / guess)))  # about a twentieth of a second
     seconds = _seconds(lambda: kernel.sums(points[:rows], points, weights, False))
     return 1e9 * seconds / (rows * len(points))
 

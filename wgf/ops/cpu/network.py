@@ -22,7 +22,7 @@ from .activation import COMPILED, Erf
 
 _NEURONS, _SAMPLES = 256, 512  # largest tile
 _TASKS = 8  # pieces of work at least, where the sizes allow: for that many threads, or to balance two
-_CACHE = 24 * 2**20  # bytes of activations that a chunk of samples may have; they stay in the last-level cache
+_CACHE = 48 * 2**20  # bytes of activations that a chunk of samples may have: larger products, still much in cache
 _LEAST = 128  # samples in a chunk at least
 BUDGET = 256 * 2**20  # bytes: where even the least chunk needs more, activations are computed twice
 

@@ -37,9 +37,7 @@ from .radial import compiled_form, evaluate, split_weights
 
 _LONG = 2048  # columns of one partial sum of `_against`
 _ROWS = 64  # rows that one thread takes at a time
-_ONCE_FROM = 8 * TILE  # particles from which visiting each pair once pays, and in how many dimensions
-_ONCE_DIMS = 6
-
+ONCE_FROM, _ONCE_DIMS = 8 * TILE, 6  # particles from which visiting each pair once pays, and up to what dimension
 _FLUSH = 64  # rows whose contributions to a column are added in the particles' dtype
 _SPREAD = 1e6  # ratio of weights up to which their products stay well inside the range of float32
 _WORKSPACE = 2**26  # bytes for the private sums of `_each_pair_once`
@@ -225,7 +223,7 @@ def _sums(
     out, rows = np.zeros((d + (payload is None), n)), np.ascontiguousarray(x.T)
     carried = None if payload is None else np.ascontiguousarray(payload.T, dtype=x.dtype)
     args = carried, weights, (0,) * d, x.dtype.type(softening**2), exclude_self
-    if x is y and n >= _ONCE_FROM and d <= _ONCE_DIMS and (weights is None or weights.min() * _SPREAD >= 1.0):
+    if x is y and n >= ONCE_FROM and d <= _ONCE_DIMS and (weights is None or weights.min() * _SPREAD >= 1.0):
         _once(out, form, rows, *args)
     else:
         _by_rows(out, form, rows, rows if x is y else np.ascontiguousarray(y.T), *args)
