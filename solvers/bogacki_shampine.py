@@ -80,14 +80,17 @@ class BogackiShampine(Solver):
             return Step(trial.mu, trial.dissipation, evaluation=trial.evaluation)
         proposal, before = state.memory or (state.dt, 1.0)
         length, rejected = min(proposal, h), False
+        shortest = 4 * math.ulp(max(abs(state.t), state.dt))
         while True:
             tried = self._attempt(dynamics, state, length)
             if isinstance(tried, _Trial) and tried.error <= 1:
-                break
-            finite = isinstance(tried, _Trial) and math.isfinite(tried.error)
-            factor = max(self.SHRINK, self.SAFETY * tried.error ** (-1 / 3)) if finite else self.SHRINK  # type: ignore[union-attr]
-            length, rejected = length * factor, True
-            if length < 4 * math.ulp(max(abs(state.t), state.dt)):
+                if length == h or length >= shortest:
+                    break
+            else:
+                error = tried.error if isinstance(tried, _Trial) else math.inf
+                length *= max(self.SHRINK, self.SAFETY * error ** (-1 / 3)) if math.isfinite(error) else self.SHRINK
+                rejected = True
+            if length < shortest:
                 raise StepSizeError(self._underflow(state, length, tried))
         error = max(tried.error, 1e-4)
         factor = self.SAFETY * error**-self.INTEGRAL * before**self.PROPORTIONAL
