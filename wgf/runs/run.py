@@ -133,7 +133,8 @@ class _Job:
         solver = self.config.solver
         return solve(
             self.free_energy, self.start, self.scheme, dt=solver.dt, t_end=solver.t_end, seed=self.config.seed,
-            record_every=solver.record_every, observers=watch.columns(), throw=False, progress=progress,
+            record_every=solver.record_every, observers=watch.columns(), domain=self.config.place(),
+            throw=False, progress=progress,
         )  # fmt: skip
 
     @property
