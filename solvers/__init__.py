@@ -5,12 +5,23 @@ from __future__ import annotations
 from wgf.errors import ConfigError, closest
 from wgf.protocol import Solver
 
+from .bogacki_shampine import BogackiShampine
 from .euler import Euler
+from .exponential_euler import ExponentialEuler
 from .heun import Heun
 from .langevin import Langevin
 from .runge_kutta4 import RungeKutta4
 
-REGISTRY: dict[str, type] = {scheme.__name__: scheme for scheme in (Euler, Heun, RungeKutta4, Langevin)}
+_SCHEMES: tuple[type[Solver], ...] = (
+    BogackiShampine,
+    Euler,
+    ExponentialEuler,
+    Heun,
+    Langevin,
+    RungeKutta4,
+)
+
+REGISTRY: dict[str, type[Solver]] = {scheme.__name__: scheme for scheme in _SCHEMES}
 """Every scheme by the name that configuration files use."""
 
 
@@ -21,4 +32,13 @@ def by_name(name: str) -> Solver:
     return REGISTRY[name]()
 
 
-__all__ = ["REGISTRY", "Euler", "Heun", "Langevin", "RungeKutta4", "by_name"]
+__all__ = [
+    "REGISTRY",
+    "BogackiShampine",
+    "Euler",
+    "ExponentialEuler",
+    "Heun",
+    "Langevin",
+    "RungeKutta4",
+    "by_name",
+]

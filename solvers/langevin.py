@@ -4,14 +4,13 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from wgf.ensemble import Ensemble
 from wgf.noise import Noise, NoiseSource
 from wgf.ops import linalg
-from wgf.protocol import Dynamics, State, Step
+from wgf.protocol import Dynamics, Solver, State, Step
 
 
 @dataclass(frozen=True)
-class Langevin:
+class Langevin(Solver):
     """dX = −∇_W E dt + √(2T) dB:  x' = x − h ∇_W E[μ](x) + √(2 T(t) h) ξ, ξ ~ N(0, I)  (Maruyama 1955).
 
     T is the temperature of the Shannon entropy; other entropies act by their force. Weak order 1, and strong order 1
@@ -19,10 +18,8 @@ class Langevin:
     """
 
     order: ClassVar[int] = 1
-    stochastic: ClassVar[bool] = True
-
-    def init(self, dynamics: Dynamics, mu: Ensemble, t: float) -> None:
-        """Nothing is kept between steps."""
+    stochastic = True
+    realises_shannon = True
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
         """One step; the noise is keyed by the step, so that it does not depend on how the run was cut."""

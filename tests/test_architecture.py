@@ -18,9 +18,9 @@ PACKAGE = Path(wgf.__file__).parent
 ROOMS = {"solvers": Path(wgf.solvers.__file__).parent, "benchmarks": Path(wgf.benchmarks.__file__).parent}
 # Each room may import from those before it (and from itself).
 ORDER = [
-    "errors", "ops", "checks", "arrays", "noise", "sampling", "kernels", "summation", "ensemble", "data", "terms",
-    "functional", "energies", "entropies", "protocol", "diagnostics", "figures", "progress", "solution", "solvers",
-    "plan", "arguments", "flow", "runs", "benchmarks", "cli",
+    "errors", "ops", "checks", "arrays", "noise", "sampling", "kernels", "summation", "ensemble", "domains", "data",
+    "terms", "functional", "energies", "entropies", "protocol", "requirements", "diagnostics", "figures", "progress",
+    "solution", "solvers", "plan", "arguments", "loop", "flow", "runs", "benchmarks", "cli",
 ]  # fmt: skip
 
 

@@ -53,6 +53,34 @@ def test_terms_are_built_as_they_stand(tmp_path):
     assert (F["Softmax"].temperature, F["Softmax"].axis) == (2.0, "particles")
 
 
+def test_a_scheme_takes_its_own_settings_by_name(tmp_path):
+    text = MINIMAL + 'name = "BogackiShampine"\nrtol = 1e-5\nadaptive = false\n'
+    assert load_config(file(tmp_path, text)).solver.scheme() == wgf.solvers.BogackiShampine(rtol=1e-5, adaptive=False)
+    for wrong, message in [
+        ('rtol = "1"\nname = "BogackiShampine"', "rtol = '1': wanted a number ≥ 0"),
+        ('rtol = 1e-5\nname = "Heun"', "solver.rtol = 1e-05 is no setting of Heun"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            load_config(file(tmp_path, MINIMAL + wrong + "\n"))
+
+
+def test_a_domain_is_built_by_its_kind(tmp_path):
+    assert load_config(file(tmp_path, MINIMAL)).place() is None
+    text = MINIMAL + '[domain]\nkind = "Box"\nlow = [-1, 0]\nhigh = 2.5\n'
+    config = load_config(file(tmp_path, text))
+    assert repr(config.place()) == "Box(low=[-1.0, 0.0], high=2.5)"
+    assert load_config(file(tmp_path, dump(config))) == config
+    for wrong, message in [
+        ('kind = "Bal"\nradius = 1.0', "domain.kind = 'Bal'; did you mean 'Ball'?"),
+        ('kind = "Ball"\nradius = -1.0', "radius = -1.0: wanted a positive number"),
+        ('kind = "Box"\nlow = 0', "domain.high is missing"),
+        ('kind = "Ball"\nradius = 1.0\ncentre = 0', "domain.centre = 0; did you mean 'center'?"),
+    ]:
+        with pytest.raises(ConfigError) as caught:
+            load_config(file(tmp_path, MINIMAL + "[domain]\n" + wrong + "\n"))
+        assert message in str(caught.value)
+
+
 @pytest.mark.parametrize("name", KERNELS)
 def test_every_kernel_can_be_named(name):
     values = {"h": 1.0, "nu": 0.5, "s": 1.0, "d": 3, "Cr": 1.0, "lr": 1.0, "Ca": 1.0, "la": 2.0}
@@ -145,7 +173,7 @@ def test_a_bad_override_says_so(assignment, message):
         ("t_end = 1.0", "t_end = -1", "solver.t_end = -1: wanted a number ≥ 0"),
         ("dt = 0.1", 'dt = 0.1\nname = "Huen"', "solver.name = 'Huen'; did you mean 'Heun'?"),
         ("dt = 0.1", "dt = 0.1\nrecord_every = 0", "solver.record_every = 0: wanted an integer ≥ 1"),
-        ("dt = 0.1", "dt = 0.1\nfriction = 1.0", "unknown key solver.friction = 1.0"),
+        ("dt = 0.1", "dt = 0.1\nwobble = 1.0", "unknown key solver.wobble = 1.0"),
         ("[data]", "seed = -1\n[data]", "seed = -1: wanted an integer from 0 to 2^64 - 1"),
         ("[data]", f"seed = {2**64}\n[data]", "wanted an integer from 0 to 2^64 - 1"),
         ("[data]", "seed = true\n[data]", "seed = true: wanted an integer from 0 to 2^64 - 1"),

@@ -9,7 +9,7 @@ import test_functionals as contract
 import torch
 
 import wgf
-from wgf import flow
+from wgf import loop
 from wgf.errors import WgfError
 
 
@@ -66,7 +66,7 @@ def test_a_run_agrees_with_the_cpu(solver):
 @deferred.every_problem
 def test_no_step_between_records_waits_for_the_gpu(name, monkeypatch):
     """Torch's own detector raises inside; the first run, without it, leaves what is compiled or loaded once behind."""
-    steps = flow._Run._steps
+    steps = loop.Run._steps
 
     def watched(self, stop):
         torch.cuda.set_sync_debug_mode("error")
@@ -78,7 +78,7 @@ def test_no_step_between_records_waits_for_the_gpu(name, monkeypatch):
     F, dim, solver = deferred.PROBLEMS[name]("cuda")
     mu, times = deferred.start(d=dim).to("cuda"), {"dt": 0.05, "t_end": 0.6, "record_every": 4, "seed": 3}
     once = wgf.solve(F, mu, solver, **times)
-    monkeypatch.setattr(flow._Run, "_steps", watched)
+    monkeypatch.setattr(loop.Run, "_steps", watched)
     again = wgf.solve(F, mu, solver, **times)
     torch.testing.assert_close(again.ensemble.x, once.ensemble.x, rtol=1e-8, atol=1e-9)
 

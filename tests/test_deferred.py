@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from wgf.solvers import Euler, Heun, Langevin, RungeKutta4
 
 import wgf
-from wgf import checks, flow, ops
+from wgf import checks, loop, ops
 from wgf import kernels as K
 from wgf.diagnostics.ledger import Bookkeeper
 from wgf.errors import ConfigError, DivergenceError, ResourceError
@@ -67,7 +67,7 @@ def counting():
 
     What reads the memory of a CPU tensor past the dispatcher is counted at its method.
     """
-    waits, steps = Waits(), flow._Run._steps
+    waits, steps = Waits(), loop.Run._steps
 
     def watched(self, stop):
         with ExitStack() as stack:
@@ -80,7 +80,7 @@ def counting():
             steps(self, stop)
 
     with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(flow._Run, "_steps", watched))
+        stack.enter_context(mock.patch.object(loop.Run, "_steps", watched))
         stack.enter_context(plain_bodies())
         yield waits
 
@@ -213,9 +213,9 @@ def test_on_another_device_nothing_waits_or_is_copied(name):
     mu._weights, mu._ids = mu._weights.to("meta"), mu._ids.to("meta")
     plan, source = Plan.make(0.0, 0.5, 0.1, None), wgf.Noise(0)
     dynamics = Dynamics(FreeEnergy(F._terms()), source)
-    books = Bookkeeper(dynamics, {})
+    books = Bookkeeper(dynamics, solver, {})
     books._last = {"t": 0.0}
-    going = flow._Run(dynamics, solver, plan, source, None, 100, books, 5, 0, Progress())
+    going = loop.Run(dynamics, solver, plan, source, None, 100, books, 5, 0, Progress())
     with checks.deferred(mu.device), plain_bodies(), Waits("meta") as waits:
         going.state = State(mu, 0.0, 0, 0, dynamics.evaluate(mu, 0.0, 0), 0.0, 0, 0.1)
         waits.seen.clear()
@@ -267,13 +267,13 @@ def test_a_stricter_check_costs_a_repetition_once():
     mu = wgf.Ensemble(start(d=1).x @ torch.ones(1, 2, dtype=torch.float64))
     F = wgf.Quadratic() - 0.0 * wgf.LogDet(ridge=1e-15)
     calls = []
-    steps = flow._Run._steps
+    steps = loop.Run._steps
 
     def counted(self, stop):
         calls.append((self.put_off, self.state.step, stop))
         steps(self, stop)
 
-    with mock.patch.object(flow._Run, "_steps", counted), checks.forced(True):
+    with mock.patch.object(loop.Run, "_steps", counted), checks.forced(True):
         twice = wgf.solve(F, mu, Heun(), dt=0.1, t_end=1.2, record_every=4)
     assert calls == [(True, 0, 4), (False, 0, 4), (False, 4, 8), (False, 8, 12)]
     same(twice, wgf.solve(F, mu, Heun(), dt=0.1, t_end=1.2, record_every=4))

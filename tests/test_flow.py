@@ -7,13 +7,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from wgf.solvers import REGISTRY, Euler, Heun, Langevin, RungeKutta4
+from paths import SharedPath
+from wgf.solvers import Euler, Heun, Langevin, RungeKutta4
 
 import wgf
 from wgf import kernels as K
 from wgf.errors import ConfigError, DivergenceError, ResourceError, WgfError, WgfWarning
-from wgf.noise import NoiseSource
-from wgf.protocol import Solver
 
 # steps are coarse on purpose here; that the ledger says so is a test of its own below
 pytestmark = pytest.mark.filterwarnings("ignore::wgf.errors.WgfWarning")
@@ -44,20 +43,6 @@ def test_order_of_deterministic_schemes(scheme):
     hs = [1 / 16, 1 / 32, 1 / 64]
     errors = [float((wgf.solve(F, mu, scheme(), dt=h, t_end=1.0).ensemble.x - truth).norm()) for h in hs]
     assert slope(hs, errors) == pytest.approx(scheme.order, abs=0.15)
-
-
-class SharedPath(NoiseSource):
-    """One Brownian path for several step sizes: a step of m fine steps gets the scaled sum of their increments."""
-
-    def __init__(self, seed, steps):
-        self._noise, self._steps = wgf.Noise(seed), steps
-
-    def normal(self, ids, step, dim, stream=0):
-        fine = [self._noise.normal(ids, step * self._steps + k, dim, stream) for k in range(self._steps)]
-        return torch.stack(fine).sum(0) / math.sqrt(self._steps)
-
-    def uniform(self, ids, step, dim, stream=0):
-        return self._noise.uniform(ids, step, dim, stream)
 
 
 def test_langevin_has_strong_order_one_for_additive_noise():
@@ -272,80 +257,6 @@ def test_ledger_is_a_table():
         sol.ledger["entropie"]
 
 
-# ------------------------------------------------------------------------------------------------- contract
-
-
-SCHEMES = [pytest.param(scheme(), id=name) for name, scheme in REGISTRY.items()]
-
-
-def problem(solver: Solver):
-    """Minibatches, drive, interaction and, where the scheme can, noise."""
-    rng = np.random.default_rng(0)
-    F = wgf.NetworkRisk(rng.normal(size=(30, 2)), rng.normal(size=30), batch=7) + wgf.Interaction(K.Gaussian(1.0))
-    F = F - (lambda t: 0.1 * (1 + t)) * wgf.LogDet() - 0.05 * wgf.Blob("silverman")
-    return F - 0.05 * wgf.Shannon() if solver.stochastic else F
-
-
-@pytest.mark.parametrize("solver", SCHEMES)
-@pytest.mark.parametrize("cut", [1, 7])
-def test_continuing_equals_the_unbroken_run(solver, cut):
-    F, mu = problem(solver), start(60, 4)
-    whole = wgf.solve(F, mu, solver, dt=0.1, t_end=2.0, seed=6)
-    first = wgf.solve(F, mu, solver, dt=0.1, t_end=cut * 0.1, seed=6)
-    second = wgf.solve(F, mu, solver, dt=0.1, t_end=2.0, state=first.state)
-    assert torch.equal(whole.ensemble.x, second.ensemble.x)
-    assert second.ledger["t"][-1] == 2.0
-    assert second.state.step == whole.state.step == 20
-    assert whole.ledger["free_energy"][-1] == second.ledger["free_energy"][-1]
-    with pytest.raises(ConfigError, match="continues a run with seed 6"):
-        wgf.solve(F, mu, solver, dt=0.1, t_end=3.0, state=first.state, seed=9)
-
-
-@pytest.mark.parametrize("solver", SCHEMES)
-def test_scheme_contract(solver):
-    """Input unchanged, nothing aliased, same bits for one and two threads, permutation equivariance, float32."""
-    F, mu = problem(solver), start(60, 4)
-    before = mu.x.clone()
-    sol = wgf.solve(F, mu, solver, dt=0.1, t_end=0.5, seed=6, trajectory_every=1)
-    assert torch.equal(mu.x, before)
-    pointers = {frame.data_ptr() for frame in sol.trajectory} | {mu.x.data_ptr(), sol.ensemble.x.data_ptr()}
-    assert len(pointers) == len(sol.trajectory) + 2
-    threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1 if threads > 1 else 2)
-        assert torch.equal(wgf.solve(F, mu, solver, dt=0.1, t_end=0.5, seed=6).ensemble.x, sol.ensemble.x)
-    finally:
-        torch.set_num_threads(threads)
-    order = torch.randperm(60, generator=torch.Generator().manual_seed(1))
-    permuted = wgf.solve(F, mu.select(order), solver, dt=0.1, t_end=0.5, seed=6).ensemble
-    torch.testing.assert_close(permuted.x, sol.ensemble.x[order], rtol=1e-9, atol=1e-10)
-    assert torch.equal(permuted.ids, order)
-    narrow, path = mu.to(dtype=torch.float32), SharedPath(6, 1)  # float32 has normals of its own: give it these
-    single = wgf.solve(F, narrow, solver, dt=0.1, t_end=0.5, seed=6, noise=path).ensemble
-    assert single.dtype == torch.float32
-    torch.testing.assert_close(single.x.double(), sol.ensemble.x, rtol=1e-3, atol=1e-3)
-
-
-@pytest.mark.parametrize("solver", SCHEMES)
-def test_one_particle_in_one_dimension(solver):
-    sol = wgf.solve(wgf.Quadratic(), wgf.Ensemble([[1.0]]), solver, dt=0.01, t_end=1.0)
-    assert float(sol.ensemble.x) == pytest.approx(math.exp(-1), rel=0.01)
-
-
-@pytest.mark.parametrize("solver", SCHEMES)
-def test_weights_are_respected(solver):
-    """Two thirds of the mass at one place equals two of three particles there."""
-    F = wgf.Quadratic(0.5) + wgf.Interaction(K.QuadraticKernel(1.0))
-    weighted = wgf.solve(F, wgf.Ensemble([[0.0], [3.0]], [2 / 3, 1 / 3]), solver, dt=0.1, t_end=1.0).ensemble
-    plain = wgf.solve(F, wgf.Ensemble([[0.0], [0.0], [3.0]]), solver, dt=0.1, t_end=1.0).ensemble
-    torch.testing.assert_close(weighted.x, plain.x[1:], rtol=1e-12, atol=1e-13)
-
-
-def test_registry_names_the_nearest_scheme():
-    with pytest.raises(ConfigError, match="did you mean 'Heun'"):
-        wgf.solvers.by_name("heun")
-
-
 # ------------------------------------------------------------------------------------------------- records and stops
 
 
@@ -436,9 +347,6 @@ def test_step_limit():
     with pytest.raises(ResourceError, match="max_steps = 5") as caught:
         wgf.solve(wgf.Quadratic(), start(), Euler(), dt=0.1, t_end=1.0, max_steps=5)
     assert caught.value.solution.state.step == 5
-    assert wgf.solve(wgf.Quadratic(), start(), Euler(), dt=0.1, t_end=1.0, max_steps=5, throw=False).status == (
-        wgf.Status.STEP_LIMIT
-    )
 
 
 def test_interruption_keeps_the_solution():

@@ -152,6 +152,27 @@ def test_the_report_is_one_page_with_every_figure_and_no_outside_resource(finish
         assert text in page
 
 
+def test_an_adaptive_run_in_a_ball_is_written_like_any_other(place):
+    """Nobody knows how many records come: pictures are taken by time, and every step has its row."""
+    sets = [
+        "solver.name=BogackiShampine",
+        "solver.rtol=1e-4",
+        "solver.t_end=20.0",
+        "domain.kind=Ball",
+        "domain.radius=40",
+    ]
+    result = run(load_config("small.toml", sets), "adaptive", progress=False)
+    ledger = result.solution.ledger
+    assert result.summary["ok"]
+    assert ledger.rows == result.solution.state.step + 1
+    pictures = np.isfinite(ledger["distance_from_start"])
+    assert 5 <= pictures.sum() <= 12
+    assert pictures[0]
+    assert pictures[-1]
+    times, _ = store.read_frames(Path("adaptive") / store.FRAMES)
+    np.testing.assert_array_equal(times, ledger["t"][pictures])
+
+
 def test_the_report_drawn_again_is_the_same(finished, tmp_path):
     import shutil
 

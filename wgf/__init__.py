@@ -12,7 +12,7 @@ from pathlib import Path
 if find_spec("wgf.solvers") is None or find_spec("wgf.benchmarks") is None:
     __path__.append(str(Path(__file__).parent.parent))
 
-from . import data, diagnostics, errors, kernels, solvers
+from . import data, diagnostics, domains, errors, kernels, solvers
 from .energies import MMD, Interaction, NetworkRisk, Potential, Quadratic, SlicedWasserstein, Unit, from_function
 from .ensemble import Ensemble
 from .entropies import Blob, LogDet, LogVariance, Power, Shannon, Softmax, Variance
@@ -49,6 +49,7 @@ __all__ = [
     "Variance",
     "data",
     "diagnostics",
+    "domains",
     "errors",
     "from_function",
     "kernels",

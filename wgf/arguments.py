@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from .diagnostics.ledger import COLUMNS, Observer
+from .domains import Domain
 from .ensemble import Ensemble, require_ensemble
 from .entropies.shannon import SURROGATES
 from .errors import ConfigError, require_integer, require_seed
@@ -18,33 +20,45 @@ Observers = Mapping[str, Observer] | Iterable[Observer]
 
 def require_solver(free_energy: FreeEnergy, solver: Solver) -> None:
     """A scheme, and one that can realise every entropy in F."""
-    if not hasattr(solver, "step"):
-        raise ConfigError(f"solver = {solver!r}: wanted a scheme of wgf.solvers, such as wgf.solvers.Heun().")
     if isinstance(solver, type):
         raise ConfigError(f"solver = {solver.__name__}: wanted an instance, {solver.__name__}().")
-    if not solver.stochastic and any(realised_by_noise(term) for term in free_energy.terms):
+    if not isinstance(solver, Solver):
+        raise ConfigError(f"solver = {solver!r}: wanted a scheme of wgf.solvers, such as wgf.solvers.Heun().")
+    if not solver.realises_shannon and any(realised_by_noise(term) for term in free_energy.terms):
         raise ConfigError(
-            f"{type(solver).__name__} is deterministic and cannot realise the Shannon entropy, whose force −∇log ρ "
+            f"{solver.name} is deterministic and cannot realise the Shannon entropy, whose force −∇log ρ "
             "does not exist on particles; use a stochastic solver (wgf.solvers.Langevin) or a surrogate with a force: "
             f"{', '.join(SURROGATES)}."
         )
 
 
+def with_tolerances(solver: Solver, rtol: float | None, atol: float | None) -> Solver:
+    """The scheme with the tolerances of this run in place of its own; ConfigError where it takes fixed steps."""
+    given = {name: value for name, value in (("rtol", rtol), ("atol", atol)) if value is not None}
+    if not given:
+        return solver
+    if not (isinstance(solver, Solver) and solver.adaptive):
+        name = getattr(solver, "name", type(solver).__name__)
+        raise ConfigError(f"{' and '.join(given)}: {name} takes fixed steps; leave them out and choose dt.")
+    changed: Solver = replace(solver, **given)  # type: ignore[type-var]
+    return changed
+
+
 def require_schedules(free_energy: FreeEnergy, plan: Plan) -> None:
     """Look ahead along the run, so that a schedule which goes wrong late is refused at once."""
-    stride = max(1, plan.steps // 1000)
-    for step in (*range(plan.first, plan.last, stride), max(plan.first, plan.last)):
-        free_energy.at(plan.time(step))
+    for t in plan.times():
+        free_energy.at(t)
         if not free_energy.varies:
             return
 
 
-def require_no_extras(solver: Solver, domain: None, rtol: float | None, atol: float | None) -> None:
-    """Tolerances and domains are for schemes that know what to do with them."""
-    if (rtol is not None or atol is not None) and not getattr(solver, "adaptive", False):
-        raise ConfigError(f"rtol and atol: {type(solver).__name__} takes fixed steps; leave them out and choose dt.")
-    if domain is not None:
-        raise ConfigError(f"domain = {domain!r}: {type(solver).__name__} moves particles in all of space only.")
+def require_domain(domain: Domain | None, mu: Ensemble) -> None:
+    """A domain of the dimension of the particles, with all of them inside."""
+    if domain is None:
+        return
+    if not isinstance(domain, Domain):
+        raise ConfigError(f"domain = {domain!r}: wanted one of wgf.domains, such as wgf.domains.Box(0.0, 1.0).")
+    domain.require_inside(mu)
 
 
 def require_free_energy(F: Any) -> FreeEnergy:

@@ -114,6 +114,13 @@ class Ensemble:
         new._x, new._weights, new._ids, new._positive = x, self._weights, self._ids, self._positive
         return new
 
+    def reweighted(self, weights: Tensor) -> Ensemble:
+        """The same particles and ids with the weights given (n,) ≥ 0, scaled to sum to one; otherwise unchecked."""
+        new = object.__new__(Ensemble)
+        new._x, new._weights, new._ids = self._x, weights.double() / linalg.total(weights), self._ids
+        new._positive = None
+        return new
+
     def select(self, rows: ArrayLike) -> Ensemble:
         """The rows given (an index array), with their weights rescaled to sum to one and their ids.
 

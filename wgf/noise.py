@@ -12,8 +12,11 @@ from . import ops
 from .arrays import require_dtype
 from .errors import require_seed
 
-STEP, MINIBATCH, INITIAL, SUBSET = range(4)
-"""Streams: independent sequences under one seed, so that no two uses of noise share a number."""
+STEP, MINIBATCH, INITIAL, SUBSET, SECOND, THIRD, BATCHES, RESAMPLING = range(8)
+"""Streams (0 to 63): independent sequences under one seed, so that no two uses of noise share a number.
+
+STEP is the first normal of a step, SECOND and THIRD are for schemes that need more; INITIAL is what a solver draws at
+the start, BATCHES the partition into random batches, RESAMPLING the birth and death of particles."""
 
 
 class NoiseSource(Protocol):

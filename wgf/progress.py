@@ -15,9 +15,12 @@ class Progress:
     """Says nothing; the others say how far a run is. `running` brackets the run, `advance` is called every step."""
 
     @contextmanager
-    def running(self, steps: int, t_end: float) -> Iterator[None]:
-        """The run of `steps` steps to the time t_end."""
+    def running(self, steps: int | None, t_end: float) -> Iterator[None]:
+        """The run of `steps` steps (None where the scheme decides) to the time t_end."""
         yield
+
+    def recording(self, t: float) -> None:
+        """A record at time t is about to be made."""
 
     def advance(self, done: int, t: float, row: Row | None) -> None:
         """`done` steps are behind us at time t; `row` is a new record, if there is one."""
@@ -39,7 +42,7 @@ class LineProgress(Progress):
         self._row: Row | None = None
 
     @contextmanager
-    def running(self, steps: int, t_end: float) -> Iterator[None]:
+    def running(self, steps: int | None, t_end: float) -> Iterator[None]:
         self._steps, self._start = steps, time.monotonic()
         self._next = self._start + self._interval
         yield
@@ -50,9 +53,13 @@ class LineProgress(Progress):
         if now < self._next or done == 0:
             return
         self._next = now + self._interval
-        left = (now - self._start) * (self._steps - done) / done
+        if self._steps is None:
+            count, left = f"{done}", ""
+        else:
+            count = f"{done}/{self._steps}"
+            left = f"  about {(now - self._start) * (self._steps - done) / done:.0f} s left"
         print(
-            f"{done}/{self._steps} steps  {_describe(t, self._row)}  about {left:.0f} s left",
+            f"{count} steps  {_describe(t, self._row)}{left}",
             file=self._stream or sys.stderr,
             flush=True,
         )
@@ -62,7 +69,7 @@ class BarProgress(Progress):
     """A rich bar on a terminal."""
 
     @contextmanager
-    def running(self, steps: int, t_end: float) -> Iterator[None]:
+    def running(self, steps: int | None, t_end: float) -> Iterator[None]:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
@@ -82,7 +89,7 @@ class NotebookProgress(Progress):
     """A tqdm bar, as notebooks show it."""
 
     @contextmanager
-    def running(self, steps: int, t_end: float) -> Iterator[None]:
+    def running(self, steps: int | None, t_end: float) -> Iterator[None]:
         from tqdm.auto import tqdm
 
         with tqdm(total=steps) as self._bar:

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..ensemble import Ensemble
 from ..functional import FreeEnergyEvaluation
 from ..ops import linalg
+from ..protocol import Slope
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,12 @@ class Forces:
             return Forces(energetic, None, None, temperature)
         first, second = (entropic - noise_temperature * score for score in scores)
         return Forces(energetic, first, second, temperature)
+
+    def slope(self, mu: Ensemble) -> Slope | None:
+        """∇_W F = ∇_W E − T ∇_W S at the particles of μ, for a solver's own metric; None where it is unknown."""
+        if self.entropic is None or self.twin is None:
+            return None
+        return Slope(mu, self.energetic - self.entropic, self.energetic - self.twin)
 
     def columns(self, mu: Ensemble) -> dict[str, float]:
         """G, I, r = I/G, the alignment ⟨T∇S, −∇E⟩/(IG), Ṡ = ⟨∇S, v⟩ and D = ∫|∇F|² dμ; NaN where undefined.

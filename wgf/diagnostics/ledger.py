@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ..ensemble import Ensemble
 from ..errors import ConfigError, WgfWarning
 from ..functional import FreeEnergyEvaluation
-from ..protocol import Dynamics, State, Step, checked
-from ..terms import Term
+from ..protocol import Dynamics, Slope, Solver, State, Step, checked
+from .booking import Booked
 from .estimates import ShannonEstimate, estimate_shannon
 from .force import Forces
 from .table import Ledger
@@ -25,7 +23,7 @@ Observer = Callable[[Ensemble], float]
 COLUMNS = (
     "t", "step", "free_energy", "energy", "entropy", "temperature", "loss_force", "information_force", "force_ratio",
     "alignment", "entropy_production", "dissipation", "work", "released", "dissipated", "closure", "closure_total",
-    "closure_error", "dissipation_error", "evaluations",
+    "closure_error", "dissipation_error", "evaluations", "kinetic",
 )  # fmt: skip
 """The columns of every ledger, beside `term:<name>` for each term, `sums_error:<name>` for each that is summed over
 pairs by an approximate method, and the observers' own."""
@@ -37,33 +35,20 @@ RESOLVED = 2.0
 """Where entropy is estimated, a dissipation below so many times its own uncertainty is not told from 0."""
 
 
-@dataclass(frozen=True, eq=False)
-class Booked:
-    """Sums over the steps since the last record, on the device of the run.
-
-    `work` leaves out the Shannon entropy, `dissipated` is Σ h D̄; `heating` is Σ ΔT of the noise and `heating_moment`
-    Σ ΔT (t − t at the last record), t the middle of the step.
-    """
-
-    work: Tensor | float = 0.0
-    dissipated: Tensor | float = 0.0
-    heating: float = 0.0
-    heating_moment: float = 0.0
-
-
 class Bookkeeper:
     """Keeps the ledger of one run:  F_{k+1}[μ_{k+1}] − F_k[μ_k] = W_k − Q_k,  closure = ΣQ/Σ h D̄ − 1.
 
     Where the solver gives D̄ by its stages and the drift is the full gradient, W, Q and D̄ are sums over every step.
     Where noise realises an entropy, or minibatches act, F and D are evaluated (on the full batch) at records, D̄ is
-    their trapezoidal integral, S is taken to be linear between records in the work −∫S dT of a temperature that
-    changes, and `closure` is cumulative; `closure_error` holds the scatter of F and the smoothing error of D.
+    their trapezoidal integral unless the solver gave it, S is taken to be linear between records in the work −∫S dT of
+    a temperature that changes, and `closure` is cumulative; `closure_error` holds the scatter of F and the smoothing
+    error of D. D is that of the solver's metric, and its kinetic energy joins F in the balance.
     `booked` is what the steps since the last record have added up to.
     """
 
-    def __init__(self, dynamics: Dynamics, observers: Mapping[str, Observer]) -> None:
+    def __init__(self, dynamics: Dynamics, solver: Solver, observers: Mapping[str, Observer]) -> None:
         self.ledger = Ledger()
-        self._dynamics, self._observers = dynamics, observers
+        self._dynamics, self._solver, self._observers = dynamics, solver, observers
         self._estimated = bool(dynamics.shannon.terms) or dynamics.free_energy.sampled
         self.booked = Booked()
         self._last: dict[str, float] = {}
@@ -75,37 +60,19 @@ class Bookkeeper:
 
     def add(self, before: State, after: State, h: float, step: Step) -> None:
         """Book one step: the work of everything that depends on t, and the solver's own dissipation."""
-        booked = self.booked
-        for term in self._dynamics.drift.terms:
-            if term.driven:
-                booked = replace(booked, work=booked.work + self._work_of(term, before, after))
-        if step.dissipation is not None:
-            booked = replace(booked, dissipated=booked.dissipated + h * step.dissipation)
-        if self._dynamics.shannon.varies:
-            change = self._dynamics.noise_temperature(after.t) - self._dynamics.noise_temperature(before.t)
-            moment = booked.heating_moment + change * (0.5 * (before.t + after.t) - self._last["t"])
-            booked = replace(booked, heating=booked.heating + change, heating_moment=moment)
-        self.booked = booked
-
-    def _work_of(self, term: Term, before: State, after: State) -> Tensor:
-        """½[(F_{k+1} − F_k)(μ_k) + (F_{k+1} − F_k)(μ_{k+1})] of one term."""
-        old, new = term.coefficient.at(before.t).number, term.coefficient.at(after.t).number
-        if term.functional.varies or term.functional.sampled:
-            f0, f1 = term.functional.at(before.t), term.functional.at(after.t)
-            first, last = (new * f1.value(mu) - old * f0.value(mu) for mu in (before.mu, after.mu))
-            return 0.5 * (first + last)
-        return 0.5 * (new - old) * (_value(before.evaluation, term.name) + _value(after.evaluation, term.name))
+        self.booked = self.booked.add(self._dynamics, before, after, h, step, self._last["t"])
 
     # ------------------------------------------------------------------------------------- records
 
     def record(self, state: State) -> dict[str, float]:
         """Append the row of this state and return it."""
-        evaluation = self._full(state)
-        shannon = self._dynamics.shannon.terms and estimate_shannon(state.mu)
+        evaluation, shannon = self._full(state), self._shannon(state)
         row: dict[str, float] = {"t": state.t, "step": state.step}
-        row |= self._energies(evaluation, state, shannon or None)
-        row |= self._forces(evaluation, state, shannon or None)
-        row |= self._closure(row, state, shannon or None)
+        row |= self._energies(evaluation, state, shannon)
+        row |= self._forces(evaluation, state, shannon)
+        kinetic = self._solver.kinetic(state)
+        row |= {} if kinetic is None else {"kinetic": float(kinetic)}
+        row |= self._closure(row, state, shannon)
         row |= self._sums(evaluation, state)
         row["evaluations"] = self._dynamics.evaluations
         self._last, self._last_shannon = dict(row), shannon.entropy if shannon else math.nan
@@ -134,6 +101,18 @@ class Bookkeeper:
         if not self._dynamics.free_energy.sampled:
             return state.evaluation
         return checked(self._dynamics.drift.at(state.t), state.mu, state.t, state.step)
+
+    def _shannon(self, state: State) -> ShannonEstimate | None:
+        """The entropy that the solver realises: its own, where it knows the density, else an estimate on particles."""
+        if not self._dynamics.shannon.terms:
+            return None
+        known = self._solver.entropy(self._dynamics, state)
+        if known is None:
+            return estimate_shannon(state.mu)
+        self._estimated = self._dynamics.free_energy.sampled
+        return ShannonEstimate(
+            float(known), 0.0, None, None, state.mu.ids[:0], f"of the density of {self._solver.name}"
+        )
 
     def _sums(self, evaluation: FreeEnergyEvaluation, state: State) -> dict[str, float]:
         """`sums_error:<name>` of every term whose sums over pairs are approximate now, and how each is summed."""
@@ -186,22 +165,30 @@ class Bookkeeper:
     def _forces(
         self, evaluation: FreeEnergyEvaluation, state: State, shannon: ShannonEstimate | None
     ) -> dict[str, float]:
+        if self._solver.metric != "Wasserstein":
+            self._note("dissipation", f"in the metric of {self._solver.name}: {self._solver.metric}")
         if shannon is None:
-            return Forces.of(evaluation).columns(state.mu)
+            exact = Forces.of(evaluation)
+            return exact.columns(state.mu) | self._own(state, exact.slope(state.mu))
         temperature = self._dynamics.noise_temperature(state.t)
         without_score = Forces.of(evaluation, None, temperature).columns(state.mu)
         self._note("dissipation", shannon.note)
         if shannon.scores is None:
-            return without_score | {"dissipation_error": math.nan}
+            return without_score | {"dissipation_error": math.nan} | self._own(state, None)
         sample = state.mu.select(shannon.rows)
-        columns, smoother = (
-            Forces.of(evaluation, scores, temperature, shannon.rows).columns(sample)
-            for scores in (shannon.scores, shannon.smoother)
-        )
+        both = [
+            Forces.of(evaluation, scores, temperature, shannon.rows) for scores in (shannon.scores, shannon.smoother)
+        ]
+        columns, smoother = (part.columns(sample) | self._own(state, part.slope(sample)) for part in both)
         columns["dissipation_error"] = abs(smoother["dissipation"] - columns["dissipation"])
         loss = without_score["loss_force"]  # needs no estimate: over all particles
         ratio = columns["information_force"] / loss if loss > 0 else math.nan
         return columns | {"loss_force": loss, "force_ratio": ratio}
+
+    def _own(self, state: State, slope: Slope | None) -> dict[str, float]:
+        """The dissipation in the solver's own metric, where it has one."""
+        rate = self._solver.dissipation(self._dynamics, state, slope)
+        return {} if rate is None else {"dissipation": float(rate)} | ({} if slope else {"dissipation_error": 0.0})
 
     def _closure(self, row: Mapping[str, float], state: State, shannon: ShannonEstimate | None) -> dict[str, float]:
         """W, Q, Σ h D̄ since the last row, and the closure."""
@@ -213,14 +200,15 @@ class Bookkeeper:
             return blank | ({"closure_error": math.nan} if self._estimated else {})
         last = self._last
         work = float(self.booked.work) + self._work_of_shannon(row["t"], shannon)
-        released = work - (row["free_energy"] - last["free_energy"])
-        if self._estimated:
+        released = work - (_total_energy(row) - _total_energy(last))
+        by_steps = self.booked.dissipated is not None and not self._dynamics.free_energy.sampled
+        if by_steps:
+            dissipated, unsure = float(self.booked.dissipated or 0.0), 0.0
+        else:
             ends = [_resolved(row), _resolved(last)]
             dissipated, unsure = (0.5 * (row["t"] - last["t"]) * sum(part) for part in zip(*ends, strict=True))
             self._total["unsure"] += 0.0 if math.isnan(unsure) else unsure
             self._note("closure", "cumulative; D between records by the trapezoidal rule")
-        else:
-            dissipated = float(self.booked.dissipated)
         if math.isnan(released) or math.isnan(dissipated):
             self._note("closure", "intervals without an estimate of F or D are left out")
         else:
@@ -267,8 +255,9 @@ class Bookkeeper:
             )
 
 
-def _value(evaluation: FreeEnergyEvaluation, name: str) -> Tensor:
-    return next(part.value for part in evaluation.terms if part.term.name == name)
+def _total_energy(row: Mapping[str, float]) -> float:
+    """F, with the kinetic energy of schemes that have momenta."""
+    return row["free_energy"] + row.get("kinetic", 0.0)
 
 
 def _ratio(released: float, dissipated: float, floor: float) -> float:

@@ -107,6 +107,16 @@ class Quadratic(Functional):
         return "Quadratic({!r}, {!r})".format(*parts)
 
     @property
+    def stiffness(self) -> Tensor | Callable[[float], Any]:
+        """K: a number, (d,) or (d, d) in float64, or the callable of t that was given."""
+        return self._stiffness
+
+    @property
+    def center(self) -> Tensor | Callable[[float], Any]:
+        """c: a number or (d,) in float64, or the callable of t that was given."""
+        return self._center
+
+    @property
     def varies(self) -> bool:
         return callable(self._stiffness) or callable(self._center)
 

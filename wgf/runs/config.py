@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from .. import solvers
 from ..arrays import require_device
 from ..data import SUFFIXES, TASKS
+from ..domains import Domain
 from ..energies.losses import LOSSES
 from ..errors import BackendError, ConfigError, ShapeError, closest
 from ..functional import Functional
@@ -20,7 +21,7 @@ from ..protocol import Solver as Scheme
 from ..summation import load_costs
 from . import toml
 from .complaints import complaints
-from .terms import AnyEnergy, AnyEntropy, Column, Section
+from .terms import AnyDomain, AnyEnergy, AnyEntropy, Column, Section
 
 LARGEST_SEED = 2**64 - 1
 DEFAULT = Path(__file__).with_name("default.toml")
@@ -89,9 +90,13 @@ class Solver(_Settings):
     def scheme(self) -> Scheme:
         """The solver of `wgf.solvers`."""
         kind = solvers.REGISTRY[self.name]
+        defaults = {key: setting.default for key, setting in inspect.signature(kind).parameters.items()}
         settings = {key: value for key, value in self if key in _Settings.model_fields and value is not None}
         for key in sorted(set(settings) - _settings_of(kind)):
             raise ConfigError(f"solver.{key} = {settings[key]!r} is no setting of {self.name}.")
+        for key, value in settings.items():
+            if isinstance(defaults[key], Scheme) and isinstance(value, str):  # a scheme inside a scheme, by its name
+                settings[key] = solvers.by_name(value)
         scheme: Scheme = kind(**settings)
         return scheme
 
@@ -114,6 +119,7 @@ class Config(Section):
     energy: Annotated[tuple[AnyEnergy, ...], Field(strict=False)] = ()
     entropy: Annotated[tuple[AnyEntropy, ...], Field(strict=False)] = ()
     solver: Solver
+    domain: AnyDomain | None = None
     output: Output = Output()
 
     def terms(self) -> list[Functional]:
@@ -127,6 +133,10 @@ class Config(Section):
                 except (ConfigError, ShapeError) as error:
                     raise type(error)(f"{section}.{index}: {error}") from error
         return built
+
+    def place(self) -> Domain | None:
+        """The domain of the particles, if there is one."""
+        return None if self.domain is None else self.domain.build()
 
     def resolved(self, task: str, batch_limit: int) -> Config:
         """The configuration as it is stored, with the task known: its loss is settled and its minibatch fits the data.
@@ -171,6 +181,7 @@ def validate(table: dict[str, Any], label: str = "configuration", changed: list[
     try:
         config.terms()
         config.solver.scheme()
+        config.place()
         require_device(config.device)
     except (BackendError, ConfigError, ShapeError) as error:
         raise type(error)(f"{label}: {error}") from error

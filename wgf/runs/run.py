@@ -61,7 +61,7 @@ def run(config: Config, directory: str | Path | None = None, progress: bool = Tr
         store.write_json(partial / store.VERSIONS, store.versions(config.device))
         watch = _Watch(job)
         with store.metrics(partial) as write, _collected() as warned:
-            solution = job.solve(watch, _Stream(write, reporter(progress)))
+            solution = job.solve(watch, _Stream(watch, write, reporter(progress)))
         _require_records(solution)
         watch.finish(solution)
         solution.ensemble.save(partial / store.FINAL)
@@ -133,16 +133,18 @@ class _Job:
         solver = self.config.solver
         return solve(
             self.free_energy, self.start, self.scheme, dt=solver.dt, t_end=solver.t_end, seed=self.config.seed,
-            record_every=self.record_every, observers=watch.columns(), throw=False, progress=progress,
+            record_every=solver.record_every, observers=watch.columns(), domain=self.config.place(),
+            throw=False, progress=progress,
         )  # fmt: skip
 
     @property
-    def steps(self) -> int:
-        return Plan.make(0.0, self.config.solver.t_end, self.config.solver.dt, None).steps
+    def records(self) -> int | None:
+        """How many records there will be after the first; None where the scheme adapts its steps."""
+        steps = Plan.make(0.0, self.config.solver.t_end, self.config.solver.dt, None, self.scheme.adaptive).steps
+        return None if steps is None else math.ceil(steps / self._every(steps))
 
-    @property
-    def record_every(self) -> int:
-        return self.config.solver.record_every or max(1, math.ceil(self.steps / RECORDS))
+    def _every(self, steps: int) -> int:
+        return self.config.solver.record_every or max(1, math.ceil(steps / RECORDS))
 
     def summary(self, solution: Solution, watch: _Watch, warned: list[str]) -> dict[str, Any]:
         ledger = solution.ledger
@@ -185,9 +187,7 @@ class _Watch:
 
     def __post_init__(self) -> None:
         self._seen: tuple[Ensemble | None, dict[str, float]] = None, {}
-        self._records = -1
-        self._last = math.ceil(self.job.steps / self.job.record_every)
-        self._stride = max(1, round(self._last / FRAMES))
+        self.t, self._records, self._next = 0.0, -1, 0.0
         self._inputs = torch.cat([self.job.train.x, self.job.test.x])
 
     def columns(self) -> dict[str, Any]:
@@ -215,10 +215,16 @@ class _Watch:
 
     def _distance(self, mu: Ensemble) -> float:
         self._records += 1
-        if self._records % self._stride and self._records != self._last:
-            return math.nan
-        t = min(self._records * self.job.record_every * self.job.config.solver.dt, self.job.config.solver.t_end)
-        return self._frame(mu, t)
+        return self._frame(mu, self.t) if self._due() else math.nan
+
+    def _due(self) -> bool:
+        """Whether this record has a picture: every so many, or every so often where nobody knows how many come."""
+        last, t_end = self.job.records, self.job.config.solver.t_end
+        if last is not None:
+            return self._records % max(1, round(last / FRAMES)) == 0 or self._records == last
+        due = self.t >= min(self._next, t_end)
+        self._next = self.t + t_end / FRAMES if due else self._next
+        return due
 
     def _frame(self, mu: Ensemble, t: float) -> float:
         self.frames.append((t, mu.x[:SHOWN].clone()))
@@ -242,15 +248,18 @@ class _Watch:
 
 
 class _Stream(Progress):
-    """Writes every record to metrics.jsonl as it comes, and shows the progress."""
+    """Writes every record to metrics.jsonl as it comes, tells the watch its time, and shows the progress."""
 
-    def __init__(self, write: Callable[[Row], None], shown: Progress) -> None:
-        self._write, self._shown = write, shown
+    def __init__(self, watch: _Watch, write: Callable[[Row], None], shown: Progress) -> None:
+        self._watch, self._write, self._shown = watch, write, shown
 
     @contextmanager
-    def running(self, steps: int, t_end: float) -> Iterator[None]:
+    def running(self, steps: int | None, t_end: float) -> Iterator[None]:
         with self._shown.running(steps, t_end):
             yield
+
+    def recording(self, t: float) -> None:
+        self._watch.t = t
 
     def advance(self, done: int, t: float, row: Row | None) -> None:
         if row is not None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_type_hints
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 from pydantic_core import PydanticCustomError
 
-from .. import energies, entropies, kernels
+from .. import domains, energies, entropies, kernels
 from ..functional import Functional
 from ..summation import Costs
 
@@ -143,7 +143,25 @@ ENTROPIES = _models("term", Entropy, {
     "Power": {"m": (float, ...), "bandwidth": (NumberOrRule, ...)},
 })  # fmt: skip
 
+
+class Place(Section):
+    """Where the particles may be."""
+
+    def build(self) -> domains.Domain:
+        """The domain of `wgf.domains`."""
+        settings: dict[str, Any] = dict(self)
+        domain: domains.Domain = getattr(domains, settings.pop("kind"))(**settings)
+        return domain
+
+
+DOMAINS = _models("kind", Place, {
+    "Box": {"low": (Numbers, ...), "high": (Numbers, ...)},
+    "PeriodicBox": {"low": (Numbers, ...), "high": (Numbers, ...)},
+    "Ball": {"radius": (float, ...), "center": (Numbers, 0.0)},
+})  # fmt: skip
+
+AnyDomain: Any = _one_of(DOMAINS, "kind")
 AnyEnergy: Any = _one_of(ENERGIES, "term")
 AnyEntropy: Any = _one_of(ENTROPIES, "term")
-TAGGED: dict[str, type[Section]] = KERNELS | ENERGIES | ENTROPIES
+TAGGED: dict[str, type[Section]] = KERNELS | ENERGIES | ENTROPIES | DOMAINS
 """Every model that a file picks by name; the names are distinct."""
