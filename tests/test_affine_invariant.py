@@ -67,13 +67,13 @@ def relative_variances(c, t, n, steps=2000):
     "stiffness", [A, np.array([[1e6, 900.0], [900.0, 1.0]])], ids=["condition 2.6", "condition 5e6"]
 )
 def test_case_7_by_noise_whatever_the_condition(stiffness):
-    """Shannon at T = 1, 40 000 particles whose own C₀ is A^{−½} diag(¼, 3) A^{−½}, at t = ½.
+    """Shannon at T = 1, 20 000 particles whose own C₀ is A^{−½} diag(¼, 3) A^{−½}, at t = ½.
 
     In coordinates where A = 1 every entry of C is within 4.9 standard errors (false-alarm rate 1e-6 each; linearised
-    fluctuations) and the bias of Euler, below .4 % at h = 1/200: an entry off by 5 % would be seen. That the same holds
+    fluctuations) and the bias of Euler, below .4 % at h = 1/200: an entry off by 7 % would be seen. That the same holds
     at condition 5e6 is affine invariance in law.
     """
-    n, t, c0 = 40_000, 0.5, (0.25, 3.0)
+    n, t, c0 = 20_000, 0.5, (0.25, 3.0)
     values, vectors = np.linalg.eigh(stiffness)
     root, back = (vectors * np.sqrt(values)) @ vectors.T, (vectors / np.sqrt(values)) @ vectors.T
     C0 = back @ np.diag(c0) @ back
@@ -84,7 +84,7 @@ def test_case_7_by_noise_whatever_the_condition(stiffness):
     np.testing.assert_allclose(np.diag(c), root @ case_7(stiffness, C0, t) @ root, atol=2e-3)
     found = root @ end.covariance().numpy() @ root / np.sqrt(np.outer(c, c))
     assert (np.abs(found - np.eye(2)) < 4.9 * np.sqrt(spread) + 0.004).all()
-    assert (4.9 * np.sqrt(spread) + 0.004 < 0.05).all()
+    assert (4.9 * np.sqrt(spread) + 0.004 < 0.07).all()
 
 
 @pytest.mark.parametrize("noise", ["cholesky", "deviations"])

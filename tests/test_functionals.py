@@ -65,7 +65,7 @@ TERMS = {
     "KSD-Matern32": lambda d: wgf.KSD(lambda x: -x, K.Matern(1.5, 1.8)),
     "KSD-sum": lambda d: wgf.KSD(torch.cos, 0.5 * K.Log(0.9) + 2.0 * K.RadialKernel(lambda q: 1 / (1 + q))),
     "LeastSquares": lambda d: wgf.LeastSquares(torch.sin, np.arange(d), np.eye(d) + 0.3),
-    "LeastSquares-wide": lambda d: wgf.LeastSquares(lambda x: x[:, :1] ** 2 * torch.ones(3), [1.0, 0.0, -1.0], 0.5),
+    "LeastSquares-wide": lambda d: wgf.LeastSquares(lambda x: x[:, :1] ** 2 * x.new_ones(3), [1.0, 0.0, -1.0], 0.5),
     "SlicedWasserstein": lambda d: wgf.SlicedWasserstein(data(d)[2], projections=9),
     "from_function": lambda d: wgf.from_function(lambda x, w: (w @ torch.sin(x)).pow(2).sum()),
     "unit": lambda d: wgf.NetworkRisk(*data(d)[:2], unit=wgf.Unit(smooth_unit, d)),

@@ -65,8 +65,8 @@ class LeastSquares(Functional):
 
     def residuals(self, predictions: Tensor) -> tuple[Tensor, Tensor]:
         """r = G − y and Γ⁻¹r, both (n, K)."""
-        r = predictions - self.data.to(predictions)
-        precision = self._precision.to(predictions)
+        r = predictions - self.data.to(predictions, non_blocking=True)
+        precision = self._precision.to(predictions, non_blocking=True)
         weighted = ops.affine(r, torch.zeros_like(r[0]), precision) if precision.ndim == 2 else precision * r
         return r, weighted
 
