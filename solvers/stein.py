@@ -36,8 +36,8 @@ class Stein(Solver):
     ids. With Linear() Gaussians stay Gaussian, and mean and covariance of n particles obey the same equations.
 
     Order 1, deterministic. k(x, x) = 1 for the named kernels, so that one particle alone follows −∇E and h is a time of
-    that flow, stable for h < 2/k on a stiffness k. Time O(n²·d) (Linear: O(n·d²)), memory O(n·d). At records three
-    such sums more.
+    that flow, stable for h < 2/k on a stiffness k. Time O(n²·d) (Linear: O(n·d²)), memory O(n·d); a record takes a
+    few such sums more.
     """
 
     kernel: Kernel | float | str = "median"

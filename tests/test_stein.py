@@ -66,8 +66,8 @@ def integrate_linear_flow(mean, cov, t, steps=400):
 def test_the_mixture_of_liu_and_wang_from_far_away():
     """100 particles from N(−10, 1) by the median rule: mean 2/3 within .02 and second moment 5 within 1 %.
 
-    Deterministic. The two modes exchange mass slowly, at t = 100 the mean is still off by .8; a third of the mass is
-    left at the end within one particle. Langevin needs noise to cross; here the particles push each other across.
+    Deterministic. A particle in the other mode changes the mean by .04, so that .02 is half a particle. The modes
+    exchange mass slowly: at t = 100 the mean is still off by .8.
     """
     F = wgf.Potential(mixture) - wgf.Shannon()
     mu = wgf.Ensemble.gaussian(100, 1, mean=-10.0, seed=1)

@@ -79,10 +79,10 @@ def minus_laplacian(kernel: Kernel, dim: int) -> Kernel | None:
     if isinstance(kernel, InverseMultiquadric):
         p, h = kernel.p, kernel.h
         near, far = InverseMultiquadric(h, p + 1.0), InverseMultiquadric(h, p + 2.0)
-        return (2.0 * p / h**2) * (dim * near - (2.0 * (p + 1.0)) * (near - far))
+        return (2.0 * p / h**2) * ((dim - 2.0 * (p + 1.0)) * near + (2.0 * (p + 1.0)) * far)
     if isinstance(kernel, Matern) and kernel.nu > 0.5:
         lower = Matern(kernel.nu - 1.0, kernel.h * math.sqrt((kernel.nu - 1.0) / kernel.nu))
         if kernel.nu == 2.5:  # (1 + s)e⁻ˢ at the same s
-            return (5.0 / kernel.h**2) * ((dim / 3.0) * lower - (kernel - lower))
-        return (3.0 / kernel.h**2) * (dim * lower - (kernel - lower))
+            return (5.0 / kernel.h**2) * ((dim / 3.0 + 1.0) * lower - kernel)
+        return (3.0 / kernel.h**2) * ((dim + 1.0) * lower - kernel)
     return None
