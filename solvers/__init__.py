@@ -5,20 +5,24 @@ from __future__ import annotations
 from wgf.errors import ConfigError, closest
 from wgf.protocol import Solver
 
+from .affine_invariant import AffineInvariant
 from .bogacki_shampine import BogackiShampine
 from .euler import Euler
 from .exponential_euler import ExponentialEuler
 from .heun import Heun
 from .langevin import Langevin
 from .runge_kutta4 import RungeKutta4
+from .stein import Stein
 
 _SCHEMES: tuple[type[Solver], ...] = (
+    AffineInvariant,
     BogackiShampine,
     Euler,
     ExponentialEuler,
     Heun,
     Langevin,
     RungeKutta4,
+    Stein,
 )
 
 REGISTRY: dict[str, type[Solver]] = {scheme.__name__: scheme for scheme in _SCHEMES}
@@ -34,11 +38,13 @@ def by_name(name: str) -> Solver:
 
 __all__ = [
     "REGISTRY",
+    "AffineInvariant",
     "BogackiShampine",
     "Euler",
     "ExponentialEuler",
     "Heun",
     "Langevin",
     "RungeKutta4",
+    "Stein",
     "by_name",
 ]

@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 import torch
 from paths import SharedPath
-from wgf.solvers import REGISTRY, BogackiShampine, Euler, ExponentialEuler, Heun, Langevin, RungeKutta4
+from wgf.solvers import (
+    REGISTRY,
+    AffineInvariant,
+    BogackiShampine,
+    Euler,
+    ExponentialEuler,
+    Heun,
+    Langevin,
+    RungeKutta4,
+    Stein,
+)
 
 import wgf
 from wgf import kernels as K
@@ -50,6 +60,11 @@ def cliff():
     return F, wgf.Ensemble([[-30.0], [0.9], [-40.0]])
 
 
+def near_cliff():
+    """The same with particles close together, for schemes that move by the covariance."""
+    return cliff()[0], wgf.Ensemble([[-0.3], [0.9], [-0.4]])
+
+
 @dataclass(frozen=True)
 class Case:
     """How one scheme is tested. The defaults fit most; what a field means is what the tests below do with it."""
@@ -71,12 +86,14 @@ class Case:
 CASES = {
     case.solver.name.partition("(")[0]: case
     for case in (
+        Case(AffineInvariant(), noisy, alone=math.nan, failing=near_cliff),
         Case(BogackiShampine(), smooth, settings={"dt": 0.01, "rtol": 1e-6}),
         Case(Euler()),
         Case(ExponentialEuler(), noisy),
         Case(Heun()),
         Case(Langevin(), noisy),
         Case(RungeKutta4()),
+        Case(Stein(1.0), noisy),
     )
 }
 

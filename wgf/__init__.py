@@ -13,7 +13,18 @@ if find_spec("wgf.solvers") is None or find_spec("wgf.benchmarks") is None:
     __path__.append(str(Path(__file__).parent.parent))
 
 from . import data, diagnostics, domains, errors, kernels, solvers
-from .energies import MMD, Interaction, NetworkRisk, Potential, Quadratic, SlicedWasserstein, Unit, from_function
+from .energies import (
+    KSD,
+    MMD,
+    Interaction,
+    LeastSquares,
+    NetworkRisk,
+    Potential,
+    Quadratic,
+    SlicedWasserstein,
+    Unit,
+    from_function,
+)
 from .ensemble import Ensemble
 from .entropies import Blob, LogDet, LogVariance, Power, Shannon, Softmax, Variance
 from .flow import solve
@@ -27,12 +38,14 @@ except PackageNotFoundError:  # run from a source tree that was never installed
     __version__ = "0+unknown"
 
 __all__ = [
+    "KSD",
     "MMD",
     "Blob",
     "Ensemble",
     "FreeEnergy",
     "Functional",
     "Interaction",
+    "LeastSquares",
     "LogDet",
     "LogVariance",
     "NetworkRisk",

@@ -1,0 +1,187 @@
+"""The misfit of an inverse problem: particles are parameters, a forward map predicts the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import ops
+from ..arrays import ArrayLike, to_tensor
+from ..ensemble import Ensemble
+from ..errors import ConfigError, DivergenceError, ShapeError, require_number
+from ..functional import Evaluation, Functional, first_bad_row
+from ..ops import linalg
+
+
+class LeastSquares(Functional):
+    """∫ V dμ with V(x) = ½ (G(x) − y)·Γ⁻¹(G(x) − y),  ∇V = (∇G)ᵀ Γ⁻¹ (G − y).
+
+    `forward` G maps particles (n, d) to predictions (n, K), row by row; `data` y is (K,); `noise_cov` Γ is a variance,
+    (K,) of them or a symmetric positive definite (K, K). With Shannon at T = 1 and a prior as a term of its own
+    (`Quadratic`), F is minimised by the posterior. G is given copies and runs in one thread. Its derivative is by
+    autograd; a G that is not written in torch has values only, and `AffineInvariant(gradient_free=True)` needs no more.
+
+    Raises ConfigError, ShapeError where predictions do not fit, DivergenceError naming the particle where they are not
+    finite.
+
+    >>> import wgf
+    >>> misfit = wgf.LeastSquares(lambda x: x**2, data=[3.0], noise_cov=0.5)
+    >>> mu = wgf.Ensemble([[2.0]])
+    >>> misfit.value(mu).item(), misfit.gradient(mu).item()
+    (1.0, 8.0)
+    """
+
+    def __init__(self, forward: Callable[[Tensor], Any], data: ArrayLike, noise_cov: ArrayLike = 1.0) -> None:
+        if not callable(forward):
+            raise ConfigError(f"LeastSquares(forward={forward!r}): wanted a callable, particles (n, d) to (n, K).")
+        self._forward = forward
+        self.data = _finite("data", data)
+        if self.data.ndim != 1 or not len(self.data):
+            raise ShapeError(f"LeastSquares: data of shape {tuple(self.data.shape)}; wanted (K,), K ≥ 1.")
+        self._precision = _precision(noise_cov, len(self.data))
+
+    def __repr__(self) -> str:
+        return f"LeastSquares({len(self.data)} data)"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Predictions G(x) (n, K) of particles (n, d), in the dtype of the particles."""
+        result = self._forward(x.clone())
+        if not isinstance(result, Tensor | np.ndarray):
+            raise ShapeError(f"LeastSquares: forward returned {type(result).__name__}; wanted a tensor (n, K).")
+        predictions = torch.as_tensor(result, device=x.device).to(x.dtype)
+        if predictions.shape != (len(x), len(self.data)):
+            raise ShapeError(
+                f"LeastSquares: forward returned shape {tuple(predictions.shape)} for {len(x)} particles and "
+                f"{len(self.data)} data; wanted {(len(x), len(self.data))}."
+            )
+        bad = first_bad_row(predictions.detach())
+        if bad is not None:
+            raise DivergenceError(f"LeastSquares: forward is not finite at particle {bad}.")
+        return predictions
+
+    def residuals(self, predictions: Tensor) -> tuple[Tensor, Tensor]:
+        """r = G − y and Γ⁻¹r, both (n, K)."""
+        r = predictions - self.data.to(predictions, non_blocking=True)
+        precision = self._precision.to(predictions, non_blocking=True)
+        weighted = ops.affine(r, torch.zeros_like(r[0]), precision) if precision.ndim == 2 else precision * r
+        return r, weighted
+
+    def _plain(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """G, G − y and Γ⁻¹(G − y), without derivatives."""
+        with ops.one_torch_thread(), torch.no_grad():
+            predictions = self.forward(mu.points(at).detach())
+        return predictions, *self.residuals(predictions)
+
+    def _value(self, mu: Ensemble) -> Tensor:
+        return mu.expect(0.5 * linalg.row_dot(*self._plain(mu, None)[1:]))
+
+    def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        return (0.5 * linalg.row_dot(*self._plain(mu, at)[1:])).to(mu.dtype)
+
+    def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        return self._both(mu.points(at))[1]
+
+    def _evaluate(self, mu: Ensemble) -> Evaluation:
+        values, gradient = self._both(mu.x)
+        return Evaluation(mu.expect(values), gradient)
+
+    def _both(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """V (n,) and ∇V (n, d)."""
+        with ops.one_torch_thread(), torch.enable_grad():
+            x = points.detach().clone().requires_grad_()
+            try:
+                predictions = self.forward(x)
+            except RuntimeError as error:
+                if "requires grad" not in str(error):
+                    raise
+                raise _no_gradient() from error
+            if not predictions.requires_grad:
+                raise _no_gradient()
+            r, weighted = self.residuals(predictions.detach())
+            (gradient,) = torch.autograd.grad(predictions, x, weighted)
+        return 0.5 * linalg.row_dot(r, weighted), gradient
+
+
+class LinearisedLeastSquares(Functional):
+    """The same misfit with the statistical linearisation C⁻¹C^{xG} in place of (∇G)ᵀ: it needs values of G only.
+
+    C^{xG} = ∫ (x − m)(G − ∫G dμ)ᵀ dμ, and C⁻¹ is the inverse on the span of the particles. For an affine G it is the
+    gradient itself, as far as it lies in that span (Garbuno-Iñigo, Hoffmann, Li & Stuart 2020).
+    """
+
+    def __init__(self, misfit: LeastSquares) -> None:
+        self.misfit = misfit
+
+    @property
+    def name(self) -> str:
+        return self.misfit.name
+
+    def _value(self, mu: Ensemble) -> Tensor:
+        return self.misfit._value(mu)
+
+    def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        return self.misfit._first_variation(mu, at)
+
+    def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        if at is None:
+            return self._evaluate(mu).gradient
+        return self._linearised(mu, self.misfit._plain(mu, None)[0], self.misfit._plain(mu, at)[2])
+
+    def _evaluate(self, mu: Ensemble) -> Evaluation:
+        predictions, r, weighted = self.misfit._plain(mu, None)
+        return Evaluation(mu.expect(0.5 * linalg.row_dot(r, weighted)), self._linearised(mu, predictions, weighted))
+
+    def _linearised(self, mu: Ensemble, predictions: Tensor, weighted: Tensor) -> Tensor:
+        """Γ⁻¹(G − y) (m, K) brought to the particles by (C⁻¹C^{xG}) (d, K)."""
+        mean, covariance = mu.moments()
+        values, vectors = linalg.symmetric_eigen(covariance)
+        least = len(values) * torch.finfo(mu.dtype).eps * values.max()
+        inverse = torch.where(values > least, 1.0 / values, torch.zeros_like(values))
+        away = mu.weights[:, None] * (mu.x.double() - mean)  # sums to zero: G needs no centre, and a near one is better
+        carried = predictions.double() - predictions[0].double()
+        cross = mu.reduce(linalg.product(away.T.contiguous(), carried))
+        turned = linalg.product(vectors.T.contiguous(), cross) * inverse[:, None]
+        slope = linalg.product(vectors, turned)
+        return ops.affine(weighted, torch.zeros_like(weighted[0]), slope.T.contiguous())
+
+
+def _no_gradient() -> ConfigError:
+    return ConfigError(
+        "LeastSquares: forward is not a differentiable torch function of x; write it in torch, or use "
+        "wgf.solvers.AffineInvariant(gradient_free=True), which needs values only."
+    )
+
+
+def _finite(name: str, value: ArrayLike) -> Tensor:
+    """Finite numbers in float64."""
+    try:
+        tensor = to_tensor(value).to(torch.float64, copy=True)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ConfigError(f"LeastSquares: {name} = {value!r}: wanted numbers.") from error
+    if not bool(torch.isfinite(tensor).all()):
+        raise ConfigError(f"LeastSquares: {name} of shape {tuple(tensor.shape)} is not finite everywhere.")
+    return tensor
+
+
+def _precision(noise_cov: ArrayLike, count: int) -> Tensor:
+    """Γ⁻¹: a number, (K,) or (K, K)."""
+    if isinstance(noise_cov, (int, float, str, bool)):
+        variance = require_number("LeastSquares noise_cov", noise_cov, positive=True)
+        return torch.tensor(1.0 / variance, dtype=torch.float64)
+    cov = _finite("noise_cov", noise_cov)
+    if cov.shape not in ((), (count,), (count, count)):
+        raise ShapeError(
+            f"LeastSquares: noise_cov of shape {tuple(cov.shape)}; wanted a number, ({count},) or ({count}, {count})."
+        )
+    if cov.ndim < 2:
+        if not bool((cov > 0).all()):
+            raise ConfigError("LeastSquares: noise_cov has a variance that is not positive.")
+        return 1.0 / cov
+    inverse, _, condition = linalg.inverse_and_log_det(cov)
+    if not torch.allclose(cov, cov.T, rtol=1e-10, atol=0.0) or not bool(condition < 1e15):
+        raise ConfigError("LeastSquares: noise_cov is not a symmetric positive definite matrix.")
+    return inverse
