@@ -5,14 +5,18 @@ from __future__ import annotations
 from wgf.errors import ConfigError, closest
 from wgf.protocol import Solver
 
+from .accelerated import Accelerated
 from .bogacki_shampine import BogackiShampine
 from .euler import Euler
 from .exponential_euler import ExponentialEuler
 from .heun import Heun
+from .jko import JKO
 from .langevin import Langevin
 from .runge_kutta4 import RungeKutta4
 
 _SCHEMES: tuple[type[Solver], ...] = (
+    JKO,
+    Accelerated,
     BogackiShampine,
     Euler,
     ExponentialEuler,
@@ -33,7 +37,9 @@ def by_name(name: str) -> Solver:
 
 
 __all__ = [
+    "JKO",
     "REGISTRY",
+    "Accelerated",
     "BogackiShampine",
     "Euler",
     "ExponentialEuler",

@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 import torch
 from paths import SharedPath
-from wgf.solvers import REGISTRY, BogackiShampine, Euler, ExponentialEuler, Heun, Langevin, RungeKutta4
+from wgf.solvers import (
+    JKO,
+    REGISTRY,
+    Accelerated,
+    BogackiShampine,
+    Euler,
+    ExponentialEuler,
+    Heun,
+    Langevin,
+    RungeKutta4,
+)
 
 import wgf
 from wgf import kernels as K
@@ -71,6 +81,8 @@ class Case:
 CASES = {
     case.solver.name.partition("(")[0]: case
     for case in (
+        Case(Accelerated(), alone=0.880101),  # 2 J₁(t)/t, the flow with γ = 3/t
+        Case(JKO(check_up_to=100)),
         Case(BogackiShampine(), smooth, settings={"dt": 0.01, "rtol": 1e-6}),
         Case(Euler()),
         Case(ExponentialEuler(), noisy),
