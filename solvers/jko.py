@@ -20,7 +20,7 @@ from wgf.noise import NoiseSource
 from wgf.ops import linalg
 from wgf.protocol import Dynamics, Solver, State, Step
 
-from .lbfgs import Descent, Point, minimise
+from .descent import Descent, Point, minimise, minimise_within
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class JKO(Solver):
     gradient is `tolerance` of that at x_k, or after `lines` lines; the residual of each step is in
     `sol.state.memory`, and one above √tolerance is a WgfWarning. A step costs one evaluation of ∇_W F a line and few
     more: 5 to 15 for hk ≤ 1 on smooth F, some tens for h beyond all times of the flow. Where F is not finite along the
-    way down, the step fails with the error of F. In a domain with walls Φ has kinks there, which may cost residual.
+    way down, the step fails with the error of F. Within walls Φ is minimised over the domain, by projected gradients,
+    which take more lines; what leaves a torus comes back on the other side.
 
     After the descent the coupling x_k ↦ x must be optimal, or its cost is not W₂². It is compared with W₂ of POT (up to
     `check_up_to` particles, in one dimension at any number, by sorting; not in a domain). Where it costs more and the
@@ -88,11 +89,11 @@ class JKO(Solver):
         objective = _Objective(dynamics, state, h)
         start = objective.start()
         # below this the gradient at x_k is rounding, and a part of it cannot be asked for
-        scale = max(objective.norm(start.gradient), objective.rounding(start) / self.tolerance)
+        scale = max(objective.gap(start), objective.rounding(start) / self.tolerance)
         if scale == 0:
             return Step(mu.moved(mu.x.clone()), torch.zeros_like(start.evaluation.value), replace(before, residual=0.0))
         found, excess, rounds = self._descend(objective, start, scale * self.tolerance)
-        residual = objective.norm(found.point.gradient) / scale
+        residual = objective.gap(found.point) / scale
         record = Proximal(residual, found.lines, excess, max(before.worst, residual), before.relabelled + (rounds > 0))
         if residual > math.sqrt(self.tolerance) >= before.worst:  # once in a run, where it begins
             warnings.warn(self._loose(state, residual, found), WgfWarning, stacklevel=2)
@@ -105,7 +106,7 @@ class JKO(Solver):
         """The descent, repeated where the coupling that it found is not optimal; its excess, and how often."""
         lines = 0
         for relabelled in range(self.ROUNDS):
-            found = minimise(objective, point, objective.inner, objective.h, target, self.lines)
+            found = objective.minimise(point, target, self.lines)
             if found.obstacle is not None:
                 raise found.obstacle
             lines += found.lines
@@ -145,6 +146,7 @@ class _Objective:
     def __init__(self, dynamics: Dynamics, state: State, h: float) -> None:
         self.dynamics, self.state, self.h, self.mu = dynamics, state, h, state.mu
         self._origin = state.mu.x.double()
+        self._walls = dynamics.domain is not None and dynamics.domain.walls
 
     def inner(self, a: Tensor, b: Tensor) -> float:
         """∫ a·b dμ."""
@@ -167,16 +169,31 @@ class _Objective:
         x = x.to(self.mu.dtype)
         if evaluation is None:
             evaluation = dynamics.evaluate(self.mu.moved(x), t, self.state.step)
-        force, away = evaluation.gradient, self.away(x)
-        if dynamics.domain is not None:  # F was asked at the folded place: a reflection turns its gradient round
-            force = dynamics.domain.carry(x, force)[1]
-        gradient = force.double() + away / self.h
+        away = self.away(x)
+        gradient = evaluation.gradient.double() + away / self.h
         prox = self.inner(away, away) / (2 * self.h)
         value = float(evaluation.value) + prox
         if not math.isfinite(value + self.norm(gradient)):
             raise DivergenceError(f"step {self.state.step}, t = {t:g}: F or its force is not finite; try a smaller dt.")
         size = prox + sum(abs(p.term.coefficient.number) * abs(float(p.value)) for p in evaluation.terms)
         return Point(x.double(), value, gradient, 8 * torch.finfo(self.mu.dtype).eps * size, evaluation)
+
+    def _nearest(self, x: Tensor) -> Tensor:
+        """In the dtype of the particles, in which it has to be inside."""
+        assert self.dynamics.domain is not None
+        return self.dynamics.domain.nearest(x.to(self.mu.dtype)).double()
+
+    def minimise(self, start: Point, target: float, lines: int) -> Descent:
+        """Down from `start`: by L-BFGS, within walls by projected gradients."""
+        if self._walls:
+            return minimise_within(self._nearest, self, start, self.inner, self.h, target, lines)
+        return minimise(self, start, self.inner, self.h, target, lines)
+
+    def gap(self, point: Point) -> float:
+        """The norm of the gradient, of which what points into a wall does not count."""
+        if not self._walls:
+            return self.norm(point.gradient)
+        return self.norm(self._nearest(point.x - self.h * point.gradient) - point.x) / self.h
 
     def rounding(self, point: Point) -> float:
         """What the terms of the gradient leave of rounding in their sum."""

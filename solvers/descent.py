@@ -1,4 +1,4 @@
-"""Descent by limited-memory BFGS in L²(μ): for the schemes whose step is a minimisation, with the same bits always."""
+"""Descent in L²(μ), by limited-memory BFGS or, within walls, by projected gradients; the same bits for all threads."""
 
 from __future__ import annotations
 
@@ -71,6 +71,38 @@ def minimise(
     return Descent(point, done)
 
 
+def minimise_within(
+    nearest: Callable[[Tensor], Tensor],
+    objective: Callable[[Tensor], Point],
+    start: Point,
+    inner: Inner,
+    length: float,
+    target: float,
+    lines: int,
+) -> Descent:
+    """The same over a convex set, to whose points `nearest` brings: x ← x + α (nearest(x − s∇Φ) − x), s by Barzilai.
+
+    Until |nearest(x − length ∇Φ) − x| ≤ length · target. (Birgin, Martínez & Raydan 2000, with monotone lines.)
+    """
+    point, scale, done = start, length, 0
+    while done < lines:
+        gap = nearest(point.x - length * point.gradient) - point.x
+        if math.sqrt(inner(gap, gap)) <= length * target:
+            break
+        direction = nearest(point.x - scale * point.gradient) - point.x
+        slope = inner(point.gradient, direction)
+        found, obstacle = _search(objective, point, direction, slope, inner, 1.0) if slope < 0 else (None, None)
+        done += 1
+        if obstacle is not None:
+            return Descent(found or point, done, obstacle)
+        if found is None:
+            break
+        pair = _Pair.between(point, found, inner)
+        scale = pair.moved / pair.product if pair is not None else length
+        point = found
+    return Descent(point, done)
+
+
 @dataclass(frozen=True, eq=False)
 class _Pair:
     """A displacement s and the change y of the gradient over it."""
@@ -79,15 +111,16 @@ class _Pair:
     y: Tensor
     product: float
     scale: float
+    moved: float
 
     @staticmethod
     def between(a: Point, b: Point, inner: Inner) -> _Pair | None:
         """None where Φ is not convex along the displacement: the model of the curvature has to be."""
         s, y = b.x - a.x, b.gradient - a.gradient
-        product, square = inner(s, y), inner(y, y)
-        if not product > 1e-12 * math.sqrt(inner(s, s) * square):
+        product, square, moved = inner(s, y), inner(y, y), inner(s, s)
+        if not product > 1e-12 * math.sqrt(moved * square):
             return None
-        return _Pair(s, y, product, product / square)
+        return _Pair(s, y, product, product / square, moved)
 
 
 def _direction(gradient: Tensor, pairs: list[_Pair], inner: Inner, length: float) -> Tensor:
@@ -104,11 +137,17 @@ def _direction(gradient: Tensor, pairs: list[_Pair], inner: Inner, length: float
 
 
 def _search(
-    objective: Callable[[Tensor], Point], point: Point, direction: Tensor, slope: float, inner: Inner
+    objective: Callable[[Tensor], Point],
+    point: Point,
+    direction: Tensor,
+    slope: float,
+    inner: Inner,
+    most: float = math.inf,
 ) -> tuple[Point | None, WgfError | None]:
-    """A point along the line that meets the weak Wolfe conditions, else the lowest seen or None.
+    """A point along the line, at most `most` directions away, that meets the weak Wolfe conditions, else the lowest.
 
-    With it, the reason why Φ could not be had farther on, where that is what ended the search.
+    At the end `most` of the line the first of them is enough. None where no point is lower. With it, the reason why Φ
+    could not be had farther on, where that is what ended the search.
     """
     low, high, best, obstacle, length = 0.0, math.inf, None, None, 1.0
     for _ in range(TRIALS):
@@ -123,7 +162,7 @@ def _search(
         if not resolved and not (change <= point.rounding and end <= (2 * ARMIJO - 1) * slope):
             high, obstacle = length, None
             length = _between(low, high, change, slope)
-        elif end < CURVATURE * slope:
+        elif end < CURVATURE * slope and length < most:
             low, best = length, trial
             length = 2.0 * low if math.isinf(high) else 0.5 * (low + high)
         else:
