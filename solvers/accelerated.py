@@ -31,8 +31,9 @@ class Momenta:
 class Accelerated(Solver):
     """ẋ = p,  ṗ = −γ p − ∇_W F[μ](x),  from rest: F + ∫ ½|p|² dμ falls by γ ∫|p|² dμ.
 
-    Half a kick, half a drift, the friction of the whole step exactly, the other halves in reverse: symmetric, of order
-    2, one evaluation of ∇_W F a step, stable on a quadratic of stiffness k for h < 2/√k. `damping` is a number γ (the
+    Half a step of force and friction, exact for a constant force; a drift, x' = x + hp; the other half with the force
+    at x'. Symmetric, of order 2, one evaluation of ∇_W F a step, stable on a quadratic of stiffness k at least for
+    h < 2/√k. `damping` is a number γ (the
     best one for a k-convex F is 2√k, then F falls like e^{−2√k t}), or "nesterov": γ = 3/s, s the time since the start
     or the last restart (F − F* ≤ 2|x₀ − x*|²/s² for convex F). t and h are times of this flow; the gradient flow does
     in a time τ² or so what this one does in τ, so that the condition number of F counts by its root.
@@ -41,7 +42,7 @@ class Accelerated(Solver):
     its end, ∫ p·∇_W F dμ > 0; "function" where F is above its value one step before (minibatches are refused then, and
     the work of a drive counts as a rise); None never. From rest the next step goes down again: under a convex F no two
     steps in a row go up. The kinetic energy that a restart takes counts as dissipated in its step. Over a step the
-    friction dissipates ½(1 − e^{−2∫γ}) ∫|p|² dμ, which closes the ledger to order 2.
+    dissipation is γ ∫|p|² dμ at its middle, which closes the ledger to order 2.
 
     (Taghvaei & Mehta 2019; Wang & Li 2022, accelerated information gradient; Su, Boyd & Candès 2016 on γ = 3/s;
     O'Donoghue & Candès 2015 on restarts.)
@@ -72,28 +73,32 @@ class Accelerated(Solver):
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
         """One step; decisions stay tensors, so that a device does not wait for them."""
         mu, before, half = state.mu, state.memory, 0.5 * h
-        p = before.p - half * state.evaluation.gradient
-        x = mu.x + half * p
-        kept = self._kept(before.age, h)
-        dissipated = 0.5 * (1.0 - kept * kept) * mu.expect(linalg.row_dot(p, p))
-        p = kept.to(p.dtype) * p
-        x = x + half * p
+        kept, push, _ = self._friction(before.age, half)
+        p = kept.to(mu.dtype) * before.p - push.to(mu.dtype) * state.evaluation.gradient
+        middle = mu.expect(linalg.row_dot(p, p))
+        x = mu.x + h * p
         if dynamics.domain is not None:
             x, p = dynamics.domain.carry(x, p)
         new = mu.moved(x)
         evaluation = dynamics.evaluate(new, state.t + h, state.step + 1)
         stop = self._rises(new, p, evaluation, state)
-        p = p - half * evaluation.gradient
-        dissipated = dissipated + torch.where(stop, 0.5 * mu.expect(linalg.row_dot(p, p)), 0.0)
+        kept, push, rate = self._friction(before.age + half, half)
+        p = kept.to(mu.dtype) * p - push.to(mu.dtype) * evaluation.gradient
+        taken = torch.where(stop, 0.5 * mu.expect(linalg.row_dot(p, p)), 0.0)
         p = torch.where(stop, torch.zeros_like(p), p)
         age = torch.where(stop, 0.0, before.age + h)
-        return Step(new, dissipated / h, Momenta(p, age, before.restarts + stop), evaluation=evaluation)
+        memory = Momenta(p, age, before.restarts + stop)
+        return Step(new, rate * middle + taken / h, memory, evaluation=evaluation)
 
-    def _kept(self, age: Tensor, h: float) -> Tensor:
-        """exp(−∫γ) over a step that begins at this age: the part of the momenta that friction leaves."""
+    def _friction(self, age: Tensor, h: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Over h from this age: the part of p that is kept, what a unit of constant force adds; and γ at this age."""
         if self.damping == "nesterov":
-            return (age / (age + h)) ** 3
-        return torch.full_like(age, math.exp(-float(self.damping) * h))
+            end = age + h
+            push = h * (end + age) * (end * end + age * age) / (4.0 * end**3)  # (end⁴ − age⁴)/(4 end³)
+            return (age / end) ** 3, push, 3.0 / age
+        rate = float(self.damping)
+        push = -math.expm1(-rate * h) / rate if rate else h
+        return torch.full_like(age, math.exp(-rate * h)), torch.full_like(age, push), torch.full_like(age, rate)
 
     def _rises(self, mu: Ensemble, p: Tensor, evaluation: FreeEnergyEvaluation, before: State) -> Tensor:
         """Whether F goes up at the end of a step that moved along p: a 0-d boolean."""

@@ -17,6 +17,13 @@ ARMIJO, CURVATURE = 1e-4, 0.9
 """Of the weak Wolfe conditions: the least fraction of the first-order decrease, the most of the slope that is left."""
 TRIALS = 40
 """Points tried along one line."""
+NARROW = 1e-6
+"""Relative width of a bracket around a kink or jump of Φ, at which the line ends."""
+ROUGH = 3
+"""Lines that may end so before the descent does: Φ is not smooth there."""
+
+_NOTHING = (None, None, True)
+"""Of a search that was not begun."""
 
 Inner = Callable[[Tensor, Tensor], float]
 
@@ -52,12 +59,12 @@ def minimise(
     raises a WgfError bound the line from above. (Nocedal 1980; Lewis & Overton 2013 on the bisection of the line;
     Hager & Zhang 2005 on values within rounding.)
     """
-    point, pairs, done = start, list[_Pair](), 0
-    while done < lines and math.sqrt(inner(point.gradient, point.gradient)) > target:
+    point, pairs, done, rough = start, list[_Pair](), 0, 0
+    while done < lines and rough < ROUGH and math.sqrt(inner(point.gradient, point.gradient)) > target:
         direction = _direction(point.gradient, pairs, inner, length)
         slope = inner(point.gradient, direction)
-        found, obstacle = _search(objective, point, direction, slope, inner) if slope < 0 else (None, None)
-        done += 1
+        found, obstacle, smooth = _search(objective, point, direction, slope, inner) if slope < 0 else _NOTHING
+        done, rough = done + 1, rough + (not smooth)
         if obstacle is not None:
             return Descent(found or point, done, obstacle)
         if found is None:
@@ -84,15 +91,15 @@ def minimise_within(
 
     Until |nearest(x − length ∇Φ) − x| ≤ length · target. (Birgin, Martínez & Raydan 2000, with monotone lines.)
     """
-    point, scale, done = start, length, 0
-    while done < lines:
+    point, scale, done, rough = start, length, 0, 0
+    while done < lines and rough < ROUGH:
         gap = nearest(point.x - length * point.gradient) - point.x
         if math.sqrt(inner(gap, gap)) <= length * target:
             break
         direction = nearest(point.x - scale * point.gradient) - point.x
         slope = inner(point.gradient, direction)
-        found, obstacle = _search(objective, point, direction, slope, inner, 1.0) if slope < 0 else (None, None)
-        done += 1
+        found, obstacle, smooth = _search(objective, point, direction, slope, inner, 1.0) if slope < 0 else _NOTHING
+        done, rough = done + 1, rough + (not smooth)
         if obstacle is not None:
             return Descent(found or point, done, obstacle)
         if found is None:
@@ -143,11 +150,11 @@ def _search(
     slope: float,
     inner: Inner,
     most: float = math.inf,
-) -> tuple[Point | None, WgfError | None]:
+) -> tuple[Point | None, WgfError | None, bool]:
     """A point along the line, at most `most` directions away, that meets the weak Wolfe conditions, else the lowest.
 
     At the end `most` of the line the first of them is enough. None where no point is lower. With it, the reason why Φ
-    could not be had farther on, where that is what ended the search.
+    could not be had farther on, where that is what ended the search, and whether the conditions could be met.
     """
     low, high, best, obstacle, length = 0.0, math.inf, None, None, 1.0
     for _ in range(TRIALS):
@@ -166,10 +173,10 @@ def _search(
             low, best = length, trial
             length = 2.0 * low if math.isinf(high) else 0.5 * (low + high)
         else:
-            return trial, None
-        if high - low <= 1e-12 * high:
+            return trial, None, True
+        if high - low <= NARROW * high:
             break
-    return best, obstacle
+    return best, obstacle, best is None
 
 
 def _between(low: float, high: float, change: float, slope: float) -> float:

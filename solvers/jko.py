@@ -51,7 +51,8 @@ class JKO(Solver):
     `sol.state.memory`, and one above √tolerance is a WgfWarning. A step costs one evaluation of ∇_W F a line and few
     more: 5 to 15 for hk ≤ 1 on smooth F, some tens for h beyond all times of the flow. Where F is not finite along the
     way down, the step fails with the error of F. Within walls Φ is minimised over the domain, by projected gradients,
-    which take more lines; what leaves a torus comes back on the other side.
+    which take more lines; what leaves a torus comes back on the other side,
+    and F has to be periodic then: Φ jumps where it is not, and the descent ends there.
 
     After the descent the coupling x_k ↦ x must be optimal, or its cost is not W₂². It is compared with W₂ of POT (up to
     `check_up_to` particles, in one dimension at any number, by sorting; not in a domain). Where it costs more and the
