@@ -171,12 +171,12 @@ def _search(
             length = _between(low, high, change, slope)
         elif end < CURVATURE * slope and length < most:
             low, best = length, trial
-            length = 2.0 * low if math.isinf(high) else 0.5 * (low + high)
+            length = 4.0 * low if math.isinf(high) else 0.5 * (low + high)
         else:
             return trial, None, True
-        if high - low <= NARROW * high:
+        if low >= (1 - NARROW) * high:
             break
-    return best, obstacle, best is None
+    return best, obstacle, best is None or math.isinf(high)
 
 
 def _between(low: float, high: float, change: float, slope: float) -> float:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from wgf.diagnostics.transport import wasserstein
 from wgf.ensemble import Ensemble
-from wgf.errors import DivergenceError, WgfWarning, require_integer, require_number
+from wgf.errors import DivergenceError, WgfError, WgfWarning, require_integer, require_number
 from wgf.noise import NoiseSource
 from wgf.ops import linalg
 from wgf.protocol import Dynamics, Solver, State, Step
@@ -186,9 +186,29 @@ class _Objective:
 
     def minimise(self, start: Point, target: float, lines: int) -> Descent:
         """Down from `start`: by L-BFGS, within walls by projected gradients."""
+        length = self._length(start)
         if self._walls:
-            return minimise_within(self._nearest, self, start, self.inner, self.h, target, lines)
-        return minimise(self, start, self.inner, self.h, target, lines)
+            return minimise_within(self._nearest, self, start, self.inner, length, target, lines)
+        return minimise(self, start, self.inner, length, target, lines)
+
+    def _length(self, start: Point) -> float:
+        """How far along −∇Φ to go first: 1/(its rate of change there), at most h.
+
+        Φ may have lower places beyond a long step, where the particles have passed each other: under log-det the
+        reflected ensemble is one. One evaluation tells the rate, which a small h does without.
+        """
+        size, steep = self.norm(start.x) or 1.0, self.norm(start.gradient)
+        near = torch.finfo(self.mu.dtype).eps ** (1 / 3) * size
+        if self.h * steep <= near:
+            return self.h
+        away = -(near / steep) * start.gradient
+        try:
+            probe = self(self._nearest(start.x + away) if self._walls else start.x + away)
+        except WgfError:
+            return near / steep
+        moved = self.norm(probe.x - start.x)
+        rate = self.norm(probe.gradient - start.gradient) / moved if moved > 0 else 0.0
+        return min(self.h, 1 / rate) if rate > 0 else self.h
 
     def gap(self, point: Point) -> float:
         """The norm of the gradient, of which what points into a wall does not count."""
