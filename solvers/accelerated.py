@@ -33,10 +33,9 @@ class Accelerated(Solver):
 
     Half a step of force and friction, exact for a constant force; a drift, x' = x + hp; the other half with the force
     at x'. Symmetric, of order 2, one evaluation of ∇_W F a step, stable on a quadratic of stiffness k at least for
-    h < 2/√k. `damping` is a number γ (the
-    best one for a k-convex F is 2√k, then F falls like e^{−2√k t}), or "nesterov": γ = 3/s, s the time since the start
-    or the last restart (F − F* ≤ 2|x₀ − x*|²/s² for convex F). t and h are times of this flow; the gradient flow does
-    in a time τ² or so what this one does in τ, so that the condition number of F counts by its root.
+    h < 2/√k. `damping` is a number γ (the best one for a k-convex F is 2√k, then F falls like e^{−2√k t}), or
+    "nesterov": γ = 3/s, s the time since the start or the last restart (F − F* ≤ 2|x₀ − x*|²/s² for convex F). t and h
+    are times of this flow, of the unit √(time of the gradient flow): the condition number of F counts by its root.
 
     `restart` stops all momenta at once and lets s begin anew: "gradient" where F rises along the motion of the step at
     its end, ∫ p·∇_W F dμ > 0; "function" where F is above its value one step before (minibatches are refused then, and
@@ -97,8 +96,8 @@ class Accelerated(Solver):
             push = h * (end + age) * (end * end + age * age) / (4.0 * end**3)  # (end⁴ − age⁴)/(4 end³)
             return (age / end) ** 3, push, 3.0 / age
         rate = float(self.damping)
-        push = -math.expm1(-rate * h) / rate if rate else h
-        return torch.full_like(age, math.exp(-rate * h)), torch.full_like(age, push), torch.full_like(age, rate)
+        added = -math.expm1(-rate * h) / rate if rate else h
+        return torch.full_like(age, math.exp(-rate * h)), torch.full_like(age, added), torch.full_like(age, rate)
 
     def _rises(self, mu: Ensemble, p: Tensor, evaluation: FreeEnergyEvaluation, before: State) -> Tensor:
         """Whether F goes up at the end of a step that moved along p: a 0-d boolean."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from wgf.diagnostics.transport import wasserstein
 from wgf.ensemble import Ensemble
 from wgf.errors import DivergenceError, WgfError, WgfWarning, require_integer, require_number
+from wgf.functional import FreeEnergyEvaluation
 from wgf.noise import NoiseSource
 from wgf.ops import linalg
 from wgf.protocol import Dynamics, Solver, State, Step
@@ -46,13 +47,12 @@ class JKO(Solver):
 
     Implicit Euler in Lagrangian coordinates: order 1, stable at every h, and F_{t+h}[μ_{k+1}] ≤ F_{t+h}[μ_k] at every h
     (to the rounding of F) however well Φ is minimised, since only lower values are accepted. Where F is not convex the
-    minimum found is the one below x_k. h is a time of the flow. Φ is minimised by L-BFGS in L²(μ) until the norm of its
-    gradient is `tolerance` of that at x_k, or after `lines` lines; the residual of each step is in
-    `sol.state.memory`, and one above √tolerance is a WgfWarning. A step costs one evaluation of ∇_W F a line and few
-    more: 5 to 15 for hk ≤ 1 on smooth F, some tens for h beyond all times of the flow. Where F is not finite along the
-    way down, the step fails with the error of F. Within walls Φ is minimised over the domain, by projected gradients,
-    which take more lines; what leaves a torus comes back on the other side,
-    and F has to be periodic then: Φ jumps where it is not, and the descent ends there.
+    minimum found is a lower one, and not always that of the basin of x_k. h is a time of the flow. Φ is minimised by
+    L-BFGS in L²(μ) until the norm of its gradient is `tolerance` of that at x_k, or after `lines` lines; the residual
+    of each step is in `sol.state.memory`, and the first above √tolerance is a WgfWarning. A step costs one evaluation
+    of ∇_W F a line and one or two more: 5 where h is short, 10 to 20 where it is not, on smooth F. Where F is not
+    finite on the way down, the step fails with the error of F. Within walls Φ is minimised over the domain, by
+    projected gradients. On a torus F has to be periodic: the descent ends at the seam where Φ jumps there.
 
     After the descent the coupling x_k ↦ x must be optimal, or its cost is not W₂². It is compared with W₂ of POT (up to
     `check_up_to` particles, in one dimension at any number, by sorting; not in a domain). Where it costs more and the
@@ -165,7 +165,7 @@ class _Objective:
         known = None if self.dynamics.drift.varies else self.state.evaluation
         return self(self._origin, known)
 
-    def __call__(self, x: Tensor, evaluation: object = None) -> Point:
+    def __call__(self, x: Tensor, evaluation: FreeEnergyEvaluation | None = None) -> Point:
         dynamics, t = self.dynamics, self.state.t + self.h
         x = x.to(self.mu.dtype)
         if evaluation is None:
