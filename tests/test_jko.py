@@ -179,3 +179,17 @@ def test_the_same_bits_for_one_and_two_threads_where_rows_are_many():
     finally:
         torch.set_num_threads(threads)
     assert torch.equal(*ends)
+
+
+@pytest.mark.parametrize("domain", [wgf.domains.Box(-1.0, 1.0), wgf.domains.Ball(1.0)], ids=repr)
+def test_within_walls_the_minimum_is_that_over_the_domain(domain):
+    """Under an isotropic quadratic it is the point nearest to the minimum of all space, (x + hkc)/(1 + hk)."""
+    k, h, centre = 2.0, 0.4, torch.tensor([2.0, 0.5], dtype=torch.float64)
+    mu = wgf.Ensemble.uniform(40, 2, -0.7, 0.7, seed=3)
+    sol = wgf.solve(wgf.Quadratic(k, centre), mu, JKO(), dt=h, t_end=h, domain=domain)
+    want = domain.nearest((mu.x + h * k * centre) / (1 + h * k))
+    torch.testing.assert_close(sol.ensemble.x, want, rtol=1e-7, atol=1e-7)
+    outside = torch.linalg.norm(want - (mu.x + h * k * centre) / (1 + h * k), dim=1) > 0.01
+    assert 5 < int(outside.sum()) < 40
+    assert domain.contains(sol.ensemble.x).all()
+    assert sol.state.memory.residual <= 1e-8
