@@ -5,17 +5,21 @@ from __future__ import annotations
 from wgf.errors import ConfigError, closest
 from wgf.protocol import Solver
 
+from .accelerated import Accelerated
 from .affine_invariant import AffineInvariant
 from .bogacki_shampine import BogackiShampine
 from .euler import Euler
 from .exponential_euler import ExponentialEuler
 from .heun import Heun
+from .jko import JKO
 from .langevin import Langevin
 from .runge_kutta4 import RungeKutta4
 from .stein import Stein
 
 _SCHEMES: tuple[type[Solver], ...] = (
     AffineInvariant,
+    JKO,
+    Accelerated,
     BogackiShampine,
     Euler,
     ExponentialEuler,
@@ -37,7 +41,9 @@ def by_name(name: str) -> Solver:
 
 
 __all__ = [
+    "JKO",
     "REGISTRY",
+    "Accelerated",
     "AffineInvariant",
     "BogackiShampine",
     "Euler",

@@ -55,3 +55,11 @@ def ridge_optimum(z, y, lam):
     """m* = (ZᵀZ/M + λI)⁻¹ Zᵀy/M."""
     m, d = z.shape
     return np.linalg.solve(z.T @ z / m + lam * np.eye(d), z.T @ y / m)
+
+
+def jko_step(k, temperature, tau, mean, cov):
+    """Mean and covariance after one proximal step of length tau under k|x|²/2 and log-det at a temperature."""
+    values, vectors = np.linalg.eigh(cov)
+    s = np.sqrt(values)
+    s = (s + np.sqrt(values + 4 * temperature * tau * (1 + k * tau))) / (2 * (1 + k * tau))
+    return mean / (1 + k * tau), (vectors * s**2) @ vectors.T

@@ -12,7 +12,9 @@ import pytest
 import torch
 from paths import SharedPath
 from wgf.solvers import (
+    JKO,
     REGISTRY,
+    Accelerated,
     AffineInvariant,
     BogackiShampine,
     Euler,
@@ -87,6 +89,8 @@ CASES = {
     case.solver.name.partition("(")[0]: case
     for case in (
         Case(AffineInvariant(), noisy, alone=math.nan, failing=near_cliff),
+        Case(Accelerated(), alone=0.880101),  # 2 J₁(t)/t, the flow with γ = 3/t
+        Case(JKO(check_up_to=100)),
         Case(BogackiShampine(), smooth, settings={"dt": 0.01, "rtol": 1e-6}),
         Case(Euler()),
         Case(ExponentialEuler(), noisy),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -17,8 +18,12 @@ class Domain(ABC):
     """A part of ℝᵈ with a map of all of ℝᵈ into it that leaves its points where they are.
 
     `solve(..., domain=...)` folds the ensemble after every step of every scheme, and the stages inside a step before F
-    is evaluated there, so that F is only ever asked inside. Schemes with momenta `carry` them through the fold.
+    is evaluated there, so that F is only ever asked inside. Schemes with momenta `carry` them through the fold; schemes
+    that minimise go to the `nearest` point instead.
     """
+
+    walls: ClassVar[bool] = True
+    """Whether it ends somewhere; a torus does not."""
 
     @abstractmethod
     def _fold(self, x: Tensor, velocity: Tensor | None) -> tuple[Tensor, Tensor | None]: ...
@@ -39,6 +44,10 @@ class Domain(ABC):
         points, turned = self._fold(self._points(x), velocity)
         assert turned is not None
         return points, turned
+
+    def nearest(self, x: Tensor) -> Tensor:
+        """The point of the domain closest to each of the points (n, d); a point itself where there are no walls."""
+        return x
 
     def contains(self, x: ArrayLike) -> Tensor:
         """Whether each of the points (n, d) is inside (the walls belong to the domain): (n,) booleans."""
@@ -133,6 +142,10 @@ class Box(_Bounds):
         folded = torch.where(inside, x, torch.minimum(torch.maximum(folded, low), high))
         return folded, velocity if velocity is None else torch.where(odd & ~inside, -velocity, velocity)
 
+    def nearest(self, x: Tensor) -> Tensor:
+        low, high = self._at(x)
+        return torch.minimum(torch.maximum(x, low), high)
+
 
 class PeriodicBox(_Bounds):
     """[low, high)ᵈ with opposite walls identified: a torus. F should be periodic too, which is up to its terms.
@@ -140,6 +153,8 @@ class PeriodicBox(_Bounds):
     >>> PeriodicBox(-1.0, 1.0).fold([[1.5], [-9.25], [1.0]]).flatten().tolist()
     [-0.5, 0.75, -1.0]
     """
+
+    walls = False
 
     def _fold(self, x: Tensor, velocity: Tensor | None) -> tuple[Tensor, Tensor | None]:
         low, high = self._at(x)
@@ -169,14 +184,22 @@ class Ball(Domain):
         offset = x - self.center.to(x, non_blocking=True)
         return offset, linalg.row_dot(offset, offset).sqrt().to(x.dtype)[:, None]
 
+    def _most(self, x: Tensor) -> float:
+        """The radius less a margin of rounding, so that what was brought inside is there when it is looked at again."""
+        return self.radius - 16 * torch.finfo(x.dtype).eps * (self.radius + float(self.center.abs().max()))
+
+    def nearest(self, x: Tensor) -> Tensor:
+        offset, r = self._ray(x)
+        shrunk = self.center.to(x, non_blocking=True) + offset * (self._most(x) / r.clamp_min(self._most(x)))
+        return torch.where(r <= self.radius, x, shrunk)
+
     def _contains(self, x: Tensor) -> Tensor:
         return (self._ray(x)[1] <= self.radius)[:, 0]
 
     def _fold(self, x: Tensor, velocity: Tensor | None) -> tuple[Tensor, Tensor | None]:
         offset, r = self._ray(x)
         folded, odd = _triangle(r, -self.radius, 2 * self.radius)
-        # a margin of rounding, so that what was folded is inside when it is looked at again
-        most = self.radius - 16 * torch.finfo(x.dtype).eps * (self.radius + float(self.center.abs().max()))
+        most = self._most(x)
         unit = offset / r.clamp_min(torch.finfo(x.dtype).tiny)
         inside = r <= self.radius
         points = torch.where(inside, x, self.center.to(x, non_blocking=True) + unit * folded.clamp(-most, most))
