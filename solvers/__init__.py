@@ -5,20 +5,28 @@ from __future__ import annotations
 from wgf.errors import ConfigError, closest
 from wgf.protocol import Solver
 
+from .birth_death import BirthDeath
 from .bogacki_shampine import BogackiShampine
 from .euler import Euler
 from .exponential_euler import ExponentialEuler
 from .heun import Heun
 from .langevin import Langevin
+from .leimkuhler_matthews import LeimkuhlerMatthews
+from .random_batch import RandomBatch
 from .runge_kutta4 import RungeKutta4
+from .underdamped import Underdamped
 
 _SCHEMES: tuple[type[Solver], ...] = (
+    BirthDeath,
     BogackiShampine,
     Euler,
     ExponentialEuler,
     Heun,
     Langevin,
+    LeimkuhlerMatthews,
+    RandomBatch,
     RungeKutta4,
+    Underdamped,
 )
 
 REGISTRY: dict[str, type[Solver]] = {scheme.__name__: scheme for scheme in _SCHEMES}
@@ -34,11 +42,15 @@ def by_name(name: str) -> Solver:
 
 __all__ = [
     "REGISTRY",
+    "BirthDeath",
     "BogackiShampine",
     "Euler",
     "ExponentialEuler",
     "Heun",
     "Langevin",
+    "LeimkuhlerMatthews",
+    "RandomBatch",
     "RungeKutta4",
+    "Underdamped",
     "by_name",
 ]

@@ -11,7 +11,19 @@ import numpy as np
 import pytest
 import torch
 from paths import SharedPath
-from wgf.solvers import REGISTRY, BogackiShampine, Euler, ExponentialEuler, Heun, Langevin, RungeKutta4
+from wgf.solvers import (
+    REGISTRY,
+    BirthDeath,
+    BogackiShampine,
+    Euler,
+    ExponentialEuler,
+    Heun,
+    Langevin,
+    LeimkuhlerMatthews,
+    RandomBatch,
+    RungeKutta4,
+    Underdamped,
+)
 
 import wgf
 from wgf import kernels as K
@@ -50,6 +62,17 @@ def cliff():
     return F, wgf.Ensemble([[-30.0], [0.9], [-40.0]])
 
 
+def near_the_cliff():
+    """The same where the others are not so high that their weight would go to particle 1."""
+    return cliff()[0], wgf.Ensemble([[0.0], [0.9], [-0.1]])
+
+
+def oscillator():
+    """ẍ + ẋ + x = 0 from x = 1 at rest, at t = 1."""
+    w = math.sqrt(0.75)
+    return math.exp(-0.5) * (math.cos(w) + math.sin(w) / (2 * w))
+
+
 @dataclass(frozen=True)
 class Case:
     """How one scheme is tested. The defaults fit most; what a field means is what the tests below do with it."""
@@ -71,12 +94,16 @@ class Case:
 CASES = {
     case.solver.name.partition("(")[0]: case
     for case in (
+        Case(BirthDeath(), noisy, failing=near_the_cliff),
         Case(BogackiShampine(), smooth, settings={"dt": 0.01, "rtol": 1e-6}),
         Case(Euler()),
         Case(ExponentialEuler(), noisy),
         Case(Heun()),
         Case(Langevin(), noisy),
+        Case(LeimkuhlerMatthews(), noisy),
+        Case(RandomBatch(), noisy),
         Case(RungeKutta4()),
+        Case(Underdamped(), noisy, alone=oscillator()),
     )
 }
 
