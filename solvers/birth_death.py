@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
@@ -45,7 +45,7 @@ class BirthDeath(Solver):
     """
 
     transport: bool = True
-    inner: Solver = Langevin()
+    inner: Solver = field(default=Langevin())
     rate: float = 1.0
     threshold: float = 0.5
     bandwidth: float | str = "silverman"
@@ -100,14 +100,16 @@ class BirthDeath(Solver):
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
         """Resampling where it is due, transport, and the weights by δF/δμ where the particles then are."""
         begun = self._resampled(dynamics, state, noise)
-        moved = self.inner.step(dynamics, begun, h, noise) if self.transport else Step(begun.mu, 0.0)
+        still = Step(begun.mu, torch.zeros_like(begun.evaluation.value))
+        moved = self.inner.step(dynamics, begun, h, noise) if self.transport else still
         mu = dynamics.inside(moved.mu)
         frozen = dynamics.frozen(state.t, state.step)
         variation, temperature = self._first_variation(dynamics, frozen, mu, state)
         decay = self.rate * temperature * h
         with ops.one_torch_thread():  # vectorised exponentials round differently at the ends of threads' chunks
             exponent = (-self.rate * h * _phi(decay)) * variation
-            new = mu.reweighted(mu.weights * torch.exp(exponent - exponent.max()))
+            weights = mu.weights * torch.exp(exponent - exponent.max())
+            new = mu.reweighted(weights.clamp(min=_least(mu) * float(weights.max())))
         dissipation = None
         if moved.dissipation is not None:
             dissipation = moved.dissipation + self.rate * _phi(2 * decay) * _variance(mu, variation)
@@ -159,6 +161,14 @@ class BirthDeath(Solver):
 
     def entropy(self, dynamics: Dynamics, state: State) -> Tensor | None:
         return Blob(self.bandwidth).value(state.mu)
+
+
+def _least(mu: Ensemble) -> float:
+    """Weights stay above this part of the largest: no mass, but a particle whose weight is 0 would have no density.
+
+    Sums over pairs take weights in the dtype of the particles.
+    """
+    return torch.finfo(mu.dtype).tiny ** 0.8  # 1e-246, 5e-31 in float32
 
 
 def _phi(z: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
@@ -21,6 +21,9 @@ from wgf.summation import Check
 from wgf.terms import Term
 
 from .langevin import Langevin
+
+_PAIRS = 2**18
+"""So many pairs are formed at once."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class RandomBatch(Solver):
     batches would drive the step to 0. (Jin, Li & Liu 2020, J. Comput. Phys. 400, 108877.)
     """
 
-    inner: Solver = Langevin()
+    inner: Solver = field(default=Langevin())
     size: int = 2
 
     order: ClassVar[int] = 1
@@ -101,7 +104,7 @@ class RandomBatch(Solver):
 class _Batched(Functional):
     """An interaction that is drawn in batches of `size`; undrawn, and away from the particles, it is the full one."""
 
-    sampled = True  # type: ignore[assignment]
+    sampled = True
 
     def __init__(self, whole: Interaction, size: int, noise: NoiseSource | None = None, step: int = 0) -> None:
         self._whole, self._size, self._noise, self._step = whole, size, noise, step
@@ -148,14 +151,11 @@ class _Batched(Functional):
         with ops.one_torch_thread():
             for batches in _partition(noise.uniform(mu.ids, self._step, 1, BATCHES)[:, 0], self._size):
                 rows, size = batches.flatten(), batches.shape[1]
-                for shift in range(1, size):  # each particle meets each of its companions once, itself never
-                    others = batches.roll(-shift, 1).flatten()
-                    k, slope = _pairs(kernel, x[rows], x[others])
-                    value[rows] += weights[others] * k
-                    gradient[rows] += weights[others, None] * slope
                 scale = (mu.n - 1) / max(1, size - 1)
-                value[rows] *= scale
-                gradient[rows] *= scale
+                for others in _companions(batches):
+                    k, slope = _pairs(kernel, x[rows].expand(len(others), -1, -1), x[others])
+                    value[rows] += scale * (weights[others] * k).sum(0)
+                    gradient[rows] += scale * (weights[others, None] * slope).sum(0)
             if not kernel.singular:
                 value += weights * kernel(x, x)
         return value, gradient
@@ -173,12 +173,23 @@ def _partition(keys: Tensor, size: int) -> Iterator[Tensor]:
     yield from (part for part in (order[:cut].view(longer, short + 1), order[cut:].view(-1, short)) if len(part))
 
 
+def _companions(batches: Tensor) -> Iterator[Tensor]:
+    """For the rows of all batches one after another, whom they meet, (meetings, rows): each companion once.
+
+    A few meetings at a time, so that memory stays O(n·d).
+    """
+    meetings = [batches.roll(-shift, 1).flatten() for shift in range(1, batches.shape[1])]
+    at_once = max(1, _PAIRS // batches.numel())
+    for first in range(0, len(meetings), at_once):
+        yield torch.stack(meetings[first : first + at_once])
+
+
 def _pairs(kernel: Kernel, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """K(x, y) row by row (m,) and its gradient in x (m, d)."""
+    """K(x, y) point by point (...) and its gradient in x (..., d)."""
     with torch.enable_grad():
         at = x.detach().requires_grad_()
         k = kernel(at, y)
         slope = torch.autograd.grad(k.sum(), at)[0] if k.requires_grad else torch.zeros_like(x)
     if kernel.radial and not kernel.singular:  # where particles coincide the force is 0 by symmetry, whatever autograd
-        slope = slope.masked_fill((x == y).all(1, keepdim=True), 0.0)
+        slope = slope.masked_fill((x == y).all(-1, keepdim=True), 0.0)
     return k.detach(), slope

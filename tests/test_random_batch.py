@@ -13,7 +13,6 @@ from wgf.solvers import BogackiShampine, Euler, Heun, Langevin, RandomBatch, Und
 import wgf
 from wgf import kernels as K
 from wgf.errors import ConfigError, DivergenceError
-from wgf.noise import BATCHES
 
 pytestmark = pytest.mark.filterwarnings("ignore::wgf.errors.WgfWarning")
 
@@ -24,15 +23,21 @@ def drawn(interaction, size, step, seed=1):
     return free_energy.at(0.0).draw(wgf.Noise(seed), step)
 
 
-@pytest.mark.parametrize(("n", "size", "weighted"), [(24, 2, False), (23, 2, True), (22, 5, True)])
-@pytest.mark.parametrize("kernel", [K.Gaussian(0.7), K.Log(), K.Matern(1.5, 1.0), K.QuadraticKernel() - K.Laplace(0.5)])
+@pytest.mark.parametrize(
+    ("n", "size", "weighted", "kernel"),
+    [
+        (24, 2, False, K.Gaussian(0.7)),
+        (23, 2, True, K.Log()),
+        (22, 5, True, K.QuadraticKernel() - K.Laplace(0.5)),
+    ],
+)
 def test_the_sums_are_unbiased(n, size, weighted, kernel):
-    """Over 2000 batchings, value, first variation and force each have the full sums as their mean, n not divisible too.
+    """Over 1000 batchings, value, first variation and force each have the full sums as their mean, n not divisible too.
 
     Each of at most 73 numbers within 5.7 standard errors: a false-alarm rate of 1e-6 in all. Of a force that scatters
-    by s a bias of .13 s would be seen; without the factor (n − 1)/(p − 1) it would be off by about .8 of itself.
+    by s a bias of .2 s would be seen; without the factor (n − 1)/(p − 1) it would be off by about .8 of itself.
     """
-    rng, batchings = np.random.default_rng(0), 2000
+    rng, batchings = np.random.default_rng(0), 1000
     weights = rng.uniform(0.2, 1.8, size=n) if weighted else np.ones(n)
     mu = wgf.Ensemble(rng.normal(size=(n, 2)), weights / weights.sum())
     whole, seen = wgf.Interaction(kernel), []
@@ -98,7 +103,6 @@ def test_the_error_along_a_path_is_the_root_of_h():
     mu, hs = wgf.Ensemble.gaussian(2000, 1, cov=2.0, seed=1), [1 / 16, 1 / 32, 1 / 64, 1 / 128]
     for F, inner in ((attraction(), Euler()), (attraction() - 0.3 * wgf.Shannon(), Langevin())):
         errors = [strong_error(F, mu, inner, 2, h) for h in hs]
-        print(errors, slope(hs, errors))
         assert slope(hs, errors) == pytest.approx(0.5, abs=0.1)
 
 
@@ -106,7 +110,6 @@ def test_the_error_along_a_path_is_the_inverse_root_of_the_batch():
     """Slope −½ in p − 1 within .1; p² ≪ n, since a sample of 1999 companions without repetition is a little better."""
     mu, sizes = wgf.Ensemble.gaussian(2000, 1, cov=2.0, seed=1), [2, 3, 5, 9, 17]
     errors = [strong_error(attraction(), mu, Euler(), p, 1 / 64) for p in sizes]
-    print(errors, slope([p - 1 for p in sizes], errors))
     assert slope([p - 1 for p in sizes], errors) == pytest.approx(-0.5, abs=0.1)
 
 
@@ -170,7 +173,6 @@ def test_edges():
         wgf.solve(wgf.Interaction(K.Log()), pair, RandomBatch(Euler()), dt=0.1, t_end=0.1)
     linear = drawn(wgf.Interaction(K.Linear()), 2, 0).gradient(pair)
     torch.testing.assert_close(linear, 0.5 * pair.x)
-    assert len({int(v) for v in (BATCHES, wgf.noise.STEP)}) == 2
 
 
 def test_refusals():
@@ -178,7 +180,7 @@ def test_refusals():
         RandomBatch(size=1)
     with pytest.raises(ConfigError, match="wanted a scheme of fixed steps"):
         RandomBatch(BogackiShampine())
-    with pytest.raises(ConfigError, match="wanted a scheme of wgf.solvers"):
+    with pytest.raises(ConfigError, match=r"wanted a scheme of wgf\.solvers"):
         RandomBatch("Langevin")
     with pytest.raises(ConfigError, match=r"RandomBatch\(Euler\) is deterministic and cannot realise the Shannon"):
         wgf.solve(wgf.Shannon() * -1.0, wgf.Ensemble([[0.0]]), RandomBatch(Euler()), dt=0.1, t_end=1.0)
