@@ -117,7 +117,7 @@ def test_the_law_of_mckean_and_vlasov():
     """Case 4 at n = 4000, T = .5, a = 1, b = 2: E x² = s(a + b) of Euler–Maruyama plus what the batches add.
 
     One step adds h² b² Var(x) (1/(p − 1)) to the variance: v = (1 − (a + b) h)² v + 2Th + h² b² v/(p − 1). Within 4.9
-    standard errors (false-alarm rate 1e-6): 11 % would be seen. Batches add 3.7 %; without the factor (n − 1)/(p − 1) the
+    standard errors (false-alarm rate 1e-6): 11 % would be seen. Batches add 3.7 %; without (n − 1)/(p − 1) the
     variance would be three times as large.
     """
     a, b, temperature, h, p, n = 1.0, 2.0, 0.5, 0.05, 2, 4000
