@@ -182,7 +182,7 @@ def test_what_the_inner_scheme_remembers_goes_with_the_particles(inner):
     """Momenta and noises of the survivors: the law of the run is that of the well.
 
     Mean and variance within 4.9 standard errors for ESS particles (false-alarm rate below 1e-6, since birth and death
-    make the scatter smaller): a variance wrong by 25 % would be seen, or a mean by .18 standard deviations.
+    make the scatter smaller): a variance wrong by 27 % would be seen, or a mean by .19 standard deviations.
     """
     solver, n = BirthDeath(inner=inner, rate=2.0), 1000
     F = wgf.Quadratic(2.0) - 0.5 * wgf.Shannon()
@@ -191,7 +191,7 @@ def test_what_the_inner_scheme_remembers_goes_with_the_particles(inner):
     assert int(sol.ensemble.ids.max()) >= n  # somebody was copied
     assert sol.state.memory.shape == (n, 1)
     effective = 1 / float(sol.ensemble.expect(sol.ensemble.weights))
-    assert effective > 0.75 * n
+    assert effective > 0.5 * n  # the threshold of the scheme; here about .7
     assert abs(float(sol.ensemble.covariance()) - 0.25) < 4.9 * 0.25 * math.sqrt(2 / effective)
     assert abs(float(sol.ensemble.mean())) < 4.9 * math.sqrt(0.25 / effective)
 
