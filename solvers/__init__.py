@@ -7,12 +7,15 @@ from wgf.protocol import Solver
 
 from .accelerated import Accelerated
 from .affine_invariant import AffineInvariant
+from .birth_death import BirthDeath
 from .bogacki_shampine import BogackiShampine
 from .euler import Euler
 from .exponential_euler import ExponentialEuler
 from .heun import Heun
 from .jko import JKO
 from .langevin import Langevin
+from .leimkuhler_matthews import LeimkuhlerMatthews
+from .random_batch import RandomBatch
 from .runge_kutta4 import RungeKutta4
 from .stein import Stein
 
@@ -20,13 +23,19 @@ _SCHEMES: tuple[type[Solver], ...] = (
     AffineInvariant,
     JKO,
     Accelerated,
+from .underdamped import Underdamped
+
+    BirthDeath,
     BogackiShampine,
     Euler,
     ExponentialEuler,
     Heun,
     Langevin,
+    LeimkuhlerMatthews,
+    RandomBatch,
     RungeKutta4,
     Stein,
+    Underdamped,
 )
 
 REGISTRY: dict[str, type[Solver]] = {scheme.__name__: scheme for scheme in _SCHEMES}
@@ -45,12 +54,16 @@ __all__ = [
     "REGISTRY",
     "Accelerated",
     "AffineInvariant",
+    "BirthDeath",
     "BogackiShampine",
     "Euler",
     "ExponentialEuler",
     "Heun",
     "Langevin",
+    "LeimkuhlerMatthews",
+    "RandomBatch",
     "RungeKutta4",
     "Stein",
+    "Underdamped",
     "by_name",
 ]

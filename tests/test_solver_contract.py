@@ -16,13 +16,17 @@ from wgf.solvers import (
     REGISTRY,
     Accelerated,
     AffineInvariant,
+    BirthDeath,
     BogackiShampine,
     Euler,
     ExponentialEuler,
     Heun,
     Langevin,
+    LeimkuhlerMatthews,
+    RandomBatch,
     RungeKutta4,
     Stein,
+    Underdamped,
 )
 
 import wgf
@@ -67,6 +71,17 @@ def near_cliff():
     return cliff()[0], wgf.Ensemble([[-0.3], [0.9], [-0.4]])
 
 
+def near_the_cliff():
+    """The same where the others are not so high that their weight would go to particle 1."""
+    return cliff()[0], wgf.Ensemble([[0.0], [0.9], [-0.1]])
+
+
+def oscillator():
+    """ẍ + ẋ + x = 0 from x = 1 at rest, at t = 1."""
+    w = math.sqrt(0.75)
+    return math.exp(-0.5) * (math.cos(w) + math.sin(w) / (2 * w))
+
+
 @dataclass(frozen=True)
 class Case:
     """How one scheme is tested. The defaults fit most; what a field means is what the tests below do with it."""
@@ -91,13 +106,17 @@ CASES = {
         Case(AffineInvariant(), noisy, alone=math.nan, failing=near_cliff),
         Case(Accelerated(), alone=0.880101),  # 2 J₁(t)/t, the flow with γ = 3/t
         Case(JKO(check_up_to=100)),
+        Case(BirthDeath(), noisy, failing=near_the_cliff),
         Case(BogackiShampine(), smooth, settings={"dt": 0.01, "rtol": 1e-6}),
         Case(Euler()),
         Case(ExponentialEuler(), noisy),
         Case(Heun()),
         Case(Langevin(), noisy),
+        Case(LeimkuhlerMatthews(), noisy),
+        Case(RandomBatch(), noisy),
         Case(RungeKutta4()),
         Case(Stein(1.0), noisy),
+        Case(Underdamped(), noisy, alone=oscillator()),
     )
 }
 

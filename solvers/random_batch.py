@@ -1,0 +1,195 @@
+"""Random batches: interactions are summed inside small groups that are drawn anew at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from wgf import ops
+from wgf.energies import Interaction
+from wgf.ensemble import Ensemble
+from wgf.errors import ConfigError, require_integer
+from wgf.functional import Evaluation, FreeEnergy, Functional
+from wgf.kernels import Kernel
+from wgf.noise import BATCHES, NoiseSource
+from wgf.protocol import Dynamics, Slope, Solver, State, Step
+from wgf.summation import Check
+from wgf.terms import Term
+
+from .langevin import Langevin
+
+_PAIRS = 2**18
+"""So many pairs are formed at once."""
+
+
+@dataclass(frozen=True)
+class RandomBatch(Solver):
+    """The scheme `inner`, with every `Interaction` summed inside random batches of `size` p particles:
+
+        ∫ ∇W(x − y) dμ(y)  ≈  (n − 1)/(p − 1) Σ_{j in the batch of i, j ≠ i} wⱼ ∇W(xᵢ − xⱼ).
+
+    At each step a random partition, keyed by the ids of the particles; where p does not divide n some batches are
+    larger. Given the particles the sum is unbiased, for any weights, since a particle's companions are a uniform
+    sample of the others. A step evaluates n(p − 1) pairs per evaluation of ∇_W F, linear in n, by automatic
+    differentiation of the kernel. Against the scheme with full sums the error along a path is O(√(h/(p − 1))), and
+    smaller than that in the law; stability is that of `inner`, as long as h times the scatter of the force is small.
+
+    All other terms are left as they are. Records evaluate F with its full sums, by the method of the `Interaction`, so
+    on large ensembles ask for few (`record_every`). Schemes that adapt their steps are refused: the scatter of the
+    batches would drive the step to 0. (Jin, Li & Liu 2020, J. Comput. Phys. 400, 108877.)
+    """
+
+    inner: Solver = field(default=Langevin())
+    size: int = 2
+
+    order: ClassVar[int] = 1
+    stochastic = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.inner, Solver):
+            raise ConfigError(f"inner = {self.inner!r}: wanted a scheme of wgf.solvers, such as wgf.solvers.Euler().")
+        if self.inner.adaptive:
+            raise ConfigError(f"inner = {self.inner!r}: wanted a scheme of fixed steps, such as wgf.solvers.Heun().")
+        require_integer("size", self.size, low=2)
+
+    @property
+    def name(self) -> str:
+        return f"RandomBatch({self.inner.name})"
+
+    @property
+    def realises_shannon(self) -> bool:  # type: ignore[override]
+        return self.inner.realises_shannon
+
+    @property
+    def metric(self) -> str:  # type: ignore[override]
+        return self.inner.metric
+
+    def rewrite(self, free_energy: FreeEnergy) -> FreeEnergy:
+        """The free energy with each interaction in batches, under its own name."""
+
+        def batched(term: Term) -> Term:
+            if not isinstance(term.functional, Interaction):
+                return term
+            return replace(term, functional=_Batched(term.functional, self.size))
+
+        return FreeEnergy(tuple(batched(term) for term in self.inner.rewrite(free_energy).terms))
+
+    def require(self, dynamics: Dynamics, mu: Ensemble) -> None:
+        self.inner.require(dynamics, mu)
+
+    def start(self, dynamics: Dynamics, mu: Ensemble, t: float) -> Ensemble:
+        return self.inner.start(dynamics, mu, t)
+
+    def init(self, dynamics: Dynamics, mu: Ensemble, t: float) -> Any:
+        return self.inner.init(dynamics, mu, t)
+
+    def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
+        """The step of the inner scheme; all its stages see one partition."""
+        return self.inner.step(dynamics, state, h, noise)
+
+    def dissipation(self, dynamics: Dynamics, state: State, slope: Slope | None) -> Tensor | float | None:
+        return self.inner.dissipation(dynamics, state, slope)
+
+    def kinetic(self, state: State) -> Tensor | float | None:
+        return self.inner.kinetic(state)
+
+    def entropy(self, dynamics: Dynamics, state: State) -> Tensor | float | None:
+        return self.inner.entropy(dynamics, state)
+
+
+class _Batched(Functional):
+    """An interaction that is drawn in batches of `size`; undrawn, and away from the particles, it is the full one."""
+
+    sampled = True
+
+    def __init__(self, whole: Interaction, size: int, noise: NoiseSource | None = None, step: int = 0) -> None:
+        self._whole, self._size, self._noise, self._step = whole, size, noise, step
+
+    @property
+    def name(self) -> str:
+        return self._whole.name
+
+    def __repr__(self) -> str:
+        return f"{self._whole!r} in batches of {self._size}"
+
+    def draw(self, noise: NoiseSource, step: int) -> Functional:
+        return _Batched(self._whole, self._size, noise, step)
+
+    def audit(self, mu: Ensemble) -> Check:
+        return self._whole.audit(mu)
+
+    def _value(self, mu: Ensemble) -> Tensor:
+        return self._whole._value(mu) if self._noise is None else self._evaluate(mu).value
+
+    def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        if self._noise is None or at is not None:
+            return self._whole._first_variation(mu, at)
+        return self._sums(mu, self._noise)[0].to(mu.dtype)
+
+    def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        if self._noise is None or at is not None:
+            return self._whole._gradient(mu, at)
+        return self._sums(mu, self._noise)[1].to(mu.dtype)
+
+    def _evaluate(self, mu: Ensemble) -> Evaluation:
+        if self._noise is None:
+            return self._whole._evaluate(mu)
+        value, gradient = self._sums(mu, self._noise)
+        return Evaluation(0.5 * mu.expect(value), gradient.to(mu.dtype))
+
+    def _sums(self, mu: Ensemble, noise: NoiseSource) -> tuple[Tensor, Tensor]:
+        """Estimates of W * μ (n,) and its gradient (n, d) at the particles, float64.
+
+        In one thread, as vectorised functions round differently at the ends of threads' chunks.
+        """
+        kernel, x, weights = self._whole.kernel, mu.x.double(), mu.weights
+        value, gradient = torch.zeros_like(weights), torch.zeros_like(x)
+        with ops.one_torch_thread():
+            for batches in _partition(noise.uniform(mu.ids, self._step, 1, BATCHES)[:, 0], self._size):
+                rows, size = batches.flatten(), batches.shape[1]
+                scale = (mu.n - 1) / max(1, size - 1)
+                for others in _companions(batches):
+                    k, slope = _pairs(kernel, x[rows].expand(len(others), -1, -1), x[others])
+                    value[rows] += scale * (weights[others] * k).sum(0)
+                    gradient[rows] += scale * (weights[others, None] * slope).sum(0)
+            if not kernel.singular:
+                value += weights * kernel(x, x)
+        return value, gradient
+
+
+def _partition(keys: Tensor, size: int) -> Iterator[Tensor]:
+    """The rows in the order of their keys, cut into as many batches as `size` allows, (batches, rows in each).
+
+    The batches differ by at most one row; those of one length come together.
+    """
+    n = len(keys)
+    count = max(1, n // size)
+    short, longer = divmod(n, count)
+    order, cut = torch.argsort(keys), longer * (short + 1)
+    yield from (part for part in (order[:cut].view(longer, short + 1), order[cut:].view(-1, short)) if len(part))
+
+
+def _companions(batches: Tensor) -> Iterator[Tensor]:
+    """For the rows of all batches one after another, whom they meet, (meetings, rows): each companion once.
+
+    A few meetings at a time, so that memory stays O(n·d).
+    """
+    meetings = [batches.roll(-shift, 1).flatten() for shift in range(1, batches.shape[1])]
+    at_once = max(1, _PAIRS // batches.numel())
+    for first in range(0, len(meetings), at_once):
+        yield torch.stack(meetings[first : first + at_once])
+
+
+def _pairs(kernel: Kernel, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """K(x, y) point by point (...) and its gradient in x (..., d)."""
+    with torch.enable_grad():
+        at = x.detach().requires_grad_()
+        k = kernel(at, y)
+        slope = torch.autograd.grad(k.sum(), at)[0] if k.requires_grad else torch.zeros_like(x)
+    if kernel.radial and not kernel.singular:  # where particles coincide the force is 0 by symmetry, whatever autograd
+        slope = slope.masked_fill((x == y).all(-1, keepdim=True), 0.0)
+    return k.detach(), slope
