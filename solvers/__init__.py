@@ -18,18 +18,17 @@ from .leimkuhler_matthews import LeimkuhlerMatthews
 from .random_batch import RandomBatch
 from .runge_kutta4 import RungeKutta4
 from .stein import Stein
-
-_SCHEMES: tuple[type[Solver], ...] = (
-    AffineInvariant,
-    JKO,
-    Accelerated,
 from .underdamped import Underdamped
 
+_SCHEMES: tuple[type[Solver], ...] = (
+    Accelerated,
+    AffineInvariant,
     BirthDeath,
     BogackiShampine,
     Euler,
     ExponentialEuler,
     Heun,
+    JKO,
     Langevin,
     LeimkuhlerMatthews,
     RandomBatch,
