@@ -31,7 +31,7 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         return np.empty(shape, dtype)
     memory = _take(size)
     # a view's base is the array over the buffer, which does not own it: it dies with its last view, the memory does not
-    owner = np.frombuffer(memoryview(memory), dtype)
+    owner: np.ndarray = np.frombuffer(memory.data, dtype)
     weakref.finalize(owner, _give_back, memory).atexit = False
     return owner.reshape(shape)
 

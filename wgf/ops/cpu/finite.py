@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,10 @@ from ..threads import run_blocks
 from .jit import compiled
 
 _BLOCK = 2**19  # numbers that a thread takes at a time
-_BITS = {np.dtype(np.float32): (np.int32, 0x7F800000), np.dtype(np.float64): (np.int64, 0x7FF0000000000000)}
+_BITS: dict[Any, tuple[Any, int]] = {
+    np.dtype(np.float32): (np.int32, 0x7F800000),
+    np.dtype(np.float64): (np.int64, 0x7FF0000000000000),
+}
 """The integers of a dtype, and that of infinity: with the sign cleared only NaN is above it."""
 
 

@@ -44,7 +44,8 @@ class _Side(NamedTuple):
 
     def part(self, rows: slice) -> _Side:
         """Some of the particles."""
-        return _Side(*(None if array is None else array[rows] for array in self))
+        *arrays, values = self
+        return _Side(*(array[rows] for array in arrays), None if values is None else values[rows])
 
     @property
     def seen(self) -> tuple[np.ndarray, ...]:
