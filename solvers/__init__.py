@@ -8,6 +8,7 @@ from wgf.protocol import Solver
 from .bogacki_shampine import BogackiShampine
 from .euler import Euler
 from .exponential_euler import ExponentialEuler
+from .grid import Grid
 from .heun import Heun
 from .langevin import Langevin
 from .runge_kutta4 import RungeKutta4
@@ -16,6 +17,7 @@ _SCHEMES: tuple[type[Solver], ...] = (
     BogackiShampine,
     Euler,
     ExponentialEuler,
+    Grid,
     Heun,
     Langevin,
     RungeKutta4,
@@ -37,6 +39,7 @@ __all__ = [
     "BogackiShampine",
     "Euler",
     "ExponentialEuler",
+    "Grid",
     "Heun",
     "Langevin",
     "RungeKutta4",

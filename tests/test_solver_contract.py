@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from paths import SharedPath
-from wgf.solvers import REGISTRY, BogackiShampine, Euler, ExponentialEuler, Heun, Langevin, RungeKutta4
+from wgf.solvers import REGISTRY, BogackiShampine, Euler, ExponentialEuler, Grid, Heun, Langevin, RungeKutta4
 
 import wgf
 from wgf import kernels as K
@@ -50,6 +50,19 @@ def cliff():
     return F, wgf.Ensemble([[-30.0], [0.9], [-40.0]])
 
 
+class Fading(wgf.Potential):
+    """A slope that is no number at row 1 once the mean is beyond .5: for schemes whose points stay where they are."""
+
+    def _first_variation(self, mu, at):
+        values = super()._first_variation(mu, at)
+        return values if mu.mean()[0] < 0.5 else values.index_fill(0, torch.tensor([1]), math.nan)
+
+
+def fading():
+    """Fails at the second cell after some steps."""
+    return Fading(lambda x: -x[:, 0]).named("Potential of a slope"), wgf.Ensemble([[0.0], [0.1], [-0.2]])
+
+
 @dataclass(frozen=True)
 class Case:
     """How one scheme is tested. The defaults fit most; what a field means is what the tests below do with it."""
@@ -68,12 +81,16 @@ class Case:
         return wgf.solve(self.F(), mu, self.solver, **given)
 
 
+IN_A_BOX = {"dt": 0.1, "domain": wgf.domains.Box(-4.0, 4.0)}
+NAN = math.nan
+
 CASES = {
     case.solver.name.partition("(")[0]: case
     for case in (
         Case(BogackiShampine(), smooth, settings={"dt": 0.01, "rtol": 1e-6}),
         Case(Euler()),
         Case(ExponentialEuler(), noisy),
+        Case(Grid(64), lambda: smooth() - 0.05 * wgf.Shannon(), lambda: start(d=1), IN_A_BOX, alone=NAN, failing=fading),
         Case(Heun()),
         Case(Langevin(), noisy),
         Case(RungeKutta4()),
