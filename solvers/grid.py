@@ -101,6 +101,9 @@ class Grid(Solver):
         require_dim(self, mu, 2, "Use particles.")
         self.lattice(dynamics.domain, mu.dim)
         require_full_batch(self, dynamics.free_energy)
+        for term in dynamics.free_energy.terms:
+            if isinstance(term.functional, PowerOnCells) and term.functional.m < 1:
+                refuse(self, f"{term.name} has m = {term.functional.m:g}", "m > 1", "Fill no empty cells, or use Blob.")
         others = dynamics.free_energy.only(lambda term: not isinstance(term.functional, PowerOnCells))
         require_first_variation(self, Dynamics(others, dynamics.noise, dynamics.domain), mu)
 
@@ -174,8 +177,12 @@ class _Problem:
 
     def __init__(self, lattice: Lattice, dynamics: Dynamics, state: State) -> None:
         self.lattice, self._dynamics, self.state = lattice, dynamics, state
-        self._smooth = dynamics.drift.only(lambda term: not isinstance(term.functional, PowerOnCells))
-        self.linear = all(isinstance(term.functional, Potential | Quadratic) for term in self._smooth.terms)
+        # in float64 whatever the particles are: iterations would not converge on the rounding of float32
+        self._cells = state.mu.moved(lattice.centres().to(state.mu.device))
+        smooth = dynamics.drift.only(lambda term: not isinstance(term.functional, PowerOnCells))
+        self._outer = smooth.only(lambda term: isinstance(term.functional, Potential | Quadratic))
+        self._inner = smooth.only(lambda term: not isinstance(term.functional, Potential | Quadratic))
+        self._fixed: tuple[float, Cells] | None = None  # of the outer terms, and at what time
         self.where = f"step {state.step}, t = {state.t:g}"
 
     def diffusion(self, t: float) -> Diffusion:
@@ -187,12 +194,22 @@ class _Problem:
         )
         return Diffusion(self._dynamics.noise_temperature(t), powers)
 
+    @property
+    def linear(self) -> bool:
+        """Whether δE/δμ does not depend on μ."""
+        return not self._inner.terms
+
     def energy(self, density: Cells, t: float) -> Cells:
-        """δE/δμ at the centres for this density; DivergenceError naming step, time, cell and term."""
-        mu = self.lattice.with_density(self.state.mu, density)
-        total = np.zeros(self.lattice.cells)
+        """δE/δμ at the centres for this density; an error names step, time, term and cell."""
+        mu = self.lattice.with_density(self._cells, density)
         self._dynamics.evaluations += 1
-        for term in self._smooth.at(t).terms:
+        if self._fixed is None or self._fixed[0] != t:
+            self._fixed = t, self._sum(self._outer, mu, t)
+        return self._fixed[1] + self._sum(self._inner, mu, t)
+
+    def _sum(self, terms: FreeEnergy, mu: Ensemble, t: float) -> Cells:
+        total = np.zeros(self.lattice.cells)
+        for term in terms.at(t).terms:
             try:
                 values = term.functional.first_variation(mu)
             except WgfError as error:

@@ -56,8 +56,8 @@ class Lattice:
             mu.x[[0, -1]].double().cpu(), self.centres()[[0, -1]], rtol=1e-5, atol=1e-3 * min(self.spacing)
         ):
             raise ConfigError(
-                f"an ensemble of {mu.n} particles; wanted the {self.cells} cells of this grid and domain. Continue with "
-                "the grid and the domain of the run, or start anew from sol.ensemble."
+                f"an ensemble of {mu.n} particles; wanted the {self.cells} cells of this grid and domain. Continue "
+                "with the grid and the domain of the run, or start anew from sol.ensemble."
             )
         masses: Cells = mu.weights.cpu().numpy().reshape(self.cells)
         return masses / self.volume

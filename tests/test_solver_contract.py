@@ -90,7 +90,9 @@ CASES = {
         Case(BogackiShampine(), smooth, settings={"dt": 0.01, "rtol": 1e-6}),
         Case(Euler()),
         Case(ExponentialEuler(), noisy),
-        Case(Grid(64), lambda: smooth() - 0.05 * wgf.Shannon(), lambda: start(d=1), IN_A_BOX, alone=NAN, failing=fading),
+        Case(
+            Grid(64), lambda: smooth() - 0.05 * wgf.Shannon(), lambda: start(d=1), IN_A_BOX, alone=NAN, failing=fading
+        ),
         Case(Heun()),
         Case(Langevin(), noisy),
         Case(RungeKutta4()),
