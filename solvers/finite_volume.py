@@ -176,6 +176,8 @@ def implicit(lattice: Lattice, diffusion: Diffusion, energy: Cells, density: Cel
     shares, new = _shares(diffusion, density), density.copy()
     for _ in range(NEWTON):
         residual, matrix = _linearised(lattice, diffusion, energy, density, new, shares, h)
+        if not all(np.isfinite(part).all() for part in (residual, *(p for entry in matrix for p in entry[1:3]))):
+            return None  # first variations so large that their differences overflow
         if not diffusion.powers:  # linear; for ρ' itself, which then is positive in every digit
             return _solve(lattice, matrix, density)
         change = _solve(lattice, matrix, -residual)

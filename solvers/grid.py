@@ -161,12 +161,12 @@ class Grid(Solver):
             if done >= h:
                 return density, released
             limit, change = explicit_limit(problem.lattice, diffusion, energy, density)
-            count = math.ceil((h - done) / limit)
-            if count > self.MOST:
+            if not h - done <= self.MOST * limit:  # a limit that is no number is none
                 raise StepSizeError(
-                    f"{problem.where}: an explicit step may not exceed {limit:.3g}, and h = {h:g} would be {count} of "
-                    f"them; wanted at most {self.MOST}. Take fewer cells, or Grid(implicit=True)."
+                    f"{problem.where}: an explicit step may not exceed {limit:.3g}, and h = {h:g}; wanted at most "
+                    f"{self.MOST} of them in one. Take fewer cells, or Grid(implicit=True)."
                 )
+            count = max(1, math.ceil((h - done) / limit))
             length = (h - done) / count
             density = density + length * change
             done = h if count == 1 else done + length

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from wgf.solvers import Grid, Langevin
 
 import wgf
 from wgf import kernels as K
+from wgf.diagnostics import wasserstein
 from wgf.domains import Ball, Box, PeriodicBox
 from wgf.errors import ConfigError, DivergenceError, ShapeError, StepSizeError
 
@@ -22,7 +24,7 @@ BOX = Box(-3.0, 3.0)
 
 
 def double_well():
-    return wgf.Potential(lambda x: (x**4 / 4 - x**2 / 2).sum(1))
+    return wgf.Potential(lambda x: (x**4 / 4 - x**2 / 2).sum(1), grad=lambda x: x**3 - x)
 
 
 def masses(cdf, low, high, n):
@@ -93,7 +95,7 @@ def test_order_one_in_the_step_on_ornstein_uhlenbeck():
 
 def test_order_two_in_the_cell_in_the_plane():
     """Ornstein–Uhlenbeck with two stiffnesses against the exact law, h in proportion to Δ²: 2 ± .1."""
-    errors, ns, t, temperature, stiffness = [], [14, 28, 56], 0.25, 0.5, np.array([1.0, 2.0])
+    errors, ns, t, temperature, stiffness = [], [24, 36, 54], 0.25, 0.5, np.array([1.0, 2.0])
     box = Box(-3.5, 3.5)
     decay = np.exp(-stiffness * t)
     sd = np.sqrt(temperature / stiffness + (0.36 - temperature / stiffness) * decay**2)
@@ -108,12 +110,12 @@ def test_order_two_in_the_cell_in_the_plane():
 
         mu = wgf.Ensemble(Grid(n).centres(box, 2), law([0.8, -0.5], [0.6, 0.6]))
         F = wgf.Quadratic(stiffness) - temperature * wgf.Shannon()
-        end = wgf.solve(F, mu, Grid(n), dt=16 / n**2, t_end=t, domain=box).ensemble
+        end = wgf.solve(F, mu, Grid(n), dt=24 / n**2, t_end=t, domain=box).ensemble
         errors.append(float(np.abs(end.weights.numpy() - law([0.8, -0.5] * decay, sd)).sum()))
     assert slope(ns, errors) == pytest.approx(2.0, abs=0.1)
 
 
-def barenblatt_error(n, solver, dt, t0=0.5, t1=1.0):
+def barenblatt_error(n, solver, dt, t0=0.5, t1=0.8):
     """Σ |m − exact| for F = ∫ρ² (theory, case 6)."""
 
     def law(t):
@@ -133,10 +135,10 @@ def barenblatt_error(n, solver, dt, t0=0.5, t1=1.0):
 
 def test_order_two_in_the_cell_on_barenblatt():
     """Upwind with minmod slopes, explicit: 2 ± .1, though the profile has a kink at its front."""
-    ns = [50, 100, 200]
+    ns = [45, 90, 180]
     errors = [barenblatt_error(n, Grid(n, implicit=False), 0.05) for n in ns]
     assert slope(ns, errors) == pytest.approx(2.0, abs=0.1)
-    assert barenblatt_error(100, Grid(100), 1e-3) == pytest.approx(errors[1], rel=0.5)
+    assert barenblatt_error(90, Grid(90), 2e-3) == pytest.approx(errors[1], rel=0.5)
 
 
 # ------------------------------------------------------------------------------------------------- structure
@@ -169,7 +171,7 @@ def test_masses_stay_positive_and_sum_to_one_and_the_free_energy_falls(F, solver
         seen.append(mu.weights)
         return 0.0
 
-    sol = wgf.solve(F, clouds(), solver, dt=dt, t_end=15 * dt, domain=BOX, observers=[keep], record_every=1)
+    sol = wgf.solve(F, clouds(), solver, dt=dt, t_end=8 * dt, domain=BOX, observers=[keep], record_every=1)
     assert all(bool((w >= 0).all()) for w in seen)
     assert max(abs(float(w.sum()) - 1) for w in seen) < 1e-14
     change = np.diff(sol.ledger["free_energy"])
@@ -189,15 +191,14 @@ def test_structure_in_the_plane(F, implicit):
     assert (np.diff(sol.ledger["free_energy"]) < 0).all()
 
 
-def test_aggregation_in_a_quadratic_kernel_has_its_exact_variance_rate():
-    """W = x²/2 alone: v̇ = −2v, but for the O(Δ) of a cell; transport without diffusion, by slopes and upwind."""
-    mu = wgf.Ensemble.gaussian(4000, 1, cov=0.25, seed=2)
+def test_aggregation_in_a_quadratic_kernel_has_its_exact_variance():
+    """W = x²/2 alone: v = v₀e^{−2t}; transport without diffusion, by slopes and upwind fluxes, to 1 %."""
+    mu = wgf.Ensemble(Grid(200).centres(BOX), masses(lambda x: stats.norm.cdf(x, 0.2, 0.5), -3, 3, 200))
     for implicit in (True, False):
-        sol = wgf.solve(
-            wgf.Interaction(K.QuadraticKernel(1.0)), mu, Grid(200, implicit), dt=0.01, t_end=0.5, domain=BOX
-        )
-        ratio = float(sol.ensemble.covariance() / mu.covariance())
-        assert ratio == pytest.approx(math.exp(-1.0), rel=0.02)
+        F = wgf.Interaction(K.QuadraticKernel(1.0))
+        end = wgf.solve(F, mu, Grid(200, implicit), dt=0.0025, t_end=0.5, domain=BOX).ensemble
+        assert float(end.covariance() / mu.covariance()) == pytest.approx(math.exp(-1.0), rel=0.01)
+        assert float(end.mean()) == pytest.approx(0.2, abs=1e-3)
 
 
 # ------------------------------------------------------------------------------------------------- equilibria
@@ -212,24 +213,25 @@ def test_the_stationary_state_is_the_discrete_gibbs_density():
     torch.testing.assert_close(end.weights, gibbs / gibbs.sum(), rtol=1e-9, atol=1e-18)
 
 
-@pytest.mark.parametrize("implicit", [True, False])
-def test_the_double_well_with_interaction_ends_in_its_self_consistent_gibbs_density(implicit):
-    """ρ ∝ exp(−(V + W * ρ)/T) on the cells to 1e-8, and by quadrature in the continuum to O(Δ²)."""
-    temperature, n = 0.4, 60
+def test_the_double_well_with_interaction_ends_in_its_self_consistent_gibbs_density():
+    """ρ ∝ exp(−(V + W * ρ)/T) on the cells to 1e-10, which the explicit scheme keeps; by quadrature to O(Δ²)."""
+    temperature, n = 0.4, 40
     F = double_well() + wgf.Interaction(K.Gaussian(0.8)) - temperature * wgf.Shannon()
-    settings = {"dt": 1.0, "t_end": 60.0} if implicit else {"dt": 0.5, "t_end": 30.0}
     mu = wgf.Ensemble.gaussian(300, 1, mean=0.3, cov=0.2)
-    end = wgf.solve(F, mu, Grid(n, implicit), domain=BOX, **settings).ensemble
+    end = wgf.solve(F, mu, Grid(n), dt=5.0, t_end=75.0, domain=BOX).ensemble
     potential = F["Potential"].first_variation(end) + F["Interaction"].first_variation(end)
     gibbs = torch.exp(-potential / temperature)
-    torch.testing.assert_close(end.weights, gibbs / gibbs.sum(), rtol=1e-5, atol=1e-8)
-    x = np.linspace(-3, 3, 3001)
-    w, rho = np.gradient(x), np.ones(3001) / 6
+    torch.testing.assert_close(end.weights, gibbs / gibbs.sum(), rtol=1e-8, atol=1e-10)
+    kept = wgf.solve(F, end, Grid(n, implicit=False), dt=0.5, t_end=1.0, domain=BOX).ensemble
+    torch.testing.assert_close(kept.weights, end.weights, rtol=1e-8, atol=1e-10)
+    x = np.linspace(-3, 3, 601)
+    w, rho = np.gradient(x), np.ones(601) / 6
+    kernel = np.exp(-((x[:, None] - x) ** 2) / (2 * 0.64))
     for _ in range(200):
-        phi = x**4 / 4 - x**2 / 2 + np.exp(-((x[:, None] - x) ** 2) / (2 * 0.64)) @ (w * rho)
+        phi = x**4 / 4 - x**2 / 2 + kernel @ (w * rho)
         new = np.exp(-phi / temperature)
         rho = 0.5 * rho + 0.5 * new / (w * new).sum()
-    assert float(end.moments()[1]) == pytest.approx(float((w * x**2 * rho).sum()), rel=2e-3)
+    assert float(end.moments()[1]) == pytest.approx(float((w * x**2 * rho).sum()), rel=5e-3)
 
 
 # ------------------------------------------------------------------------------------------------- Desai–Zwanzig
@@ -249,39 +251,47 @@ def test_the_critical_temperature_of_desai_zwanzig(theta, critical):
     box, excess = Box(-3.2, 3.2), []
     pair = wgf.Ensemble([[-0.5], [0.5]])
     for beta in (critical - 0.05, critical + 0.05):
-        end = wgf.solve(desai_zwanzig(theta, beta), pair, Grid(320), dt=50.0, t_end=500.0, domain=box).ensemble
+        end = wgf.solve(desai_zwanzig(theta, beta), pair, Grid(100), dt=50.0, t_end=500.0, domain=box).ensemble
         assert abs(float(end.mean())) < 1e-9
         excess.append(beta * theta * float(end.covariance()) - 1)
     found = critical - 0.05 - 0.1 * excess[0] / (excess[1] - excess[0])
     assert found == pytest.approx(critical, rel=2e-4)
     lean = wgf.Ensemble([[-0.49], [0.51]])
     for factor, grows in ((0.9, False), (1.1, True)):
-        end = wgf.solve(desai_zwanzig(theta, factor * critical), lean, Grid(160), dt=2.0, t_end=200.0, domain=box)
+        end = wgf.solve(desai_zwanzig(theta, factor * critical), lean, Grid(100), dt=10.0, t_end=400.0, domain=box)
         assert (float(end.ensemble.mean()) > 0.1) == grows
-        assert grows or abs(float(end.ensemble.mean())) < 1e-4
+        assert grows or abs(float(end.ensemble.mean())) < 1e-3  # of .01 at the start
 
 
 def test_the_ordered_state_of_desai_zwanzig():
     """θ = 1, β = 3: m = 0.63732 to its last digit."""
-    end = wgf.solve(desai_zwanzig(1.0, 3.0), tilted(0.5), Grid(200), dt=1.0, t_end=60.0, domain=BOX).ensemble
+    end = wgf.solve(desai_zwanzig(1.0, 3.0), tilted(0.5), Grid(100), dt=2.0, t_end=80.0, domain=BOX).ensemble
     assert float(end.mean()) == pytest.approx(0.63732, abs=1e-5)
 
 
 def test_particles_have_the_ordered_state_of_desai_zwanzig():
-    """8000 Langevin particles: |m| within 4.9 standard errors of 0.63732 and the O(h) of .005 (false alarms 1e-6).
+    """20 000 Langevin particles: |m| within 4.9 standard errors of 0.63732 and the O(h) of .005 (false alarms 1e-6).
 
     Var m = Var/(n (1 − βθ Var)), Var = .2 in the state: a deviation of .05 would be seen.
     """
-    mu = wgf.Ensemble.gaussian(8000, 1, mean=0.637, cov=0.2, seed=3)
-    end = wgf.solve(desai_zwanzig(1.0, 3.0), mu, Langevin(), dt=0.02, t_end=8.0, seed=4, record_every=10**6).ensemble
+    mu = wgf.Ensemble.gaussian(20_000, 1, mean=0.637, cov=0.2, seed=3)
+    end = wgf.solve(desai_zwanzig(1.0, 3.0), mu, Unobserved(), dt=0.02, t_end=6.0, seed=4, record_every=10**6).ensemble
     grid = wgf.solve(desai_zwanzig(1.0, 3.0), tilted(0.5), Grid(100), dt=1.0, t_end=40.0, domain=BOX).ensemble
     variance = float(grid.covariance())
-    error = math.sqrt(variance / (8000 * (1 - 3 * variance)))
+    error = math.sqrt(variance / (20_000 * (1 - 3 * variance)))
     assert 4.9 * error + 0.005 < 0.05
     assert abs(float(end.mean()) - 0.63732) < 4.9 * error + 0.005
 
 
 # ------------------------------------------------------------------------------------------------- particles
+
+
+@dataclass(frozen=True)
+class Unobserved(Langevin):
+    """Langevin without estimates of Shannon at records, which cost more than the steps here."""
+
+    def entropy(self, dynamics, state):
+        return 0.0
 
 
 def fine(mu, spacing, parts=8):
@@ -293,20 +303,20 @@ def fine(mu, spacing, parts=8):
 def test_langevin_particles_come_to_the_grid_as_one_over_the_root_of_n():
     """Double well with interaction, barrier/T = ½: the replica mean of W₂(particles, grid) at t = 1 has slope −.5 ± .1.
 
-    With these replicas the slope has a standard error of .02, so that a true slope beyond −.6 or −.4 would be seen.
+    W₂ scatters by .4 of its mean, so that the slope of these means has a standard error of .028; a true slope of −.35
+    or −.65 would be seen.
     """
-    V = wgf.Potential(lambda x: (x**4 / 4 - x**2 / 2).sum(1), grad=lambda x: x**3 - x)
-    F = V + wgf.Interaction(K.QuadraticKernel(0.5)) - 0.5 * wgf.Shannon()
+    F = double_well() + wgf.Interaction(K.QuadraticKernel(0.5)) - 0.5 * wgf.Shannon()
     box = Box(-4.0, 4.0)
     law = wgf.Ensemble(Grid(400).centres(box), masses(lambda x: stats.norm.cdf(x, 0.4, 0.5), -4, 4, 400))
     truth = fine(wgf.solve(F, law, Grid(400), dt=0.005, t_end=1.0, domain=box).ensemble, 8 / 400)
-    ns, replicas, means = [100, 400, 1600, 6400], [40, 40, 30, 20], []
+    ns, replicas, means = [100, 400, 1600, 6400], [30, 30, 30, 20], []
     for n, count in zip(ns, replicas, strict=True):
         apart = []
         for seed in range(count):
             mu = wgf.Ensemble.gaussian(n, 1, mean=0.4, cov=0.25, seed=100 + seed)
-            end = wgf.solve(F, mu, Langevin(), dt=0.02, t_end=1.0, seed=seed, record_every=10**6).ensemble
-            apart.append(float(wgf.wasserstein(end, truth)))
+            end = wgf.solve(F, mu, Unobserved(), dt=0.02, t_end=1.0, seed=seed, record_every=10**6).ensemble
+            apart.append(float(wasserstein(end, truth)))
         means.append(np.mean(apart))
     assert -slope(ns, means) == pytest.approx(-0.5, abs=0.1)
 
@@ -378,10 +388,17 @@ def test_refusals():
         wgf.solve(F, mu, Grid(10), dt=0.1, t_end=1.0, domain=Box([0.0, 0.0], 1.0))
 
 
-def test_an_explicit_step_that_would_take_too_many_names_its_bound():
-    F = 1e9 * double_well() - 0.1 * wgf.Shannon()
-    with pytest.raises(StepSizeError, match=r"step 0, t = 0: an explicit step may not exceed \d.*at most 1000000"):
+@pytest.mark.parametrize("scale", [1e9, 1e307])
+def test_an_explicit_step_that_would_take_too_many_names_its_bound(scale):
+    F = scale * double_well() - 0.1 * wgf.Shannon()
+    with pytest.raises(StepSizeError, match=r"step 0, t = 0: an explicit step may not exceed .*at most 1000000"):
         wgf.solve(F, clouds(), Grid(50, implicit=False), dt=1.0, t_end=1.0, domain=BOX)
+
+
+def test_an_implicit_step_that_overflows_is_a_typed_failure():
+    F = 1e307 * double_well() - 0.1 * wgf.Shannon()
+    with pytest.raises(StepSizeError, match=r"step 0, t = 0: the implicit step does not converge even at h"):
+        wgf.solve(F, clouds(), Grid(50), dt=1.0, t_end=1.0, domain=BOX)
 
 
 def test_a_term_without_numbers_on_a_cell_is_named():
