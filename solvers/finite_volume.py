@@ -151,7 +151,7 @@ def dissipation(lattice: Lattice, diffusion: Diffusion, energy: Cells, density: 
 def explicit_limit(lattice: Lattice, diffusion: Diffusion, energy: Cells, density: Cells) -> tuple[float, Cells]:
     """The longest explicit step, and dρ/dt.
 
-    Half of what empties no cell, where the powers count as diffusion with the coefficient ρ Q'(ρ) as well.
+    Half of what empties no cell (no number where a velocity overflows), where the powers count as diffusion with the coefficient ρ Q'(ρ) as well.
     """
     rate, change = np.zeros_like(density), np.zeros_like(density)
     stiffness = density * diffusion.slope(density)
@@ -161,7 +161,7 @@ def explicit_limit(lattice: Lattice, diffusion: Diffusion, energy: Cells, densit
         rate += 2 * stiffness / spacing**2
         change += (_spread(flux.value, axis, shape, True) - _spread(flux.value, axis, shape, False)) / spacing
     fastest = float(rate[density > 0].max(initial=0.0))
-    return (0.5 / fastest if fastest > 0 else np.inf), change
+    return (np.inf if fastest == 0 else 0.5 / fastest), change
 
 
 # ------------------------------------------------------------------------------------------------- implicit

@@ -47,10 +47,10 @@ class Grid(Solver):
     2020; Scharfetter & Gummel 1969.)
 
     >>> import wgf
-    >>> mu, box = wgf.Ensemble.gaussian(50, 1, cov=0.1), wgf.domains.Box(-3.0, 3.0)
-    >>> sol = wgf.solve(wgf.Quadratic() - wgf.Shannon(), mu, Grid(60), dt=0.1, t_end=10.0, domain=box)
+    >>> mu, box = wgf.Ensemble.gaussian(5000, 1, cov=0.5), wgf.domains.Box(-5.0, 5.0)
+    >>> sol = wgf.solve(wgf.Quadratic() - wgf.Shannon(), mu, Grid(50), dt=0.02, t_end=4.0, domain=box)
     >>> sol.ensemble.n, round(float(sol.ensemble.covariance()), 2)
-    (60, 0.97)
+    (50, 1.0)
     """
 
     cells: int | tuple[int, ...] = 128
