@@ -151,7 +151,8 @@ def dissipation(lattice: Lattice, diffusion: Diffusion, energy: Cells, density: 
 def explicit_limit(lattice: Lattice, diffusion: Diffusion, energy: Cells, density: Cells) -> tuple[float, Cells]:
     """The longest explicit step, and dρ/dt.
 
-    Half of what empties no cell (no number where a velocity overflows), where the powers count as diffusion with the coefficient ρ Q'(ρ) as well.
+    Half of what empties no cell, where the powers count as diffusion with the coefficient ρ Q'(ρ) as well; 0 or no
+    number where a velocity overflows.
     """
     rate, change = np.zeros_like(density), np.zeros_like(density)
     stiffness = density * diffusion.slope(density)
