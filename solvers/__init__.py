@@ -11,6 +11,7 @@ from .birth_death import BirthDeath
 from .bogacki_shampine import BogackiShampine
 from .euler import Euler
 from .exponential_euler import ExponentialEuler
+from .grid import Grid
 from .heun import Heun
 from .jko import JKO
 from .langevin import Langevin
@@ -27,6 +28,7 @@ _SCHEMES: tuple[type[Solver], ...] = (
     BogackiShampine,
     Euler,
     ExponentialEuler,
+    Grid,
     Heun,
     JKO,
     Langevin,
@@ -57,6 +59,7 @@ __all__ = [
     "BogackiShampine",
     "Euler",
     "ExponentialEuler",
+    "Grid",
     "Heun",
     "Langevin",
     "LeimkuhlerMatthews",

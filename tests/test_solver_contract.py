@@ -20,6 +20,7 @@ from wgf.solvers import (
     BogackiShampine,
     Euler,
     ExponentialEuler,
+    Grid,
     Heun,
     Langevin,
     LeimkuhlerMatthews,
@@ -82,6 +83,19 @@ def oscillator():
     return math.exp(-0.5) * (math.cos(w) + math.sin(w) / (2 * w))
 
 
+class Fading(wgf.Potential):
+    """A slope that is no number at row 1 once the mean is beyond .5: for schemes whose points stay where they are."""
+
+    def _first_variation(self, mu, at):
+        values = super()._first_variation(mu, at)
+        return values if mu.mean()[0] < 0.5 else values.index_fill(0, torch.tensor([1]), math.nan)
+
+
+def fading():
+    """Fails at the second cell after some steps."""
+    return Fading(lambda x: -x[:, 0]).named("Potential of a slope"), wgf.Ensemble([[0.0], [0.1], [-0.2]])
+
+
 @dataclass(frozen=True)
 class Case:
     """How one scheme is tested. The defaults fit most; what a field means is what the tests below do with it."""
@@ -100,6 +114,9 @@ class Case:
         return wgf.solve(self.F(), mu, self.solver, **given)
 
 
+IN_A_BOX = {"dt": 0.1, "domain": wgf.domains.Box(-4.0, 4.0)}
+NAN = math.nan
+
 CASES = {
     case.solver.name.partition("(")[0]: case
     for case in (
@@ -110,6 +127,9 @@ CASES = {
         Case(BogackiShampine(), smooth, settings={"dt": 0.01, "rtol": 1e-6}),
         Case(Euler()),
         Case(ExponentialEuler(), noisy),
+        Case(
+            Grid(64), lambda: smooth() - 0.05 * wgf.Shannon(), lambda: start(d=1), IN_A_BOX, alone=NAN, failing=fading
+        ),
         Case(Heun()),
         Case(Langevin(), noisy),
         Case(LeimkuhlerMatthews(), noisy),

@@ -1,0 +1,258 @@
+"""Fluxes between cells that keep masses positive and let the free energy fall, and steps in time with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg, sparse
+from scipy.sparse import linalg as sparse_linalg
+
+from .lattice import Cells, Lattice
+
+NEWTON, TOLERANCE = 60, 1e-12
+"""Most Newton steps for one implicit step, and the mass that the last one may still move."""
+EMPTY = 1e-300
+"""The density that an empty cell has in log ρ of the dissipation."""
+
+
+@dataclass(frozen=True)
+class Diffusion:
+    """What the density of a cell adds to δF/δμ there: T log ρ by Shannon, and Q(ρ) = Σ T m/(m−1) ρ^{m−1} by powers."""
+
+    temperature: float
+    powers: tuple[tuple[float, float], ...] = ()  # (T, m)
+
+    def pressure(self, density: Cells) -> Cells:
+        """Q(ρ)."""
+        total = np.zeros_like(density)
+        for temperature, m in self.powers:
+            total += temperature * m / (m - 1) * _positive(density, m - 1) ** (m - 1)
+        return total
+
+    def slope(self, density: Cells) -> Cells:
+        """Q'(ρ) ≥ 0."""
+        total = np.zeros_like(density)
+        for temperature, m in self.powers:
+            total += temperature * m * _positive(density, m - 2) ** (m - 2)
+        return total
+
+    def potential(self, density: Cells) -> Cells:
+        """T log ρ + Q(ρ)."""
+        total = self.pressure(density)
+        return total + self.temperature * np.log(np.maximum(density, EMPTY)) if self.temperature > 0 else total
+
+
+def _positive(density: Cells, exponent: float) -> Cells:
+    """ρ ≥ 0; kept off 0 where a negative power of it is asked."""
+    floor = 1e-14 * float(density.max()) if exponent < 0 else 0.0
+    return np.maximum(density, floor)
+
+
+def bernoulli(s: Cells) -> Cells:
+    """B(s) = s/(eˢ − 1), 1 at 0."""
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        return np.where(np.abs(s) < 1e-8, 1.0 - 0.5 * s, s / np.expm1(s))
+
+
+def bernoulli_slope(s: Cells) -> Cells:
+    """B'(s) = B(s)(1 − B(s) − s)/s, −1/2 at 0."""
+    b, small = bernoulli(s), np.abs(s) < 1e-3
+    return np.where(small, -0.5 + s / 6, b * (1 - b - s) / np.where(small, 1.0, s))
+
+
+def minmod_shares(density: Cells, axis: int) -> tuple[Cells, Cells]:
+    """ρ at the upper and the lower face of each cell over ρ, in [0, 2], by minmod slopes along an axis; 1 at walls."""
+    change = np.diff(density, axis=axis)
+    left, right = _faces(change, axis)
+    limited = np.where(left * right > 0, np.where(np.abs(left) < np.abs(right), left, right), 0.0)
+    edges = [(1, 1) if k == axis else (0, 0) for k in range(density.ndim)]
+    half = 0.5 * np.pad(limited, edges)
+    ratio = np.divide(half, density, out=np.zeros_like(density), where=density > 0)
+    return 1 + ratio, 1 - ratio
+
+
+def _faces(values: Cells, axis: int) -> tuple[Cells, Cells]:
+    """The values below and above each inner face of an axis."""
+    n = values.shape[axis]
+    return np.take(values, range(n - 1), axis), np.take(values, range(1, n), axis)
+
+
+@dataclass(frozen=True, eq=False)
+class Flux:
+    """J = α a − β b through the inner faces of one axis, a and b the densities below and above; α, β ≥ 0.
+
+    `response` is ∂J/∂U ≥ 0, U = −∂(δE/δμ + Q) the velocity of all but Shannon at the face.
+    """
+
+    axis: int
+    spacing: float
+    a: Cells
+    b: Cells
+    alpha: Cells
+    beta: Cells
+    response: Cells
+
+    @property
+    def value(self) -> Cells:
+        return self.alpha * self.a - self.beta * self.b
+
+
+def fluxes(
+    lattice: Lattice, diffusion: Diffusion, energy: Cells, density: Cells, shares: list[tuple[Cells, Cells]]
+) -> Iterator[Flux]:
+    """The flux of each axis for the first variation `energy` of the terms beside Shannon and the powers.
+
+    Scharfetter–Gummel where T > 0: J = (T/Δ)(B(−s) a − B(s) b), s = UΔ/T, which vanishes just where T log ρ balances U.
+    At T = 0 upwind with the densities at the faces, J = U⁺ a_E − U⁻ b_W. Either way J has the sign of −Δ(δF/δμ).
+    """
+    total = energy + diffusion.pressure(density)
+    for axis, spacing in enumerate(lattice.spacing):
+        (a, b), (low, high) = _faces(density, axis), _faces(total, axis)
+        speed = (low - high) / spacing
+        if diffusion.temperature > 0:
+            rate = diffusion.temperature / spacing
+            s = speed / rate
+            alpha, beta = rate * bernoulli(-s), rate * bernoulli(s)
+            response = -bernoulli_slope(-s) * a - bernoulli_slope(s) * b
+        else:
+            upper, lower = _faces(shares[axis][0], axis)[0], _faces(shares[axis][1], axis)[1]
+            alpha, beta = np.maximum(speed, 0) * upper, np.maximum(-speed, 0) * lower
+            response = np.where(speed > 0, upper * a, lower * b)
+        yield Flux(axis, spacing, a, b, alpha, beta, response)
+
+
+def _shares(diffusion: Diffusion, density: Cells) -> list[tuple[Cells, Cells]]:
+    """Only upwind fluxes use them."""
+    if diffusion.temperature > 0:
+        return []
+    return [minmod_shares(density, axis) for axis in range(density.ndim)]
+
+
+def _spread(values: Cells, axis: int, shape: tuple[int, ...], upper: bool) -> Cells:
+    """Values of the inner faces at the cells below them, or above them where `upper`; 0 at the cells without."""
+    edges = [((1, 0) if upper else (0, 1)) if k == axis else (0, 0) for k in range(len(shape))]
+    return np.pad(values, edges)
+
+
+def dissipation(lattice: Lattice, diffusion: Diffusion, energy: Cells, density: Cells) -> float:
+    """−dF/dt = Σ J (−Δ(δF/δμ)) over the faces."""
+    potential, total = energy + diffusion.potential(density), 0.0
+    for flux in fluxes(lattice, diffusion, energy, density, _shares(diffusion, density)):
+        low, high = _faces(potential, flux.axis)
+        total += float((flux.value * (low - high)).sum()) * lattice.volume / flux.spacing
+    return total
+
+
+# ------------------------------------------------------------------------------------------------- explicit
+
+
+def explicit_limit(lattice: Lattice, diffusion: Diffusion, energy: Cells, density: Cells) -> tuple[float, Cells]:
+    """The longest explicit step, and dρ/dt.
+
+    Half of what empties no cell, where the powers count as diffusion with the coefficient ρ Q'(ρ) as well; 0 or no
+    number where a velocity overflows.
+    """
+    rate, change = np.zeros_like(density), np.zeros_like(density)
+    stiffness = density * diffusion.slope(density)
+    for flux in fluxes(lattice, diffusion, energy, density, _shares(diffusion, density)):
+        axis, shape, spacing = flux.axis, lattice.cells, flux.spacing
+        rate += (_spread(flux.alpha, axis, shape, False) + _spread(flux.beta, axis, shape, True)) / spacing
+        rate += 2 * stiffness / spacing**2
+        change += (_spread(flux.value, axis, shape, True) - _spread(flux.value, axis, shape, False)) / spacing
+    fastest = float(rate[density > 0].max(initial=0.0))
+    return (np.inf if fastest == 0 else 0.5 / fastest), change
+
+
+# ------------------------------------------------------------------------------------------------- implicit
+
+
+def implicit(lattice: Lattice, diffusion: Diffusion, energy: Cells, density: Cells, h: float) -> Cells | None:
+    """ρ' = ρ − h div J(ρ') by Newton's method, linear without powers; None where it does not converge.
+
+    J rises in a and falls in b, so every matrix is an M-matrix with columns that sum to one: masses stay positive and
+    their sum stays for any h. Densities at upwind faces are in proportion to those in the cells as they were at first.
+    """
+    shares, new = _shares(diffusion, density), density.copy()
+    for _ in range(NEWTON):
+        residual, matrix = _linearised(lattice, diffusion, energy, density, new, shares, h)
+        if not all(np.isfinite(part).all() for part in (residual, *(p for entry in matrix for p in entry[1:3]))):
+            return None  # first variations so large that their differences overflow
+        if not diffusion.powers:  # linear; for ρ' itself, which then is positive in every digit
+            return _solve(lattice, matrix, density)
+        change = _solve(lattice, matrix, -residual)
+        if not np.isfinite(change).all():
+            return None
+        new = new + change
+        if float(np.abs(change).sum()) * lattice.volume <= TOLERANCE:
+            return new
+        new = np.maximum(new, 0.0)
+    return None
+
+
+Entries = list[tuple[int, Cells, Cells, float]]
+"""For each axis: it, ∂J/∂a, −∂J/∂b, and h over the spacing."""
+
+
+def _linearised(
+    lattice: Lattice, diffusion: Diffusion, energy: Cells, old: Cells, new: Cells,
+    shares: list[tuple[Cells, Cells]], h: float,
+) -> tuple[Cells, Entries]:  # fmt: skip
+    residual, entries = new - old, []
+    slope = diffusion.slope(new)
+    for flux in fluxes(lattice, diffusion, energy, new, shares):
+        below, above = _faces(slope, flux.axis)
+        factor, shape = h / flux.spacing, lattice.cells
+        value = _spread(flux.value, flux.axis, shape, False) - _spread(flux.value, flux.axis, shape, True)
+        residual = residual + factor * value
+        from_a = flux.alpha + flux.response * below / flux.spacing
+        from_b = flux.beta + flux.response * above / flux.spacing
+        entries.append((flux.axis, from_a, from_b, factor))
+    return residual, entries
+
+
+def _solve(lattice: Lattice, entries: Entries, right: Cells) -> Cells:
+    """(1 + h ∂div J/∂ρ) δ = right: tridiagonal on a line, sparse LU in the plane."""
+    shape = lattice.cells
+    diagonal = np.ones(shape)
+    for axis, from_a, from_b, factor in entries:
+        diagonal += factor * (_spread(from_a, axis, shape, False) + _spread(from_b, axis, shape, True))
+    if len(shape) == 1:
+        _, from_a, from_b, factor = entries[0]
+        bands = np.stack([np.pad(-factor * from_b, (1, 0)), diagonal, np.pad(-factor * from_a, (0, 1))])
+        line: Cells = linalg.solve_banded((1, 1), bands, right)
+        return line
+    number = np.arange(diagonal.size).reshape(shape)
+    rows, columns, values = [number.ravel()], [number.ravel()], [diagonal.ravel()]
+    for axis, from_a, from_b, factor in entries:
+        below, above = (np.take(number, part, axis).ravel() for part in (range(shape[axis] - 1), range(1, shape[axis])))
+        rows += [below, above]
+        columns += [above, below]
+        values += [-factor * from_b.ravel(), -factor * from_a.ravel()]
+    matrix = sparse.csc_matrix(
+        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(diagonal.size,) * 2
+    )
+    plane: Cells = sparse_linalg.splu(matrix).solve(right.ravel()).reshape(shape)
+    return plane
+
+
+def self_consistent(
+    lattice: Lattice, diffusion: Diffusion, energy_at: Callable[[Cells], Cells], linear: bool, density: Cells, h: float
+) -> tuple[Cells, Cells] | None:
+    """An implicit step with δE/δμ at the mean of both ends, by iteration, and that first variation.
+
+    For E quadratic in μ, E' − E = Σ δE/δμ(mean) (m' − m) exactly: the free energy falls for any h.
+    """
+    before = None
+    new = density
+    for _ in range(NEWTON):
+        energy = energy_at(0.5 * (density + np.maximum(new, 0.0)))
+        found = implicit(lattice, diffusion, energy, density, h)
+        if found is None:
+            return None
+        new = found
+        if linear or (before is not None and float(np.abs(new - before).sum()) * lattice.volume <= 10 * TOLERANCE):
+            return new, energy
+        before = new
+    return None
