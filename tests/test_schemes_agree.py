@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from wgf.solvers import Grid, Langevin, RungeKutta4
+from wgf.solvers import JKO, BirthDeath, Grid, Langevin, RungeKutta4, Stein
 
 import wgf
 from wgf import kernels as K
@@ -55,6 +55,9 @@ class Row:
 TABLE = [
     Row(Langevin(), 0.06, "1.25/√n = .02 of sampling, with 4.9 times its scatter of .008", n=4000),
     Row(RungeKutta4(), 0.03, "the blob widens the law by about h²/(2T) = .01; 200 quantiles", wgf.Blob(0.1), n=200),
+    Row(JKO(), 0.03, "that of the blob, whose minimiser both descend to", wgf.Blob(0.1), n=200, dt=0.5),
+    Row(Stein(), 0.04, "200 particles at rest where the kernelised force vanishes", n=200, dt=0.1, t_end=60.0),
+    Row(BirthDeath(), 0.085, "1.25/√n = .028 of sampling, with 4.9 times its scatter of .011", n=2000, dt=0.05),
     Row(Grid(100), 0.025, "the atoms of two grids, Δ/√12 = .023", dt=1.0, t_end=30.0, settings={"domain": BOX}),
 ]
 
