@@ -30,8 +30,8 @@ def _head(result: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {result[name]}" for name in ("wgf", "torch", "numba", "numpy"))
     return (
         "# Solvers: work and precision\n\n"
-        f"{result['cpu']}, {result['threads']} threads, {result['date']}; {versions}. Written by `wgf bench solvers` in "
-        f"{result.get('seconds', 0)} s; not edited by hand. What follows from it for the choice of a solver is in "
+        f"{result['cpu']}, {result['threads']} threads, {result['date']}; {versions}. Written by `wgf bench solvers` "
+        f"in {result.get('seconds', 0)} s; not edited by hand. What follows from it for the choice of a solver is in "
         f"`benchmarks/README.md`.{note}"
     )
 
@@ -40,18 +40,8 @@ def _problem(problem: Mapping[str, Any]) -> str:
     floors = "; ".join(f"by {kind} {value:.1e}" for kind, value in problem["floors"].items())
     ran = [curve for curve in problem["curves"] if "left_out" not in curve]
     out = [curve for curve in problem["curves"] if "left_out" in curve]
-    head = (
-        "solver",
-        "order",
-        "particles",
-        "best error",
-        "at",
-        "evaluations",
-        "time",
-        "warm-up",
-        *_levels(),
-        "not usable",
-    )
+    levels = [f"≤ {level:g}" for level in LEVELS]
+    head = ("solver", "order", "particles", "best error", "at", "evaluations", "time", "warm-up", *levels, "not usable")
     text = (
         f"## {problem['title']}\n\n{problem['equation']}. Answer: {problem['answer']}. Error: {problem['unit']}."
         f"{f' Floor of the error: {floors}.' if floors else ''}\n\n" + table(head, [_row(curve) for curve in ran])
@@ -114,11 +104,12 @@ def _method(result: Mapping[str, Any]) -> str:
 
 Every scheme of the registry is tried on every problem; what does not fit is left out with its reason. The first step
 of a scheme on a problem, which may compile, is the warm-up and counts for nothing else. Then come
-{result["rounds"]} rounds through all schemes, the order turned from round to round, each with its own seed of the noise; in a round a scheme goes
-from coarse to fine as far as its seconds last. The error is the root mean square over rounds, the time the least of
-them, without the records of the ledger at both ends. Evaluations are those of ∇F on the whole ensemble. Schemes that
-realise Shannon have the entropy as it stands; the others have one with a force (log-det or a blob), or the problem has
-none. The columns ≤ 0.1 to ≤ 0.0001 hold the time of the cheapest run with at most that error.
+{result["rounds"]} rounds through all schemes, the order turned from round to round, each with its own seed of the
+noise; in a round a scheme goes from coarse to fine as far as its seconds last. The error is the root mean square over
+rounds, the time the least of them, without the records of the ledger at both ends. Evaluations are those of ∇F on the
+whole ensemble. Schemes that realise Shannon have the entropy as it stands; the others have one with a force (log-det or
+a blob), or the problem has none. The columns ≤ 0.1 to ≤ 0.0001 hold the time of the cheapest run with at most that
+error.
 
 Peers run in processes of their own, take turns in rounds, and are judged by ratios of medians, as in the bench of
 kernels; their results are held against the law of the scheme. POT and KeOps have no flows of their own: the bench of
