@@ -41,7 +41,7 @@ def potential() -> Potential:
 
     def value(beta: torch.Tensor) -> torch.Tensor:
         margins = beta @ signed.to(beta).T
-        return 0.5 * (beta**2).sum(1) + torch.nn.functional.softplus(-margins).sum(1)
+        return 0.5 * (beta**2).sum(1) + torch.nn.functional.logsigmoid(margins).neg().sum(1)
 
     def gradient(beta: torch.Tensor) -> torch.Tensor:
         rows = signed.to(beta)

@@ -56,21 +56,27 @@ class Scheme:
     by_problem: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)  # problem to reason
     gridded: bool = False  # its cells lie in the domain of the problem
+    pace: float = 1.0  # h and t_end in units of the problem's, for flows to an equilibrium with a clock of their own
 
 
+_NO_PAIRS = "there is no sum over pairs to make of batches, so that it would be its inner scheme"
 _NO_QUADRATIC = "F has no quadratic term here, so that it would be Euler"
+_COARSE = {"cells": 64}  # to a side; implicit steps in the plane solve for all cells at once
 SCHEMES: dict[str, Scheme] = {
     "ExponentialEuler": Scheme(
         left_out={"barenblatt": _NO_QUADRATIC, "aggregation": _NO_QUADRATIC, "double-well": _NO_QUADRATIC}
         | {"logistic-regression": _NO_QUADRATIC}
     ),
     "JKO": Scheme(most=2000),
-    "Underdamped": Scheme(flow=False),
+    "Underdamped": Scheme(flow=False, pace=4.0),
     "Accelerated": Scheme(flow=False),
-    "Stein": Scheme(flow=False, most=1000),
+    "Stein": Scheme(flow=False, most=1000, pace=10.0),
     "AffineInvariant": Scheme(flow=False),
     "BirthDeath": Scheme(flow=False, most=2000),
-    "Grid": Scheme(gridded=True),
+    "RandomBatch": Scheme(
+        left_out=dict.fromkeys(("ornstein-uhlenbeck", "gaussian-target", "logistic-regression"), _NO_PAIRS)
+    ),
+    "Grid": Scheme(gridded=True, by_problem={"ornstein-uhlenbeck": _COARSE, "gaussian-target": _COARSE}),
 }
 """What differs from the default; a scheme of the registry that has no line enters everywhere with its own defaults."""
 TOLERANCES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -92,7 +98,14 @@ class Trial:
     @property
     def efforts(self) -> tuple[float, ...]:
         """Steps h, or tolerances, from the coarsest on."""
-        return TOLERANCES if self.solver is not None and self.solver.adaptive else self.problem.hs
+        if self.solver is not None and self.solver.adaptive:
+            return TOLERANCES
+        return tuple(self.pace * h for h in self.problem.hs)
+
+    @property
+    def pace(self) -> float:
+        """How many units of its own time the scheme spends in one of the problem's."""
+        return SCHEMES.get(self.name, Scheme()).pace
 
     def run(self, effort: float, seed: int, limit: float, max_steps: int = 10_000_000) -> dict[str, Any]:
         """One run; its error, evaluations of ∇_W F, steps and seconds, or how it failed."""
@@ -109,7 +122,7 @@ class Trial:
             warnings.simplefilter("ignore")  # coarse steps are the point
             try:
                 solution = solve(
-                    self.F, mu, self.solver, t_end=self.problem.t_end, seed=seed, record_every=NO_RECORDS,
+                    self.F, mu, self.solver, t_end=self.pace * self.problem.t_end, seed=seed, record_every=NO_RECORDS,
                     progress=watch, max_steps=max_steps, **settings,
                 )  # fmt: skip
             except OutOfTime:
