@@ -172,12 +172,12 @@ def double_well(quick: bool) -> Problem:
     error, smooth = law_error(quantiles), energy - temperature * Blob(0.12)
 
     def start(n: int) -> Ensemble:
-        return Ensemble(1.5 * ((2 * np.arange(n) + 1) / n - 1)[:, None])
+        return Ensemble(((np.arange(n) + 0.5) / n - 0.5)[:, None])
 
     return Problem(
         name="double-well",
         title="Double well with interaction",
-        equation="V = x⁴/2 − x², W = x²/4, T = ½, from the uniform law on [−1.5, 1.5] to t = 6",
+        equation="V = x⁴/2 − x², W = x²/4, T = ½, from the uniform law on [−½, ½] to t = 6",
         answer="the self-consistent Gibbs density, by quadrature; forces have a blob of bandwidth 0.12 for Shannon",
         unit=LAW,
         t_end=6.0,

@@ -25,7 +25,7 @@ from .trials import Trial, trial
 
 ROUNDS = 3
 """How often every run is made, in rounds through all schemes of a problem: seeds differ, and so does the machine."""
-BUDGET, QUICK_BUDGET = 2.0, 0.3
+BUDGET, QUICK_BUDGET = 1.0, 0.3
 """Seconds that a curve may take in a round; finer steps, which are predicted to take more, are left out."""
 PATIENCE, QUICK_PATIENCE = 10.0, 2.0
 """Seconds after which a run, or a first step with its compilation, is given up."""

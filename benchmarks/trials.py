@@ -70,7 +70,7 @@ SCHEMES: dict[str, Scheme] = {
     "JKO": Scheme(most=2000),
     "Underdamped": Scheme(flow=False, pace=4.0),
     "Accelerated": Scheme(flow=False),
-    "Stein": Scheme(flow=False, most=1000, pace=10.0),
+    "Stein": Scheme(flow=False, most=1000, pace=5.0),
     "AffineInvariant": Scheme(flow=False),
     "BirthDeath": Scheme(flow=False, most=2000),
     "RandomBatch": Scheme(

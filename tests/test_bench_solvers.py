@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
+import sys
 from dataclasses import replace
 
 import exact
@@ -13,7 +15,6 @@ import torch
 from typer.testing import CliRunner
 from wgf.benchmarks import answers, logistic, problems, samplers, solvers, trials, work_precision
 from wgf.benchmarks.case import OURS, Unavailable, as_array, relative_error
-from wgf.benchmarks.measure import Hall
 from wgf.benchmarks.solver_page import page
 from wgf.solvers import REGISTRY
 
@@ -122,7 +123,7 @@ SCHEME = {
     "network": ("RungeKutta4", 0.5, 1e-3),
     "double-well": ("Langevin", 0.025, 0.06),
     "gaussian-target": ("ExponentialEuler", 0.4, 0.06),
-    "logistic-regression": ("Langevin", 0.00625, 0.35),
+    "logistic-regression": ("Langevin", 0.0125, 0.35),
 }
 """A scheme, a step, and a bound: deterministic by its order, statistical at three floors (3.5 with the interaction)."""
 
@@ -186,20 +187,24 @@ def test_svgd_of_ours_is_that_of_the_oracle():
     assert relative_error(as_array(case.bodies[OURS](arrays)())[case.rows], case.oracle(arrays)) < case.bound
 
 
-def test_a_peer_without_its_package_says_so(monkeypatch):
-    """The processes of peers are started with an import path in which torchsde cannot be found."""
-    monkeypatch.setattr("wgf.benchmarks.measure.BUDGET", 0.0)
-    monkeypatch.setattr("wgf.benchmarks.processes._START", _WITHOUT + "from wgf.benchmarks.worker import main; main()")
-    case = samplers._langevin(2000, 10, 50)
-    row_case = replace(case, bodies={name: case.bodies[name] for name in (OURS, "torchsde")})
-    with Hall(True) as hall:
-        row = hall.measure("wgf.benchmarks.samplers", row_case)
-    assert row["bodies"]["torchsde"]["absent"] == "torchsde is not installed"
-    assert row["bodies"][OURS]["error"] < case.bound
-    assert row["targets"][0]["verdict"] == "not measured"
-
-
-_WITHOUT = "import sys; sys.modules['torchsde'] = None; "
+@pytest.mark.parametrize(
+    ("body", "package"),
+    [
+        ("torchsde", "torchsde"),
+        ("diffrax", "diffrax"),
+        ("BlackJAX Langevin", "blackjax"),
+        ("BlackJAX MALA", "blackjax"),
+    ],
+)
+def test_a_peer_without_its_package_says_so(body, package, monkeypatch):
+    """An ImportError that names it, which the process of the peer turns into "... is not installed" (test_bench.py)."""
+    if package in ("diffrax", "blackjax") and importlib.util.find_spec("jax") is None:
+        package = "jax"  # which is then missing first
+    monkeypatch.setitem(sys.modules, package, None)
+    case = samplers._langevin(20, 2, 2)
+    with pytest.raises(ImportError) as missing:
+        case.bodies[body](case.arrays())
+    assert missing.value.name == package
 
 
 # ------------------------------------------------------------------------------------------------- the command
