@@ -103,10 +103,10 @@ def ornstein_uhlenbeck(quick: bool) -> Problem:
         error=moment_error(mean, np.diag(variance)),
         noisy=Quadratic(k) - temperature * Shannon(),
         smooth=Quadratic(k) - temperature * LogDet(),
-        n_noisy=20_000 if quick else 200_000,
+        n_noisy=10_000 if quick else 50_000,
         n_smooth=2000,
         noisy_floor=lambda n: answers.gaussian_floor(n, 2),
-        domain=Box([-6.0, -4.0], [9.0, 6.0]),
+        domain=Box([-6.0, -5.0], [10.0, 7.0]),
     )
 
 
@@ -129,10 +129,10 @@ def mckean_vlasov(quick: bool) -> Problem:
         error=moment_error(mean, np.diag(variance)),
         noisy=pairs - temperature * Shannon(),
         smooth=pairs - temperature * LogDet(),
-        n_noisy=20_000 if quick else 200_000,
+        n_noisy=10_000 if quick else 50_000,
         n_smooth=2000,
         noisy_floor=lambda n: answers.gaussian_floor(n, 1),
-        domain=Box(-4.0, 7.0),
+        domain=Box(-4.0, 8.0),
     )
 
 
@@ -153,7 +153,7 @@ def gaussian_target(quick: bool) -> Problem:
         error=moment_error(np.zeros(2), np.linalg.inv(matrix)),
         noisy=Quadratic(matrix) - 1.0 * Shannon(),
         smooth=Quadratic(matrix) - 1.0 * LogDet(),
-        n_noisy=5_000 if quick else 50_000,
+        n_noisy=5_000 if quick else 20_000,
         n_smooth=2000,
         noisy_floor=lambda n: answers.gaussian_floor(n, 2),
         transient=False,
@@ -186,7 +186,7 @@ def double_well(quick: bool) -> Problem:
         error=error,
         noisy=energy - temperature * Shannon(),
         smooth=smooth,
-        n_noisy=10_000 if quick else 100_000,
+        n_noisy=10_000 if quick else 50_000,
         n_smooth=400,
         noisy_floor=lambda n: answers.quantile_floor(n, quantiles, 5),
         smooth_floor=lambda: error(finest(smooth, start(400), 0.05, 6.0)),
@@ -209,7 +209,7 @@ def logistic_regression(quick: bool) -> Problem:
         start=lambda n: whitened(n, len(mean), np.zeros(len(mean)), np.ones(len(mean))),
         error=moment_error(mean, cov),
         noisy=logistic.potential() - 1.0 * Shannon(),
-        n_noisy=200 if quick else 2000,
+        n_noisy=200 if quick else 1000,
         noisy_floor=lambda n: answers.gaussian_floor(n, len(mean)),
         transient=False,
     )

@@ -125,7 +125,7 @@ def _diffrax(steps: int, arrays: Arrays) -> Callable[[], Any]:
     def walk(y: Any, key: Any) -> Any:
         path = diffrax.UnsafeBrownianPath(shape=shape, key=key)
         diffusion = jax.numpy.full_like(y, math.sqrt(2 * TEMPERATURE))
-        terms = diffrax.MultiTerm(
+        terms: Any = diffrax.MultiTerm(
             diffrax.ODETerm(lambda t, y, args: -STIFFNESS * y),
             diffrax.ControlTerm(lambda t, y, args: lineax.DiagonalLinearOperator(diffusion), path),
         )

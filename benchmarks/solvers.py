@@ -23,11 +23,11 @@ from .problems import PROBLEMS, Problem
 from .solver_page import page
 from .trials import Trial, trial
 
-ROUNDS = 3
+ROUNDS = 2
 """How often every run is made, in rounds through all schemes of a problem: seeds differ, and so does the machine."""
-BUDGET, QUICK_BUDGET = 1.0, 0.3
+BUDGET, QUICK_BUDGET = 1.5, 0.4
 """Seconds that a curve may take in a round; finer steps, which are predicted to take more, are left out."""
-PATIENCE, QUICK_PATIENCE = 10.0, 2.0
+PATIENCE, QUICK_PATIENCE = 6.0, 2.0
 """Seconds after which a run, or a first step with its compilation, is given up."""
 PEERS = "peers"
 
@@ -91,9 +91,11 @@ def on_problem(problem: Problem, quick: bool, say: Say) -> dict[str, Any]:
     """All curves of one problem, each scheme warmed up first, then measured in rounds through all of them."""
     say(f"\n{problem.title}: {problem.equation}")
     began, budget, patience = time.monotonic(), *((QUICK_BUDGET, QUICK_PATIENCE) if quick else (BUDGET, PATIENCE))
-    curves, trials = [], []
+    curves: list[dict[str, Any]] = []
+    trials: list[tuple[Trial, dict[str, Any]]] = []
     for name in solvers.REGISTRY:
-        entered, curve = trial(name, problem), {"solver": name}
+        entered = trial(name, problem)
+        curve: dict[str, Any] = {"solver": name}
         curves.append(curve)
         if not entered.reason:
             curve |= _entered(entered)
