@@ -190,7 +190,7 @@ def _langevin(n: int, d: int, steps: int) -> Case:
 
 # ------------------------------------------------------------------------------------------- SVGD
 
-LENGTH, STEPS = 2.0, 2
+LENGTH, STEPS = 2.0, 5
 """The kernel exp(−|u|²/(2·LENGTH)) of both, and how many steps of SVGD a call makes."""
 
 

@@ -90,7 +90,9 @@ def peers(quick: bool) -> Iterator[Row]:
 def on_problem(problem: Problem, quick: bool, say: Say) -> dict[str, Any]:
     """All curves of one problem, each scheme warmed up first, then measured in rounds through all of them."""
     say(f"\n{problem.title}: {problem.equation}")
-    began, budget, patience = time.monotonic(), *((QUICK_BUDGET, QUICK_PATIENCE) if quick else (BUDGET, PATIENCE))
+    began = time.monotonic()
+    limits = (QUICK_BUDGET, QUICK_PATIENCE) if quick else (BUDGET, PATIENCE)
+    budget, patience = (problem.allowance * limit for limit in limits)
     curves: list[dict[str, Any]] = []
     trials: list[tuple[Trial, dict[str, Any]]] = []
     for name in solvers.REGISTRY:

@@ -26,15 +26,16 @@ STYLES: dict[str, tuple[str, str, str]] = {
     "Langevin": (BLUE, "o", "--"),
     "LeimkuhlerMatthews": (GREEN, "^", "--"),
     "RandomBatch": (SKY, "s", "--"),
-    "Underdamped": (ORANGE, "D", ":"),
-    "AffineInvariant": (RED, "P", ":"),
-    "Stein": (PURPLE, "v", ":"),
-    "BirthDeath": (BLACK, "X", ":"),
-    "Accelerated": (OLIVE, "*", ":"),
+    "Underdamped": (ORANGE, "<", ":"),
+    "AffineInvariant": (RED, ">", ":"),
+    "Stein": (PURPLE, "*", ":"),
+    "BirthDeath": (BLACK, "p", ":"),
+    "Accelerated": (OLIVE, "H", ":"),
 }
-"""Colours of Okabe and Ito, each with its own mark; solid for forces, dashed for noise, dotted for other metrics."""
+"""Colours of Okabe and Ito, each with its own mark: solid lines for forces, dashed ones and hollow marks for noise,
+dotted ones for other metrics."""
 _SPARE = (MUTED, "h", "-")
-TOP, BOTTOM = 2.0, 1e-9  # beyond an error of 2 a run says only that it was unstable
+TOP, BOTTOM = 2.0, 1e-13  # beyond an error of 2 a run says only that it was unstable
 WORKS = {"seconds": "seconds for the run", "evaluations": "evaluations of ∇F"}
 _COLUMNS = 4
 
@@ -85,19 +86,22 @@ def _panel(axis: Axes, problem: Mapping[str, Any], work: str) -> dict[str, Any]:
         colour, mark, dash = STYLES.get(curve["solver"], _SPARE)
         (lines[curve["solver"]],) = axis.plot(
             [p[work] for p in points], [max(p["error"], BOTTOM) for p in points],
-            color=colour, marker=mark, ls=dash, lw=1.6, ms=6.5, mec="white", mew=0.6, alpha=0.95,
+            color=colour, marker=mark, ls=dash, lw=1.6, ms=7.0, alpha=0.95,
+            mfc="white" if dash == "--" else colour, mec=colour if dash == "--" else "white",
+            mew=1.5 if dash == "--" else 0.6,
         )  # fmt: skip
     axis.set_xscale("log")
     axis.set_yscale("log")
     for kind, floor in problem.get("floors", {}).items():
         axis.axhline(floor, color=MUTED, lw=0.9, ls=(0, (1, 2)), zorder=0)
+        side = 0 if kind == "sampling" else 1  # two floors may lie close together
         axis.annotate(
-            f"floor by {kind}", (1, floor), xycoords=("axes fraction", "data"), xytext=(-3, -3),
-            textcoords="offset points", ha="right", va="top", fontsize=8, color=MUTED,
+            f"floor by {kind}", (side, floor), xycoords=("axes fraction", "data"), xytext=(4 - 8 * side, -2),
+            textcoords="offset points", ha=("left", "right")[side], va="top", fontsize=8, color=MUTED,
         )  # fmt: skip
     axis.set_title(problem["title"], fontsize=11, color=INK)
     axis.set_xlabel(WORKS[work], fontsize=9, color=INK)
-    axis.set_ylabel("error" if problem["unit"].startswith(("W₂", "error")) else "distance, relative", fontsize=9)
+    axis.set_ylabel("error", fontsize=9, color=INK)
     axis.grid(True, which="major", color=GRID, lw=0.8)
     axis.tick_params(labelsize=8, colors=INK)
     axis.minorticks_off()
