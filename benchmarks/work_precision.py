@@ -104,7 +104,8 @@ def _panel(axis: Axes, problem: Mapping[str, Any], work: str) -> dict[str, Any]:
     axis.set_ylabel("error", fontsize=9, color=INK)
     axis.grid(True, which="major", color=GRID, lw=0.8)
     axis.tick_params(labelsize=8, colors=INK)
-    axis.minorticks_off()
+    axis.tick_params(which="minor", labelsize=7, length=2)  # labelled where less than a decade is shown
+    axis.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] == "3" else "")
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
     if not lines:
