@@ -108,7 +108,8 @@ of a scheme on a problem, which may compile, is the warm-up and counts for nothi
 noise; in a round a scheme goes from coarse to fine as far as its seconds last. The error is the root mean square over
 rounds, the time the least of them, without the records of the ledger at both ends. Evaluations are those of ∇F on the
 whole ensemble. Schemes that realise Shannon have the entropy as it stands; the others have one with a force (log-det or
-a blob), or the problem has none. The columns ≤ 0.1 to ≤ 0.0001 hold the time of the cheapest run with at most that
+a blob), or the problem has none. Stein and Underdamped have a clock of their own: 5 and 4 times the h and t_end of the
+others. The columns ≤ 0.1 to ≤ 0.0001 hold the time of the cheapest run with at most that
 error.
 
 Peers run in processes of their own, take turns in rounds, and are judged by ratios of medians, as in the bench of

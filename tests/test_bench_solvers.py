@@ -92,7 +92,7 @@ def test_floors_are_what_samples_of_the_answer_show():
 def test_the_posterior_is_that_of_the_data():
     """Its mean against the maximum and a short importance run of its own; tolerances are 5 standard errors of that."""
     mean, cov = logistic.moments()
-    found = logistic.importance(100_000, 50_000)
+    found = logistic.importance(100_000, 100_000)
     deviation = np.sqrt(np.diag(cov))
     assert found["effective draws"] > 20_000
     assert (np.abs(np.array(found["mean"]) - mean) / deviation).max() < 5 / math.sqrt(20_000)
