@@ -167,9 +167,8 @@ def double_well(quick: bool) -> Problem:
     """Two wells that attract: no closed form, but a Gibbs density that is consistent with its own mean."""
     temperature, theta = 0.5, 0.5
     quantiles = answers.gibbs_quantiles(lambda x: x**4 / 2 - x**2, theta, temperature)
-    energy = Potential(
-        lambda x: (x**4 / 2 - x**2).sum(1), lambda x: 2 * x**3 - 2 * x
-    ) + theta * Interaction(K.QuadraticKernel(1.0))  # fmt: skip
+    wells = Potential(lambda x: (x**4 / 2 - x**2).sum(1), lambda x: 2 * x**3 - 2 * x)
+    energy = wells + theta * Interaction(K.QuadraticKernel(1.0))
     error, smooth = law_error(quantiles), energy - temperature * Blob(0.12)
 
     def start(n: int) -> Ensemble:
@@ -269,12 +268,9 @@ def network(quick: bool) -> Problem:
     F = risk + 1e-2 * Quadratic() - 1e-2 * LogDet()
     n, t = 200, 8.0
 
-    def start(n: int) -> Ensemble:
-        return risk.initial(n, seed=1)
-
     @cache
     def truth() -> np.ndarray:
-        return finest(F, start(n), t / (256 if quick else 1024), t).x.numpy()
+        return finest(F, risk.initial(n, seed=1), t / (256 if quick else 1024), t).x.numpy()
 
     return Problem(
         name="network",
@@ -284,7 +280,7 @@ def network(quick: bool) -> Problem:
         unit=PLACES,
         t_end=t,
         hs=halvings(2.0, 5 if quick else 7),
-        start=start,
+        start=lambda n: risk.initial(n, seed=1),
         error=lambda mu: answers.relative_distance(mu.x.numpy(), truth(), truth()),
         smooth=F,
         n_smooth=n,

@@ -106,8 +106,8 @@ def _panel(axis: Axes, problem: Mapping[str, Any], work: str) -> dict[str, Any]:
     axis.tick_params(labelsize=8, colors=INK)
     axis.tick_params(which="minor", labelsize=7, length=2)  # labelled where less than a decade is shown
     axis.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] == "3" else "")
-    for side in ("top", "right"):
-        axis.spines[side].set_visible(False)
+    for edge in ("top", "right"):
+        axis.spines[edge].set_visible(False)
     if not lines:
         axis.text(0.5, 0.5, "no run ended with\na finite error", ha="center", va="center", transform=axis.transAxes)
     return lines
