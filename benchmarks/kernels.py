@@ -38,7 +38,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 """Families of work and the files of this folder they are in. A file has `cases(quick)`, a list of Case, or
 `rows(quick)`, an iterator of rows that it measures itself; one that is not there is left out."""
 
-PEERS = ("numpy", "torch", "pykeops", "jax", "jaxlib", "blackjax", "POT", "torchsde", "finufft")
+PEERS = ("numpy", "torch", "pykeops", "jax", "jaxlib", "blackjax", "diffrax", "POT", "torchsde", "finufft")
 
 
 def default_folder() -> Path:

@@ -40,7 +40,7 @@ def page(result: Mapping[str, Any]) -> str:
     """The whole page in Markdown."""
     rows: Sequence[Mapping[str, Any]] = result["rows"]
     works = [row for row in rows if row["family"] != "machine"]
-    parts = [_head(result), _summary(works), _verdicts(works), _figures(works), _gaps(works), _peers(works)]
+    parts = [_head(result), _summary(works), verdicts(works), _figures(works), _gaps(works), peers(works)]
     return "\n\n".join(part for part in [*parts, _machine(result), _method(result)] if part) + "\n"
 
 
@@ -76,7 +76,8 @@ def _sentence(target: Mapping[str, Any]) -> str:
     return f"{_measured(target)} {_against(target)}, {_asked(target)}{reason}"
 
 
-def _verdicts(rows: Iterable[Mapping[str, Any]]) -> str:
+def verdicts(rows: Iterable[Mapping[str, Any]]) -> str:
+    """What was asked of every row, and what was measured."""
     cells = [
         (
             MARKS[target["verdict"]],
@@ -122,7 +123,8 @@ def _gaps(rows: Iterable[Mapping[str, Any]]) -> str:
     return "## Where the gap to the floor is\n\n" + "\n\n".join(paragraphs) if paragraphs else ""
 
 
-def _peers(rows: Iterable[Mapping[str, Any]]) -> str:
+def peers(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Every body that is not ours, with its time over ours."""
     cells = []
     for row in rows:
         ours = row["bodies"].get(OURS, {}).get("seconds")

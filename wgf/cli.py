@@ -175,7 +175,9 @@ def info_command() -> None:
         )
 
 
-bench = typer.Typer(help="Speed beside peers, and the quality of the noise.", no_args_is_help=True)
+bench = typer.Typer(
+    help="Speed beside peers, work and precision of solvers, and the quality of the noise.", no_args_is_help=True
+)
 app.add_typer(bench, name="bench")
 _Out = Annotated[
     Path | None,
@@ -198,6 +200,20 @@ def bench_kernels(
         from .benchmarks import kernels
 
         path = kernels.run(out or kernels.default_folder(), quick=quick, only=only, device=device)
+    typer.echo(f"results: {_short(path.absolute())}")
+
+
+@bench.command("solvers")
+def bench_solvers(
+    quick: _Quick = False,
+    only: Annotated[str | None, typer.Option("--only", metavar="PROBLEM", help='One problem, or "peers".')] = None,
+    out: _Out = None,
+) -> None:
+    """Every solver on every problem that it fits, over its steps: errors, times, figures; and whole runs of peers."""
+    with _errors_as_lines():
+        from .benchmarks import kernels, solvers
+
+        path = solvers.run(out or kernels.default_folder(), quick=quick, only=only)
     typer.echo(f"results: {_short(path.absolute())}")
 
 

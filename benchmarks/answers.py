@@ -1,0 +1,106 @@
+"""What the problems of `wgf bench solvers` are held against: closed forms, quadratures, and errors in their units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from scipy.integrate import cumulative_trapezoid, trapezoid
+from scipy.optimize import brentq
+
+Quantiles = Callable[[np.ndarray], np.ndarray]
+_LEVELS = 100_000
+
+
+def gaussian_error(mean: np.ndarray, cov: np.ndarray, want_mean: np.ndarray, want_cov: np.ndarray) -> float:
+    """The root of |m − m*|²/d + ‖C − C*‖²/4d with both in units of C* (whitened by it).
+
+    To first order W₂ between the two Gaussians over that from the answer to its own mean; the same in any coordinates.
+    """
+    d = len(want_mean)
+    root = np.linalg.cholesky(want_cov)
+    shift = np.linalg.solve(root, mean - want_mean)
+    spread = np.linalg.solve(root, np.linalg.solve(root, cov).T) - np.eye(d)
+    return math.sqrt((float(shift @ shift) + float((spread**2).sum()) / 4) / d)
+
+
+def gaussian_floor(n: int, d: int) -> float:
+    """The root mean square of `gaussian_error` for n independent points of the answer itself."""
+    return math.sqrt((1 + (d + 1) / 4) / n)
+
+
+def quantile_error(x: np.ndarray, weights: np.ndarray, quantiles: Quantiles) -> float:
+    """W₂ of weighted points on a line to a law given by its quantiles, over the standard deviation of that law."""
+    levels = (np.arange(_LEVELS) + 0.5) / _LEVELS
+    order = np.argsort(x)
+    reached = np.cumsum(weights[order])
+    ours = x[order][np.minimum(np.searchsorted(reached / reached[-1], levels), len(x) - 1)]
+    theirs = quantiles(levels)
+    return float(np.sqrt(((ours - theirs) ** 2).mean()) / theirs.std())
+
+
+def quantile_floor(n: int, quantiles: Quantiles, samples: int = 20) -> float:
+    """The root mean square of `quantile_error` for n independent points of the answer itself."""
+    rng = np.random.default_rng(0)
+    weights = np.full(n, 1 / n)
+    errors = [quantile_error(quantiles(rng.random(n)), weights, quantiles) for _ in range(samples)]
+    return math.sqrt(float(np.mean(np.square(errors))))
+
+
+def linear_flow(
+    stiffness: np.ndarray, spread: np.ndarray, temperature: float, t: float, mean: np.ndarray, variance: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variances at t where the mean relaxes at `stiffness` and the spread at `spread`, axis by axis.
+
+    Ornstein–Uhlenbeck has one stiffness for both; V = a|x|²/2 with W = b|x|²/2 has a and a + b (`theory.md`, 1 and 4).
+    """
+    rest = temperature / spread
+    return mean * np.exp(-stiffness * t), rest + (variance - rest) * np.exp(-2 * spread * t)
+
+
+def gibbs_quantiles(
+    potential: Callable[[np.ndarray], np.ndarray], theta: float, temperature: float, reach: float = 4.0
+) -> Quantiles:
+    """Quantiles of the law that is the Gibbs density of its own mean field,  ρ ∝ exp(−(V + θ(x²/2 − m x))/T).
+
+    The self-consistent m is the largest root of m = ∫ x ρ_m: 0 where only the symmetric law exists.
+    """
+    x = np.linspace(-reach, reach, 40_001)
+
+    def density(m: float) -> np.ndarray:
+        energy = (potential(x) + theta * (x**2 / 2 - m * x)) / temperature
+        rho = np.exp(energy.min() - energy)
+        return rho / trapezoid(rho, x)
+
+    def excess(m: float) -> float:
+        return float(trapezoid(x * density(m), x)) - m
+
+    m = brentq(excess, 0.02, reach, xtol=1e-14) if excess(0.02) > 0 else 0.0
+    mass = cumulative_trapezoid(density(m), x, initial=0)
+    kept = np.concatenate([[True], np.diff(mass) > 1e-15])
+    return lambda levels: np.interp(levels, mass[kept] / mass[-1], x[kept])
+
+
+def barenblatt_quantiles(t: float) -> Quantiles:
+    """Of ρ_t = (ρ²)'' from a point: ρ = t^{−1/3}(c − x²/(12 t^{2/3}))₊ with the front at (9t)^{1/3} (`theory.md`, 6).
+
+    With y = x/front the mass left of y is (2 + 3y − y³)/4, whose inverse is a cosine.
+    """
+    front = (9 * t) ** (1 / 3)
+    return lambda levels: 2 * front * np.cos((np.arccos(1 - 2 * levels) + 4 * math.pi) / 3)
+
+
+def hermite_zeros(n: int) -> np.ndarray:
+    """Zeros of Hₙ over √n, ascending: where W = |x|²/2 − log|x| leaves n particles (`theory.md`, 5)."""
+    return np.polynomial.hermite.hermgauss(n)[0] / math.sqrt(n)
+
+
+def hermite_scale(start: float, t: float) -> float:
+    """c(t) of the flow x = c(t)·zeros of W = |x|²/2 − log|x|, which keeps their shape: ċ = 1/c − c."""
+    return math.sqrt(1 + (start**2 - 1) * math.exp(-2 * t))
+
+
+def relative_distance(x: np.ndarray, want: np.ndarray, scale: np.ndarray) -> float:
+    """‖x − want‖ / ‖scale‖ over all particles."""
+    return float(np.linalg.norm(x - want) / np.linalg.norm(scale))
