@@ -284,15 +284,16 @@ class FreeEnergy(Functional):
 
     def evaluate(self, mu: Ensemble) -> FreeEnergyEvaluation:
         """F, ∇_W F and every term in one pass."""
-        parts = []
+        parts: list[TermEvaluation] = []
         value = torch.zeros((), dtype=torch.float64, device=mu.device)
-        gradient = torch.zeros_like(mu.x)
+        gradient = None
         for term in self.terms:
-            part = term.functional._evaluate(mu)
+            part, number = term.functional._evaluate(mu), _number(term)
             parts.append(TermEvaluation(part.value, part.gradient, term))
-            value = value + _number(term) * part.value
-            gradient = gradient + _number(term) * part.gradient
-        return FreeEnergyEvaluation(value, gradient, tuple(parts))
+            value = value + number * part.value
+            force = part.gradient if number == 1.0 else number * part.gradient
+            gradient = force if gradient is None else gradient + force
+        return FreeEnergyEvaluation(value, torch.zeros_like(mu.x) if gradient is None else gradient, tuple(parts))
 
     _evaluate = evaluate
 
