@@ -19,7 +19,7 @@ from .machine import TRIAD
 
 H, TEMPERATURE, SEED, STEP, STREAM = 1e-2, 0.5, 7, 3, 0
 _SCALE = math.sqrt(2 * H * TEMPERATURE)
-_BLOCK = 2**16
+_BLOCK = 2**18  # numbers that a thread takes at a time, as ours
 
 
 def arrays(n: int, d: int) -> Arrays:
@@ -139,6 +139,7 @@ def cases(quick: bool) -> list[Case]:
 
 
 GAP = (
-    "Ten rounds of Philox and a Box–Muller transform for every pair of numbers: integer products, a logarithm, a root, "
-    "a sine and a cosine, which take longer than the memory they hide behind."
+    "Ten rounds of Philox and a Box–Muller transform for every pair of numbers, at 2.7 cycles a number: 4 ms of "
+    "10⁷ on two cores, of which little is hidden behind the 3.5 ms of memory. Both of our bodies write to memory "
+    "that is kept: the first touch of 40 MB of fresh pages, which every peer pays for, takes 6 ms."
 )
