@@ -44,8 +44,7 @@ class _Side(NamedTuple):
 
     def part(self, rows: slice) -> _Side:
         """Some of the particles."""
-        *arrays, values = self
-        return _Side(*(array[rows] for array in arrays), None if values is None else values[rows])
+        return _Side._make(None if array is None else array[rows] for array in self)
 
     @property
     def seen(self) -> tuple[np.ndarray, ...]:
