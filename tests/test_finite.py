@@ -42,4 +42,14 @@ def test_views_and_complex_numbers():
     assert checks.finite(x[:, ::2])
     assert not checks.finite(x.T)
     assert not checks.finite(torch.complex(x, x))
+    assert not checks.finite(torch.complex(x, x).conj())
     assert checks.finite(torch.ones(3, dtype=torch.int64))
+    assert checks.finite(torch.empty(0, 3))
+
+
+@pytest.mark.parametrize("size", [8, checks._LARGE])
+def test_inside_a_transformed_function(size):
+    """A user's function that torch.func differentiates may look at its argument, whatever its size."""
+    x = torch.ones(size, dtype=torch.float64)
+    slope = torch.func.grad(lambda z: (checks.finite(z), (z * z).sum())[1])(x)
+    assert torch.equal(slope, 2 * x)

@@ -61,3 +61,25 @@ def test_small_arrays_are_numpys_own():
     assert (array.shape, array.dtype) == ((3, 2), np.float32)
     del array
     assert not memory._idle
+
+
+def test_memory_given_back_while_some_is_taken():
+    """A finalizer in the middle of a search neither waits for it nor touches what it looks through."""
+    one, other = memory.empty((N,), np.float64), memory.empty((2 * N,), np.float64)
+    place = other.ctypes.data
+    del one
+    with memory._lock:  # as if the collector ran inside `_take`
+        del other
+        gc.collect()
+        assert [idle.size for idle in memory._idle] == [8 * N]
+        fresh = memory.empty((2 * N,), np.float64)  # what was given back is not yet to be had
+        assert fresh.ctypes.data != place
+    assert memory.empty((2 * N,), np.float64).ctypes.data == place
+
+
+def test_what_is_larger_than_may_lie_idle_does_not_drive_out_the_rest(monkeypatch):
+    monkeypatch.setattr(memory, "KEPT", 20 * N)
+    small, large = memory.empty((N,), np.float64), memory.empty((3 * N,), np.float64)
+    del small, large
+    gc.collect()
+    assert [idle.size for idle in memory._idle] == [8 * N]

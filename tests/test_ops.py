@@ -6,6 +6,7 @@ import math
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,7 @@ def operations():
         "stein_direction": (ops.stein_direction, (x, x, w, real(20, 3), forms.GAUSSIAN, [0.7], 0.1)),
         "weighted_sum": (ops.weighted_sum, (w, x)),
         "moments": (ops.moments, (x, w)),
+        "all_finite": (ops.all_finite, (x,)),
         "affine": (ops.affine, (x, mean, real(3, 5, dtype=torch.float64))),
         "network_forward": (ops.network_forward, (theta, w, z, 3, activations.TANH)),
         "network_backward": (ops.network_backward, (theta, z, real(30, 3), activations.TANH)),
@@ -84,7 +86,7 @@ def test_plain_bodies_stand_in_for_the_compiled_ones(name):
     results = (r if isinstance(r, tuple) else (r,) for r in (PLAIN[f"wgf::{name}"](*args), op(*args)))
     for got, want in zip(*results, strict=True):
         assert got.dtype == want.dtype
-        largest = max(float(want.abs().max()), 1e-300)
+        largest = max(float(want.double().abs().max()), 1e-300)
         assert float((got.double() - want.double()).abs().max()) <= BOUND * largest
 
 
@@ -156,6 +158,28 @@ def test_blocks_are_run_once_and_settings_come_back():
     threads.run_blocks(seen.extend, 9)
     assert torch.get_num_threads() == before
     assert sorted(seen) == sorted([*range(7), *range(9)])
+
+
+def test_after_an_error_no_other_block_begins():
+    begun = []
+
+    def worker(indices):
+        for index in indices:
+            begun.append(index)
+            if index == 1:
+                raise ValueError("in a block")
+            time.sleep(0.01)
+
+    with pytest.raises(ValueError, match="in a block"):
+        threads.run_blocks(worker, 1000)
+    assert len(begun) < 10
+
+
+def test_blocks_within_blocks():
+    """A worker that itself runs blocks waits for no thread that waits for it."""
+    inner = []
+    threads.run_blocks(lambda indices: [threads.run_blocks(inner.extend, 3) for _ in indices], 4)
+    assert sorted(inner) == sorted([0, 1, 2] * 4)
 
 
 def test_an_error_in_a_block_is_raised():

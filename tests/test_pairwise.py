@@ -87,7 +87,7 @@ def test_blocks_meet_once(blocks):
 def test_each_pair_once(name, d, dtype):
     """Enough particles for the traversal that gives a pair's force to both, the last block being short."""
     form, p = FORMS[name]
-    n = pairwise.ONCE_FROM + TILE // 3
+    n = pairwise._ONCE_FROM + TILE // 3
     x, w = cloud(n, d, dtype), weights(n)
     agree(x, x, w, form, p, 0.1, False)
     agree(x, x, torch.full_like(w, 1 / n), form, p, 0.0, True)
@@ -97,7 +97,7 @@ def test_each_pair_once(name, d, dtype):
     agree(x, x, torch.where(w < 0.2, 0.0, w), form, p, 0.1, False)  # zero weights: row by row
 
 
-@pytest.mark.parametrize(("n", "d"), [(pairwise.ONCE_FROM + TILE // 3, 2), (5 * products._BLOCK - 3, 20)])
+@pytest.mark.parametrize(("n", "d"), [(pairwise._ONCE_FROM + TILE // 3, 2), (5 * products._BLOCK - 3, 20)])
 @each_dtype
 def test_each_pair_once_with_a_vector(n, d, dtype):
     """The Stein direction of many particles, weighted and not."""
@@ -212,3 +212,6 @@ def test_workspace_is_bounded():
     """Private sums of the pairs visited once keep to their budget whatever n."""
     for n, d in ((10**4, 3), (10**6, 1), (10**7, 3)):
         assert pairwise._slots(n, d + 1) * 8 * n * (d + 1) <= max(pairwise._WORKSPACE, 8 * n * (d + 1))
+    assert pairwise.visits_once(10**4, 3, 4, None)
+    assert not pairwise.visits_once(10**6, 3, 4, None)  # two private sums would be work for two threads at most
+    assert not pairwise.visits_once(10**4, 3, 4, np.array([1.0, -1.0]))

@@ -76,9 +76,10 @@ def holds(condition: Tensor) -> bool:
 
 def finite(values: Tensor) -> bool:
     """Whether no entry is NaN or infinite, by `holds`."""
-    if not (values.is_floating_point() or values.is_complex()):
+    if not (values.is_floating_point() or values.is_complex()) or not values.numel():
         return True
+    values = values.detach()
     if values.is_complex():
-        values = torch.view_as_real(values)
-    large = values.numel() >= _LARGE and values.dtype in (torch.float32, torch.float64)
-    return holds((ops.all_finite if large else all_finite_elsewhere)(values))
+        values = torch.view_as_real(values.resolve_conj())
+    ours = values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64) and values.numel() >= _LARGE
+    return holds((ops.all_finite if ours else all_finite_elsewhere)(values))

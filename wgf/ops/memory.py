@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections import deque
-from threading import RLock
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,9 @@ KEPT = 2**28
 """Bytes that may lie idle, in all; the oldest go first."""
 
 _idle: deque[np.ndarray] = deque()
-_lock = RLock()  # the garbage collector may give memory back while this thread asks for some
+_returned: deque[np.ndarray] = deque()
+_lock = Lock()
+"""Never waited for: the garbage collector may give memory back in the middle of anything, this module included."""
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -37,16 +39,32 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 
 
 def _take(size: int) -> np.ndarray:
-    with _lock:
-        for index, memory in enumerate(_idle):
-            if memory.size == size:
-                del _idle[index]
-                return memory
+    if _lock.acquire(blocking=False):
+        try:
+            _settle()
+            for index, memory in enumerate(_idle):
+                if memory.size == size:
+                    del _idle[index]
+                    return memory
+        finally:
+            _lock.release()
     return np.empty(size, np.uint8)
 
 
 def _give_back(memory: np.ndarray) -> None:
-    with _lock:
-        _idle.append(memory)
-        while sum(one.size for one in _idle) > KEPT:
-            _idle.popleft()
+    if memory.size > KEPT:
+        return
+    _returned.append(memory)  # one step, whoever is in `_take` just now
+    if _lock.acquire(blocking=False):
+        try:
+            _settle()
+        finally:
+            _lock.release()
+
+
+def _settle() -> None:
+    """Take in what came back, and let the oldest go; by the holder of the lock."""
+    while _returned:
+        _idle.append(_returned.popleft())
+    while sum(one.size for one in _idle) > KEPT:
+        _idle.popleft()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -38,15 +38,23 @@ def run_blocks(worker: Callable[[Iterator[int]], None], blocks: int) -> None:
 
     def quietly() -> None:
         with np.errstate(over="ignore", invalid="ignore"):
-            worker(indices)
+            try:
+                worker(indices)
+            except BaseException:
+                for _ in indices:  # nobody begins another block
+                    pass
+                raise
 
+    futures: list[Future[None]] = []
     others = min(torch.get_num_threads(), blocks) - 1
-    futures = [_pool(others).submit(quietly) for _ in range(others)]
     try:
+        for _ in range(others):
+            futures.append(_pool(others).submit(quietly))
         quietly()
     finally:
-        wait(futures)
-    for future in futures:
+        begun = [future for future in futures if not future.cancel()]  # for the others nothing is left to do
+        wait(begun)
+    for future in begun:
         future.result()
 
 

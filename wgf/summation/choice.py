@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..errors import BackendError, ConfigError
 from ..kernels import Kernel
+from ..ops.cpu.pairwise import visits_once
 from ..ops.fast.spectrum import Refused
 from .costs import Costs, default_costs
 from .methods import Candidate, by_fourier, by_sorting, require_method
@@ -76,7 +77,8 @@ def _cheapest(sums: Sums, how: Summation) -> Choice:
     dense = Choice("dense", "all pairs", sums.dense)
     if sums.x.device.type != "cpu" or dim > 3:
         return dense
-    pairs = how.costs.pairs(sums.kernel, sums.dtype, dim, m, n, sums.same)
+    once = sums.same and visits_once(n, dim, dim + 1, sums.weights.detach().numpy())
+    pairs = how.costs.pairs(sums.kernel, sums.dtype, dim, m, n, once)
     if pairs < _QUICK:
         return dense
     candidates = {"dense": Candidate("all pairs", pairs, sums.dense)}

@@ -23,7 +23,6 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..kernels import Kernel, KernelSum
-from ..ops.cpu.pairwise import ONCE_FROM
 
 FORMAT = "wgf-costs-2"
 FOURIER = ("fixed", "point", "spread", "grid", "mode")
@@ -61,12 +60,11 @@ class Costs:
     machine: Mapping[str, Any]
     source: str = "given"
 
-    def pairs(self, kernel: Kernel, dtype: str, dim: int, m: int, n: int, same: bool = False) -> float:
-        """Predicted nanoseconds of a dense sum of m × n pairs in d ≤ 3 dimensions, of particles with themselves
-        (`same`) or not."""
+    def pairs(self, kernel: Kernel, dtype: str, dim: int, m: int, n: int, once: bool = False) -> float:
+        """Predicted nanoseconds of a dense sum of m × n pairs in d ≤ 3 dimensions; `once`: each is visited once."""
         if isinstance(kernel, KernelSum):
-            return sum(self.pairs(part, dtype, dim, m, n, same) for _, part in kernel.parts)
-        way = f"{dtype} once" if same and n >= ONCE_FROM else dtype
+            return sum(self.pairs(part, dtype, dim, m, n, once) for _, part in kernel.parts)
+        way = f"{dtype} once" if once else dtype
         return m * n * self.dense.get(kernel.family, self.dense[_UNKNOWN])[way][dim - 1]
 
     def sort(self, points: int, terms: int) -> float:

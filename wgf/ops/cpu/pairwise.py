@@ -37,7 +37,8 @@ from .radial import compiled_form, evaluate, split_weights
 
 _LONG = 2048  # columns of one partial sum of `_against`
 _ROWS = 64  # rows that one thread takes at a time
-ONCE_FROM, _ONCE_DIMS = 8 * TILE, 6  # particles from which visiting each pair once pays, and up to what dimension
+_ONCE_FROM, _ONCE_DIMS = 8 * TILE, 6  # particles from which visiting each pair once pays, and up to what dimension
+_LEAST_SLOTS = 8  # private sums without which too few threads would have work
 _FLUSH = 64  # rows whose contributions to a column are added in the particles' dtype
 _SPREAD = 1e6  # ratio of weights up to which their products stay well inside the range of float32
 _WORKSPACE = 2**26  # bytes for the private sums of `_each_pair_once`
@@ -178,6 +179,13 @@ def _slots(n: int, width: int) -> int:
     return max(1, min(n // TILE, _WORKSPACE // (8 * n * width), _MOST_SLOTS))
 
 
+def visits_once(n: int, d: int, width: int, weights: np.ndarray | None) -> bool:
+    """Whether sums (width, n) of particles with themselves visit each pair once; `weights` None are equal."""
+    if n < _ONCE_FROM or d > _ONCE_DIMS or _slots(n, width) < _LEAST_SLOTS:
+        return False
+    return weights is None or bool(weights.min() * _SPREAD >= weights.max() > 0)
+
+
 def _once(out, form, x, payload, weights, dims, softening, exclude) -> None:
     """Add the sums of x with itself to `out`, each pair visited once."""
     width, n = out.shape
@@ -223,7 +231,7 @@ def _sums(
     out, rows = np.zeros((d + (payload is None), n)), np.ascontiguousarray(x.T)
     carried = None if payload is None else np.ascontiguousarray(payload.T, dtype=x.dtype)
     args = carried, weights, (0,) * d, x.dtype.type(softening**2), exclude_self
-    if x is y and n >= ONCE_FROM and d <= _ONCE_DIMS and (weights is None or weights.min() * _SPREAD >= 1.0):
+    if x is y and visits_once(n, d, len(out), weights):
         _once(out, form, rows, *args)
     else:
         _by_rows(out, form, rows, rows if x is y else np.ascontiguousarray(y.T), *args)

@@ -88,16 +88,16 @@ def _weigh(form, row, half, squares, near, softening, slopes):
 
 
 @compiled(sums=True)
-def _add_near(form, slopes, near, softening, i, here, there, skip, out, other):
+def _add_near(form, values, slopes, near, softening, i, here, there, skip, out, other):
     """Add the near pairs of row i by differences: (Σ w g u, Σ w k, Σ w k p) to `out`, and the other side's to `other`.
 
-    A side is what `_Side.seen` gives. Near pairs are among those whose slope was set to 0. One more at the edge had 0
-    to give: nothing counts twice.
+    A side is what `_Side.seen` gives. Near pairs are among those whose slope and value were set to 0. One more at the
+    edge had 0 to give: nothing counts twice.
     """
     (xs, x_squares, x_weights, x_payload), (ys, y_squares, y_weights, y_payload) = here, there
     x, half, d = xs[i], x_squares[i], xs.shape[1]
     for j in range(slopes.size):
-        if slopes[j] == cast(0.0, half) and j != skip:
+        if slopes[j] == cast(0.0, half) and values[j] == cast(0.0, half) and j != skip:
             y, q = ys[j], cast(0.0, half)
             for c in range(d):
                 q += (x[c] - y[c]) * (x[c] - y[c])
@@ -128,7 +128,7 @@ def _tile(form, tile, slopes, here, there, near, softening, skip, out, other):
             second = slopes[i]
             weighed = slopes[i]
         if _weigh(form, tile[i], here[1][i], there[1], near, softening, second) > 0:
-            _add_near(form, weighed, near, softening, i, here, there, i + skip, out, other)
+            _add_near(form, tile[i], weighed, near, softening, i, here, there, i + skip, out, other)
 
 
 def _meetings(blocks: int) -> Iterator[list[tuple[int, int]]]:
@@ -145,7 +145,7 @@ class _Products:
     def __init__(self, form: NamedTuple, softening: float, rows: _Side, columns: _Side) -> None:
         self.form, self.rows, self.columns = form, rows, columns
         (m, d), self.dtype = rows.x.shape, rows.x.dtype
-        self.softening = self.dtype.type(softening**2)
+        self.softening, self.near = self.dtype.type(softening**2), self.dtype.type(_NEAR[self.dtype])
         self.apart = columns.values is not None
         width = 0 if columns.values is None else columns.values.shape[1]
         near = np.zeros((m, d + 1 + columns.payload.shape[1]))
@@ -166,7 +166,7 @@ class _Products:
             np.matmul(here.centred, there.centred.T, out=tile)
             slope = slopes[0] if self.apart else None
             _tile(
-                self.form, tile, slope, here.seen, there.seen, _NEAR[self.dtype], self.softening, first + skip,
+                self.form, tile, slope, here.seen, there.seen, self.near, self.softening, first + skip,
                 ours.near, None if theirs is None else theirs.near,
             )  # fmt: skip
             self._multiply(tile, slope, there, ours)
