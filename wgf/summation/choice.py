@@ -77,7 +77,7 @@ def _cheapest(sums: Sums, how: Summation) -> Choice:
     dense = Choice("dense", "all pairs", sums.dense)
     if sums.x.device.type != "cpu" or dim > 3:
         return dense
-    once = sums.same and visits_once(n, dim, dim + 1, sums.weights.detach().numpy())
+    once = sums.same and visits_once(n, dim, dim + 1, sums.weights)
     pairs = how.costs.pairs(sums.kernel, sums.dtype, dim, m, n, once)
     if pairs < _QUICK:
         return dense

@@ -10,7 +10,7 @@ Within a tile sums are in the dtype of the particles; tiles are added in float64
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -179,7 +179,7 @@ def _slots(n: int, width: int) -> int:
     return max(1, min(n // TILE, _WORKSPACE // (8 * n * width), _MOST_SLOTS))
 
 
-def visits_once(n: int, d: int, width: int, weights: np.ndarray | None) -> bool:
+def visits_once(n: int, d: int, width: int, weights: Any) -> bool:
     """Whether sums (width, n) of particles with themselves visit each pair once; `weights` None are equal."""
     if n < _ONCE_FROM or d > _ONCE_DIMS or _slots(n, width) < _LEAST_SLOTS:
         return False
