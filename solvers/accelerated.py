@@ -61,7 +61,7 @@ class Accelerated(Solver):
         if self.restart not in ("gradient", "function", None):
             raise ConfigError(f"restart = {self.restart!r}: wanted 'gradient', 'function' or None.")
 
-    def require(self, dynamics: Dynamics, mu: Ensemble) -> None:
+    def require(self, dynamics: Dynamics, mu: Ensemble, t: float) -> None:
         if self.restart == "function":
             require_full_batch(self, dynamics.free_energy)
 

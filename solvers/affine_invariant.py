@@ -66,7 +66,7 @@ class AffineInvariant(Solver):
         if not isinstance(self.gradient_free, bool):
             raise ConfigError(f"gradient_free = {self.gradient_free!r}: wanted True or False.")
 
-    def require(self, dynamics: Dynamics, mu: Ensemble) -> None:
+    def require(self, dynamics: Dynamics, mu: Ensemble, t: float) -> None:
         kinds = [type(term.functional) for term in dynamics.free_energy.terms]
         if self.gradient_free and LinearisedLeastSquares not in kinds:
             names = ", ".join(term.name for term in dynamics.free_energy.terms)

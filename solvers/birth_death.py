@@ -19,7 +19,9 @@ from wgf.ops import linalg
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
 from wgf.requirements import refuse, require_first_variation
 
+from .exponential import phi
 from .langevin import Langevin
+from .random_batch import RandomBatch
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,10 @@ class BirthDeath(Solver):
             raise ConfigError(f"transport = {self.transport!r}: wanted True or False.")
         if not isinstance(self.inner, Solver) or self.inner.adaptive:
             raise ConfigError(f"inner = {self.inner!r}: wanted a scheme of fixed steps, such as wgf.solvers.Euler().")
+        core = _core(self.inner)
+        if isinstance(core, BirthDeath) or type(core).start is not Solver.start:
+            given = f"inner = {self.inner!r}"
+            raise ConfigError(f"{given}: wanted a scheme that moves the particles it is given, such as Langevin().")
         require_number("rate", self.rate, positive=True)
         if not require_number("threshold", self.threshold, nonnegative=True) <= 1:
             raise ConfigError(f"threshold = {self.threshold!r}: wanted a number from 0 (never) to 1.")
@@ -66,6 +72,8 @@ class BirthDeath(Solver):
 
     @property
     def name(self) -> str:
+        if not self.transport:
+            return "BirthDeath(transport=False)"
         return "BirthDeath" if isinstance(self.inner, Langevin) else f"BirthDeath({self.inner.name})"
 
     @property
@@ -80,11 +88,11 @@ class BirthDeath(Solver):
     def rewrite(self, free_energy: FreeEnergy) -> FreeEnergy:
         return self.inner.rewrite(free_energy) if self.transport else free_energy
 
-    def require(self, dynamics: Dynamics, mu: Ensemble) -> None:
-        require_first_variation(self, dynamics, mu)
+    def require(self, dynamics: Dynamics, mu: Ensemble, t: float) -> None:
+        require_first_variation(self, dynamics, mu, t)
         if not self.transport:
             return
-        self.inner.require(dynamics, mu)
+        self.inner.require(dynamics, mu, t)
         if dynamics.shannon.terms and not self.inner.realises_shannon:
             given = f"the inner scheme {self.inner.name} is deterministic and F has Shannon"
             refuse(self, given, "an inner scheme with noise", "Take inner=Langevin(), or a surrogate such as Blob.")
@@ -107,12 +115,12 @@ class BirthDeath(Solver):
         variation, temperature = self._first_variation(dynamics, frozen, mu, state)
         decay = self.rate * temperature * h
         with ops.one_torch_thread():  # vectorised exponentials round differently at the ends of threads' chunks
-            exponent = (-self.rate * h * _phi(decay)) * variation
+            exponent = (-self.rate * h * float(phi(decay))) * variation
             weights = mu.weights * torch.exp(exponent - exponent.max())
             new = mu.reweighted(weights.clamp(min=_least(mu) * float(weights.max())))
         dissipation = None
         if moved.dissipation is not None:
-            dissipation = moved.dissipation + self.rate * _phi(2 * decay) * _variance(mu, variation)
+            dissipation = moved.dissipation + self.rate * float(phi(2 * decay)) * _variance(mu, variation)
         return Step(new, dissipation, moved.memory)
 
     def _first_variation(
@@ -163,17 +171,17 @@ class BirthDeath(Solver):
         return Blob(self.bandwidth).value(state.mu)
 
 
+def _core(solver: Solver) -> Solver:
+    """The scheme inside all random batches."""
+    return _core(solver.inner) if isinstance(solver, RandomBatch) else solver
+
+
 def _least(mu: Ensemble) -> float:
     """Weights stay above this part of the largest: no mass, but a particle whose weight is 0 would have no density.
 
     Sums over pairs take weights in the dtype of the particles.
     """
     return torch.finfo(mu.dtype).tiny ** 0.8  # 1e-246, 5e-31 in float32
-
-
-def _phi(z: float) -> float:
-    """φ₁(z) = (1 − e^{−z})/z, 1 at 0."""
-    return -math.expm1(-z) / z if z else 1.0
 
 
 def _variance(mu: Ensemble, values: Tensor) -> Tensor:

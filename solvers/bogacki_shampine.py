@@ -17,7 +17,7 @@ from wgf.ops import linalg
 from wgf.protocol import Dynamics, Solver, State, Step
 from wgf.requirements import require_full_batch
 
-from .tableau import advance
+from .tableau import advance, quadrature, stages
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class BogackiShampine(Solver):
         if not isinstance(self.adaptive, bool):
             raise ConfigError(f"adaptive = {self.adaptive!r}: wanted True or False.")
 
-    def require(self, dynamics: Dynamics, mu: Ensemble) -> None:
+    def require(self, dynamics: Dynamics, mu: Ensemble, t: float) -> None:
         if self.adaptive:
             require_full_batch(self, dynamics.free_energy)
 
@@ -108,20 +108,16 @@ class BogackiShampine(Solver):
 
     def _try(self, dynamics: Dynamics, state: State, h: float) -> _Trial:
         mu, t = state.mu, state.t
-        velocities = [-state.evaluation.gradient]
-        for row, c in zip(self.A[1:], self.C[1:], strict=True):
-            stage = mu.moved(advance(mu.x, h, row, velocities))
-            velocities.append(-dynamics.evaluate(stage, t + c * h, state.step).gradient)
-        dissipation = torch.stack(
-            [b * mu.expect(linalg.row_dot(v, v)) for b, v in zip(self.B, velocities, strict=True)]
-        ).sum(0)
+        velocities = stages(dynamics, state, h, self.A, self.C)
+        dissipation = quadrature(mu, self.B, velocities)
         new = dynamics.inside(mu.moved(advance(mu.x, h, self.B, velocities)))
         evaluation = dynamics.evaluate(new, t + h, state.step + 1)
         if not self.adaptive:
             return _Trial(new, evaluation, dissipation, 0.0, 0)
         e = advance(torch.zeros_like(mu.x), h, self.ERROR, [*velocities, -evaluation.gradient])
         size = torch.maximum(linalg.row_dot(mu.x, mu.x), linalg.row_dot(new.x, new.x)).sqrt() / math.sqrt(mu.dim)
-        ratio = linalg.row_dot(e, e) / mu.dim / (self.atol + self.rtol * size) ** 2
+        squares, allowed = linalg.row_dot(e, e) / mu.dim, (self.atol + self.rtol * size) ** 2
+        ratio = torch.where(squares == 0, 0.0, squares / allowed)  # 0/0 at the origin where atol = 0: no error
         return _Trial(new, evaluation, dissipation, math.sqrt(float(mu.expect(ratio))), int(ratio.argmax()))
 
     def _underflow(self, state: State, h: float, tried: _Trial | WgfError) -> str:

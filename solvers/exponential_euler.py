@@ -17,6 +17,8 @@ from wgf.noise import NoiseSource
 from wgf.ops import linalg
 from wgf.protocol import Dynamics, Solver, State, Step
 
+from .exponential import phi
+
 
 @dataclass(frozen=True)
 class ExponentialEuler(Solver):
@@ -38,18 +40,13 @@ class ExponentialEuler(Solver):
         """One step; the noise is keyed by the step, so that it does not depend on how the run was cut."""
         mu, gradient, temperature = state.mu, state.evaluation.gradient, dynamics.noise_temperature(state.t)
         stiffness = _Stiffness.of(state.evaluation)
-        x = mu.x - stiffness.apply(lambda k: h * _phi(h * k), gradient)
+        x = mu.x - stiffness.apply(lambda k: h * phi(h * k), gradient)
         if temperature <= 0:
-            decayed = stiffness.apply(lambda k: _phi(2 * h * k), gradient)
+            decayed = stiffness.apply(lambda k: phi(2 * h * k), gradient)
             return Step(mu.moved(x), mu.expect(linalg.row_dot(gradient, decayed)))
         normal = noise.normal(mu.ids, state.step, mu.dim).to(mu.dtype)
-        x = x + stiffness.apply(lambda k: math.sqrt(2 * temperature * h) * torch.sqrt(_phi(2 * h * k)), normal)
+        x = x + stiffness.apply(lambda k: math.sqrt(2 * temperature * h) * torch.sqrt(phi(2 * h * k)), normal)
         return Step(mu.moved(x))
-
-
-def _phi(z: Tensor) -> Tensor:
-    """φ₁(z) = (1 − e^{−z})/z, 1 at 0."""
-    return torch.where(z == 0, torch.ones_like(z), -torch.expm1(-z) / z)
 
 
 @dataclass(frozen=True, eq=False)

@@ -97,7 +97,7 @@ class Grid(Solver):
 
     # ---------------------------------------------------------------------------------------- protocol
 
-    def require(self, dynamics: Dynamics, mu: Ensemble) -> None:
+    def require(self, dynamics: Dynamics, mu: Ensemble, t: float) -> None:
         require_dim(self, mu, 2, "Use particles.")
         self.lattice(dynamics.domain, mu.dim)
         require_full_batch(self, dynamics.free_energy)
@@ -105,7 +105,7 @@ class Grid(Solver):
             if isinstance(term.functional, PowerOnCells) and term.functional.m < 1:
                 refuse(self, f"{term.name} has m = {term.functional.m:g}", "m > 1", "Fill no empty cells, or use Blob.")
         others = dynamics.free_energy.only(lambda term: not isinstance(term.functional, PowerOnCells))
-        require_first_variation(self, Dynamics(others, dynamics.noise, dynamics.domain), mu)
+        require_first_variation(self, Dynamics(others, dynamics.noise, dynamics.domain), mu, t)
 
     def rewrite(self, free_energy: FreeEnergy) -> FreeEnergy:
         return on_cells(free_energy, self.cells)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from wgf.noise import Noise, NoiseSource
-from wgf.ops import linalg
 from wgf.protocol import Dynamics, Solver, State, Step
+
+from .tableau import euler_step
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Langevin(Solver):
         """One step; the noise is keyed by the step, so that it does not depend on how the run was cut."""
         mu, gradient, temperature = state.mu, state.evaluation.gradient, dynamics.noise_temperature(state.t)
         if temperature <= 0:
-            return Step(mu.moved(mu.x - h * gradient), mu.expect(linalg.row_dot(gradient, gradient)))
+            return euler_step(state, h)
         scale = math.sqrt(2.0 * temperature * h)
         if isinstance(noise, Noise):
             x = noise.langevin(mu.x, gradient, mu.ids, state.step, h, scale)

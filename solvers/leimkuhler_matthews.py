@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from wgf.noise import NoiseSource
-from wgf.ops import linalg
 from wgf.protocol import Dynamics, Solver, State, Step
+
+from .tableau import euler_step
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,10 @@ class LeimkuhlerMatthews(Solver):
     T/k exactly, at every stable h and every n. On a path it is of order ½ in h, since its noise comes half a step late.
 
     A last step of length r·dt, r < 1, takes (r ξ_k + √(2r − r²) ξ_{k+1}) √(T dt/2) instead, which leaves that variance
-    as it is. With noise the dissipation is estimated at records. (Leimkuhler & Matthews 2013, Appl. Math. Res. Express;
-    Leimkuhler, Matthews & Tretyakov 2014 for the order.)
+    as it is. Steps that go on after it, or with another dt, find ξ_k in x at another scale than √(T dt/2): the variance
+    is then off by O(Th), a transient that decays with (1 − kh)² a step. Walls of a domain reflect ξ_{k+1} with the
+    particle, which keeps the uniform law as `Langevin` does. With noise the dissipation is estimated at records.
+    (Leimkuhler & Matthews 2013, Appl. Math. Res. Express; Leimkuhler, Matthews & Tretyakov 2014 for the order.)
     """
 
     order: ClassVar[int] = 1
@@ -30,15 +33,17 @@ class LeimkuhlerMatthews(Solver):
     realises_shannon = True
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
-        """One step; the memory is the later of its two noises, which the next step takes again."""
+        """One step; the memory is the later of its two noises as walls turned it, which the next step takes again."""
         mu, gradient, temperature = state.mu, state.evaluation.gradient, dynamics.noise_temperature(state.t)
         if temperature <= 0:
-            return Step(mu.moved(mu.x - h * gradient), mu.expect(linalg.row_dot(gradient, gradient)))
+            return euler_step(state, h)
         earlier = state.memory
         if earlier is None:
             earlier = noise.normal(mu.ids, state.step, mu.dim).to(mu.dtype)
         later = noise.normal(mu.ids, state.step + 1, mu.dim).to(mu.dtype)
-        ratio = h / state.dt  # at most 1: x holds √(T dt/2) ξ_k, so that no longer step could follow exactly
+        ratio = h / state.dt  # below 1 in a shortened last step; x holds √(T dt/2) ξ_k after one of length dt
         half = math.sqrt(0.5 * temperature * state.dt)
         x = mu.x - h * gradient + (half * ratio) * earlier + (half * math.sqrt(ratio * (2 - ratio))) * later
+        if dynamics.domain is not None:
+            x, later = dynamics.domain.carry(x, later)
         return Step(mu.moved(x), memory=later)

@@ -78,8 +78,8 @@ class RandomBatch(Solver):
 
         return FreeEnergy(tuple(batched(term) for term in self.inner.rewrite(free_energy).terms))
 
-    def require(self, dynamics: Dynamics, mu: Ensemble) -> None:
-        self.inner.require(dynamics, mu)
+    def require(self, dynamics: Dynamics, mu: Ensemble, t: float) -> None:
+        self.inner.require(dynamics, mu, t)
 
     def start(self, dynamics: Dynamics, mu: Ensemble, t: float) -> Ensemble:
         return self.inner.start(dynamics, mu, t)

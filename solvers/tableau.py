@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
+from wgf.ensemble import Ensemble
 from wgf.noise import NoiseSource
 from wgf.ops import linalg
 from wgf.protocol import Dynamics, Solver, State, Step
@@ -29,17 +31,31 @@ class ExplicitRungeKutta(Solver):
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
         """One step; the first stage is the evaluation that the state carries."""
         mu = state.mu
-        velocities = [-state.evaluation.gradient]
-        for row, c in zip(self.a[1:], self.c[1:], strict=True):
-            stage = mu.moved(advance(mu.x, h, row, velocities))
-            velocities.append(-dynamics.evaluate(stage, state.t + c * h, state.step).gradient)
-        dissipation = torch.stack(
-            [b * mu.expect(linalg.row_dot(v, v)) for b, v in zip(self.b, velocities, strict=True)]
-        ).sum(0)
-        return Step(mu.moved(advance(mu.x, h, self.b, velocities)), dissipation)
+        velocities = stages(dynamics, state, h, self.a, self.c)
+        return Step(mu.moved(advance(mu.x, h, self.b, velocities)), quadrature(mu, self.b, velocities))
 
 
-def advance(x: torch.Tensor, h: float, row: Row, velocities: list[torch.Tensor]) -> torch.Tensor:
+def stages(dynamics: Dynamics, state: State, h: float, a: tuple[Row, ...], c: Row) -> list[Tensor]:
+    """The velocities kᵢ (n, d); the first is that of the evaluation which the state carries."""
+    mu, velocities = state.mu, [-state.evaluation.gradient]
+    for row, node in zip(a[1:], c[1:], strict=True):
+        stage = mu.moved(advance(mu.x, h, row, velocities))
+        velocities.append(-dynamics.evaluate(stage, state.t + node * h, state.step).gradient)
+    return velocities
+
+
+def quadrature(mu: Ensemble, b: Row, velocities: list[Tensor]) -> Tensor:
+    """Σ bᵢ ∫|kᵢ|² dμ, 0-d float64."""
+    return torch.stack([w * mu.expect(linalg.row_dot(v, v)) for w, v in zip(b, velocities, strict=True)]).sum(0)
+
+
+def euler_step(state: State, h: float) -> Step:
+    """What schemes with noise come to where there is none: one step of explicit Euler, bit for bit."""
+    mu, velocities = state.mu, [-state.evaluation.gradient]
+    return Step(mu.moved(advance(mu.x, h, (1.0,), velocities)), quadrature(mu, (1.0,), velocities))
+
+
+def advance(x: Tensor, h: float, row: Row, velocities: list[Tensor]) -> Tensor:
     """x + h Σ rowⱼ vⱼ, by separate products and sums: a fused one rounds differently at the ends of threads' chunks."""
     for weight, velocity in zip(row, velocities, strict=True):
         if weight:

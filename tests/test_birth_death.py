@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 import torch
 from chains import slope
-from wgf.solvers import BirthDeath, BogackiShampine, Euler, Langevin, LeimkuhlerMatthews, Underdamped
+from wgf.solvers import (
+    BirthDeath,
+    BogackiShampine,
+    Euler,
+    Grid,
+    Langevin,
+    LeimkuhlerMatthews,
+    RandomBatch,
+    Underdamped,
+)
 
 import wgf
 from wgf import kernels as K
@@ -196,6 +205,17 @@ def test_what_the_inner_scheme_remembers_goes_with_the_particles(inner):
     assert abs(float(sol.ensemble.mean())) < 4.9 * math.sqrt(0.25 / effective)
 
 
+def test_a_run_goes_on_with_transport_and_without():
+    """Momenta begin where transport does, and end with it."""
+    F, mu, inner = wgf.Quadratic() - 0.1 * wgf.Shannon(), wgf.Ensemble.gaussian(60, 1, seed=1), Underdamped()
+    alone = wgf.solve(F, mu, BirthDeath(transport=False, inner=inner), dt=0.1, t_end=0.3)
+    both = wgf.solve(F, None, BirthDeath(inner=inner), dt=0.1, t_end=0.6, state=alone.state)
+    assert both.state.memory.shape == (60, 1)
+    again = wgf.solve(F, None, BirthDeath(transport=False, inner=inner), dt=0.1, t_end=0.9, state=both.state)
+    assert again.state.memory is None
+    assert again.state.solver == "BirthDeath(transport=False)"
+
+
 def test_refusals():
     mu, plain = wgf.Ensemble.gaussian(60, 1, seed=1), wgf.from_function(lambda x, w: (x**2).mean(), name="plain")
     F = wgf.Quadratic() - 0.1 * wgf.Shannon()
@@ -205,6 +225,10 @@ def test_refusals():
         (lambda: BirthDeath(threshold=1.5), "threshold = 1.5: wanted a number from 0"),
         (lambda: BirthDeath(bandwidth="silver"), "did you mean 'silverman'"),
         (lambda: BirthDeath(inner=BogackiShampine()), "wanted a scheme of fixed steps"),
+        (lambda: BirthDeath(inner=Grid(20)), r"inner = Grid\(cells=20.*wanted a scheme that moves the particles it is"),
+        (lambda: BirthDeath(inner=BirthDeath()), r"inner = BirthDeath\(.*wanted a scheme that moves the particles"),
+        (lambda: BirthDeath(inner=RandomBatch(RandomBatch(Grid(20)))), "wanted a scheme that moves the particles"),
+        (lambda: BirthDeath(inner=RandomBatch(BirthDeath())), "wanted a scheme that moves the particles"),
         (lambda: wgf.solve(plain, mu, BirthDeath(), dt=0.1, t_end=1.0), "BirthDeath: plain gives no first variation"),
         (lambda: wgf.solve(F, mu, BirthDeath(inner=Euler()), dt=0.1, t_end=1.0), "Euler is deterministic and F has"),
     ]:

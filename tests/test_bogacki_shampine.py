@@ -126,6 +126,13 @@ def test_lines_of_progress_do_not_know_the_number_of_steps(capsys):
     assert capsys.readouterr().err.startswith("1 steps  t = 0.1  F = ")
 
 
+def test_a_particle_at_the_origin_has_no_error_where_atol_is_zero():
+    """Its error and what is allowed to it are both 0; the others keep to rtol: e^{−1} x within twenty times of it."""
+    mu = wgf.Ensemble([[0.0, 0.0], [1.0, 2.0], [-3.0, 0.5]])
+    x = wgf.solve(wgf.Quadratic(), mu, BogackiShampine(rtol=1e-4, atol=0.0), dt=0.1, t_end=1.0).ensemble.x
+    torch.testing.assert_close(x, mu.x * math.exp(-1.0), rtol=2e-3, atol=0)
+
+
 def test_tolerances_are_checked_and_minibatches_refused():
     for settings, message in [({"rtol": "1"}, "rtol = '1'"), ({"rtol": 0.0, "atol": 0.0}, "one positive tolerance")]:
         with pytest.raises(ConfigError, match=message):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from wgf.solvers import Euler, Langevin
+from wgf.solvers import Euler, Langevin, LeimkuhlerMatthews
 
 import wgf
 from wgf.domains import Ball, Box, PeriodicBox
@@ -137,37 +137,42 @@ def chi_square(counts):
     return float(((counts - counts.mean()) ** 2 / counts.mean()).sum()), stats.chi2.isf(1e-6, counts.size - 1)
 
 
-def diffused(domain, n, dt, t_end):
+both_noises = pytest.mark.parametrize("solver", [Langevin(), LeimkuhlerMatthews()], ids=lambda solver: solver.name)
+
+
+def diffused(solver, domain, n, dt, t_end):
     """Pure diffusion at T = 1 from a cloud near (.4, .2)."""
     mu = wgf.Ensemble.gaussian(n, 2, mean=[0.4, 0.2], cov=0.01, seed=1)
     mu = mu.moved(domain.fold(mu.x))
-    sol = wgf.solve(-1.0 * wgf.Shannon(), mu, Langevin(), dt=dt, t_end=t_end, domain=domain, record_every=10**6, seed=5)
+    sol = wgf.solve(-1.0 * wgf.Shannon(), mu, solver, dt=dt, t_end=t_end, domain=domain, record_every=10**6, seed=5)
     assert domain.contains(sol.ensemble.x).all()
     return sol.ensemble.x.numpy()
 
 
+@both_noises
 @pytest.mark.parametrize("kind", [Box, PeriodicBox])
-def test_diffusion_in_a_box_ends_uniform_at_any_step(kind):
-    """Steps of .6 in a box 2 wide, exact for the folded Gaussian; the start is forgotten to e^{−π²T t/L²} = e^{−10}.
+def test_diffusion_in_a_box_ends_uniform_at_any_step(kind, solver):
+    """Steps of .6 in a box 2 wide, exact for folded Gaussians; the start is forgotten to e^{−π²T t/L²} = e^{−10}.
 
     χ² over 8 × 8 cells at a false-alarm rate of 1e-6; a density off by 5 % rms over the cells would be seen
     (noncentrality 40 000 × .05² = 100).
     """
     low, high = np.array([-1.0, -0.5]), np.array([1.0, 0.5])
-    x = diffused(kind(low, high), 40_000, 0.18, 4.0)
+    x = diffused(solver, kind(low, high), 40_000, 0.18, 4.0)
     cells = np.histogram2d(x[:, 0], x[:, 1], 8, np.stack([low, high], 1))[0]
     found, allowed = chi_square(cells)
     assert found < allowed
 
 
-def test_diffusion_in_a_ball_ends_uniform():
+@both_noises
+def test_diffusion_in_a_ball_ends_uniform(solver):
     """(r/R)² and the angle are uniform; the curvature of the wall costs 2 % of the density in the outermost tenth at
     this step, a noncentrality of 1. The first mode is forgotten to e^{−3.39 t} = 2e-4.
 
     χ² over 10 rings × 4 sectors at a false-alarm rate of 1e-6; a density off by 7 % rms would be seen (noncentrality
     20 000 × .07² = 98).
     """
-    x = diffused(Ball(1.0), 20_000, 2e-3, 2.5)
+    x = diffused(solver, Ball(1.0), 20_000, 2e-3, 2.5)
     rings = np.histogram2d((x**2).sum(1), np.arctan2(x[:, 1], x[:, 0]), (10, 4), [(0, 1), (-math.pi, math.pi)])[0]
     found, allowed = chi_square(rings)
     assert found < allowed

@@ -27,6 +27,25 @@ def test_the_variance_is_exact_at_every_stable_step(kh, tail):
     assert float((sol.ensemble.x**2).sum()) == pytest.approx(temperature / k, rel=1e-12)
 
 
+@pytest.mark.parametrize(("tail", "factor"), [(0.37, 1.0), (0.0, 0.5), (0.0, 1.6)])
+def test_another_length_of_step_costs_a_transient(tail, factor):
+    """After a last step of `tail`·dt, or with `factor`·dt: T/k + 2 (1 − kh)^{2m−1} b (c − b) after m steps of length h.
+
+    c is the scale of ξ_k in x, b = √(Th/2) what the next step takes it for; by single normals, to 1e-12 of T/k.
+    """
+    k, temperature, dt, before = 2.0, 0.7, 0.3, 100
+    F, h = wgf.Quadratic(k) - temperature * wgf.Shannon(), factor * dt
+    source = Given(lambda ids, step: (ids == step).double()[:, None])
+    mu, scheme = wgf.Ensemble(np.zeros((before + 60, 1))), LeimkuhlerMatthews()
+    state = wgf.solve(F, mu, scheme, dt=dt, t_end=(before + tail) * dt, noise=source, record_every=999).state
+    b, c = math.sqrt(temperature * h / 2), math.sqrt(temperature * dt / 2)
+    c *= math.sqrt(tail * (2 - tail)) if tail else 1.0
+    for m in (1, 2, 5, 50):
+        sol = wgf.solve(F, None, scheme, dt=h, t_end=state.t + m * h, noise=source, state=state, record_every=999)
+        want = temperature / k + 2 * (1 - k * h) ** (2 * m - 1) * b * (c - b)
+        assert float((sol.ensemble.x**2).sum()) == pytest.approx(want, abs=1e-12 * temperature / k)
+
+
 @pytest.mark.parametrize("kh", [0.6, 1.9])
 def test_the_variance_is_exact_in_samples(kh):
     """With the noise of `solve` itself: 40 000 particles, within 4.9 standard errors (false-alarm rate 1e-6).

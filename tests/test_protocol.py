@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from wgf.solvers import Euler, Langevin
+from wgf.solvers import BirthDeath, Euler, Grid, Langevin, RandomBatch
 
 import wgf
+from wgf import kernels as K
 from wgf import requirements
-from wgf.errors import ConfigError, WgfWarning
+from wgf.domains import Box
+from wgf.errors import ConfigError, DivergenceError, WgfWarning
 from wgf.ops import linalg
 from wgf.protocol import Solver, Step
 
@@ -133,17 +135,49 @@ def test_refusals_say_what_was_given_what_is_wanted_and_what_to_do():
     plain = wgf.from_function(lambda x, w: (x**2).mean(), name="plain")
     dynamics = wgf.protocol.Dynamics(wgf.FreeEnergy(plain._terms()), wgf.Noise(0))
     for ask, message in [
-        (lambda: requirements.require_equal_weights(euler, mu), "Euler: the weights differ; wanted equal weights. Res"),
         (lambda: requirements.require_dim(euler, start(5, 3), 2, "Try."), "have dimension 3; wanted at most 2. Try."),
-        (lambda: requirements.require_first_variation(euler, dynamics, mu), "plain gives no first variation"),
-        (
-            lambda: requirements.require_terms(euler, dynamics.free_energy, (wgf.Potential, wgf.Quadratic), "Add."),
-            "plain is a FunctionOf; wanted Potential or Quadratic. Add.",
-        ),
+        (lambda: requirements.require_first_variation(euler, dynamics, mu, 0.0), "plain gives no first variation"),
     ]:
         with pytest.raises(ConfigError, match=message):
             ask()
-    requirements.require_equal_weights(euler, start())
+
+
+def test_first_variations_are_asked_at_two_particles():
+    """At different places, one of them with mass; at all particles where two are not enough."""
+    places, counts = [], []
+
+    def bowl(x):
+        places.append(x.flatten().tolist())
+        return (x**2).sum(1)
+
+    def at_least_five(x, w):
+        counts.append(len(x))
+        assert len(x) >= 5
+        return w @ (x**2).sum(1)
+
+    mu = wgf.Ensemble([[2.0], [1.0], [1.0], [3.0]], [0.0, 0.25, 0.5, 0.25])
+    terms = wgf.Potential(bowl) + wgf.from_function(at_least_five, name="five")
+    places.clear()
+    requirements.require_first_variation(Euler(), wgf.protocol.Dynamics(terms, wgf.Noise(0)), mu, 0.0)
+    assert places == [[1.0, 2.0]]
+    assert counts == [4, 8]  # particles and points
+
+
+def test_first_variations_of_singular_interactions_leave_out_the_self_pair():
+    F, scheme = wgf.Quadratic() + wgf.Interaction(K.Log()), BirthDeath(threshold=0.0)
+    assert wgf.solve(F, start(), scheme, dt=0.01, t_end=0.1).status.ok
+    with pytest.raises(DivergenceError, match="particle 0 and particle 1 coincide"):
+        wgf.solve(F, wgf.Ensemble([[1.0], [1.0]]), scheme, dt=0.01, t_end=0.1)
+
+
+@pytest.mark.parametrize("scheme", [BirthDeath(), RandomBatch(BirthDeath()), Grid(20)], ids=lambda scheme: scheme.name)
+def test_first_variations_are_asked_at_the_start_time(scheme):
+    """A stiffness of 1/t has no value at t = 0, where the run is not."""
+    F, mu = wgf.Quadratic(lambda t: 1 / t) - 0.1 * wgf.Shannon(), wgf.Ensemble.uniform(50, 1, -1.0, 1.0, seed=1)
+    sol = wgf.solve(F, mu, scheme, dt=0.1, t0=1.0, t_end=1.5, domain=Box(-2.0, 2.0))
+    on = wgf.solve(F, None, scheme, dt=0.1, t_end=2.0, state=sol.state, domain=Box(-2.0, 2.0))
+    assert on.status.ok
+    assert on.state.t == 2.0
 
 
 def test_resampled_rows_have_fresh_ids_and_reweighted_ones_keep_theirs():

@@ -108,7 +108,7 @@ def solve(
     free_energy, resolved = _prepare(free_energy, start_from, {} if state is None else state.resolved)
     require_schedules(free_energy, plan)
     dynamics = Dynamics(free_energy, source, domain)
-    solver.require(dynamics, start_from)
+    solver.require(dynamics, start_from, start)
     if state is None:
         begun = _initial_state(dynamics, solver, start_from, plan, noise_seed(seed, None), resolved)
     else:

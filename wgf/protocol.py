@@ -164,8 +164,8 @@ class Solver(ABC):
         """By what name messages speak of the scheme; a state of another name starts with a new memory."""
         return type(self).__name__
 
-    def require(self, dynamics: Dynamics, mu: Ensemble) -> None:  # noqa: B027
-        """Refuse, before anything is computed, what the scheme cannot do: see `wgf.requirements`."""
+    def require(self, dynamics: Dynamics, mu: Ensemble, t: float) -> None:  # noqa: B027
+        """Refuse, before the run begins at time t, what the scheme cannot do: see `wgf.requirements`."""
 
     def rewrite(self, free_energy: FreeEnergy) -> FreeEnergy:
         """The free energy that is integrated in place of the given one: sums by random batches, say."""

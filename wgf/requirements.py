@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+import torch
+
 from .ensemble import Ensemble
-from .errors import ConfigError, WgfError
-from .functional import FreeEnergy, Functional
+from .errors import ConfigError, DivergenceError, WgfError
+from .functional import FreeEnergy
 from .protocol import Dynamics, Solver
 
 
 def refuse(solver: Solver, given: str, wanted: str, do: str) -> NoReturn:
     """The one form of a refusal: "<scheme>: <given>; wanted <wanted>. <do>"."""
     raise ConfigError(f"{solver.name}: {given}; wanted {wanted}. {do}")
-
-
-def require_equal_weights(solver: Solver, mu: Ensemble) -> None:
-    """For schemes whose formulas hold for weights 1/n only."""
-    if not mu.equal_weights:
-        refuse(solver, "the weights differ", "equal weights", "Resample the ensemble, or use a scheme of transport.")
 
 
 def require_full_batch(solver: Solver, free_energy: FreeEnergy) -> None:
@@ -28,22 +24,34 @@ def require_full_batch(solver: Solver, free_energy: FreeEnergy) -> None:
             refuse(solver, f"{term.name} is drawn on minibatches", "values of F", "Give it all its data (batch=None).")
 
 
-def require_first_variation(solver: Solver, dynamics: Dynamics, mu: Ensemble) -> None:
-    """For schemes that use δF/δμ: every term that acts by force must have one."""
+def require_first_variation(solver: Solver, dynamics: Dynamics, mu: Ensemble, t: float) -> None:
+    """For schemes that use δF/δμ: every term that acts by force must have one, at the start time t.
+
+    Asked at two particles, and at all where a term needs more. What is infinite there is no refusal: the run itself
+    says where.
+    """
+    few = _two_apart(mu)
     for term in dynamics.drift.terms:
+        functional = term.functional.at(t)
         try:
-            term.functional.at(0.0).first_variation(mu, mu.x[:1])
+            functional.first_variation(few)
+            continue
+        except Exception:  # the covariance of two particles is singular, say, or a user's function wants more rows
+            pass
+        try:
+            functional.first_variation(mu)
+        except DivergenceError:
+            continue
         except WgfError as error:
             given = f"{term.name} gives no first variation ({error})"
             refuse(solver, given, "terms with a first variation", "Use a scheme that needs gradients only, or Euler.")
 
 
-def require_terms(solver: Solver, free_energy: FreeEnergy, kinds: tuple[type[Functional], ...], do: str) -> None:
-    """For schemes that know what to do with some kinds of terms only."""
-    for term in free_energy.terms:
-        if not isinstance(term.functional, kinds):
-            names = " or ".join(kind.__name__ for kind in kinds)
-            refuse(solver, f"{term.name} is a {type(term.functional).__name__}", names, do)
+def _two_apart(mu: Ensemble) -> Ensemble:
+    """Two particles at different places, one of them the heaviest; all of them where there are no two."""
+    first = int(mu.weights.argmax())
+    others = torch.nonzero((mu.x != mu.x[first]).any(1))
+    return mu.select([first, int(others[0])]) if len(others) else mu
 
 
 def require_dim(solver: Solver, mu: Ensemble, most: int, do: str) -> None:
