@@ -33,9 +33,10 @@ class Accelerated(Solver):
 
     Half a step of force and friction, exact for a constant force; a drift, x' = x + hp; the other half with the force
     at x'. Symmetric, of order 2, one evaluation of ∇_W F a step, stable on a quadratic of stiffness k at least for
-    h < 2/√k. `damping` is a number γ (the best one for a k-convex F is 2√k, then F falls like e^{−2√k t}), or
-    "nesterov": γ = 3/s, s the time since the start or the last restart (F − F* ≤ 2|x₀ − x*|²/s² for convex F). t and h
-    are times of this flow, of the unit √(time of the gradient flow): the condition number of F counts by its root.
+    h < 2/√k. `damping` is a number γ (2√k for a k-convex F: then F − F* is known to fall like e^{−√k t}, and on a
+    quadratic of stiffness k it falls like (1 + √k t)² e^{−2√k t}), or "nesterov": γ = 3/s, s the time since the start
+    or the last restart (F − F* ≤ 2|x₀ − x*|²/s² for convex F). t and h are times of this flow, of the unit √(time of
+    the gradient flow): the condition number of F counts by its root.
 
     `restart` stops all momenta at once and lets s begin anew: "gradient" where F rises along the motion of the step at
     its end, ∫ p·∇_W F dμ > 0; "function" where F is above its value one step before (minibatches are refused then, and

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from wgf import checks, ops
 from wgf.energies.least_squares import LeastSquares, LinearisedLeastSquares
 from wgf.ensemble import Ensemble
-from wgf.errors import ConfigError, closest
+from wgf.errors import ConfigError, WgfWarning, closest
 from wgf.functional import FreeEnergy
 from wgf.noise import NoiseSource
 from wgf.ops import linalg
@@ -34,14 +35,17 @@ class AffineInvariant(Solver):
     C⁻¹ = A + (C₀⁻¹ − A)e^{−2t} for large n, and exactly for every n under `Quadratic(A) − LogDet()`.
 
     t and h are in units of 1/F. Order 1 (weak order 1 with noise); stable for h < 2/λ_max(CA). Particles stay in the
-    affine span of the ensemble: take n > d + 1. Dissipation: ∫ ∇F·C∇F dμ.
+    affine span of the ensemble: take n > d + 1, or a WgfWarning says so. Dissipation: ∫ ∇F·C∇F dμ.
+
+    Domains with walls are refused: a fold reflects along the normal, and diffusion by C needs it along C times that. On
+    a torus C is of the coordinates and jumps as a particle goes round, which costs invariance O(1/n).
 
     `noise` is how C^{1/2}ξ is made:
 
     - "cholesky": Lξ with C = LLᵀ, d normals a particle, O(n·d² + d³). Pathwise invariant under lower triangular maps,
       in law under all.
     - "deviations": Σⱼ √wⱼ (xⱼ − m) ξⱼ, n normals a particle in the order of the ids, O(n²·d) in blocks of rows, for n
-      up to some thousands. Pathwise invariant under every affine map, to rounding.
+      up to some thousands (refused above 2¹⁴). Pathwise invariant under every affine map, to rounding.
 
     With `gradient_free` every `LeastSquares` term is taken by values of its forward map: C(∇G)ᵀ becomes the covariance
     of x and G (ensemble Kalman sampler; Garbuno-Iñigo, Hoffmann, Li & Stuart 2020). It is the same scheme for an
@@ -57,6 +61,8 @@ class AffineInvariant(Solver):
     realises_shannon = True
     metric = "∫ ∇F·C∇F dμ, C the covariance of the ensemble"
 
+    MOST: ClassVar[int] = 2**14
+    """Particles for which deviation noise is made."""
     BLOCK: ClassVar[int] = 2**22
     """Normals of deviation noise that are held at once: 32 MiB."""
 
@@ -74,6 +80,24 @@ class AffineInvariant(Solver):
                 self, f"gradient_free = True with {names}", "a LeastSquares term, whose forward map it can use",
                 "Write the misfit as wgf.LeastSquares(forward, data, noise_cov), or leave gradient_free out.",
             )  # fmt: skip
+        if dynamics.domain is not None and dynamics.domain.walls:
+            refuse(self, f"domain = {dynamics.domain!r}", "all of space or PeriodicBox", "Use Langevin.")
+        if dynamics.shannon.terms:
+            self._require_number(mu)
+
+    def _require_number(self, mu: Ensemble) -> None:
+        """Where there is noise: as many particles as it can be made for, a warning where they are too few."""
+        if self.noise == "deviations" and mu.n > self.MOST:
+            refuse(
+                self, f"noise = 'deviations' with {mu.n} particles", f"at most {self.MOST}", "Take noise='cholesky'."
+            )
+        if mu.n <= mu.dim + 1:
+            warnings.warn(
+                f"{self.name}: {mu.n} particles in dimension {mu.dim} never leave their affine span, and the Gibbs law "
+                f"is not invariant; take more than d + 1 = {mu.dim + 1}.",
+                WgfWarning,
+                stacklevel=4,
+            )
 
     def rewrite(self, free_energy: FreeEnergy) -> FreeEnergy:
         """Misfits by values of their forward maps, where that was asked for."""

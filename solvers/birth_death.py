@@ -38,6 +38,7 @@ class BirthDeath(Solver):
 
     Shannon acts on positions through `inner`, which must realise it, and on weights as `Blob(bandwidth)`, a kernel
     density of the particles as they are at the time, in O(n²); a rule follows them. The ledger's entropy is of it.
+    Near the boundary of a domain that density is too low, ρ/2 at a wall, so that mass gathers there.
 
     Where 1/Σw² falls below `threshold`·n the next step begins with systematic resampling to equal weights, by one
     uniform number and in the order of the ids: particle i gets ⌊n wᵢ⌋ or ⌈n wᵢ⌉ copies, with ids of their own. Copies

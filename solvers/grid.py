@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from wgf.domains import Box, Domain
-from wgf.energies import Potential, Quadratic
+from wgf.energies import Interaction, Potential, Quadratic
 from wgf.ensemble import Ensemble
 from wgf.errors import ConfigError, StepSizeError, WgfError, require_integer
 from wgf.functional import FreeEnergy
@@ -31,8 +31,10 @@ class Grid(Solver):
 
     The ensemble is the cell centres with their masses; `cells` is their number per axis, an integer or one per axis.
     Particles given at the start are deposited cloud in cell; cells may be empty. Shannon is exact on the cells,
-    −Σ m log(m/vol), and so is `Power`: its bandwidth, which particles need, is not used here. Every other term acts
-    by its first variation at the centres, `Blob` with its bandwidth.
+    −Σ m log(m/vol), and so is `Power`: its bandwidth, which particles need, is not used here. Every other term acts by
+    its first variation at the centres, `Blob` with its bandwidth. Singular interactions are refused, since a cell acts
+    on itself too: give them a softening of some cells. So is `Power` with m < 1, whose diffusivity is infinite in an
+    empty cell.
 
     With Shannon fluxes are Scharfetter–Gummel's: of order 2 in Δ once |u|Δ < 2T, upwind (order 1) beyond that, with
     the discrete Gibbs density as their exact equilibrium. Without it they are upwind with minmod slopes, order 2 in Δ
@@ -103,7 +105,13 @@ class Grid(Solver):
         require_full_batch(self, dynamics.free_energy)
         for term in dynamics.free_energy.terms:
             if isinstance(term.functional, PowerOnCells) and term.functional.m < 1:
-                refuse(self, f"{term.name} has m = {term.functional.m:g}", "m > 1", "Fill no empty cells, or use Blob.")
+                given = f"{term.name} has m = {term.functional.m:g}"
+                refuse(self, given, "m > 1", "Diffusivity is infinite in empty cells; use particles.")
+            if isinstance(term.functional, Interaction) and term.functional.kernel.singular:
+                refuse(
+                    self, f"{term.name} has the singular kernel {term.functional.kernel!r}",
+                    "one that is finite at 0, since a cell acts on itself", "Give it a softening of some cells.",
+                )  # fmt: skip
         others = dynamics.free_energy.only(lambda term: not isinstance(term.functional, PowerOnCells))
         require_first_variation(self, Dynamics(others, dynamics.noise, dynamics.domain), mu, t)
 

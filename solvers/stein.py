@@ -17,6 +17,7 @@ from wgf.kernels.stein import direction, has_stein_operator, squared_norm
 from wgf.noise import SUBSET, Noise, NoiseSource
 from wgf.ops import linalg
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
+from wgf.requirements import refuse
 
 RULES = ("linear", "median")
 
@@ -30,14 +31,20 @@ class Stein(Solver):
     score −∇V; other entropies are part of E and act by their force. −dF/dt = |v|², which is T²·KSD² to the Gibbs law
     (Liu 2017); it is reported with the self pairs, hence above 0 at the fixed points of few particles.
 
-    `kernel` is "median", a number h for Gaussian(h), "linear", or a kernel of `wgf.kernels`: a function of |x − y| that
-    is twice differentiable at 0, Linear(), or sums of them. "median" is the Gaussian with h² = m²/(2 log(N + 1)) at
-    each step, m the median distance of pairs weighted by wᵢwⱼ and N = 1/Σw², over at most 400 particles drawn by their
-    ids. With Linear() Gaussians stay Gaussian, and mean and covariance of n particles obey the same equations.
+    `kernel` is "median", a number h for Gaussian(h), "linear", or a kernel of `wgf.kernels`: a positive definite
+    function of |x − y| that is twice differentiable at 0 (Gaussian, InverseMultiquadric, Matern from 3/2, softened
+    Riesz; of a RadialKernel it is the user's to know), Linear(), or a sum of them with factors ≥ 0. "median" is the
+    Gaussian with h² = m²/(2 log(N + 1)) at each step, m the median distance of pairs weighted by wᵢwⱼ and N = 1/Σw²,
+    over at most 400 particles drawn by their ids. With Linear() Gaussians stay Gaussian, and mean and covariance of n
+    particles obey the same equations.
 
-    Order 1, deterministic. k(x, x) = 1 for the named kernels, so that one particle alone follows −∇E and h is a time of
-    that flow, stable for h < 2/k on a stiffness k. Time O(n²·d) (Linear: O(n·d²)), memory O(n·d); a record takes a
-    few such sums more.
+    Order 1, deterministic. A Gaussian has k(x, x) = 1, so that one particle alone follows −∇E and h is a time of that
+    flow, stable for h < 2/κ on a stiffness κ; repulsion adds up to T/h_k² to κ at a bandwidth h_k, which counts where
+    that is small and fixed. "linear" has k(x, x) = 1 + |x|²: take h < 2/(κ ∫(1 + |x|²) dμ). Time O(n²·d) (Linear:
+    O(n·d²)), memory O(n·d); a record takes a few such sums more.
+
+    Every domain is refused: the integration by parts leaves a term at walls, and at the seam of a torus for kernels
+    that are not periodic, and without it particles gather there.
     """
 
     kernel: Kernel | float | str = "median"
@@ -60,6 +67,16 @@ class Stein(Solver):
                 f"Stein: kernel = {self.kernel!r}; wanted a function of |x − y| that is twice differentiable at 0 "
                 "(Gaussian, InverseMultiquadric, Matern from 3/2, a softened one) or Linear()."
             )
+        elif not self.kernel.positive_definite:
+            raise ConfigError(
+                f"Stein: kernel = {self.kernel!r}; wanted one that is known to be positive definite (Gaussian, "
+                "InverseMultiquadric, Matern, softened Riesz, Linear, sums of them with factors ≥ 0), or F would rise. "
+                "If you know that yours is, write it as a RadialKernel."
+            )
+
+    def require(self, dynamics: Dynamics, mu: Ensemble) -> None:
+        if dynamics.domain is not None:
+            refuse(self, f"domain = {dynamics.domain!r}", "all of space", "Use Langevin, or a potential that confines.")
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
         """One step; without temperature its dissipation is −∫∇F·v dμ."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from wgf.solvers import AffineInvariant
 
 import wgf
 from wgf import kernels as K
-from wgf.errors import ConfigError
+from wgf.errors import ConfigError, WgfWarning
 
 pytestmark = pytest.mark.filterwarnings("ignore::wgf.errors.WgfWarning")
 
@@ -281,6 +282,23 @@ def test_the_dissipation_is_the_rate_of_fall_in_its_metric():
     force = F.at(0.0).gradient(mu)
     want = float(mu.expect(((force @ mu.covariance()) * force).sum(1)))
     assert book["dissipation"][0] == pytest.approx(want, rel=1e-12)
+
+
+def test_too_few_particles_warn_where_there_is_noise():
+    F, settings = wgf.Quadratic(), {"dt": 0.1, "t_end": 0.1}
+    four, five = (wgf.Ensemble.gaussian(n, 3, seed=1) for n in (4, 5))
+    with pytest.warns(WgfWarning, match=r"4 particles in dimension 3 .* take more than d \+ 1 = 4"):
+        wgf.solve(F - wgf.Shannon(), four, AffineInvariant(), **settings)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*affine span")
+        wgf.solve(F - wgf.Shannon(), five, AffineInvariant(), **settings)
+        wgf.solve(F, four, AffineInvariant(), **settings)
+
+
+def test_deviation_noise_of_too_many_particles_is_refused():
+    mu = wgf.Ensemble.gaussian(2**14 + 1, 2, seed=1)
+    with pytest.raises(ConfigError, match=r"with 16385 particles; wanted at most 16384. Take noise='cholesky'"):
+        wgf.solve(wgf.Quadratic() - wgf.Shannon(), mu, AffineInvariant("deviations"), dt=0.1, t_end=0.1)
 
 
 def test_settings_are_checked():

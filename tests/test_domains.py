@@ -107,6 +107,11 @@ def test_bad_domains_are_refused():
             make()
 
 
+def test_domains_show_the_numbers_that_were_given():
+    assert repr(Ball(0.1)) == "Ball(radius=0.1, center=0.0)"
+    assert repr(Box(0.1, 0.7)) == "Box(low=0.1, high=0.7)"
+
+
 def test_solve_looks_at_its_domain():
     F, mu = wgf.Quadratic(), wgf.Ensemble([[0.5, 0.5], [0.5, 1.5]], ids=[4, 7])
     with pytest.raises(ConfigError, match=r"particle 1 \(id 7\) is at \[0.5, 1.5\], outside"):

@@ -63,7 +63,7 @@ TERMS = {
     "KSD-InverseMultiquadric": lambda d: wgf.KSD(lambda x: 0.3 - x**3, K.InverseMultiquadric(0.8, 0.7)),
     "KSD-Matern": lambda d: wgf.KSD(lambda x: -x.flip(1), K.Matern(2.5, 0.8)),
     "KSD-Matern32": lambda d: wgf.KSD(lambda x: -x, K.Matern(1.5, 1.8)),
-    "KSD-sum": lambda d: wgf.KSD(torch.cos, 0.5 * K.Log(0.9) + 2.0 * K.RadialKernel(lambda q: 1 / (1 + q))),
+    "KSD-sum": lambda d: wgf.KSD(torch.cos, 0.5 * K.Riesz(1.0, 0.9) + 2.0 * K.RadialKernel(lambda q: 1 / (1 + q))),
     "LeastSquares": lambda d: wgf.LeastSquares(torch.sin, np.arange(d), np.eye(d) + 0.3),
     "LeastSquares-wide": lambda d: wgf.LeastSquares(lambda x: x[:, :1] ** 2 * x.new_ones(3), [1.0, 0.0, -1.0], 0.5),
     "SlicedWasserstein": lambda d: wgf.SlicedWasserstein(data(d)[2], projections=9),

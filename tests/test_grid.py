@@ -376,8 +376,10 @@ def test_refusals():
             wgf.solve(F, mu, solver, dt=0.1, t_end=1.0, **settings)
     with pytest.raises(ConfigError, match="have dimension 3; wanted at most 2"):
         wgf.solve(F, clouds(3), Grid(10), dt=0.1, t_end=1.0, domain=BOX)
-    with pytest.raises(ConfigError, match=r"Power has m = 0.5; wanted m > 1"):
+    with pytest.raises(ConfigError, match=r"Power has m = 0.5; wanted m > 1. Diffusivity is infinite"):
         wgf.solve(F - 0.1 * wgf.Power(0.5, 0.1), mu, Grid(10), dt=0.1, t_end=1.0, domain=BOX)
+    with pytest.raises(ConfigError, match=r"log gas has the singular kernel .*Log.* Give it a softening"):
+        wgf.solve(F + wgf.Interaction(-2.0 * K.Log()).named("log gas"), mu, Grid(10), dt=0.1, t_end=1.0, domain=BOX)
     plain = wgf.from_function(lambda x, w: (x**2).mean(), name="plain")
     with pytest.raises(ConfigError, match="plain gives no first variation"):
         wgf.solve(plain, mu, Grid(10), dt=0.1, t_end=1.0, domain=BOX)

@@ -81,6 +81,12 @@ def test_kernels_that_are_not_smooth_are_refused(kernel):
         wgf.KSD(standard, kernel)
 
 
+@pytest.mark.parametrize("kernel", [-1.0 * K.Gaussian(1.0), K.Log(0.5), K.Gaussian(1.0) - K.Gaussian(2.0)])
+def test_kernels_that_are_not_positive_definite_are_refused(kernel):
+    with pytest.raises(ConfigError, match="known to be positive definite"):
+        wgf.KSD(standard, kernel)
+
+
 def test_a_bad_score_is_named():
     mu, kernel = wgf.Ensemble.gaussian(4, 2, seed=1), K.Gaussian(1.0)
     with pytest.raises(ConfigError, match="wanted a callable"):

@@ -133,7 +133,7 @@ def naive_squared_norm(kernel, mu, gradient, temperature, apart):
 
 KERNELS = {
     "Gaussian": K.Gaussian(0.8), "IMQ": K.InverseMultiquadric(0.7, 0.6), "Matern52": K.Matern(2.5, 1.1),
-    "Matern32": K.Matern(1.5, 1.1), "Log-softened": K.Log(0.8), "Linear": K.Linear(),
+    "Matern32": K.Matern(1.5, 1.1), "Riesz-softened": K.Riesz(1.0, 0.8), "Linear": K.Linear(),
     "RadialKernel": K.RadialKernel(lambda q: 1 / (1 + q)), "sum": 0.5 * K.Gaussian(1.0) + 2.0 * K.Linear(),
 }  # fmt: skip
 
@@ -240,6 +240,23 @@ def test_weights_are_respected_with_temperature(kernel):
 def test_kernels_without_a_stein_operator_are_refused(kernel):
     with pytest.raises(ConfigError, match=r"wanted a function of \|x − y\| that is twice differentiable at 0"):
         Stein(kernel)
+
+
+@pytest.mark.parametrize(
+    "kernel", [-1.0 * K.Gaussian(1.0), K.Gaussian(1.0) - 0.5 * K.Gaussian(2.0), K.Log(0.5), K.Newtonian(2, 0.5)]
+)
+def test_kernels_that_are_not_positive_definite_are_refused(kernel):
+    """F would rise and the dissipation be negative."""
+    with pytest.raises(ConfigError, match=r"Stein: kernel = .*wanted one that is known to be positive definite"):
+        Stein(kernel)
+
+
+@pytest.mark.parametrize("kernel", [*KERNELS.values(), K.Newtonian(3, 0.5), 2.0 * K.Gaussian(1.0)], ids=repr)
+def test_matrices_of_positive_definite_kernels_have_no_negative_eigenvalue(kernel):
+    x = torch.from_numpy(np.random.default_rng(1).normal(size=(40, 3)))
+    assert kernel.positive_definite
+    values = torch.linalg.eigvalsh(kernel(x[:, None], x[None]))
+    assert float(values.min()) > -1e-10 * float(values.max())
 
 
 def test_settings_are_checked():

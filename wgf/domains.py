@@ -178,7 +178,7 @@ class Ball(Domain):
 
     @property
     def _parameters(self) -> dict[str, Tensor]:
-        return {"radius": torch.tensor(self.radius), "center": self.center}
+        return {"radius": torch.tensor(self.radius, dtype=torch.float64), "center": self.center}
 
     def _ray(self, x: Tensor) -> tuple[Tensor, Tensor]:
         offset = x - self.center.to(x, non_blocking=True)

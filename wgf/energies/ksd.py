@@ -21,13 +21,14 @@ from ..kernels.stein import discrepancy
 class KSD(Functional):
     """KSD² = ∬ u dμ dμ,  u(x, y) = k s·s′ + s·∇ᵧk + s′·∇ₓk + tr ∇ₓ∇ᵧk,  s = ∇log p  (Liu, Lee & Jordan 2016).
 
-    It is ≥ 0 for positive definite k, and 0 at μ = p. δ/δμ = 2 ∫u(x, ·) dμ. Self pairs belong to the sum, so that n
-    samples of p itself have the value E u(x, x)/n on average.
+    It is ≥ 0, since k is positive definite, and 0 at μ = p. δ/δμ = 2 ∫u(x, ·) dμ. Self pairs belong to the sum, so that
+    n samples of p itself have the value E u(x, x)/n on average.
 
     `score` maps points (n, d) to s (n, d), row by row, in torch: the gradient needs its derivative, by autograd. It is
-    given float64 copies and runs in one thread. `kernel` is a function of |x − y| with two derivatives at 0: Gaussian,
-    InverseMultiquadric (which controls the tails, Gorham & Mackey 2017), Matern from 3/2, softened ones, RadialKernel,
-    and sums of them. Time O(n²·d), memory O(n·d) and a block of rows.
+    given float64 copies and runs in one thread. `kernel` is a positive definite function of |x − y| with two
+    derivatives at 0: Gaussian, InverseMultiquadric (which controls the tails, Gorham & Mackey 2017), Matern from 3/2,
+    softened Riesz, RadialKernel (of which the user knows it), and sums of them with factors ≥ 0. Time O(n²·d), memory
+    O(n·d) and a block of rows.
 
     Raises ConfigError for other kernels and where a score cannot be differentiated, ShapeError for its shape,
     DivergenceError naming the particle where it is not finite.
@@ -45,6 +46,12 @@ class KSD(Functional):
             raise ConfigError(
                 f"KSD(kernel={kernel!r}): wanted a function of |x − y| that is twice differentiable at 0, such as "
                 "InverseMultiquadric(1.0), Gaussian(1.0) or Matern(2.5, 1.0); give a singular one a softening."
+            )
+        if not kernel.positive_definite:
+            raise ConfigError(
+                f"KSD(kernel={kernel!r}): wanted one that is known to be positive definite, such as "
+                "InverseMultiquadric(1.0) or Gaussian(1.0), or sums of them with factors ≥ 0; if you know that "
+                "yours is, write it as a RadialKernel."
             )
         self.score, self.kernel = score, kernel
 

@@ -26,6 +26,8 @@ class Kernel(ABC):
     """Whether `sums` is O(n·d) by itself."""
     radial: ClassVar[bool] = False
     """Whether K(x, y) is a function of |x − y|, which `profile` gives."""
+    positive_definite: ClassVar[bool] = False
+    """Whether ∬ K dν dν ≥ 0 for every signed ν; False where that is not known."""
 
     @property
     def singular(self) -> bool:
@@ -110,6 +112,10 @@ class KernelSum(Kernel):
     @property
     def radial(self) -> bool:  # type: ignore[override]
         return all(kernel.radial for _, kernel in self.parts)
+
+    @property
+    def positive_definite(self) -> bool:  # type: ignore[override]
+        return all(factor >= 0 and kernel.positive_definite for factor, kernel in self.parts)
 
     def profile(self, q: Tensor) -> Tensor:
         total = torch.zeros_like(q)

@@ -19,8 +19,9 @@ from .base import Kernel
 class RadialKernel(Kernel):
     """The user's function of r² = |u|² in torch; autograd gives the force.
 
-    `fn` maps a float64 tensor of squared distances to a tensor of the same shape. It runs in one torch thread, block
-    by block, so that its bits do not depend on the number of threads.
+    `fn` maps a float64 tensor of squared distances to a tensor of the same shape. It runs in one torch thread, block by
+    block, so that its bits do not depend on the number of threads. Where positive definiteness is asked, as for Stein
+    and KSD, it is taken on trust.
 
     >>> import torch
     >>> RadialKernel(lambda q: 1 / (1 + q))(torch.ones(1, 2))
@@ -30,6 +31,7 @@ class RadialKernel(Kernel):
     fn: Callable[[Tensor], Tensor]
     infinite_at_zero: bool = field(default=False, kw_only=True)
     radial = True
+    positive_definite = True
 
     @property
     def singular(self) -> bool:

@@ -61,6 +61,7 @@ class Linear(Kernel):
     """x·y + 1; not a function of the difference. With it the Stein flow is exact on Gaussians (Liu & Wang 2018)."""
 
     by_moments = True
+    positive_definite = True
 
     def sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool = False) -> tuple[Tensor, Tensor]:
         moments = ops.weighted_sum(weights, torch.cat([torch.ones_like(y[:, :1]), y], dim=1).double())

@@ -64,6 +64,7 @@ class Gaussian(_Radial):
 
     h: float
     form = forms.GAUSSIAN
+    positive_definite = True
 
     def __post_init__(self) -> None:
         require_number("h", self.h, positive=True)
@@ -78,6 +79,7 @@ class Matern(_Radial):
 
     nu: float
     h: float
+    positive_definite = True
 
     def __post_init__(self) -> None:
         require_number("h", self.h, positive=True)
@@ -108,6 +110,7 @@ class InverseMultiquadric(_Radial):
     h: float
     p: float = 0.5
     form = forms.MULTIQUADRIC
+    positive_definite = True
 
     def __post_init__(self) -> None:
         require_number("h", self.h, positive=True)
@@ -165,6 +168,10 @@ class Riesz(_Radial):
         require_number("s", self.s, positive=True)
         require_number("softening", self.softening, nonnegative=True)
 
+    @property
+    def positive_definite(self) -> bool:  # type: ignore[override]
+        return self.softening > 0
+
     def _parameters(self) -> tuple[float, ...]:
         return (float(self.s),)
 
@@ -190,6 +197,10 @@ class Newtonian(_Radial):
     @property
     def diverges(self) -> bool:  # type: ignore[override]
         return self.d >= 2
+
+    @property
+    def positive_definite(self) -> bool:  # type: ignore[override]
+        return self.d >= 3 and self.softening > 0
 
     @property
     def scale(self) -> float:  # type: ignore[override]
