@@ -74,7 +74,7 @@ class Stein(Solver):
                 "If you know that yours is, write it as a RadialKernel."
             )
 
-    def require(self, dynamics: Dynamics, mu: Ensemble) -> None:
+    def require(self, dynamics: Dynamics, mu: Ensemble, t: float) -> None:
         if dynamics.domain is not None:
             refuse(self, f"domain = {dynamics.domain!r}", "all of space", "Use Langevin, or a potential that confines.")
 
