@@ -190,7 +190,7 @@ def _langevin(n: int, d: int, steps: int) -> Case:
 
 # ------------------------------------------------------------------------------------------- SVGD
 
-LENGTH, STEPS = 2.0, 20
+LENGTH, STEPS = 2.0, 10
 """The kernel exp(−|u|²/(2·LENGTH)) of both, and how many steps of SVGD a call makes."""
 
 
@@ -259,7 +259,7 @@ def cases(quick: bool) -> list[Case]:
     """The rows of whole runs."""
     if quick:
         return [_langevin(2000, 10, 50), _svgd(2000, 2)]
-    return [_langevin(20_000, 10, 500), _langevin(100_000, 2, 500), _svgd(10_000, 2)]
+    return [_langevin(20_000, 10, 200), _langevin(100_000, 2, 200), _svgd(10_000, 2)]
 
 
 GAP_LANGEVIN = (

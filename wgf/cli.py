@@ -131,7 +131,7 @@ def report_command(directory: Annotated[Path, typer.Argument(help="A run directo
 def tune_command(
     path: Annotated[Path, typer.Argument(help="The file to write.", metavar="FILE")] = Path("costs.json"),
 ) -> None:
-    """Measure how long each way to sum over pairs takes on this machine: about a minute, best with nothing beside."""
+    """Measure how long each way to sum over pairs takes on this machine: a minute or two, best with nothing beside."""
     with _errors_as_lines():
         from .errors import ConfigError
         from .runs.store import versions

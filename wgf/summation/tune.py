@@ -42,7 +42,7 @@ def _seconds(body: Callable[[], object], repeats: int = _REPEATS) -> float:
 
 
 def tune(machine: Mapping[str, Any], say: Say = lambda text: None) -> Costs:
-    """Measure everything that "auto" goes by; about a minute. `machine` is kept in the table as a description."""
+    """Measure everything that "auto" goes by; one or two minutes. `machine` is kept in the table as a description."""
     if not fourier.available():
         raise BackendError("wgf tune measures Fourier sums too: it needs finufft, as in `pip install wgflow[fast]`.")
     dense: dict[str, dict[str, tuple[float, ...]]] = {}
