@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 
-from ..figures import BLUE, GREEN, GRID, INK, MUTED, ORANGE, PURPLE, RED, SKY
+from ..figures.canvas import BLUE, GREEN, GRID, INK, MUTED, ORANGE, PURPLE, RED, SKY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

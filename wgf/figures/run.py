@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import itertools
 import math
-import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .diagnostics.ledger import CLOSURE_LIMIT
-from .diagnostics.table import Ledger
+from ..diagnostics.ledger import CLOSURE_LIMIT
+from ..diagnostics.table import Ledger
+from .canvas import (
+    BLUE,
+    CYCLE,
+    GREEN,
+    HEIGHT,
+    INK,
+    MUTED,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    WIDTH,
+    canvas,
+    finish,
+    log_scale,
+    say,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, MUTED, GRID = "#222222", "#6b6b6b", "#e4e4e4"
-BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
-CYCLE = (BLUE, GREEN, ORANGE, PURPLE, SKY, RED)  # Okabe and Ito: told apart with any colour vision
-WIDTH, HEIGHT = 9.0, 3.1  # inches; a report shows them about 900 pixels wide
-TIME = "flow time t"
 LARGEST, FARTHEST = 1e100, 1e12
 """A run that diverges leaves the range in which lines, and particles, can be drawn; what is beyond is left out."""
 
@@ -50,7 +61,7 @@ def learning(ledger: Ledger) -> Figure:
     """Accuracy and loss on training and test data, as far as the ledger has them."""
     kinds = {"accuracy": "fraction classified rightly", "r2": "R², variance explained", "loss": "mean loss per sample"}
     shown = [kind for kind in kinds if f"train_{kind}" in ledger or f"test_{kind}" in ledger] or ["loss"]
-    figure, axes = _canvas(1, len(shown))
+    figure, axes = canvas(1, len(shown))
     for axis, kind in zip(axes, shown, strict=True):
         lines = [("train", f"train_{kind}", BLUE, "-"), ("test", f"test_{kind}", RED, "-")]
         _lines(axis, ledger, kinds[kind], lines)
@@ -63,17 +74,17 @@ def learning(ledger: Ledger) -> Figure:
 
 def transport(times: Sequence[float], distances: Sequence[float], ledger: Ledger | None = None) -> Figure:
     """W₂ from the start at some times and, with a ledger, the length ∫√D dt of the path, which is never shorter."""
-    figure, axes = _canvas(1, 1, width=0.62 * WIDTH)
+    figure, axes = canvas(1, 1, width=0.62 * WIDTH)
     axis = axes[0]
     points = np.array([(t, w) for t, w in zip(times, distances, strict=True) if math.isfinite(w)]).reshape(-1, 2)
     if not len(points):
-        _say(axis, "no distance was computed")
+        say(axis, "no distance was computed")
     axis.plot(points[:, 0], points[:, 1], "o-", color=BLUE, ms=4, label="W₂ from the start")
     if ledger is not None and len(points) and np.isfinite(ledger["dissipation"]).all() and ledger.rows > 1:
         t, speed = ledger["t"], np.sqrt(ledger["dissipation"])
         length = np.concatenate([[0.0], np.cumsum(0.5 * np.diff(t) * (speed[1:] + speed[:-1]))])
         axis.plot(t, length, "--", color=MUTED, lw=1.2, label="length of the path, ∫√D dt")
-    _finish(axis, "distance, in units of x")
+    finish(axis, "distance, in units of x")
     return figure
 
 
@@ -83,7 +94,7 @@ def particles(clouds: Sequence[Any], times: Sequence[float]) -> Figure:
     `clouds` are arrays or ensembles; one-dimensional particles are shown as histograms.
     """
     arrays = [_within_reach(getattr(cloud, "x", cloud)) for cloud in clouds]
-    figure, axes = _canvas(1, len(arrays), height=3.5, share=True)
+    figure, axes = canvas(1, len(arrays), height=3.5, share=True)
     if not any(len(x) for x in arrays):
         labels = "", ""
     elif arrays[0].shape[1] == 1:
@@ -102,10 +113,10 @@ def particles(clouds: Sequence[Any], times: Sequence[float]) -> Figure:
             axis.set_xlim(middle[0] - half, middle[0] + half)
             axis.set_ylim(middle[1] - half, middle[1] + half)
     for index, (axis, t) in enumerate(zip(axes, times, strict=True)):
-        _finish(axis, labels[1] if index == 0 else "", labels[0], legend=False)
+        finish(axis, labels[1] if index == 0 else "", labels[0], legend=False)
         axis.set_title(f"t = {t:g}", fontsize=10, color=INK)
         if not len(arrays[index]):
-            _say(axis, "the particles are too far away to be drawn")
+            say(axis, "the particles are too far away to be drawn")
     return figure
 
 
@@ -192,21 +203,10 @@ def _alignment(axis: Axes, ledger: Ledger) -> None:
 
 
 def _panels(ledger: Ledger, *rows: tuple[Callable[[Axes, Ledger], None], ...]) -> Figure:
-    figure, axes = _canvas(len(rows), len(rows[0]), height=len(rows) * HEIGHT)
+    figure, axes = canvas(len(rows), len(rows[0]), height=len(rows) * HEIGHT)
     for axis, draw in zip(axes, itertools.chain(*rows), strict=True):
         draw(axis, ledger)
     return figure
-
-
-def _canvas(
-    rows: int, columns: int, *, width: float = WIDTH, height: float = HEIGHT, share: bool = False
-) -> tuple[Figure, list[Axes]]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(w_pad=0.09, h_pad=0.09)  # type: ignore[union-attr, call-arg]
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share)
-    return figure, list(grid.flat)
 
 
 def _column(ledger: Ledger, name: str) -> np.ndarray:
@@ -234,47 +234,13 @@ def _lines(
             axis.plot(t, y, style, color=colour, lw=1.6, label=name or None, marker="o" if lonely else None, ms=4)
             drawn = True
     if drawn and log:
-        _log_scale(axis)
+        log_scale(axis)
     elif drawn and np.abs(axis.dataLim.intervaly).max() > 1e6:  # a run on its way to infinity
         axis.set_yscale("symlog")
     if not drawn:
         axis.set_yticks([])
-        _say(axis, reason or ledger.notes.get("entropy", "") or "no values in this run")
-    _finish(axis, label)
-
-
-def _log_scale(axis: Axes) -> None:
-    """A logarithmic axis labelled with plain numbers: at 1, 2 and 5 where it spans few decades, linear within one."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
-    low, high = axis.dataLim.intervaly
-    if high < 8 * low:  # a logarithmic locator would find two ticks or fewer
-        axis.set_ylim(0, 1.15 * high)
-        return
-    axis.set_yscale("log")
-    narrow = high / low < 300
-    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,), numticks=9))
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.yaxis.set_minor_locator(NullLocator())
-
-
-def _say(axis: Axes, text: str) -> None:
-    """A sentence in place of a drawing."""
-    wrapped = "\n".join(textwrap.wrap(text, 26))
-    axis.text(0.5, 0.5, wrapped, transform=axis.transAxes, ha="center", va="center", color=MUTED, fontsize=9)
-
-
-def _finish(axis: Axes, ylabel: str, xlabel: str = TIME, legend: bool = True) -> None:
-    axis.set_xlabel(xlabel, fontsize=9.5, color=INK)
-    axis.set_ylabel(ylabel, fontsize=9.5, color=INK)
-    axis.tick_params(labelsize=8.5, colors=MUTED, length=3)
-    axis.grid(color=GRID, lw=0.7)
-    axis.set_axisbelow(True)
-    for side, spine in axis.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(MUTED)
-    if legend and axis.get_legend_handles_labels()[1]:
-        axis.legend(fontsize=8.5, frameon=False, labelcolor=INK)
+        say(axis, reason or ledger.notes.get("entropy", "") or "no values in this run")
+    finish(axis, label)
 
 
 def _within_reach(x: Any) -> np.ndarray:

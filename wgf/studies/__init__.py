@@ -1,0 +1,1 @@
+"""Whole questions, answered by runs with intervals: `wgf study NAME`."""
