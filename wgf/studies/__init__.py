@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, closest
 from .generalisation import Generalisation
+from .information_force import InformationForce
 from .statistics import Estimate
 from .study import Figure, Finding, Outcome, Study, Table, Verdict
 from .work import Work, processors
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .write import StudyResult
 
 NAMES: dict[str, type[Study]] = {
+    InformationForce.name: InformationForce,
     Generalisation.name: Generalisation,
 }
 """Every study by its name: a new one is a file and a line here."""
