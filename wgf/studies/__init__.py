@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, closest
+from .chaos import Chaos
 from .statistics import Estimate
 from .study import Figure, Finding, Outcome, Study, Table, Verdict
 from .work import Work, processors
@@ -17,7 +18,9 @@ from .work import Work, processors
 if TYPE_CHECKING:
     from .write import StudyResult
 
-NAMES: dict[str, type[Study]] = {}
+NAMES: dict[str, type[Study]] = {
+    "chaos": Chaos,
+}
 """Every study by its name: a new one is a file and a line here."""
 
 
@@ -60,6 +63,7 @@ def run(
 
 __all__ = [
     "NAMES",
+    "Chaos",
     "Estimate",
     "Figure",
     "Finding",
