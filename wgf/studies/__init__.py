@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, closest
 from .chaos import Chaos
+from .dissipation import Dissipation
 from .statistics import Estimate
 from .study import Figure, Finding, Outcome, Study, Table, Verdict
 from .work import Work, processors
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .write import StudyResult
 
 NAMES: dict[str, type[Study]] = {
+    "dissipation": Dissipation,
     "chaos": Chaos,
 }
 """Every study by its name: a new one is a file and a line here."""
@@ -64,6 +66,7 @@ def run(
 __all__ = [
     "NAMES",
     "Chaos",
+    "Dissipation",
     "Estimate",
     "Figure",
     "Finding",
