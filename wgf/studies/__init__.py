@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError, closest
 from .chaos import Chaos
 from .dissipation import Dissipation
+from .phase import Phase
 from .statistics import Estimate
 from .study import Figure, Finding, Outcome, Study, Table, Verdict
 from .work import Work, processors
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 NAMES: dict[str, type[Study]] = {
     "dissipation": Dissipation,
     "chaos": Chaos,
+    "phase": Phase,
 }
 """Every study by its name: a new one is a file and a line here."""
 
@@ -71,6 +73,7 @@ __all__ = [
     "Figure",
     "Finding",
     "Outcome",
+    "Phase",
     "Study",
     "Table",
     "Verdict",

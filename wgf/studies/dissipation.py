@@ -22,7 +22,7 @@ SURROGATES = ("LogDet", "Blob")
 
 @dataclass(frozen=True, kw_only=True)
 class Dissipation(Study):
-    """Relaxation in four potentials, by noisy particles, by two surrogates, and by the density on a grid.
+    """Relaxation from four starts, by noisy particles, on a line by two surrogates, and by the density on a grid.
 
     n particles at temperature ½ (exponential Euler in the parabola k = 1, which is exact; Leimkuhler–Matthews in the
     wells), `surrogate_n` deterministic ones with LogDet or Blob by Heun, and finite volumes with `cells` per axis in
@@ -83,7 +83,7 @@ class Dissipation(Study):
             kind: work.each(
                 f"{case.name}, {kind}", surrogate,
                 [(case, kind, self.surrogate_n, self.dt, self.surrogate_t_end, self.every, s)
-                 for s in self.seed_numbers],
+                 for s in self.seed_numbers if case.dim == 1],
             )
             for kind in SURROGATES
         }  # fmt: skip
@@ -158,8 +158,10 @@ def _tables(study: Dissipation, runs: Sequence[Relaxation]) -> tuple[Table, ...]
     for run in runs:
         certificate = run.case.certificate
         row: list[object] = [run.case.name, certificate.rate, certificate.name]
-        for found in (run.rates(early), *(run.surrogate_rates(kind, early) for kind in SURROGATES)):
-            row += [found.value, found.half_width]
+        row += [run.rates(early).value, run.rates(early).half_width]
+        for kind in SURROGATES:
+            found = run.surrogate_rates(kind, early) if run.surrogates[kind] else None
+            row += [None, None] if found is None else [found.value, found.half_width]
         rates.append([*row, run.true_rate(early).rate, run.true_rate(late).rate, run.slowest])
         T, truth = run.case.temperature, run.density
         for k, t in enumerate(run.particles[0]["t"]):

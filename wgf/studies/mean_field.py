@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import integrate
+from scipy import integrate, optimize, special
 from torch import Tensor
 
 from ..domains import Domain, PeriodicBox
@@ -72,6 +72,35 @@ def symmetric_moment(attraction: float, beta: float, power: int = 2) -> float:
         return float(integrate.quad(lambda x: x**p * np.exp(-quartic * x**4 - quadratic * x**2), 0, 12)[0])
 
     return part(power) / part(0)
+
+
+def ordered_wells(attraction: float, temperature: float) -> float:
+    """The positive solution m of m = ∫xρ, ρ ∝ exp(−(V + θx²/2 − θmx)/T), or 0 where there is none (Dawson 1983).
+
+    >>> round(ordered_wells(1.0, 1 / 3), 5)
+    0.63732
+    """
+    x = np.linspace(-5.0, 5.0, 2001)
+
+    def excess(m: float) -> float:
+        exponent = -(x**4 / 4 + (attraction - 1) * x**2 / 2 - attraction * m * x) / temperature
+        density = np.exp(exponent - exponent.max())
+        return float((x * density).sum() / density.sum()) - m
+
+    return float(optimize.brentq(excess, 1e-6, 3.0)) if excess(1e-6) > 0 else 0.0
+
+
+def ordered_circle(coupling: float, temperature: float) -> float:
+    """The positive solution r of r = I₁(Kr/T)/I₀(Kr/T), or 0 for T ≥ K/2.
+
+    >>> ordered_circle(1.0, 0.5), round(ordered_circle(1.0, 0.25), 4)
+    (0.0, 0.8225)
+    """
+
+    def excess(r: float) -> float:
+        return float(special.ive(1, coupling * r / temperature) / special.ive(0, coupling * r / temperature)) - r
+
+    return float(optimize.brentq(excess, 1e-6, 1.0)) if excess(1e-6) > 1e-12 else 0.0
 
 
 def follow(
