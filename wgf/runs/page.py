@@ -39,7 +39,7 @@ def svg(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def image(figure: Figure) -> tuple[str, int]:
-    """The figure as an SVG data URI, and its width in per cent of the widest."""
-    encoded = base64.b64encode(svg(figure)).decode("ascii")
+def image(figure: Figure, drawn: bytes | None = None) -> tuple[str, int]:
+    """The figure as an SVG data URI, and its width in per cent of the widest; `drawn` is its SVG if at hand."""
+    encoded = base64.b64encode(drawn or svg(figure)).decode("ascii")
     return f"data:image/svg+xml;base64,{encoded}", round(100 * figure.get_figwidth() / WIDTH)

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, closest
+from .chaos import Chaos
+from .dissipation import Dissipation
 from .generalisation import Generalisation
 from .information_force import InformationForce
+from .phase import Phase
 from .statistics import Estimate
 from .study import Figure, Finding, Outcome, Study, Table, Verdict
 from .work import Work, processors
@@ -20,8 +23,11 @@ if TYPE_CHECKING:
     from .write import StudyResult
 
 NAMES: dict[str, type[Study]] = {
-    InformationForce.name: InformationForce,
-    Generalisation.name: Generalisation,
+    "information-force": InformationForce,
+    "dissipation": Dissipation,
+    "chaos": Chaos,
+    "generalisation": Generalisation,
+    "phase": Phase,
 }
 """Every study by its name: a new one is a file and a line here."""
 
@@ -65,10 +71,13 @@ def run(
 
 __all__ = [
     "NAMES",
+    "Chaos",
+    "Dissipation",
     "Estimate",
     "Figure",
     "Finding",
     "Outcome",
+    "Phase",
     "Study",
     "Table",
     "Verdict",

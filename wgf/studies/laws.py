@@ -169,8 +169,9 @@ def law_intervals(
     fitted, _ = fit_law(law, n, [row.mean() for row in rows], sigma)
     copies = np.stack([block.mean(axis=-1) for block in resampled(rows, resamples, seed, paired)], axis=1)
     parameters = [fit_law(law, n, y, sigma)[0] for y in copies]
-    method = f"bootstrap over {min(map(len, rows))} replicas at {len(n)} sizes"
+    fewest = min(map(len, rows))
+    method = f"bootstrap over {fewest} seeds at {len(n)} sizes"
     return {
-        name: quantile_interval(value, [copy[name] for copy in parameters], level, method)
+        name: quantile_interval(value, [copy[name] for copy in parameters], level, method, fewest)
         for name, value in fitted.items()
     }

@@ -97,10 +97,18 @@ def bootstrap_interval(
     return Estimate(value, low, high, level, f"BCa bootstrap, {len(sample)} seeds")
 
 
-def quantile_interval(value: float, resampled: ArrayLike, level: float = LEVEL, method: str = "bootstrap") -> Estimate:
-    """A number with the percentile interval of its bootstrap copies."""
+def quantile_interval(
+    value: float, resampled: ArrayLike, level: float = LEVEL, method: str = "bootstrap", replicas: int | None = None
+) -> Estimate:
+    """A number with the percentile interval of its bootstrap copies.
+
+    Percentiles are too narrow for few replicas, so with their number the tails shrink to Φ(−√(r/(r−1)) t), with t
+    Student's quantile of r − 1 degrees of freedom: the expanded percentile interval (Hesterberg 2015, Am. Stat. 69).
+    """
     copies = _sample(resampled, 20, "a percentile interval")
     tail = 0.5 - 0.5 * _level(level)
+    if replicas is not None:
+        tail = float(stats.norm.cdf(math.sqrt(replicas / (replicas - 1)) * stats.t.ppf(tail, replicas - 1)))
     low, high = np.quantile(copies, [tail, 1 - tail])
     return Estimate(float(value), float(low), float(high), level, method)
 
@@ -177,8 +185,8 @@ def power_law(
     """Fit log y = log c + a log size, with y a statistic (taking `axis`) of the replicas at each size.
 
     Weighted least squares in the logarithm; a weight is (y/s)² with s the bootstrap deviation of y, or 1 where nothing
-    scatters. Intervals are percentiles over resampled replicas, so they hold without a model of the noise, with the
-    weights kept as they are.
+    scatters. Intervals are expanded percentiles over resampled replicas, with the weights kept as they are: they
+    need no model of the noise.
 
     Raises ConfigError below three sizes or two replicas, and where y is not told from 0: a logarithm needs its sign.
 
@@ -204,10 +212,59 @@ def power_law(
     slopes, offsets = _line(np.log(n), np.log(positive), weight)
     residual = np.log(y) - offset - slope * np.log(n)
     chi_square = float((weight * residual**2).sum()) / (len(n) - 2) if noisy else math.nan
-    method = f"bootstrap over {min(map(len, rows))} replicas at {len(n)} sizes"
+    fewest = min(map(len, rows))
+    method = f"bootstrap over {fewest} seeds at {len(n)} sizes"
     return PowerLaw(
-        quantile_interval(float(slope), slopes, level, method),
-        quantile_interval(math.exp(offset), np.exp(offsets), level, method),
+        quantile_interval(float(slope), slopes, level, method, fewest),
+        quantile_interval(math.exp(offset), np.exp(offsets), level, method, fewest),
+        chi_square,
+    )
+
+
+@dataclass(frozen=True)
+class Limit:
+    """y = limit + slope · size^{−exponent}, each with its interval, and χ² per degree of freedom."""
+
+    limit: Estimate
+    slope: Estimate
+    chi_square: float
+
+
+def extrapolate(
+    sizes: ArrayLike,
+    replicas: Sequence[ArrayLike],
+    *,
+    exponent: float = 1.0,
+    paired: bool = False,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Limit:
+    """The limit of infinite size where the correction is known to fall as size^{−exponent}.
+
+    Least squares weighted by the standard errors of the means; intervals are expanded percentiles over resampled
+    replicas.
+    ConfigError as `power_law`, except that any sign will do.
+
+    >>> fit = extrapolate([1, 2, 4], [[5 + 3 / n, 5 + 3 / n] for n in (1, 2, 4)])
+    >>> round(fit.limit.value, 12), round(fit.slope.value, 12)
+    (5.0, 3.0)
+    """
+    n, rows = sizes_with_replicas(sizes, replicas)
+    x = n ** -require_number("exponent", exponent, positive=True)
+    y = np.array([row.mean() for row in rows])
+    copies = np.stack([block.mean(axis=-1) for block in resampled(rows, resamples, seed, paired)])
+    error = np.array([row.std(ddof=1) / math.sqrt(len(row)) for row in rows])
+    noisy = bool((error > 0).all())
+    weight = error**-2 if noisy else np.ones(len(y))
+    slope, limit = _line(x, y, weight)
+    slopes, limits = _line(x, copies, weight)
+    chi_square = float((weight * (y - limit - slope * x) ** 2).sum()) / (len(n) - 2) if noisy else math.nan
+    fewest = min(map(len, rows))
+    method = f"bootstrap over {fewest} seeds at {len(n)} sizes"
+    return Limit(
+        quantile_interval(float(limit), limits, level, method, fewest),
+        quantile_interval(float(slope), slopes, level, method, fewest),
         chi_square,
     )
 

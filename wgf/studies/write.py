@@ -54,10 +54,11 @@ def run_study(study: Study, directory: str | Path | None, work: Work, quick: boo
             (folder / name).mkdir()
         for table in outcome.tables:
             _write_csv(folder / "tables" / f"{table.name}.csv", table)
+        drawn = {figure.name: svg(figure.drawing) for figure in outcome.figures}
         for figure in outcome.figures:
-            (folder / "figures" / f"{figure.name}.svg").write_bytes(svg(figure.drawing))
+            (folder / "figures" / f"{figure.name}.svg").write_bytes(drawn[figure.name])
             figure.drawing.savefig(folder / "figures" / f"{figure.name}.png", dpi=150)
-        (folder / store.REPORT).write_text(_page(summary, outcome), encoding="utf-8")
+        (folder / store.REPORT).write_text(_page(summary, outcome, drawn), encoding="utf-8")
     return StudyResult(study, outcome, path, seconds)
 
 
@@ -124,7 +125,7 @@ def shown(entry: Any) -> str:
     return "–" if entry is None else str(entry)
 
 
-def _page(summary: dict[str, Any], outcome: Outcome) -> str:
+def _page(summary: dict[str, Any], outcome: Outcome, drawn: dict[str, bytes]) -> str:
     def rows(table: Table) -> Sequence[Sequence[str]]:
         return [[shown(entry) for entry in row] for row in table.rows[:ROWS_SHOWN]]
 
@@ -140,7 +141,7 @@ def _page(summary: dict[str, Any], outcome: Outcome) -> str:
     settings = {name: shown(value) for name, value in summary["settings"].items()}
     figures = []
     for figure in outcome.figures:
-        uri, width = image(figure.drawing)
+        uri, width = image(figure.drawing, drawn[figure.name])
         figures.append(
             {"name": figure.name, "title": figure.title, "caption": figure.caption, "image": uri, "width": width}
         )
