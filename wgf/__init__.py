@@ -13,6 +13,7 @@ if find_spec("wgf.solvers") is None or find_spec("wgf.benchmarks") is None:
     __path__.append(str(Path(__file__).parent.parent))
 
 from . import data, diagnostics, domains, errors, kernels, solvers
+from .collapse import collapse_index
 from .energies import (
     KSD,
     MMD,
@@ -60,6 +61,7 @@ __all__ = [
     "Status",
     "Unit",
     "Variance",
+    "collapse_index",
     "data",
     "diagnostics",
     "domains",
