@@ -51,9 +51,9 @@ class ForceReport:
     """What `force_report` found.
 
     `columns` has the quantities by the names of MEANING, arrays (k,) at the times `t` (the collapse index at its own),
-    and `unknown` says for each that
-    is NaN somewhere how often and why. `c0`, `c1` are the least and the largest I/G of the run, `effective` is whether
-    they bound it away from 0 and from infinity, `spans` the degenerate regimes in order of time within each.
+    and `unknown` says for each that is NaN somewhere how often and why. `c0`, `c1` are the least and the largest I/G of
+    the run, `effective` is whether they bound it away from 0 and from infinity, `spans` the degenerate regimes in order
+    of time within each.
     """
 
     t: np.ndarray
