@@ -18,6 +18,9 @@ SHADES = {"weak": (BLUE, ""), "unstable": (RED, "//"), "misaligned": (PURPLE, "\
 NARROWEST = 0.004
 """Of the width of a panel: a regime seen at a single record is a stripe of this width."""
 
+LEGEND = 0.3
+"""Inches that the figure grows by for the legend."""
+
 
 def shade(figure: Figure, t: np.ndarray, spans: Sequence[Span]) -> None:
     """Shade the spans in every panel of a figure over time, with one legend below; no spans change nothing."""
@@ -35,7 +38,8 @@ def shade(figure: Figure, t: np.ndarray, spans: Sequence[Span]) -> None:
                 lw=0, zorder=0,
             )  # fmt: skip
         axis.set_xlim(limits)
+    figure.set_figheight(figure.get_figheight() + LEGEND)
     figure.legend(
         shown.values(), shown.keys(), loc="outside lower center", ncols=len(shown), frameon=False, fontsize=8.5,
-        labelcolor=INK, title="regimes", title_fontsize=8.5,
+        labelcolor=INK,
     )  # fmt: skip

@@ -154,7 +154,9 @@ def _sections(summary: dict[str, Any], ledger: Ledger, times: list[float], frame
          ledger.notes.get("distance_from_start", "")),
     ]  # fmt: skip
     texts = TEXTS | ({"dissipation": ESTIMATED} if "closure_error" in ledger else {})
-    below = {"information-force": (forces.verdict, (HEADER, *forces.rows()), tuple(forces.remarks()))}
+    rows = [tuple(cell.replace("-", "−") for cell in row) for row in forces.rows()]
+    verdict = forces.verdict[0].upper() + forces.verdict[1:]
+    below = {"information-force": (verdict, (HEADER, *rows), tuple(forces.remarks()))}
     return [Section(name, *texts[name], *_image(figure), note, *below.get(name, ())) for name, figure, note in drawn]
 
 
