@@ -272,6 +272,20 @@ def test_a_run_without_entropy_has_no_information_force():
     assert "entropy" in report.unknown["reference_alignment"]
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 0.0, 1e300, 1e-320])
+def test_columns_of_one_odd_value_are_reported(value, tmp_path):
+    """A run that diverged, say: no regime and no bound may be made up of what is not a number."""
+    names = ("loss_force", "information_force", "force_ratio", "alignment", "entropy_production", "reference_alignment")
+    ledger = book(**{name: np.full(9, value) for name in names})
+    report = force_report(ledger)
+    assert json.dumps(report.to_dict(), allow_nan=False)
+    assert str(report)
+    assert report.effective is (value == 1e300)
+    if math.isnan(value):
+        assert report.spans == ()
+    figures.information_force(ledger, report).savefig(tmp_path / "figure.png", dpi=40)
+
+
 def test_one_record_is_a_report_too():
     report = force_report(solve(wgf.Quadratic() - T * wgf.LogDet(), t_end=0.0))
     assert report.effective
