@@ -205,6 +205,7 @@ def test_a_rise_counts_only_throughout_a_window_and_above_one():
     force = [3.0, 3.1, 3.2, 3.3, 3.2, 3.1, 3.2, 3.3, 3.2, 3.1, 3.0, 2.9, 2.8]
     assert ends(force_report(book(information_force=force)), "unstable") == [(0.0, 3.0)]  # a window of 3
     assert force_report(book(information_force=force, loss_force=np.full(13, 10.0))).of("unstable") == ()
+    assert force_report(book(information_force=np.full(13, 3.0))).of("unstable") == ()  # at rest, it does not rise
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=40))
