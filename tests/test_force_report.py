@@ -205,6 +205,7 @@ def test_a_rise_counts_only_throughout_a_window_and_above_one():
     force = [3.0, 3.1, 3.2, 3.3, 3.2, 3.1, 3.2, 3.3, 3.2, 3.1, 3.0, 2.9, 2.8]
     assert ends(force_report(book(information_force=force)), "unstable") == [(0.0, 3.0)]  # a window of 3
     assert force_report(book(information_force=force, loss_force=np.full(13, 10.0))).of("unstable") == ()
+    assert force_report(book(information_force=np.full(13, 3.0))).of("unstable") == ()  # at rest, it does not rise
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=40))
@@ -270,6 +271,20 @@ def test_a_run_without_entropy_has_no_information_force():
     assert report.verdict == "no information force: I = 0 throughout"
     assert report.c0 == 0
     assert "entropy" in report.unknown["reference_alignment"]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 0.0, 1e300, 1e-320])
+def test_columns_of_one_odd_value_are_reported(value, tmp_path):
+    """A run that diverged, say: no regime and no bound may be made up of what is not a number."""
+    names = ("loss_force", "information_force", "force_ratio", "alignment", "entropy_production", "reference_alignment")
+    ledger = book(**{name: np.full(9, value) for name in names})
+    report = force_report(ledger)
+    assert json.dumps(report.to_dict(), allow_nan=False)
+    assert str(report)
+    assert report.effective is (value == 1e300)
+    if math.isnan(value):
+        assert report.spans == ()
+    figures.information_force(ledger, report).savefig(tmp_path / "figure.png", dpi=40)
 
 
 def test_one_record_is_a_report_too():

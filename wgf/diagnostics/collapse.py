@@ -22,6 +22,7 @@ class CollapseIndex:
 
     μ^T and μ^0 are the flows with and without entropy; `distance` is the numerator and `length` the denominator, in the
     units of x. c(0), and c as long as μ^0 does not move, is NaN. `method` is how W₂ was computed and `note` what it is.
+    `wgf.collapse_index` makes it.
     """
 
     t: np.ndarray

@@ -105,7 +105,8 @@ def unstable(
     """Spans in which I rises with I/G above `dominant` throughout a window, or varies too much in one."""
 
     def rises(_: int, window: slice) -> bool:
-        return bool((np.diff(force[window]) > 0).all() and (ratio[window] > limits.dominant).all())
+        inside = force[window]
+        return bool((inside[1:] > inside[:-1]).all() and (ratio[window] > limits.dominant).all())
 
     rising, restless = f"I rises with I/G > {limits.dominant:g}", f"variation of I > {limits.variation:g}"
     within = f"in a window of {length:g}"
