@@ -39,8 +39,8 @@ def forces(study: InformationForce, runs: Runs) -> Figure:
     return Figure(
         "forces",
         "The force ratio along the run",
-        f"All surrogates begin at I/G = {ratio:g}. Geometric means over seeds; dotted: information force and loss force "
-        "are equal.",
+        f"All surrogates begin at I/G = {ratio:g}. Geometric means over seeds; dotted: information force and loss "
+        "force are equal.",
         figure,
     )
 
@@ -63,8 +63,8 @@ def bounds(study: InformationForce, runs: Runs) -> Figure:
     return Figure(
         "bounds",
         "How strong and how steady",
-        "Above: the least force ratio of the run; on the dotted line it is that of the start. Below: the coefficient of "
-        "variation of the information force over the run. Means with 95 % intervals over seeds.",
+        "Above: the least force ratio of the run; on the dotted line it is that of the start. Below: the "
+        "coefficient of variation of the information force over the run. Means with 95 % intervals over seeds.",
         figure,
     )
 
@@ -85,8 +85,8 @@ def learned(study: InformationForce, runs: Runs) -> Figure:
     return Figure(
         "learned",
         "What was learned",
-        "Effective rank of the hidden layer (above) or the representation (below) over the test images, and accuracies, by "
-        "the force ratio at the start. Means with 95 % intervals over seeds; dashed: without entropy.",
+        "Effective rank of the hidden layer (above) or the representation (below) over the test images, and "
+        "accuracies, by the force ratio at the start. Means with 95 % intervals over seeds; dashed: without entropy.",
         figure,
     )
 

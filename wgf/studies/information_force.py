@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from ..errors import ConfigError, require_integer, require_number
-from . import force_figures
+from . import force_figures, force_tables
 from .neurons import PARTICLES, train_neurons
 from .representations import REPRESENTATIONS, train_encoder
 from .statistics import LEVEL, Estimate, t_interval
-from .study import Finding, Outcome, Study, Table, Verdict
-from .surrogates import ACCURACIES, NONE, SURROGATES, TEST, Run
+from .study import Finding, Outcome, Study, Verdict
+from .surrogates import LOG_DET, NONE, SURROGATES, TEST, Run
 from .work import Work
 
 SETTINGS = (PARTICLES, REPRESENTATIONS)
@@ -65,12 +65,12 @@ class InformationForce(Study):
             require_number(name, getattr(self, name), positive=True)
 
     def quick(self) -> Study:
-        return self.replace(seeds=3, ratios=(0.1, 1.0), neurons=96, train=200, test=400, t_end=12.0, steps=60)
+        return self.replace(seeds=3, ratios=(0.1, 1.0), neurons=96, train=200, test=400, t_end=6.0, steps=32)
 
     def run(self, work: Work | None = None) -> Outcome:
         runs = self.runs(work or Work())
         findings = [finding for setting in SETTINGS for finding in _findings(self, runs, setting)]
-        tables = (_chosen_table(self, runs), *(_sweep_table(self, runs, setting) for setting in SETTINGS))
+        tables = (force_tables.chosen(self, runs), *(force_tables.sweep(self, runs, setting) for setting in SETTINGS))
         figures = (
             force_figures.forces(self, runs),
             force_figures.bounds(self, runs),
@@ -99,10 +99,12 @@ LIMITS = (
     "matched in another way, at the end say, they would be compared at other temperatures. The sweep has them all.",
     "Steadiness is the coefficient of variation of I over the whole run. It counts a force that settles to a new value "
     "as unsteady; the tables have the largest variation in a window of a quarter of the run beside it.",
-    "Runs with a degenerate and a non-degenerate force differ in surrogate and temperature, so a difference between them "
-    "is no proof that the force makes it.",
-    "Softmax at temperature τ = 1 and the blob at the median distance of the first particles; neither is tuned. Nothing "
-    "else is, but for the temperature of a surrogate in the table of chosen ones, by the validation images.",
+    "Runs with a degenerate and a non-degenerate force differ in surrogate and temperature, so a difference between "
+    "them is no proof that the force makes it.",
+    "c₀ cannot exceed r₀, the ratio at the start that all share, so it tells surrogates apart by what they lose only; "
+    "the mean of log I/G over the run has no such ceiling and is asked beside it.",
+    "Softmax at temperature τ = 1 and the blob at the median distance of the first particles; neither is tuned. "
+    "Nothing else is, but for the temperature of a surrogate in the table of chosen ones, by the validation images.",
     "Every interval stands alone at 95 %: where nothing differs, one finding in twenty would still be decided.",
 )
 
@@ -140,24 +142,26 @@ class Runs:
 # ---------------------------------------------------------------------------------------------- what it says
 
 
+QUANTITIES = (
+    # what is asked, of which quantity, whether more of it is better
+    ("stronger: decades by which its least I/G, c₀, is higher", lambda run: run.c0, True),
+    ("stronger: decades by which its I/G is higher on average", lambda run: run.typical, True),
+    ("steadier: decades by which I varies less over the run", lambda run: run.varies, False),
+)
+
+
 def _findings(study: InformationForce, runs: Runs, setting: str) -> list[Finding]:
     found = []
     for rival in SOFTMAX:
-        words = f"on {setting}, beside {SURROGATES[rival]}"
-        stronger = _decades(study, runs, setting, "LogDet", rival, lambda run: run.c0)
-        found.append(
-            Finding.within(
-                f"Is log-det stronger {words}: decades by which its c₀ = min I/G is higher", stronger, 0.0, math.inf,
-                remark="Paired by seed and r₀, averaged over r₀.",
-            )
-        )  # fmt: skip
-        steadier = _decades(study, runs, setting, rival, "LogDet", lambda run: run.varies)
-        found.append(
-            Finding.within(
-                f"Is log-det steadier {words}: decades by which I varies less over the run", steadier, 0.0, math.inf,
-                remark="Coefficient of variation in time; paired by seed and r₀, averaged over r₀.",
-            )
-        )  # fmt: skip
+        for asked, quantity, more in QUANTITIES:
+            pair = (LOG_DET, rival) if more else (rival, LOG_DET)
+            found.append(
+                Finding.within(
+                    f"On {setting}, beside {SURROGATES[rival]}, is log-det {asked}",
+                    _decades(study, runs, setting, *pair, quantity), 0.0, math.inf,
+                    remark="Paired by seed and r₀, averaged over r₀.",
+                )
+            )  # fmt: skip
     found.append(
         _contrast(
             study, runs, setting, f"On {setting}, does a non-degenerate force come with a higher effective rank?",
@@ -171,7 +175,7 @@ def _findings(study: InformationForce, runs: Runs, setting: str) -> list[Finding
         )
     )  # fmt: skip
     plain = runs.chosen(study, setting, NONE)
-    gained = [a.overall - b.overall for a, b in zip(runs.chosen(study, setting, "LogDet"), plain, strict=True)]
+    gained = [a.overall - b.overall for a, b in zip(runs.chosen(study, setting, LOG_DET), plain, strict=True)]
     found.append(
         Finding.within(
             f"On {setting}, is log-det more accurate than no entropy?", t_interval(gained), 0.0, math.inf,
@@ -210,62 +214,3 @@ def _contrast(
         nothing = Estimate(math.nan, math.nan, math.nan, LEVEL, "no seed has runs of both kinds")
         return Finding(asked, nothing, Verdict.UNDECIDED, "the whole interval lies at or above 0", remark=remark)
     return Finding.within(asked, t_interval(differences), 0.0, math.inf, remark=f"Difference of means. {remark}")
-
-
-def _mean(values: Sequence[float]) -> float:
-    known = [value for value in values if math.isfinite(value)]
-    return sum(known) / len(known) if known else math.nan
-
-
-def _with_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and half-width of the interval, NaN where a value is not finite."""
-    if not np.isfinite(values).all():
-        return math.nan, math.nan
-    found = t_interval(values)
-    return found.value, found.half_width
-
-
-def _chosen_table(study: InformationForce, runs: Runs) -> Table:
-    columns = ("setting", "surrogate", "r₀", "c₀", "c₁", "variation", "in a window", "degenerate", "rank", "±")
-    columns += tuple(text for name in ACCURACIES for text in (name, f"± {name}")) + ("gain over none", "± gain")
-    rows: list[list[Any]] = []
-    for setting in SETTINGS:
-        plain = runs.chosen(study, setting, NONE)
-        for name in (NONE, *SURROGATES):
-            chosen = runs.chosen(study, setting, name)
-            row: list[Any] = [setting, name, sorted({run.matched for run in chosen})]
-            row += [_mean([getattr(run, key) for run in chosen]) for key in ("c0", "c1", "varies", "restless")]
-            row += [f"{sum(run.degenerate for run in chosen)} of {len(chosen)}"]
-            row += _with_interval([run.rank for run in chosen])
-            for key in ACCURACIES:
-                row += _with_interval([run.accuracy[key] for run in chosen])
-            row += _with_interval([a.overall - b.overall for a, b in zip(chosen, plain, strict=True)])
-            rows.append(row)
-    text = (
-        "The temperature is the one with the best accuracy on validation images, seed by seed; r₀ lists those chosen. "
-        "Means over seeds with half-widths of 95 % intervals. The gain is in the mean of the three accuracies, paired "
-        "by seed. Variation is that of I over the run, and the largest in a window of a quarter of it."
-    )
-    return Table("chosen", "Every surrogate at the temperature that validation chose", columns, rows, text)
-
-
-def _sweep_table(study: InformationForce, runs: Runs, setting: str) -> Table:
-    regimes = ("weak", "unstable", "misaligned", "collapsed")
-    columns = ("surrogate", "r₀", "T", "c₀", "c₁", "variation", "in a window", *regimes, "collapse index", "rank", "±")
-    columns += tuple(text for name in ACCURACIES for text in (name, f"± {name}")) + ("closure", "diverged")
-    rows: list[list[Any]] = []
-    for name in (NONE, *SURROGATES):
-        for ratio in (0.0,) if name == NONE else study.ratios:
-            here = runs.over(study, setting, name, ratio)
-            row: list[Any] = [name, ratio]
-            row += [_mean([getattr(r, key) for r in here]) for key in ("temperature", "c0", "c1", "varies", "restless")]
-            row += [_mean([run.regimes[regime] for run in here]) for regime in regimes]
-            row += [_mean([run.collapse for run in here]), *_with_interval([run.rank for run in here])]
-            for key in ACCURACIES:
-                row += _with_interval([run.accuracy[key] for run in here])
-            rows.append([*row, _mean([run.closure for run in here]), sum(not run.finished for run in here)])
-    text = (
-        "Means over seeds with half-widths of 95 % intervals. A regime is given by the share of the time that it holds. "
-        "Closure is the error of the time step, of particles alone: the free energy released over the dissipation, less 1."
-    )
-    return Table(f"sweep_{setting}", f"The whole sweep on {setting}", columns, rows, text)

@@ -25,7 +25,8 @@ def train_neurons(name: str, matched: float, seed: int, sizes: tuple[int, int, i
     test images, dt and t_end.
 
     T is such that T‖∇S‖ = r₀‖∇R + kθ‖ at the start, for the r₀ in `matched`: surrogates that are compared begin with
-    equal forces. The rank is that of tanh(w·x + b) over the test images. A run that diverges ends at its last good state.
+    equal forces. The rank is that of tanh(w·x + b) over the test images. A run that diverges ends at its
+    last good state.
     """
     n, train, test, dt, t_end = sizes
     data = images(seed, train, test)

@@ -31,7 +31,7 @@ SURROGATES = {
     "Blob": "blob",
 }
 """Every surrogate by its name in the tables, and in words. "none" is plain loss minimisation."""
-NONE = "none"
+LOG_DET, NONE = "LogDet", "none"
 CONFINEMENT = 1e-3
 """k of the confinement k|x|²/2 in every energy, as weight decay: without it no entropy has an equilibrium."""
 VALIDATION, TEST = 397, 900
@@ -119,7 +119,8 @@ def moved_by_a_pixel(x: Tensor, down: int, right: int) -> Tensor:
 class Run:
     """What is kept of one run: its place in the sweep, the forces, and what was learned.
 
-    `matched` is r₀, the force ratio at the start, and T the temperature that it takes. c₀ and c₁ bound I/G; `varies` is
+    `matched` is r₀, the force ratio at the start, and T the temperature that it takes. c₀ and c₁ bound I/G and
+    `typical` is its geometric mean over time; `varies` is
     the coefficient of variation of I over the whole run, `restless` the largest in a window of a quarter of it;
     `regimes` the share of the time in each; `collapse` the collapse index at the end. `ratio` is I/G at the times `t`.
     `end` are the particles or representations at the end and `length` the length of their path.
@@ -132,6 +133,7 @@ class Run:
     temperature: float
     c0: float
     c1: float
+    typical: float
     varies: float
     restless: float
     regimes: dict[str, float]
@@ -163,7 +165,7 @@ def forces(ledger: Ledger, end: Ensemble, plain: Run | None) -> dict[str, Any]:
     its time or more.
     """
     report = force_report(ledger)
-    t, force = report.t, report.columns["information_force"]
+    t, force, ratio = report.t, report.columns["information_force"], report.columns["force_ratio"]
     duration, acts = float(t[-1] - t[0]), bool((force > 0).any())
     index = float(wasserstein(end, plain.end)) / plain.length if plain is not None else 0.0
     shares, bad = {}, np.zeros(len(t))
@@ -179,15 +181,24 @@ def forces(ledger: Ledger, end: Ensemble, plain: Run | None) -> dict[str, Any]:
     return {
         "c0": report.c0 if acts else 0.0,
         "c1": report.c1 if acts else 0.0,
+        "typical": _geometric_mean(t, ratio) if acts else 0.0,
         "varies": float(variation(t, force, duration)[-1]) if acts else math.nan,
         "restless": float(np.nanmax(window)) if acts and np.isfinite(window).any() else math.nan,
         "regimes": shares,
         "degenerate": not acts or float(np.trapezoid(bad, t)) >= 0.5 * duration,
         "collapse": index,
         "t": t,
-        "ratio": report.columns["force_ratio"],
+        "ratio": ratio,
         "end": end,
     }
+
+
+def _geometric_mean(t: NDArray[np.float64], values: NDArray[np.float64]) -> float:
+    """exp of the mean over time of the logarithm, where it is known."""
+    known = np.isfinite(values) & (values > 0)
+    if known.sum() < 2:
+        return math.nan
+    return math.exp(float(np.trapezoid(np.log(values[known]), t[known]) / (t[known][-1] - t[known][0])))
 
 
 def accuracies(data: Images, classify: Callable[[Tensor], Tensor]) -> dict[str, float]:
