@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..figures.canvas import CYCLE, INK, MUTED, canvas, finish
+from ..figures.canvas import CYCLE, INK, MUTED, canvas, finish, log_scale
 from .statistics import t_interval
 from .study import Figure
 from .surrogates import ACCURACIES, NONE, SURROGATES, Run
@@ -55,7 +55,7 @@ def bounds(study: InformationForce, runs: Runs) -> Figure:
     for row, (label, quantity) in enumerate(quantities):
         for axis, setting in zip(axes[2 * row : 2 * row + 2], SETTINGS, strict=True):
             _curves(axis, study, runs, setting, quantity, plain=False)
-            axis.set_yscale("log")
+            log_scale(axis)
             if row == 0:
                 axis.plot(study.ratios, study.ratios, color=MUTED, lw=0.8, ls=":")
                 axis.set_title(setting, fontsize=9.5)
