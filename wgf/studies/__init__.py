@@ -15,6 +15,7 @@ from .dissipation import Dissipation
 from .generalisation import Generalisation
 from .information_force import InformationForce
 from .phase import Phase
+from .scaling import Scaling
 from .statistics import Estimate
 from .study import Figure, Finding, Outcome, Study, Table, Verdict
 from .work import Work, processors
@@ -27,6 +28,7 @@ NAMES: dict[str, type[Study]] = {
     "dissipation": Dissipation,
     "chaos": Chaos,
     "generalisation": Generalisation,
+    "scaling": Scaling,
     "phase": Phase,
 }
 """Every study by its name: a new one is a file and a line here."""
