@@ -13,8 +13,9 @@ from ..errors import ConfigError, require_integer, require_number
 from . import force_figures, force_tables
 from .neurons import PARTICLES, train_neurons
 from .representations import REPRESENTATIONS, train_encoder
+from .signs import above_zero
 from .statistics import LEVEL, Estimate, t_interval
-from .study import Finding, Outcome, Study, Verdict
+from .study import Finding, Outcome, Study
 from .surrogates import LOG_DET, NONE, SURROGATES, TEST, Run
 from .work import Work
 
@@ -153,36 +154,46 @@ QUANTITIES = (
 def _findings(study: InformationForce, runs: Runs, setting: str) -> list[Finding]:
     found = []
     for rival in SOFTMAX:
+        beside = f"On {setting}, beside {SURROGATES[rival]}, is log-det"
         for asked, quantity, more in QUANTITIES:
             pair = (LOG_DET, rival) if more else (rival, LOG_DET)
-            found.append(
-                Finding.within(
-                    f"On {setting}, beside {SURROGATES[rival]}, is log-det {asked}",
-                    _decades(study, runs, setting, *pair, quantity), 0.0, math.inf,
-                    remark="Paired by seed and r₀, averaged over r₀.",
-                )
-            )  # fmt: skip
-    found.append(
-        _contrast(
-            study, runs, setting, f"On {setting}, does a non-degenerate force come with a higher effective rank?",
-            lambda run: run.rank,
+            measured = _decades(study, runs, setting, *pair, quantity)
+            found.append(above_zero(f"{beside} {asked}", measured, "Paired by seed and r₀, averaged over r₀."))
+        less = [_degenerate(study, runs, setting, rival, s) - _degenerate(study, runs, setting, LOG_DET, s)
+                for s in study.seed_numbers]  # fmt: skip
+        found.append(
+            above_zero(
+                f"{beside} less often degenerate: share of runs by which",
+                t_interval(less),
+                "Runs of all r₀ that are without force, weak, unstable, misaligned or collapsed for half of the time.",
+            )
         )
-    )  # fmt: skip
-    found.append(
-        _contrast(
-            study, runs, setting, f"On {setting}, does a non-degenerate force come with a better accuracy?",
-            lambda run: run.overall,
-        )
-    )  # fmt: skip
+    for words, measure in (("higher effective rank", _rank), ("better accuracy", _overall)):
+        asked = f"On {setting}, does a non-degenerate force come with a {words}?"
+        found.append(_contrast(study, runs, setting, asked, measure))
     plain = runs.chosen(study, setting, NONE)
     gained = [a.overall - b.overall for a, b in zip(runs.chosen(study, setting, LOG_DET), plain, strict=True)]
     found.append(
-        Finding.within(
-            f"On {setting}, is log-det more accurate than no entropy?", t_interval(gained), 0.0, math.inf,
-            remark="Mean of clean, noisy and shifted test images, at the temperature that validation images chose.",
+        above_zero(
+            f"On {setting}, is log-det more accurate than no entropy?",
+            t_interval(gained),
+            "Mean of clean, noisy and shifted test images, at the temperature that validation images chose.",
         )
-    )  # fmt: skip
+    )
     return found
+
+
+def _rank(run: Run) -> float:
+    return run.rank
+
+
+def _overall(run: Run) -> float:
+    return run.overall
+
+
+def _degenerate(study: InformationForce, runs: Runs, setting: str, name: str, seed: int) -> float:
+    """The share of the runs of a surrogate over r₀ that are degenerate."""
+    return sum(runs.at(setting, name, ratio, seed).degenerate for ratio in study.ratios) / len(study.ratios)
 
 
 def _decades(
@@ -212,5 +223,5 @@ def _contrast(
     remark = f"{min(counts)} to {max(counts)} of the {total} runs of a seed are non-degenerate."
     if len(differences) < 2:
         nothing = Estimate(math.nan, math.nan, math.nan, LEVEL, "no seed has runs of both kinds")
-        return Finding(asked, nothing, Verdict.UNDECIDED, "the whole interval lies at or above 0", remark=remark)
-    return Finding.within(asked, t_interval(differences), 0.0, math.inf, remark=f"Difference of means. {remark}")
+        return above_zero(asked, nothing, remark)
+    return above_zero(asked, t_interval(differences), f"Difference of means. {remark}")

@@ -127,7 +127,7 @@ LIMITS = (
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """Over one resource: residual risk R, stock I, injection J, dissipation rate γ and dI/dt, arrays (sizes, seeds)."""
+    """Over one resource: R, stock I, injection J, dissipation rate γ, dI/dt and closure, arrays (sizes, seeds)."""
 
     resource: str
     sizes: tuple[int, ...]
@@ -136,11 +136,12 @@ class Sweep:
     injection: Array
     dissipation: Array
     rate: Array
+    closure: Array
 
     @staticmethod
     def of(resource: str, sizes: tuple[int, ...], balances: list[list[Balance]]) -> Sweep:
         """From a row of balances for each size."""
-        names = ("residual", "stock", "injection", "dissipation", "rate")
+        names = ("residual", "stock", "injection", "dissipation", "rate", "closure")
         parts = [np.array([[getattr(b, name) for b in row] for row in balances]) for name in names]
         return Sweep(resource, sizes, *parts)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..figures.canvas import BLUE, GREEN, MUTED, ORANGE, RED, canvas, finish
+from ..figures.canvas import BLUE, GREEN, MUTED, ORANGE, RED, canvas, finish, log_scale
 from .laws import LawFit
 from .statistics import t_interval
 from .study import Figure
@@ -25,13 +26,13 @@ def laws(sweeps: dict[str, Sweep], fits: dict[str, dict[str, LawFit]]) -> Figure
         found = [t_interval(row) for row in sweep.residual]
         grid = np.geomspace(sweep.sizes[0], sweep.sizes[-1], 200)
         for law, fit in fits[name].items():
-            axis.plot(grid, fit(grid), color=LAW_COLOURS[law], lw=1.2, label=f"{law} ({fit.weight:.2g})")
+            axis.plot(grid, fit(grid), color=LAW_COLOURS[law], lw=1.2, label=f"{law} ({_weight(fit.weight)})")
         low = [max(e.value - e.low, 0.0) for e in found]
         reach = [low, [e.high - e.value for e in found]]
         means = [e.value for e in found]
         axis.errorbar(sweep.sizes, means, reach, color=RED, ls="", marker="o", ms=3.5, capsize=2)
         axis.set_xscale("log", base=2)
-        axis.set_yscale("log")
+        log_scale(axis)
         axis.set_ylim(0.7 * min(means), 1.4 * max(e.high for e in found))
         finish(axis, "residual risk R" if axis is axes[0] else "", name)
     return Figure(
@@ -42,6 +43,10 @@ def laws(sweeps: dict[str, Sweep], fits: dict[str, dict[str, LawFit]]) -> Figure
     )
 
 
+def _weight(weight: float) -> str:
+    return "–" if math.isnan(weight) else "below 0.01" if weight < 0.01 else f"{weight:.2f}"
+
+
 def stocks(sweeps: dict[str, Sweep]) -> Figure:
     """I and J/γ over each resource, and R over I."""
     figure, axes = canvas(1, len(sweeps) + 1, width=11.0)
@@ -49,14 +54,13 @@ def stocks(sweeps: dict[str, Sweep]) -> Figure:
         axis.plot(sweep.sizes, sweep.stock.mean(axis=1), color=RESOURCE_COLOURS[name], marker="o", ms=3.5, label="I")
         axis.plot(sweep.sizes, sweep.balanced.mean(axis=1), color=MUTED, marker="s", ms=3, ls="--", label="J/γ")
         axis.set_xscale("log", base=2)
-        axis.set_yscale("log")
+        log_scale(axis)
         finish(axis, "nats" if axis is axes[0] else "", name)
         axes[-1].plot(
             sweep.stock.mean(axis=1), sweep.residual.mean(axis=1), color=RESOURCE_COLOURS[name], marker="o", ms=3.5,
             label=name,
         )  # fmt: skip
-    axes[-1].set_xscale("log")
-    axes[-1].set_yscale("log")
+    log_scale(axes[-1])
     finish(axes[-1], "residual risk R", "stock I, nats")
     return Figure(
         "stocks",

@@ -28,13 +28,16 @@ def _sizes(sweeps: dict[str, Sweep]) -> Table:
         for k, size in enumerate(s.sizes):
             found = t_interval(s.residual[k])
             middle = [float(values[k].mean()) for values in (s.stock, s.injection, s.dissipation, s.rate)]
-            rows.append([name, size, found.value, found.half_width, *middle, float((s.balanced / s.stock)[k].mean())])
+            ratio, closure = float((s.balanced / s.stock)[k].mean()), float(s.closure[k].mean())
+            rows.append([name, size, found.value, found.half_width, *middle, ratio, closure])
     text = (
         "R is ½ E (f − f*)² on fresh inputs, with the half-width of its 95 % interval; I in nats. J: rate of I under "
-        "the risk alone; γ: rate at which log I falls under the confinement alone; dI/dt: under both; each by a flow of "
-        "its own over a fifth of a step."
+        "the risk alone; γ: rate at which log I falls under the confinement alone; dI/dt: under both; each by a flow "
+        "of its own over a fifth of a step. Closure: error of the time step since the last count of steps."
     )
-    return Table("sizes", "Every size", ("resource", "N", "R", "±", "I", "J", "γ", "dI/dt", "J/(γI)"), rows, text)
+    return Table(
+        "sizes", "Every size", ("resource", "N", "R", "±", "I", "J", "γ", "dI/dt", "J/(γI)", "closure"), rows, text
+    )
 
 
 def _laws(sweeps: dict[str, Sweep], fits: dict[str, dict[str, LawFit]]) -> Table:
@@ -59,5 +62,8 @@ def _exponents(exponents: dict[str, Exponents]) -> Table:
         for e in exponents.values()
     ]
     columns = ("resource", "α fitted", "κ of J/γ", "β from", "α foretold", "difference")
-    text = "If R − R∞ = c I^{−β} and I = J/γ ∝ N^κ, then α = βκ. β = α/κ is taken from the sweep named."
+    text = (
+        "If R − R∞ = c I^{−β} and I = J/γ ∝ N^κ, then α = βκ. β = α/κ is taken from the sweep named. κ is the slope of "
+        "a line through log J/γ, however curved that is; the figure shows it."
+    )
     return Table("exponents", "Exponents fitted and foretold", columns, rows, text)

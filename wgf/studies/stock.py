@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 from ..data import teacher_student
 from ..energies import NetworkRisk, Quadratic
 from ..ensemble import Ensemble
-from ..errors import ConfigError, require_number
+from ..errors import ConfigError, WgfWarning, require_number
 from ..flow import solve
 from ..functional import Functional
 from ..solvers import Heun
@@ -37,13 +38,17 @@ def information_stock(risk: NetworkRisk, mu: Ensemble, sigma: float) -> float:
 
 @dataclass(frozen=True)
 class Balance:
-    """R, I, and what moves I at one moment: dI/dt = J − γI, with J, γ and dI/dt each from a run of its own."""
+    """R, I, and what moves I at one moment: dI/dt = J − γI, with J, γ and dI/dt each from a run of its own.
+
+    `closure` is the error of the time step on the way there.
+    """
 
     residual: float
     stock: float
     injection: float
     dissipation: float
     rate: float
+    closure: float
 
 
 @dataclass(frozen=True)
@@ -78,13 +83,16 @@ def train(task: Task, neurons: int, samples: int, seed: int, checkpoints: tuple[
     F: Functional = risk + decay
     mu, state, found = risk.initial(neurons, seed=seed), None, []
     for steps in checkpoints:
-        solution = solve(F, mu, Heun(), dt=task.dt, t_end=steps * task.dt, state=state, record_every=steps)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", WgfWarning)  # the closure is in the table
+            solution = solve(F, mu, Heun(), dt=task.dt, t_end=steps * task.dt, state=state, record_every=steps)
         state, now = solution.state, solution.ensemble
-        found.append(balance(task, risk, now, float(risk.loss_on(now, test, clean))))
+        closure = float(solution.ledger["closure_total"][-1])
+        found.append(balance(task, risk, now, float(risk.loss_on(now, test, clean)), closure))
     return found
 
 
-def balance(task: Task, risk: NetworkRisk, mu: Ensemble, residual: float) -> Balance:
+def balance(task: Task, risk: NetworkRisk, mu: Ensemble, residual: float, closure: float) -> Balance:
     """J, γ and dI/dt by three flows of their own from the same state over τ = dt/5, in two steps of Heun.
 
     J = ΔI/τ under the risk alone, γ = −Δ log I/τ under the confinement alone, where θ decays by e^{−kτ}, and dI/dt =
@@ -105,4 +113,5 @@ def balance(task: Task, risk: NetworkRisk, mu: Ensemble, residual: float) -> Bal
         (after(risk) - stock) / tau,
         -math.log(faded / stock) / tau,
         (after(risk + decay) - stock) / tau,
+        closure,
     )
