@@ -21,8 +21,6 @@ Array = NDArray[np.float64]
 RESOURCES = ("neurons", "samples", "steps")
 CALIBRATION = {"neurons": "samples", "samples": "neurons", "steps": "samples"}
 """The sweep from which the exponent β of R − R∞ = c I^{−β} is taken, to foretell that of another sweep."""
-COPIES = 200
-"""Bootstrap copies of the seeds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +30,7 @@ class Scaling(Study):
 
     A student of `neurons` hidden units learns `samples` noisy targets in `steps` steps of length dt of the flow of
     F = R + k/2 ∫|θ|². Seeds draw the samples and the first neurons; the teacher is the same for all.
+    Intervals of fits are from so many bootstrap `copies` of the seeds.
     """
 
     name: ClassVar[str] = "scaling"
@@ -52,6 +51,7 @@ class Scaling(Study):
     noise: float = 0.1
     confinement: float = 3e-3
     dt: float = 1.0
+    copies: int = 200
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -66,12 +66,13 @@ class Scaling(Study):
                 )
         for name in ("base_neurons", "base_samples", "dim", "teacher"):
             require_integer(name, getattr(self, name), low=1)
+        require_integer("copies", self.copies, low=20)
         for name in ("noise", "confinement", "dt"):
             require_number(name, getattr(self, name), positive=True)
 
     def quick(self) -> Study:
         few = {"neurons": (2, 4, 8, 16, 32), "samples": (16, 32, 64, 128, 256), "steps": (4, 8, 16, 32, 64)}
-        return self.replace(seeds=4, base_neurons=32, base_samples=128, **few)
+        return self.replace(seeds=4, base_neurons=32, base_samples=128, copies=60, **few)
 
     @property
     def task(self) -> Task:
@@ -82,10 +83,10 @@ class Scaling(Study):
     def run(self, work: Work | None = None) -> Outcome:
         sweeps = self.sweeps(work or Work())
         fits = {name: compare_laws(sweep.sizes, list(sweep.residual)) for name, sweep in sweeps.items()}
-        exponents = {name: foretell(sweeps, name) for name in RESOURCES}
-        tables = scaling_tables.tables(sweeps, fits, exponents)
+        exponents = {name: foretell(sweeps, name, self.copies) for name in RESOURCES}
+        tables = scaling_tables.tables(sweeps, fits, exponents, self.copies)
         figures = (scaling_figures.laws(sweeps, fits), scaling_figures.stocks(sweeps))
-        return Outcome(_findings(sweeps, exponents), tables, figures, LIMITS)
+        return Outcome(_findings(sweeps, exponents, self.copies), tables, figures, LIMITS)
 
     def sweeps(self, work: Work) -> dict[str, Sweep]:
         """The sweep over each resource; the base is in all of them that have its size, and is run once."""
@@ -188,7 +189,7 @@ class Exponents:
     difference: Estimate
 
 
-def foretell(sweeps: dict[str, Sweep], resource: str) -> Exponents:
+def foretell(sweeps: dict[str, Sweep], resource: str, copies: int) -> Exponents:
     """α = βκ, with κ of this sweep and β = α/κ of the one in CALIBRATION; intervals over resampled seeds."""
     own, other = sweeps[resource], sweeps[CALIBRATION[resource]]
 
@@ -200,13 +201,11 @@ def foretell(sweeps: dict[str, Sweep], resource: str) -> Exponents:
         return [a, here, foretold, a - foretold]
 
     seeds = np.arange(own.residual.shape[1])
-    picks = resampled([seeds.astype(np.float64)], COPIES, seed=1)[0].astype(int)
-    copies = np.array([numbers(pick) for pick in picks])
+    picks = resampled([seeds.astype(np.float64)], copies, seed=1)[0].astype(int)
+    drawn = np.array([numbers(pick) for pick in picks])
     values = numbers(seeds)
     method = f"bootstrap over {len(seeds)} seeds"
-    return Exponents(
-        resource, other.resource, *(_interval(v, c, method) for v, c in zip(values, copies.T, strict=True))
-    )
+    return Exponents(resource, other.resource, *(_interval(v, c, method) for v, c in zip(values, drawn.T, strict=True)))
 
 
 def _interval(value: float, copies: Array, method: str, why: str = "J/γ is not positive in all copies") -> Estimate:
@@ -219,15 +218,14 @@ def _interval(value: float, copies: Array, method: str, why: str = "J/γ is not 
 # ---------------------------------------------------------------------------------------------- what it says
 
 
-def _findings(sweeps: dict[str, Sweep], exponents: dict[str, Exponents]) -> tuple[Finding, ...]:
+def _findings(sweeps: dict[str, Sweep], exponents: dict[str, Exponents], copies: int) -> tuple[Finding, ...]:
     found = []
     for name, sweep in sweeps.items():
-        copies = np.stack(
-            [c.mean(axis=-1) for c in resampled(list(sweep.residual), COPIES, seed=2, paired=True)], axis=1
-        )
-        gains = np.array([sweep.advantage(copy) for copy in copies])
+        drawn = [block.mean(axis=-1) for block in resampled(list(sweep.residual), copies, seed=2, paired=True)]
+        gains = np.array([sweep.advantage(copy) for copy in np.stack(drawn, axis=1)])
+        method = f"bootstrap over {sweep.residual.shape[1]} seeds"
         gain = _interval(
-            sweep.advantage(sweep.residual.mean(axis=1)), gains, f"bootstrap over {copies.shape[0]} copies"
+            sweep.advantage(sweep.residual.mean(axis=1)), gains, method, "there are too few sizes for AICc"
         )
         found.append(
             Finding.within(
@@ -257,7 +255,7 @@ def _findings(sweeps: dict[str, Sweep], exponents: dict[str, Exponents]) -> tupl
             found.append(Finding(asked, e.difference, Verdict.UNDECIDED, "the interval holds 0", 0.0, remark))
             continue
         consistent = Finding.covers(asked, e.difference, 0.0, 0.25, remark)
-        word = {Verdict.SUPPORTED: "consistent with the balance", Verdict.CONTRADICTED: "not consistent with it"}
-        said = word.get(consistent.verdict, "too wide to say")
+        word = {Verdict.SUPPORTED: "Consistent with the balance", Verdict.CONTRADICTED: "Not consistent with it"}
+        said = word.get(consistent.verdict, "Too wide to say")
         found.append(Finding(asked, e.difference, consistent.verdict, consistent.criterion, 0.0, f"{remark} {said}."))
     return tuple(found)

@@ -11,15 +11,12 @@ from .study import Table
 if TYPE_CHECKING:
     from .scaling import Exponents, Sweep
 
-RESAMPLES = 200
-"""Bootstrap copies for the parameters of a law."""
-
 
 def tables(
-    sweeps: dict[str, Sweep], fits: dict[str, dict[str, LawFit]], exponents: dict[str, Exponents]
+    sweeps: dict[str, Sweep], fits: dict[str, dict[str, LawFit]], exponents: dict[str, Exponents], copies: int
 ) -> tuple[Table, ...]:
     """Exponents first, as they are what is asked; then laws and sizes."""
-    return _exponents(exponents), _laws(sweeps, fits), _sizes(sweeps)
+    return _exponents(exponents), _laws(sweeps, fits, copies), _sizes(sweeps)
 
 
 def _sizes(sweeps: dict[str, Sweep]) -> Table:
@@ -40,11 +37,11 @@ def _sizes(sweeps: dict[str, Sweep]) -> Table:
     )
 
 
-def _laws(sweeps: dict[str, Sweep], fits: dict[str, dict[str, LawFit]]) -> Table:
+def _laws(sweeps: dict[str, Sweep], fits: dict[str, dict[str, LawFit]], copies: int) -> Table:
     rows = []
     for name, s in sweeps.items():
         for law, fit in fits[name].items():
-            intervals = law_intervals(law, s.sizes, list(s.residual), paired=True, resamples=RESAMPLES)
+            intervals = law_intervals(law, s.sizes, list(s.residual), paired=True, resamples=copies)
             shape = LAWS[law][2] if len(LAWS[law]) > 2 else None
             parts = [str(intervals[p]) if p is not None else "" for p in ("offset", "amplitude", shape)]
             rows.append([name, law, *parts, fit.chi_square, fit.aicc, fit.weight, fit.prediction_error])
