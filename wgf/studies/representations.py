@@ -65,7 +65,7 @@ def train_encoder(name: str, matched: float, seed: int, sizes: tuple[int, int, i
         length, before = length + float((here - before).square().sum(1).mean().sqrt()), here
         loss = energy(z) if name == NONE else energy(z) - temperature * entropy(z)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         if step < steps:  # the last pass is there to be measured
             optimiser.step()
     with torch.no_grad():

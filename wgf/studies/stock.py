@@ -68,11 +68,14 @@ class Task:
         """Training inputs and noisy targets, drawn by the seed, and test inputs with clean ones."""
         if samples > self.pool:
             raise ConfigError(f"samples = {samples}: wanted at most the {self.pool} there are.")
-        settings = {"dim": self.dim, "neurons": self.neurons, "seed": 0}  # one teacher for all seeds
-        x, noisy = teacher_student(self.pool + TEST, noise=self.noise, **settings)
-        _, clean = teacher_student(self.pool + TEST, noise=0.0, **settings)
+        x, noisy = self._teacher(self.noise)
+        _, clean = self._teacher(0.0)
         pick = torch.from_numpy(np.random.default_rng([seed, 3]).permutation(self.pool)[:samples])
         return x[pick], noisy[pick], x[self.pool :], clean[self.pool :]
+
+    def _teacher(self, noise: float) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of the one teacher that all seeds share."""
+        return teacher_student(self.pool + TEST, self.dim, neurons=self.neurons, noise=noise, seed=0)
 
 
 def train(task: Task, neurons: int, samples: int, seed: int, checkpoints: tuple[int, ...]) -> list[Balance]:
