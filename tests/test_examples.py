@@ -59,12 +59,22 @@ def force_report(output: str) -> None:
         assert re.search(says, line), line
 
 
+def representations(output: str) -> None:
+    plain, _, with_entropy = re.findall(r"accuracy ([\d.]+), effective rank ([\d.]+)", output)
+    assert min(float(plain[0]), float(with_entropy[0])) > 0.93
+    assert float(with_entropy[1]) > float(plain[1]) + 3  # 11.8 beside 5.7
+    assert "no information force: I = 0 throughout" in output
+    low, high = re.findall(r"effective, ([\d.]+) ≤ I/G", output)
+    assert 0 < float(low) < 0.1 < float(high)
+
+
 SCRIPTS = {
     "custom_unit": ring,
     "ornstein_uhlenbeck": ornstein_uhlenbeck,
     "log_gas": log_gas,
     "moving_target": moving_target,
     "force_report": force_report,
+    "representations": representations,
 }
 CONFIGURATIONS = {"diabetes": ("test_loss", 0.0, 0.32), "breast_cancer": ("test_accuracy", 0.95, 1.0)}
 
