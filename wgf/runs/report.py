@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,13 +15,9 @@ from ..diagnostics.force_report import HEADER, force_report
 from ..diagnostics.table import Ledger
 from ..errors import CheckpointError, ConfigError
 from . import store
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from .page import image, render
 
 TEMPLATE = Path(__file__).with_name("report.html")
-DPI = 200
-"""Of the particles, which are drawn as pixels; everything else is drawn as lines."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +74,8 @@ def _page(
     versions: dict[str, Any],
     config: str,
 ) -> str:
-    from jinja2 import Environment
-
-    template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(_text(TEMPLATE))
-    return template.render(
+    return render(
+        TEMPLATE,
         summary=summary,
         cards=headlines(summary),
         sections=_sections(summary, ledger, *pictures),
@@ -157,7 +149,7 @@ def _sections(summary: dict[str, Any], ledger: Ledger, times: list[float], frame
     rows = [tuple(cell.replace("-", "−") for cell in row) for row in forces.rows()]
     verdict = forces.verdict[0].upper() + forces.verdict[1:]
     below = {"information-force": (verdict, (HEADER, *rows), tuple(forces.remarks()))}
-    return [Section(name, *texts[name], *_image(figure), note, *below.get(name, ())) for name, figure, note in drawn]
+    return [Section(name, *texts[name], *image(figure), note, *below.get(name, ())) for name, figure, note in drawn]
 
 
 ESTIMATED = (
@@ -209,17 +201,6 @@ TEXTS = {
     ),
 }
 """Title and text of each section, by its name."""
-
-
-def _image(figure: Figure) -> tuple[str, int]:
-    """The figure as an SVG data URI, the same bytes for the same figure, and its width in per cent of the widest."""
-    from matplotlib import rc_context
-
-    with rc_context({"svg.hashsalt": "wgf", "svg.fonttype": "path"}):  # else its ids are random
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", dpi=DPI, metadata={"Date": None, "Creator": None})
-    encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return f"data:image/svg+xml;base64,{encoded}", round(100 * figure.get_figwidth() / figures.WIDTH)
 
 
 def _missing(ledger: Ledger) -> list[tuple[str, str]]:
