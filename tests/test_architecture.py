@@ -19,9 +19,9 @@ ROOMS = {"solvers": Path(wgf.solvers.__file__).parent, "benchmarks": Path(wgf.be
 # Each room may import from those before it (and from itself).
 ORDER = [
     "errors", "ops", "checks", "arrays", "noise", "sampling", "kernels", "summation", "ensemble", "domains", "data",
-    "terms", "functional", "energies", "entropies", "protocol", "requirements", "diagnostics", "drives", "figures",
-    "progress", "solution", "solvers", "plan", "arguments", "loop", "flow", "regularizers", "runs", "studies",
-    "benchmarks", "cli",
+    "terms", "functional", "steering", "energies", "entropies", "protocol", "requirements", "diagnostics", "drives",
+    "figures", "progress", "solution", "solvers", "plan", "arguments", "loop", "flow", "regularizers", "runs",
+    "studies", "benchmarks", "cli",
 ]  # fmt: skip
 
 

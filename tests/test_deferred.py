@@ -24,6 +24,7 @@ from wgf.ops.registry import PLAIN
 from wgf.plan import Plan
 from wgf.progress import Progress
 from wgf.protocol import Dynamics, State
+from wgf.steering import Steering
 from wgf.summation import choice
 
 # steps are coarse on purpose here
@@ -213,9 +214,10 @@ def test_on_another_device_nothing_waits_or_is_copied(name):
     mu._weights, mu._ids = mu._weights.to("meta"), mu._ids.to("meta")
     plan, source = Plan.make(0.0, 0.5, 0.1, None), wgf.Noise(0)
     dynamics = Dynamics(FreeEnergy(F._terms()), source)
-    books = Bookkeeper(dynamics, solver, {})
+    steering = Steering(dynamics.free_energy)
+    books = Bookkeeper(dynamics, steering, solver, {})
     books._last = {"t": 0.0}
-    going = loop.Run(dynamics, solver, plan, source, None, 100, books, 5, 0, Progress())
+    going = loop.Run(dynamics, steering, solver, plan, source, None, 100, books, 5, 0, Progress())
     with checks.deferred(mu.device), plain_bodies(), Waits("meta") as waits:
         going.state = State(mu, 0.0, 0, 0, dynamics.evaluate(mu, 0.0, 0), 0.0, 0, 0.1)
         waits.seen.clear()

@@ -29,6 +29,7 @@ from .plan import Plan
 from .progress import Progress, reporter
 from .protocol import Dynamics, Solver, State
 from .solution import Solution
+from .steering import Steering
 
 RECORDS = 100
 """About how many records a run makes unless told."""
@@ -106,16 +107,21 @@ def solve(
     source = noise or Noise(noise_seed(seed, state))
     free_energy = solver.rewrite(free_energy)
     free_energy, resolved = _prepare(free_energy, start_from, {} if state is None else state.resolved)
+    steering = Steering(free_energy)
+    steering.require(start, plan.t_end, resumed=state is not None)
+    drives = steering.begin(start_from, start, {} if state is None else state.drives)
+    free_energy = steering.given(drives)
     require_schedules(free_energy, plan)
     dynamics = Dynamics(free_energy, source, domain)
     solver.require(dynamics, start_from, start)
     if state is None:
-        begun = _initial_state(dynamics, solver, start_from, plan, noise_seed(seed, None), resolved)
+        begun = _initial_state(dynamics, solver, start_from, plan, noise_seed(seed, None))
     else:
-        begun = _resume(dynamics, solver, state, plan, resolved)
+        begun = _resume(dynamics, solver, state, plan)
+    begun = replace(begun, resolved=resolved, drives=drives)
     run = Run(
-        dynamics, solver, plan, source, until, require_integer("max_steps", max_steps, low=1),
-        Bookkeeper(dynamics, solver, named_observers(observers)),
+        dynamics, steering, solver, plan, source, until, require_integer("max_steps", max_steps, low=1),
+        Bookkeeper(dynamics, steering, solver, named_observers(observers)),
         cadence("record_every", record_every, 1 if plan.steps is None else max(1, math.ceil(plan.steps / RECORDS))),
         cadence("trajectory_every", trajectory_every, 0),
         reporter(progress),
@@ -126,17 +132,15 @@ def solve(
 # ------------------------------------------------------------------------------------------------------ states
 
 
-def _initial_state(
-    dynamics: Dynamics, solver: Solver, mu: Ensemble, plan: Plan, seed: int, resolved: Resolved
-) -> State:
+def _initial_state(dynamics: Dynamics, solver: Solver, mu: Ensemble, plan: Plan, seed: int) -> State:
     t = plan.origin_t
     mu = solver.start(dynamics, dynamics.inside(mu), t)
     evaluation = dynamics.evaluate(mu, t, 0)
     memory = solver.init(dynamics, mu, t)
-    return State(mu, t, 0, seed, evaluation, t, 0, plan.dt, memory, resolved, solver.name)
+    return State(mu, t, 0, seed, evaluation, t, 0, plan.dt, memory, solver=solver.name)
 
 
-def _resume(dynamics: Dynamics, solver: Solver, state: State, plan: Plan, resolved: Resolved) -> State:
+def _resume(dynamics: Dynamics, solver: Solver, state: State, plan: Plan) -> State:
     """The state under the free energy and the solver given now, which may differ from those it was made with."""
     t, mu = state.t if plan.adaptive else plan.time(state.step), dynamics.inside(state.mu)
     memory = state.memory
@@ -152,7 +156,6 @@ def _resume(dynamics: Dynamics, solver: Solver, state: State, plan: Plan, resolv
         origin_step=plan.origin_step,
         dt=plan.dt,
         memory=memory,
-        resolved=resolved,
         solver=solver.name,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -284,16 +284,19 @@ class FreeEnergy(Functional):
 
     def evaluate(self, mu: Ensemble) -> FreeEnergyEvaluation:
         """F, ∇_W F and every term in one pass."""
-        parts: list[TermEvaluation] = []
+        return self.combined([term.functional._evaluate(mu) for term in self.terms], mu)
+
+    def combined(self, parts: Sequence[Evaluation], mu: Ensemble) -> FreeEnergyEvaluation:
+        """F and ∇_W F from the evaluations of its terms at μ, in their order."""
         value = torch.zeros((), dtype=torch.float64, device=mu.device)
         gradient = None
-        for term in self.terms:
-            part, number = term.functional._evaluate(mu), _number(term)
-            parts.append(TermEvaluation(part.value, part.gradient, term))
+        for term, part in zip(self.terms, parts, strict=True):
+            number = _number(term)
             value = value + number * part.value
             force = part.gradient if number == 1.0 else number * part.gradient
             gradient = force if gradient is None else gradient + force
-        return FreeEnergyEvaluation(value, torch.zeros_like(mu.x) if gradient is None else gradient, tuple(parts))
+        terms = (TermEvaluation(p.value, p.gradient, term) for term, p in zip(self.terms, parts, strict=True))
+        return FreeEnergyEvaluation(value, torch.zeros_like(mu.x) if gradient is None else gradient, tuple(terms))
 
     _evaluate = evaluate
 

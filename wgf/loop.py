@@ -16,6 +16,7 @@ from .plan import Plan
 from .progress import Progress
 from .protocol import Dynamics, Solver, State
 from .solution import Outcome, Solution, Status
+from .steering import Steering
 
 
 @dataclass
@@ -23,6 +24,7 @@ class Run:
     """One run: the state, the books and the frames, advanced step by step to the end of the plan."""
 
     dynamics: Dynamics
+    steering: Steering
     solver: Solver
     plan: Plan
     noise: NoiseSource
@@ -92,6 +94,7 @@ class Run:
             raised = error
         if not noted.held():
             self.state, self.books.booked, self.dynamics.evaluations = begun
+            self.dynamics.turn(self.steering.given(self.state.drives))
             if raised is None or isinstance(raised, Exception):  # else interrupted: no time to find out what happened
                 self.put_off = False
                 return self._steps(stop)
@@ -117,7 +120,22 @@ class Run:
             evaluation = self.dynamics.evaluate(mu, after.t, after.step)
         after = replace(after, mu=mu, memory=step.memory, evaluation=evaluation)
         self.books.add(before, after, taken, step)
-        self.state = after
+        self.state = self._steered(after, taken)
+
+    def _steered(self, state: State, h: float) -> State:
+        """The state under F as those who steer it leave it after a step; what that does to F is work."""
+        drives = self.steering.advance(state.drives, state.mu, state.t, state.evaluation, h)
+        if drives is state.drives:
+            return state
+        before = self.dynamics.free_energy
+        self.dynamics.turn(self.steering.given(drives))
+        if self.steering.replaced(state.drives, drives):
+            evaluation = self.dynamics.evaluate(state.mu, state.t, state.step)
+        else:  # the terms are what they were
+            evaluation = self.dynamics.drift.at(state.t).combined(state.evaluation.terms, state.mu)
+        after = replace(state, drives=drives, evaluation=evaluation)
+        self.books.jump(before, state, after)
+        return after
 
     def _observe(self) -> dict[str, float] | None:
         """Record the state where the cadence asks for it."""

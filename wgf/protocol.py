@@ -14,6 +14,7 @@ from .entropies.shannon import Shannon
 from .errors import DivergenceError, WgfError
 from .functional import FreeEnergy, FreeEnergyEvaluation, Resolved, first_bad_row
 from .noise import NoiseSource
+from .steering import Memories
 from .terms import Term
 
 
@@ -24,7 +25,7 @@ class State:
     `t` is the time, `step` the number of steps done since the start of the whole run; steps are taken at
     origin_t + k·dt, so that a run in pieces visits the same times as an unbroken one. `evaluation` is the drift at
     (mu, t), `memory` what the solver called `solver` keeps between steps, `resolved` the terms whose rules were settled
-    at the start.
+    at the start, `drives` what those who steer F remember.
     """
 
     mu: Ensemble
@@ -38,6 +39,7 @@ class State:
     memory: Any = None
     resolved: Resolved = field(default_factory=dict)
     solver: str = ""
+    drives: Memories = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +80,15 @@ class Dynamics:
     """
 
     def __init__(self, free_energy: FreeEnergy, noise: NoiseSource, domain: Domain | None = None) -> None:
-        self.free_energy, self.noise, self.domain = free_energy, noise, domain
+        self.noise, self.domain = noise, domain
+        self.evaluations = 0
+        self.turn(free_energy)
+
+    def turn(self, free_energy: FreeEnergy) -> None:
+        """From now on the drift is that of another free energy: between steps, where something steers it."""
+        self.free_energy = free_energy
         self.drift = free_energy.only(lambda term: not realised_by_noise(term))
         self.shannon = free_energy.only(realised_by_noise)
-        self.evaluations = 0
 
     def inside(self, mu: Ensemble) -> Ensemble:
         """The ensemble folded into the domain; itself where there is none."""

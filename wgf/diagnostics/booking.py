@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from ..functional import FreeEnergyEvaluation
-from ..protocol import Dynamics, State, Step
+from ..functional import FreeEnergy, FreeEnergyEvaluation
+from ..protocol import Dynamics, State, Step, realised_by_noise
 from ..terms import Term
 
 
@@ -38,6 +38,21 @@ class Booked:
             heating, moment = heating + change, moment + change * (0.5 * (before.t + after.t) - recorded)
         return Booked(work, dissipated, heating, moment)
 
+    def jump(self, before: FreeEnergy, dynamics: Dynamics, old: State, new: State, recorded: float) -> Booked:
+        """With the work of a change of F between steps: (F_new − F_old)(μ), all of it from outside."""
+        work = self.work
+        for was, now in zip(before.terms, dynamics.free_energy.terms, strict=True):
+            same = was.coefficient == now.coefficient and was.functional is now.functional
+            if not (same or realised_by_noise(was)):
+                work = work + _contribution(now, new) - _contribution(was, old)
+        change = dynamics.noise_temperature(new.t) - before.only(realised_by_noise).at(new.t).temperature
+        return replace(
+            self,
+            work=work,
+            heating=self.heating + change,
+            heating_moment=self.heating_moment + change * (new.t - recorded),
+        )
+
 
 def _work_of(term: Term, before: State, after: State) -> Tensor:
     """½[(F_{k+1} − F_k)(μ_k) + (F_{k+1} − F_k)(μ_{k+1})] of one term."""
@@ -51,3 +66,10 @@ def _work_of(term: Term, before: State, after: State) -> Tensor:
 
 def _value(evaluation: FreeEnergyEvaluation, name: str) -> Tensor:
     return next(part.value for part in evaluation.terms if part.term.name == name)
+
+
+def _contribution(term: Term, state: State) -> Tensor:
+    """c·𝓕[μ] of one term, on all data."""
+    frozen = term.functional.at(state.t)
+    value = frozen.value(state.mu) if frozen.sampled else _value(state.evaluation, term.name)
+    return term.coefficient.at(state.t).number * value

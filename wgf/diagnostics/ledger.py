@@ -11,8 +11,9 @@ import torch
 
 from ..ensemble import Ensemble
 from ..errors import ConfigError, WgfWarning
-from ..functional import FreeEnergyEvaluation
+from ..functional import FreeEnergy, FreeEnergyEvaluation
 from ..protocol import Dynamics, Slope, Solver, State, Step, checked
+from ..steering import Steering
 from .booking import Booked
 from .estimates import ShannonEstimate, estimate_shannon
 from .force import Forces
@@ -26,7 +27,7 @@ COLUMNS = (
     "closure_error", "dissipation_error", "evaluations", "kinetic",
 )  # fmt: skip
 """The columns of every ledger, beside `term:<name>` for each term, `sums_error:<name>` for each that is summed over
-pairs by an approximate method, and the observers' own."""
+pairs by an approximate method, `drive:<name>` for each control that steers F, and the observers' own."""
 
 CLOSURE_LIMIT = 0.10
 """Beyond this |ΣQ/ΣhD̄ − 1| a deterministic run is reported as not resolved by its time step."""
@@ -46,9 +47,11 @@ class Bookkeeper:
     `booked` is what the steps since the last record have added up to.
     """
 
-    def __init__(self, dynamics: Dynamics, solver: Solver, observers: Mapping[str, Observer]) -> None:
+    def __init__(
+        self, dynamics: Dynamics, steering: Steering, solver: Solver, observers: Mapping[str, Observer]
+    ) -> None:
         self.ledger = Ledger()
-        self._dynamics, self._solver, self._observers = dynamics, solver, observers
+        self._dynamics, self._steering, self._solver, self._observers = dynamics, steering, solver, observers
         self._estimated = bool(dynamics.shannon.terms) or dynamics.free_energy.sampled
         self.booked = Booked()
         self._last: dict[str, float] = {}
@@ -62,6 +65,10 @@ class Bookkeeper:
         """Book one step: the work of everything that depends on t, and the solver's own dissipation."""
         self.booked = self.booked.add(self._dynamics, before, after, h, step, self._last["t"])
 
+    def jump(self, before: FreeEnergy, old: State, new: State) -> None:
+        """Book what a change of F between two steps does to it, at the same particles; `before` is F until then."""
+        self.booked = self.booked.jump(before, self._dynamics, old, new, self._last["t"])
+
     # ------------------------------------------------------------------------------------- records
 
     def record(self, state: State) -> dict[str, float]:
@@ -73,7 +80,7 @@ class Bookkeeper:
         kinetic = self._solver.kinetic(state)
         row |= {} if kinetic is None else {"kinetic": float(kinetic)}
         row |= self._closure(row, state, shannon)
-        row |= self._sums(evaluation, state)
+        row |= self._sums(evaluation, state) | self._steering.values(state.drives)
         row["evaluations"] = self._dynamics.evaluations
         self._last, self._last_shannon = dict(row), shannon.entropy if shannon else math.nan
         self.booked = Booked()
