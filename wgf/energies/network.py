@@ -134,6 +134,11 @@ class NetworkRisk(Functional):
             raise ShapeError(f"inputs: shape {tuple(z.shape)}; wanted {tuple(self.inputs.shape)}, those of the risk.")
         return self._with(inputs=z.to(self.inputs))
 
+    @property
+    def law(self) -> Tensor:
+        """By how much each of the samples counts (M,), 1/M each unless `with_law` says otherwise."""
+        return _uniform(self.inputs) if self._law is None else self._law
+
     def with_law(self, law: ArrayLike) -> NetworkRisk:
         """The risk of samples that count by a law p (M,) ≥ 0, Σ p = 1, in place of 1/M each."""
         return self._with(_law=weight_rows(law, len(self.inputs), copy=True).to(self.inputs.device))
@@ -229,8 +234,8 @@ class NetworkRisk(Functional):
         return Evaluation(self._aggregated(f, self._data(mu)[1]), gradient)
 
 
-def _uniform(losses: Tensor) -> Tensor:
-    return torch.full((len(losses),), 1.0 / len(losses), dtype=torch.float64, device=losses.device)
+def _uniform(samples: Tensor) -> Tensor:
+    return torch.full((len(samples),), 1.0 / len(samples), dtype=torch.float64, device=samples.device)
 
 
 def _inputs(name: str, inputs: ArrayLike) -> Tensor:
