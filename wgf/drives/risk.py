@@ -122,6 +122,8 @@ class CVaR(_DecisionRisk):
     `level` α in (0, 1), or a callable of t; α → 0 is the mean, α → 1 the worst sample. Exact for the empirical law: the
     sample across the quantile counts by a fraction. The gradient is that of the risk under the law which puts
     pₘ/(1 − α) on losses beyond the quantile; where losses are tied there, it is one subgradient, the same in every run.
+    A flow may come to slide along such a kink; it then releases less than that subgradient dissipates at every time
+    step, and the closure says so. Many samples make kinks small, and `EntropicRisk` has none.
     ConfigError for a level outside (0, 1) and for a risk with minibatches, whose tail is biased.
     (Rockafellar & Uryasev 2000, J. Risk 2(3); 2002, J. Banking & Finance 26, for laws with atoms.)
 
