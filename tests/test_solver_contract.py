@@ -34,6 +34,7 @@ import wgf
 from wgf import kernels as K
 from wgf.errors import ConfigError
 from wgf.protocol import Solver
+from wgf.steering import DrivenFunctional
 
 # steps are coarse on purpose here
 pytestmark = pytest.mark.filterwarnings("ignore::wgf.errors.WgfWarning")
@@ -191,6 +192,33 @@ def test_continuing_equals_the_unbroken_run(case, cut):
         np.testing.assert_array_equal(whole.ledger["free_energy"][-1], second.ledger["free_energy"][-1])
     with pytest.raises(ConfigError, match="continues a run with seed 6"):
         case.solve(None, t_end=3.0, state=firsts[0].state, seed=9)
+
+
+class Turn(DrivenFunctional):
+    """A well whose centre jumps after three steps."""
+
+    def begin(self, mu, t):
+        return 0
+
+    def advance(self, memory, view, h):
+        return min(memory + 1, 3)
+
+    def given(self, memory):
+        return wgf.Quadratic(0.5, center=0.5 if memory == 3 else 0.0)
+
+    _value = _first_variation = _gradient = None
+
+
+@every_scheme
+def test_a_jump_of_the_free_energy_is_the_same_as_going_on_under_another(case):
+    mu, settings = case.mu(), {"dt": 0.1, "seed": 6, "t_end": 1.0} | case.settings
+    steered = wgf.solve(case.F() + Turn(), mu, case.solver, **settings)
+    first = wgf.solve(case.F() + wgf.Quadratic(0.5), mu, case.solver, max_steps=3, throw=False, **settings)
+    second = wgf.solve(case.F() + wgf.Quadratic(0.5, center=0.5), None, case.solver, state=first.state, **settings)
+    assert first.state.step == 3
+    assert torch.equal(steered.ensemble.x, second.ensemble.x)
+    assert torch.equal(steered.ensemble.weights, second.ensemble.weights)
+    assert not torch.allclose(steered.ensemble.mean(), first.ensemble.mean())
 
 
 @every_scheme

@@ -71,11 +71,14 @@ def half_scores(sample: Ensemble, wider: float = 1.0) -> tuple[tuple[Tensor, Ten
     particle, the errors of the two scores are independent.
     """
     scores, likelihood = [], 0.0
-    for k in (0, 1):
-        half = torch.arange(k, sample.n, 2, device=sample.device)
+    halves = [torch.arange(k, sample.n, 2, device=sample.device) for k in (0, 1)]
+    for half, other in (halves, halves[::-1]):
         centres, weights = sample.x[half], sample.weights[half]
         h = wider * bandwidth_by_rule("silverman", sample.select(half))
-        value, gradient = ops.pair_sums(sample.x, centres, weights, forms.GAUSSIAN, [h], 0.0, False)
+        value, gradient = torch.empty_like(sample.weights), torch.empty_like(sample.x)
+        value[other], gradient[other] = ops.pair_sums(
+            sample.x[other], centres, weights, forms.GAUSSIAN, [h], 0.0, False
+        )
         value[half], gradient[half] = ops.pair_sums(centres, centres, weights, forms.GAUSSIAN, [h], 0.0, True)
         with ops.one_torch_thread():
             likelihood += float(sample.expect(torch.log(value))) - sample.dim * math.log(h)
