@@ -206,10 +206,11 @@ class Budget(FreeEnergy):
     ceiling : a multiplier beyond it ends the run, for it grows without bound where the budget is infeasible.
     lowest : the smallest value of the cost; known for squares, discrepancies, risks and positive sums of them.
 
-    Convergence: with E convex and the cost convex along the flow, gradient descent in μ with gradient ascent in λ goes
-    to the saddle (Arrow, Hurwicz & Uzawa 1958), turning around it with the frequency b√rate, b = ‖∇_W cost‖ there, at
-    the damping rate k/2 that a k-convex F gives. It does not turn from ρ ≥ (2b√rate − k)/b² on; an explicit scheme then
-    needs dt (k + ρb²) < 2 (Platt & Barr 1988). Nothing is promised where E is not convex.
+    Convergence: with F and the cost convex along the flow, descent in μ with ascent in λ goes to the saddle (Arrow,
+    Hurwicz & Uzawa 1958). Near it, with b = ‖∇_W cost‖ and k the convexity of F + λ cost along that direction, both go
+    as exp(st), s² + (k + ρb²)s + b² rate = 0: they turn around the saddle while k + ρb² < 2b√rate, damped at the rate
+    (k + ρb²)/2, and come in without turning, most quickly, at ρ = (2b√rate − k)/b² (Platt & Barr 1988); more damping
+    is slower again. An explicit scheme needs dt (k + ρb²) < 2. Nothing is promised where F is not convex.
 
     ConfigError for a limit that is not above the smallest value of the cost, and where the multiplier passes `ceiling`.
 

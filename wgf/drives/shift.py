@@ -107,6 +107,8 @@ class LabelShift(AlteredRisk):
     def _altered(self, risk: NetworkRisk, t: float) -> NetworkRisk:
         try:
             given = to_tensor(self._priors(t) if callable(self._priors) else self._priors)
+            if given.shape != (self._classes,):
+                raise ShapeError(f"shape {tuple(given.shape)}; wanted ({self._classes},), one for each class.")
             priors = weight_rows(given, self._classes, copy=False)
             members = torch.nn.functional.one_hot(self._labels, self._classes).double()
             share = linalg.product(members.T.contiguous(), risk.law[:, None])[:, 0]
