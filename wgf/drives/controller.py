@@ -17,6 +17,9 @@ from ..ops import linalg
 from ..steering import Control, View
 from .plain import require_plain
 
+_STEEP = 700.0
+"""A change of log T that takes any T to a bound; exp of more would overflow."""
+
 
 @dataclass(frozen=True)
 class Controller(Control):
@@ -92,24 +95,25 @@ class Controller(Control):
             )
 
     def begin(self, mu: Ensemble, t: float) -> float:
-        """log T."""
+        """T."""
         if self.sensor is not None and self.sensor.prepare(mu) is not self.sensor:
             raise ConfigError(
                 f"Controller: the sensor {self.sensor!r} has a rule that the start would settle; give it as a number."
             )
-        return math.log(self.initial)
+        return self.initial
 
     def advance(self, memory: float, view: View, h: float) -> float:
         if not view.terms:  # written as Shannon() * controller
             self._require_sensor()
-        off = self._off_ratio(view, math.exp(memory)) if self.ratio is not None else self._off_entropy(view)
+        off = self._off_ratio(view, memory) if self.ratio is not None else self._off_entropy(view)
         if math.isnan(off):
             raise DivergenceError(f"t = {view.t:g}: what the controller measures is not a number; try a smaller dt.")
-        later = min(max(memory + h * self.gain * off, math.log(self.low)), math.log(self.high))
+        factor = math.exp(min(h * self.gain * off, _STEEP))
+        later = min(max(memory * factor, self.low), self.high)
         return memory if later == memory else later
 
     def value(self, memory: float) -> float:
-        return min(max(math.exp(memory), self.low), self.high)
+        return memory
 
     def _off_ratio(self, view: View, temperature: float) -> float:
         """log r* − log r."""
