@@ -59,7 +59,7 @@ def test_free_scores_end_at_the_maximum_likelihood_fit(tournament):
     _, truth, pairs = tournament
     score = wgf.Unit(lambda z, theta: theta @ z, dim=N)
     F = drives.Preferences(score, np.eye(N), pairs)
-    sol = wgf.solve(F, wgf.Ensemble(np.zeros((2, N))), wgf.solvers.Heun(), dt=15.0, t_end=2400.0)
+    sol = wgf.solve(F, wgf.Ensemble(np.zeros((2, N))), wgf.solvers.Heun(), dt=10.0, t_end=2400.0)
     fitted = sol.ensemble.mean().numpy()
     np.testing.assert_allclose(fitted - fitted.mean(), maximum_likelihood(pairs), atol=1e-5)
     assert kendalltau(fitted, truth).statistic == pytest.approx(1.0)
