@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import ops
+from .. import checks, ops
 from ..arrays import ArrayLike, as_real, require_device, require_dtype, require_finite_rows, to_tensor, weight_rows
 from ..ensemble import Ensemble
 from ..errors import ConfigError, ShapeError, require_integer, require_seed
@@ -129,10 +129,12 @@ class NetworkRisk(Functional):
 
     def with_inputs(self, inputs: ArrayLike) -> NetworkRisk:
         """The risk of the same targets at other inputs (M, D)."""
-        z = _inputs("inputs", inputs)
+        z = as_real("inputs", inputs)
         if z.shape != self.inputs.shape:
             raise ShapeError(f"inputs: shape {tuple(z.shape)}; wanted {tuple(self.inputs.shape)}, those of the risk.")
-        return self._with(inputs=z.to(self.inputs))
+        if not checks.finite(z):
+            require_finite_rows("inputs", z)
+        return self._with(inputs=z.to(self.inputs).contiguous())
 
     @property
     def law(self) -> Tensor:
