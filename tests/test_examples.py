@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -68,6 +69,54 @@ def representations(output: str) -> None:
     assert 0 < float(low) < 0.1 < float(high)
 
 
+def shift(output: str) -> None:
+    lag, work, dissipation = numbers(r"lag ([\d.]+), work per time ([\d.]+), dissipation ([\d.]+)", output)
+    assert (lag, work, dissipation) == pytest.approx((1.0, 1.0, 1.0), abs=1e-4)
+    rows = [[float(part) for part in line.split()] for line in output.splitlines()[2:]]
+    work, upright, inverted = (np.array(rows)[:, column] for column in (2, 3, 4))
+    assert work[6] > 2 > 0.1 > np.abs(work[:6]).max()  # the swap, after a drift of frequencies
+    assert not work[7:].any()
+    assert (upright[5], inverted[-1]) >= (0.8, 0.8)
+    assert max(upright[-1], inverted[5]) < 0.1
+
+
+def budget(output: str) -> None:
+    tight, loose = (
+        [float(part) for part in re.findall(r"[\d.]+(?:e[-+]\d+)?", line)] for line in output.splitlines()[1:3]
+    )
+    assert tight[1] > 0.01 > 1e-3 > tight[3]  # limit, price, slack, their product, risk
+    assert loose[1] == loose[3] == 0.0
+    price, exact, spent = numbers(r"price ([\d.]+), exact ([\d.]+); spent ([\d.]+)", output)
+    assert (price, spent) == pytest.approx((exact, 0.5), abs=1e-5)
+    assert numbers(r"(\d+) gradient evaluations", output) == [101.0]
+
+
+def decision_risk(output: str) -> None:
+    table = np.array([line.split()[1:] for line in output.splitlines()[1:5]], dtype=float)
+    assert (table.argmin(axis=0) == np.arange(4)).all()  # each is lowest in its own measure
+    work, released, change = numbers(r"work ([\d.]+), released ([\d.]+)\n.*energy (-?[\d.]+)", output)
+    assert work > 0.5
+    assert change == pytest.approx(work - released, abs=2e-4)
+
+
+def feedback(output: str) -> None:
+    rows = np.array([line.split() for line in output.splitlines()[1:]], dtype=float)
+    assert (rows[0, 1], rows[-1, 1]) == (0, 600)
+    assert min(rows[-1, 4:]) > 0.85 > 0.0 > max(rows[0, 4:])
+    assert not rows[rows[:, 0] > 60, 3].any()
+
+
+def controller(output: str) -> None:
+    *ratios, _ = numbers(r"controller: .*: " + ", ".join([r"([\d.]+)"] * 6) + r"; temperature ([\d.]+)", output)
+    assert ratios == pytest.approx([0.5] * 6, abs=0.03)
+    assert ratios[-1] == pytest.approx(0.5, rel=0.01)
+    (fixed,) = numbers(r"fixed: .* ([\d.]+); temperature", output)
+    assert fixed < 0.4
+    assert numbers(r"entropy (-[\d.]+), wanted", output) == pytest.approx([-1.0], abs=1e-3)
+    # scatter of S is √(d/2n) = 0.02: five of these are a false alarm in 2·10⁶
+    assert numbers(r"by noise: log-det entropy (-[\d.]+)", output) == pytest.approx([-1.0], abs=0.11)
+
+
 SCRIPTS = {
     "custom_unit": ring,
     "ornstein_uhlenbeck": ornstein_uhlenbeck,
@@ -75,6 +124,11 @@ SCRIPTS = {
     "moving_target": moving_target,
     "force_report": force_report,
     "representations": representations,
+    "shift": shift,
+    "budget": budget,
+    "decision_risk": decision_risk,
+    "feedback": feedback,
+    "controller": controller,
 }
 CONFIGURATIONS = {"diabetes": ("test_loss", 0.0, 0.32), "breast_cancer": ("test_accuracy", 0.95, 1.0)}
 
