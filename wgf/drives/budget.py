@@ -180,8 +180,8 @@ class Multiplier(Control):
             raise ConfigError(
                 f"t = {view.t:g}: the multiplier of {self.name} passed its ceiling {self.ceiling:g}, with cost − limit "
                 f"= {excess:g}: either rate = {self.rate:g} is too fast for dt = {h:g} (explicit steps "
-                "need dt·multiplier·stiffness of the cost < 2), or the budget is infeasible. Lower rate or dt, or raise "
-                "the limit."
+                "need dt·multiplier·stiffness of the cost < 2), or the budget is infeasible. Lower rate or dt, or "
+                "raise the limit."
             )
         later = (price, max(0.0, price + self.damping * excess))
         return memory if later == memory else later
