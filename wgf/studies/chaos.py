@@ -15,7 +15,7 @@ from ..energies import Quadratic
 from ..ensemble import Ensemble
 from ..entropies import Shannon
 from ..errors import ConfigError, require_integer, require_number
-from ..figures.canvas import BLUE, INK, ORANGE, canvas, finish
+from ..figures.canvas import BLUE, INK, ORANGE, canvas, finish, log_scale
 from ..solvers import Langevin, LeimkuhlerMatthews
 from . import mean_field
 from .statistics import FEWEST_SIZES, Limit, PowerLaw, extrapolate, power_law, t_interval
@@ -132,6 +132,8 @@ class Chaos(Study):
         mean_field.require_columns(self.columns)
         for n in self.sizes:
             require_integer("sizes", n, low=2)
+        if len(set(self.sizes)) < FEWEST_SIZES:
+            raise ConfigError(f"sizes = {self.sizes}: wanted at least {FEWEST_SIZES} different ones for a fit.")
         for name in ("confinement", "attraction", "well_attraction", "temperature", "dt", "t_settle", "t_end"):
             require_number(name, getattr(self, name), positive=True)
         require_integer("every", self.every, low=1)
@@ -242,7 +244,7 @@ def _figures(sweeps: Mapping[str, Sweep]) -> tuple[Figure, ...]:
             axis.plot(n[sweep.fitted], law(n[sweep.fitted]), color=colour, lw=1.0)
     for axis, name in zip(axes, ("|bias| of E x²", "deviation of the mean"), strict=True):
         axis.set_xscale("log", base=2)
-        axis.set_yscale("log")
+        log_scale(axis)
         finish(axis, name, "particles n")
     return (
         Figure(
