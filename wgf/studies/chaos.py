@@ -16,6 +16,7 @@ from ..ensemble import Ensemble
 from ..entropies import Shannon
 from ..errors import ConfigError, require_integer, require_number
 from ..figures.canvas import BLUE, INK, ORANGE, canvas, finish, log_scale
+from ..protocol import Solver
 from ..solvers import Langevin, LeimkuhlerMatthews
 from . import mean_field
 from .statistics import FEWEST_SIZES, Limit, PowerLaw, extrapolate, power_law, t_interval
@@ -73,6 +74,7 @@ def run_size(study: Chaos, model: str, n: int, seed: int) -> tuple[float, float,
     step, id and component). Its law is known, so it is a control variate; it starts where the particles start.
     """
     T = study.temperature
+    solver: Solver
     if model == "linear":
         F, solver = mean_field.linear(study.confinement, study.attraction, T), Langevin()
         alone = Quadratic(study.confinement + study.attraction) - T * Shannon()

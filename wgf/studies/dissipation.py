@@ -62,10 +62,10 @@ class Dissipation(Study):
     def quick(self) -> Dissipation:
         return self.replace(  # type: ignore[return-value]
             seeds=3,
-            n=800,
-            surrogate_n=80,
-            cells=80,
-            cells_2d=24,
+            n=600,
+            surrogate_n=60,
+            cells=64,
+            cells_2d=20,
             dt=0.04,
             t_end=2.0,
             late=1.0,
