@@ -135,7 +135,7 @@ def _findings(study: Dissipation, runs: Sequence[Relaxation]) -> tuple[Finding, 
     for relaxation in runs:
         certificate = relaxation.case.certificate
         slowest = relaxation.slowest
-        measured = Estimate(slowest, slowest, slowest, 1.0, "one density, no noise")
+        measured = Estimate(slowest, slowest, slowest, 1.0, "none, as one density without noise")
         findings.append(
             Finding.within(
                 f"{relaxation.case.name}: least D/(F − F*) of the density", measured, 0.98 * certificate.rate, math.inf,
@@ -144,7 +144,7 @@ def _findings(study: Dissipation, runs: Sequence[Relaxation]) -> tuple[Finding, 
         )  # fmt: skip
     for relaxation in runs:
         closure = float(relaxation.density["closure_total"][-1])
-        measured = Estimate(closure, closure, closure, 1.0, "one density, no noise")
+        measured = Estimate(closure, closure, closure, 1.0, "none, as one density without noise")
         findings.append(
             Finding.within(f"{relaxation.case.name}: closure of the density's ledger", measured, -0.02, 0.02, 0.0)
         )
