@@ -143,7 +143,7 @@ class Chaos(Study):
             raise ConfigError(f"t_end = {self.t_end:g}: wanted beyond t_settle = {self.t_settle:g}.")
 
     def quick(self) -> Chaos:
-        return self.replace(seeds=4, sizes=(8, 32, 64, 128), columns=64, dt=0.1, every=5, t_settle=6.0, t_end=16.0)  # type: ignore[return-value]
+        return self.replace(seeds=4, sizes=(8, 32, 64, 128), columns=64, dt=0.1, every=5, t_settle=6.0, t_end=13.0)  # type: ignore[return-value]
 
     def limit(self, model: str) -> float:
         """E x² of the mean-field limit: of the scheme at dt for the linear model, of the flow for the wells."""

@@ -91,8 +91,8 @@ class Phase(Study):
 
     def quick(self) -> Phase:
         return self.replace(  # type: ignore[return-value]
-            seeds=3, models=("wells",), sizes=(32, 128), particles=6400, dt=0.125, t_settle=8.0, t_end=20.0,
-            loop_n=200, loop_columns=9, durations=(20.0, 40.0, 80.0), records=20,
+            seeds=3, models=("wells",), sizes=(32, 128), particles=6400, dt=0.125, t_settle=8.0, t_end=17.0,
+            loop_n=200, loop_columns=9, durations=(20.0, 40.0, 60.0), records=20,
         )  # fmt: skip
 
     def scaling(self, name: str, work: Work) -> Scaling:
