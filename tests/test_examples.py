@@ -117,6 +117,32 @@ def controller(output: str) -> None:
     assert numbers(r"by noise: log-det entropy (-[\d.]+)", output) == pytest.approx([-1.0], abs=0.11)
 
 
+def study_chaos(output: str) -> None:
+    for pattern, exact, tolerance in ((r"the bias +([-\d.]+)", -1.0, 0.1), (r"fluctuation ([-\d.]+)", -0.5, 0.05)):
+        (found,) = numbers(pattern, output)
+        assert found == pytest.approx(exact, abs=tolerance)
+    limit, expected = numbers(r"∞ +([\d.]+) ± [\d.]+, expected ([\d.]+)", output)
+    assert limit == pytest.approx(expected, rel=0.01)
+
+
+def study_dissipation(output: str) -> None:
+    for start, certified, late in (("displaced", 2.0, 2.0), ("spread", 2.0, 4.0)):
+        found, _, measured = numbers(rf"parabola, {start} +([\d.]+) +\S+ +([\d.]+) +([\d.]+)", output)
+        assert found == certified
+        assert measured == pytest.approx(late, rel=0.06)
+    certified, measured = numbers(r"double well +([\d.]+) +\S+ +[\d.]+ +([\d.]+)", output)
+    assert certified < measured
+    (rate,) = numbers(r"log-det entropy, displaced: ([\d.]+)", output)
+    assert rate == pytest.approx(2.0, rel=0.002)
+
+
+def study_phase(output: str) -> None:
+    areas = [float(line.split()[1]) for line in output.splitlines()[1:4]]
+    assert areas == sorted(areas, reverse=True)
+    found, error, exact = numbers(r"T_c = ([\d.]+) ± ([\d.]+), exact ([\d.]+)", output)
+    assert abs(found - exact) < error < 0.1 * exact
+
+
 SCRIPTS = {
     "custom_unit": ring,
     "ornstein_uhlenbeck": ornstein_uhlenbeck,
@@ -129,6 +155,9 @@ SCRIPTS = {
     "decision_risk": decision_risk,
     "feedback": feedback,
     "controller": controller,
+    "study_chaos": study_chaos,
+    "study_dissipation": study_dissipation,
+    "study_phase": study_phase,
 }
 CONFIGURATIONS = {"diabetes": ("test_loss", 0.0, 0.32), "breast_cancer": ("test_accuracy", 0.95, 1.0)}
 
