@@ -421,6 +421,15 @@ def test_temperature_of_time_and_a_scaled_loss():
     assert rows[0][0]["loss_force"] == pytest.approx(rows[0][1]["loss_force"], rel=1e-14)
 
 
+def test_a_scaled_gradient_that_overflows_leaves_its_record_out():
+    monitor = ForceMonitor(Variance(), 0.1)
+    for monitor.loss_scale in (2.0**20, 2.0**4):
+        z = monitor(batch(10, 2, dtype=torch.float16))
+        (monitor.loss_scale * z).sum().backward()
+    assert monitor.ledger["step"].tolist() == [1]
+    assert "without step 0" in monitor.ledger.notes["step"]
+
+
 def test_a_monitor_records_training_only_and_keeps_what_it_saw():
     monitor, z = ForceMonitor(Variance(), 0.1), batch(10, 2)
     with torch.no_grad():

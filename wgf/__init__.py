@@ -12,7 +12,7 @@ from pathlib import Path
 if find_spec("wgf.solvers") is None or find_spec("wgf.benchmarks") is None:
     __path__.append(str(Path(__file__).parent.parent))
 
-from . import data, diagnostics, domains, errors, kernels, regularizers, solvers
+from . import data, diagnostics, domains, drives, errors, kernels, regularizers, solvers
 from .collapse import collapse_index
 from .energies import (
     KSD,
@@ -65,6 +65,7 @@ __all__ = [
     "data",
     "diagnostics",
     "domains",
+    "drives",
     "errors",
     "from_function",
     "kernels",

@@ -68,10 +68,12 @@ class Regularizer(nn.Module):
 
     With `sync`, S is that of the N rows of all R processes, gathered in the order of ranks, and each process gets the
     gradient at its own rows times R. DistributedDataParallel takes the mean over processes, which then is the gradient
-    of S of the whole batch; all processes must call it, with the same coefficient. Batches may be of unequal sizes.
+    of S of the whole batch; all processes must call it, with the same coefficient. Batches may be of unequal sizes:
+    each row then counts once in S, while DDP's mean of the tasks counts each process once.
 
     Raises ShapeError for what is no batch, DivergenceError where a representation or a force is not finite, and
-    ConfigError for a batch too small for the functional, or when differentiated twice.
+    ConfigError for a batch too small for the functional, or when differentiated twice. `torch.compile` breaks its graph
+    here, with the same result.
     Reference: Human-Centered Learning Mechanics, arXiv:2605.22940.
 
     >>> import torch, wgf

@@ -39,8 +39,8 @@ class ForceMonitor(nn.Module):
     What it takes for granted: both the task and S are computed from the z that the monitor returns, and one backward
     goes through their difference; with T = 0 the loss is the task alone.
     `loss_scale`, 1 by default, is the number by which the loss was multiplied before backward (a GradScaler's scale, or
-    1/k where k batches are accumulated). Nothing is recorded in `eval()` or without gradients. Not for second
-    derivatives.
+    1/k where k batches are accumulated); a record at which the scaled gradient overflows is left out. Nothing is
+    recorded in `eval()` or without gradients. Not for second derivatives. The ledger is not in the `state_dict`.
 
     Raises ConfigError for arguments that do not fit or a batch too small for the entropy, and DivergenceError in
     backward where a force is not finite. The definitions: Human-Centered Learning Mechanics, arXiv:2605.22940.
@@ -96,6 +96,9 @@ class ForceMonitor(nn.Module):
         temperature = _temperature(self.temperature(t), t) if callable(self.temperature) else self.temperature
         scale = require_number("loss_scale", self.loss_scale, positive=True)
         if not bool(torch.isfinite(gradient).all()):
+            if scale != 1.0:  # the optimiser of a scaled loss skips this step too, and lowers the scale
+                self.ledger.notes["step"] = f"without step {self.step}, where the scaled gradient overflowed"
+                return
             raise DivergenceError(f"ForceMonitor: the gradient of the loss by z is not finite at step {self.step}.")
         value, force = self.entropy._evaluate(x)
         mu = batch.ensemble(x)

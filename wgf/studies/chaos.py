@@ -15,7 +15,8 @@ from ..energies import Quadratic
 from ..ensemble import Ensemble
 from ..entropies import Shannon
 from ..errors import ConfigError, require_integer, require_number
-from ..figures.canvas import BLUE, INK, ORANGE, canvas, finish
+from ..figures.canvas import BLUE, INK, ORANGE, canvas, finish, log_scale
+from ..protocol import Solver
 from ..solvers import Langevin, LeimkuhlerMatthews
 from . import mean_field
 from .statistics import FEWEST_SIZES, Limit, PowerLaw, extrapolate, power_law, t_interval
@@ -73,6 +74,7 @@ def run_size(study: Chaos, model: str, n: int, seed: int) -> tuple[float, float,
     step, id and component). Its law is known, so it is a control variate; it starts where the particles start.
     """
     T = study.temperature
+    solver: Solver
     if model == "linear":
         F, solver = mean_field.linear(study.confinement, study.attraction, T), Langevin()
         alone = Quadratic(study.confinement + study.attraction) - T * Shannon()
@@ -132,6 +134,8 @@ class Chaos(Study):
         mean_field.require_columns(self.columns)
         for n in self.sizes:
             require_integer("sizes", n, low=2)
+        if len(set(self.sizes)) < FEWEST_SIZES:
+            raise ConfigError(f"sizes = {self.sizes}: wanted at least {FEWEST_SIZES} different ones for a fit.")
         for name in ("confinement", "attraction", "well_attraction", "temperature", "dt", "t_settle", "t_end"):
             require_number(name, getattr(self, name), positive=True)
         require_integer("every", self.every, low=1)
@@ -139,7 +143,7 @@ class Chaos(Study):
             raise ConfigError(f"t_end = {self.t_end:g}: wanted beyond t_settle = {self.t_settle:g}.")
 
     def quick(self) -> Chaos:
-        return self.replace(seeds=4, sizes=(8, 32, 64, 128), columns=64, dt=0.1, every=5, t_settle=6.0, t_end=16.0)  # type: ignore[return-value]
+        return self.replace(seeds=4, sizes=(8, 32, 64, 128), columns=64, dt=0.1, every=5, t_settle=6.0, t_end=13.0)  # type: ignore[return-value]
 
     def limit(self, model: str) -> float:
         """E x² of the mean-field limit: of the scheme at dt for the linear model, of the flow for the wells."""
@@ -242,7 +246,7 @@ def _figures(sweeps: Mapping[str, Sweep]) -> tuple[Figure, ...]:
             axis.plot(n[sweep.fitted], law(n[sweep.fitted]), color=colour, lw=1.0)
     for axis, name in zip(axes, ("|bias| of E x²", "deviation of the mean"), strict=True):
         axis.set_xscale("log", base=2)
-        axis.set_yscale("log")
+        log_scale(axis)
         finish(axis, name, "particles n")
     return (
         Figure(

@@ -47,7 +47,7 @@ class Dissipation(Study):
     early: float = 1.0
     late: float = 1.5
     surrogate_t_end: float = 8.0
-    every: int = 10
+    every: int = 5
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -62,15 +62,15 @@ class Dissipation(Study):
     def quick(self) -> Dissipation:
         return self.replace(  # type: ignore[return-value]
             seeds=3,
-            n=800,
-            surrogate_n=80,
-            cells=80,
-            cells_2d=24,
+            n=600,
+            surrogate_n=60,
+            cells=64,
+            cells_2d=20,
             dt=0.04,
             t_end=2.0,
             late=1.0,
             surrogate_t_end=4.0,
-            every=5,
+            every=4,
         )
 
     def relax(self, case: Case, work: Work) -> Relaxation:
@@ -88,7 +88,9 @@ class Dissipation(Study):
             for kind in SURROGATES
         }  # fmt: skip
         cells = self.cells if case.dim == 1 else self.cells_2d
-        (truth,) = work.each(f"{case.name}, grid", density, [(case, cells, 0.5 * self.dt, self.t_end, 2 * self.every)])
+        finer = 8 if case.dim == 1 else 2  # backward Euler adds h|∇V|²/2 to the diffusion
+        options = case, cells, self.dt / finer, self.t_end, finer * self.every
+        (truth,) = work.each(f"{case.name}, grid", density, [options])
         return Relaxation(case, noisy, others, truth, cells)
 
     def run(self, work: Work | None = None) -> Outcome:
@@ -105,8 +107,8 @@ LIMITS = (
     "two nothing is shown here.",
     "The rate of a surrogate is that of its own free energy to its own minimum. In the wells LogDet has another "
     "minimum than Shannon: a Gaussian entropy does not see two modes.",
-    "Finite volumes are the truth up to the order of the grid (width² in space, dt in time), about half a per cent of "
-    "a rate here.",
+    "Finite volumes are the truth up to the order of the grid (width² in space, dt in time), about a "
+    "per cent of a rate here.",
 )
 
 
@@ -115,7 +117,6 @@ def _findings(study: Dissipation, runs: Sequence[Relaxation]) -> tuple[Finding, 
     exact = displaced.case.certificate.rate
     early = (0.0, study.early)
     excess = wells.case.gaussian_excess()
-    close = [run["closure_total"][-1] for run in displaced.particles]
     spread = [run["gaussian"][-1] - run["entropy"][-1] for run in wells.particles]
     knn = [run["entropy"][-1] - wells.density["entropy"][-1] for run in wells.particles]
     knn_plane = [run["entropy"][-1] - plane.density["entropy"][-1] for run in plane.particles]
@@ -134,15 +135,26 @@ def _findings(study: Dissipation, runs: Sequence[Relaxation]) -> tuple[Finding, 
     for relaxation in runs:
         certificate = relaxation.case.certificate
         slowest = relaxation.slowest
-        measured = Estimate(slowest, slowest, slowest, 1.0, "one density, no noise")
+        measured = Estimate(slowest, slowest, slowest, 1.0, "none, as one density without noise")
         findings.append(
             Finding.within(
                 f"{relaxation.case.name}: least D/(F − F*) of the density", measured, 0.98 * certificate.rate, math.inf,
                 None, f"Certified: {certificate.rate:.4g} by {certificate.name} ({certificate.assumption}).",
             )
         )  # fmt: skip
+    for relaxation in runs:
+        closure = float(relaxation.density["closure_total"][-1])
+        measured = Estimate(closure, closure, closure, 1.0, "none, as one density without noise")
+        findings.append(
+            Finding.within(f"{relaxation.case.name}: closure of the density's ledger", measured, -0.02, 0.02, 0.0)
+        )
+    for relaxation in runs:
+        close = t_interval([run["closure_total"][-1] for run in relaxation.particles])
+        remark = "D is estimated here, by kernel densities: what it is off by shows in closure."
+        findings.append(
+            Finding.within(f"{relaxation.case.name}: closure of the particles' ledger", close, -0.1, 0.1, 0.0, remark)
+        )
     findings += [
-        Finding.within("parabola, displaced: closure of the ledger of particles", t_interval(close), -0.05, 0.05, 0.0),
         Finding.within("double well: entropy by nearest neighbours less that of the density", t_interval(knn),
                        -0.05, 0.05, 0.0),
         Finding.within("double well × parabola: the same in the plane", t_interval(knn_plane), -0.1, 0.1, 0.0),
@@ -204,7 +216,8 @@ def _figures(study: Dissipation, runs: Sequence[Relaxation]) -> tuple[Figure, ..
         Figure(
             "balance", "What is lost is what is dissipated",
             "F of the particles (line) and F(0) − ∫D dt with D estimated at the records (dashed, integrated by "
-            "trapezoids); means over seeds with intervals.",
+            "trapezoids), means over seeds with intervals; the same of the density (dotted), whose D is known. Where "
+            "dashed and dotted part, the estimate of D from particles is off, most in the plane.",
             relaxation_figures.balance(runs),
         ),
         Figure(

@@ -49,7 +49,7 @@ class Case:
         """The number of components."""
         return len(self.wells)
 
-    def along(self, j: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    def along(self, j: int, x: Any) -> Any:
         """Vⱼ."""
         return x**4 / 4 - x**2 / 2 if self.wells[j] else 0.5 * self.stiffness * x**2
 
@@ -75,7 +75,7 @@ class Case:
         """∫xᵖ e^{−Vⱼ/T} dx for each component, by quadrature."""
 
         def weighted(x: float, j: int) -> float:
-            return x**power * math.exp(-float(self.along(j, np.float64(x))) / self.temperature)
+            return x**power * math.exp(-float(self.along(j, x)) / self.temperature)
 
         return [float(integrate.quad(weighted, -9, 9, args=(j,))[0]) for j in range(self.dim)]
 

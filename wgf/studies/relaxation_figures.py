@@ -49,6 +49,8 @@ def balance(runs: Sequence[Relaxation]) -> Drawing:
         mean, reach = _over_seeds(lost)
         axis.plot(t, mean, "--", color=ORANGE, lw=1.4, label="F(0) − ∫D dt")
         axis.fill_between(t, mean - reach, mean + reach, color=ORANGE, alpha=0.2, lw=0)
+        truth = run.density["free_energy"][0] - _integral(run.density["t"], run.density["dissipation"])
+        axis.plot(run.density["t"], truth, ":", color=INK, lw=1.4, label="F(0) − ∫D dt, density")
         axis.set_title(run.case.name, fontsize=10, color=INK)
         finish(axis, "free energy", TIME)
     return figure

@@ -46,7 +46,12 @@ class Estimate:
         return Estimate(factor * self.value, ends[0], ends[1], self.level, self.method)
 
     def __str__(self) -> str:
-        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]".replace("-", "−")
+        """With as many digits as show the interval; a number without an interval stands alone."""
+        if self.low == self.high:
+            return f"{self.value:.4g}".replace("-", "−")
+        spread = self.half_width / max(abs(self.value), self.half_width)
+        digits = min(max(4, 2 - math.floor(math.log10(spread))), 9) if 0 < spread < math.inf else 4
+        return f"{self.value:.{digits}g} [{self.low:.{digits}g}, {self.high:.{digits}g}]".replace("-", "−")
 
 
 def _sample(values: ArrayLike, fewest: int, what: str) -> NDArray[np.float64]:

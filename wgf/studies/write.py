@@ -132,11 +132,11 @@ def _page(summary: dict[str, Any], outcome: Outcome, drawn: dict[str, bytes]) ->
     findings = [
         {
             **entry,
-            "shown": f"{shown(entry['value'])}   [{shown(entry['low'])}, {shown(entry['high'])}]",
+            "shown": str(finding.measured),
             "expected_shown": f"{entry['expected']:.6g}" if entry["expected"] is not None else "",
-            "method": f"{100 * entry['level']:g} %, {entry['method']}",
+            "method": entry["method"] if entry["level"] == 1 else f"{100 * entry['level']:g} %, {entry['method']}",
         }
-        for entry in summary["findings"]
+        for entry, finding in zip(summary["findings"], outcome.findings, strict=True)
     ]
     settings = {name: shown(value) for name, value in summary["settings"].items()}
     figures = []
