@@ -138,6 +138,7 @@ class Run:
     restless: float
     regimes: dict[str, float]
     degenerate: bool
+    degenerate_alone: bool
     collapse: float
     rank: float
     accuracy: dict[str, float]
@@ -162,13 +163,13 @@ def forces(ledger: Ledger, end: Ensemble, plain: Run | None) -> dict[str, Any]:
 
     The collapse index is W₂ between the ends of both over the length of the path of the plain one; below its threshold
     the whole run is collapsed. A run is degenerate where it has no information force, or where regimes cover half of
-    its time or more.
+    its time or more; `degenerate_alone` leaves out misalignment, whose reference is one of the surrogates.
     """
     report = force_report(ledger)
     t, force, ratio = report.t, report.columns["information_force"], report.columns["force_ratio"]
     duration, acts = float(t[-1] - t[0]), bool((force > 0).any())
     index = float(wasserstein(end, plain.end)) / plain.length if plain is not None else 0.0
-    shares, bad = {}, np.zeros(len(t))
+    shares, bad, alone = {}, np.zeros(len(t)), np.zeros(len(t))
     for regime in REGIMES:
         inside = np.zeros(len(t))
         for span in report.of(regime):
@@ -177,6 +178,7 @@ def forces(ledger: Ledger, end: Ensemble, plain: Run | None) -> dict[str, Any]:
             inside[:] = 1.0
         shares[regime] = float(np.trapezoid(inside, t)) / duration
         bad = np.maximum(bad, inside)
+        alone = alone if regime == "misaligned" else np.maximum(alone, inside)
     window = report.columns["stability"]
     return {
         "c0": report.c0 if acts else 0.0,
@@ -186,6 +188,7 @@ def forces(ledger: Ledger, end: Ensemble, plain: Run | None) -> dict[str, Any]:
         "restless": float(np.nanmax(window)) if acts and np.isfinite(window).any() else math.nan,
         "regimes": shares,
         "degenerate": not acts or float(np.trapezoid(bad, t)) >= 0.5 * duration,
+        "degenerate_alone": not acts or float(np.trapezoid(alone, t)) >= 0.5 * duration,
         "collapse": index,
         "t": t,
         "ratio": ratio,
