@@ -143,6 +143,27 @@ def study_phase(output: str) -> None:
     assert abs(found - exact) < error < 0.1 * exact
 
 
+def study_information_force(output: str) -> None:
+    least, most = numbers(r"ratios at the start: ([\d.]+) to ([\d.]+)", output)
+    assert least == pytest.approx(1.0, abs=1e-8)
+    assert most == pytest.approx(1.0, abs=1e-8)
+    (rank,) = numbers(r"rank of log-det less that of softmax over features: ([-+\d.]+)", output)
+    assert rank > 1.0
+
+
+def study_generalisation(output: str) -> None:
+    gap, assumed = numbers(r"memorised: gap ([\d.]+), assumed bound ([\d.]+)", output)
+    assert gap == pytest.approx(0.5, abs=0.103)  # five deviations of 597 binomial labels
+    assert assumed < 0.1
+
+
+def study_scaling(output: str) -> None:
+    (worst,) = numbers(r"is dI/dt to ([\de.+-]+) of", output)
+    assert worst < 0.02  # to first order in a fifth of a step
+    (offset,) = numbers(r"power .* offset = ([\d.]+),", output)
+    assert 0 < offset < 0.01
+
+
 SCRIPTS = {
     "custom_unit": ring,
     "ornstein_uhlenbeck": ornstein_uhlenbeck,
@@ -158,6 +179,9 @@ SCRIPTS = {
     "study_chaos": study_chaos,
     "study_dissipation": study_dissipation,
     "study_phase": study_phase,
+    "study_information_force": study_information_force,
+    "study_generalisation": study_generalisation,
+    "study_scaling": study_scaling,
 }
 CONFIGURATIONS = {"diabetes": ("test_loss", 0.0, 0.32), "breast_cancer": ("test_accuracy", 0.95, 1.0)}
 

@@ -4,6 +4,7 @@ from .collapse import CollapseIndex, collapse_of
 from .entropy import effective_rank, gaussian_entropy, knn_entropy
 from .force_report import ForceReport, force_report
 from .gaussian import bures
+from .information import GapBound, channel_information, gap_bounds, information_bound
 from .reference import reference_alignment
 from .regimes import Span, Thresholds
 from .table import Ledger
@@ -12,15 +13,19 @@ from .transport import Transport, wasserstein
 __all__ = [
     "CollapseIndex",
     "ForceReport",
+    "GapBound",
     "Ledger",
     "Span",
     "Thresholds",
     "Transport",
     "bures",
+    "channel_information",
     "collapse_of",
     "effective_rank",
     "force_report",
+    "gap_bounds",
     "gaussian_entropy",
+    "information_bound",
     "knn_entropy",
     "reference_alignment",
     "wasserstein",
