@@ -104,7 +104,9 @@ def test_two_budgets_and_a_limit_that_shrinks(mu):
 
 def test_a_budget_goes_on_in_a_free_energy_written_anew(mu):
     def F():
-        return wgf.Quadratic(center=2.0) + drives.Budget(drives.Displacement(), limit=0.5, damping=1.0)
+        spent = drives.Budget(drives.Displacement(), limit=lambda t: 0.5 + 0.1 * t, damping=1.0)
+        both = drives.Budget(0.5 * drives.Displacement() + wgf.Quadratic(), limit=1.0)
+        return wgf.Quadratic(center=2.0) + spent + both + drives.Swap([(0.0, 0.1 * drives.Displacement())])
 
     whole = wgf.solve(F(), mu, HEUN, dt=0.05, t_end=4.0)
     part = wgf.solve(F(), mu, HEUN, dt=0.05, t_end=1.5)
@@ -128,7 +130,7 @@ def test_a_budget_goes_on_in_a_free_energy_written_anew(mu):
         (lambda: drives.Budget(3.0, limit=1.0), "wanted a term"),
         (lambda: drives.Budget(wgf.Shannon(), limit=1.0), "Shannon has no value"),
         (lambda: drives.Budget(drives.Swap([(0.0, wgf.Quadratic())]), limit=1.0), "follows the run"),
-        (lambda: drives.Budget(2.0 * drives.Displacement(), limit=1.0), "wanted it alone"),
+        (lambda: drives.Budget(2.0 * drives.Displacement() + wgf.Quadratic(), limit=0.0), "infeasible"),
         (lambda: drives.EvaluationCap(0), "EvaluationCap limit"),
         (lambda: drives.EvaluationCap(5, also=3), "wanted a function"),
     ],

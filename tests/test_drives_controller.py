@@ -119,6 +119,8 @@ def test_shannon_without_a_sensor_is_refused(mu):
     ruled = drives.Controller(1.0, ratio=0.5, sensor=wgf.Blob("silverman"))
     with pytest.raises(ConfigError, match="a rule"):
         wgf.solve(wgf.Quadratic() - ruled * wgf.LogDet(), mu, HEUN, dt=0.1, t_end=1.0)
+    with pytest.raises(ConfigError, match="Controller of Quadratic"):
+        control * (wgf.LogDet() + wgf.Quadratic())
     both = drives.Controller(1.0, entropy=0.5)
     with pytest.raises(ConfigError, match="one entropy"):
         wgf.solve(wgf.Quadratic() - both * wgf.LogDet() - both * wgf.Variance(), mu, HEUN, dt=0.1, t_end=1.0)

@@ -16,7 +16,7 @@ from ..errors import ConfigError, DivergenceError, require_integer, require_numb
 from ..functional import Evaluation, FreeEnergy, Functional
 from ..noise import NoiseSource
 from ..ops import linalg
-from ..steering import Control, View
+from ..steering import Control, DrivenFunctional, View
 from ..terms import Coefficient, Term
 from .altered import AlteredRisk, number_at
 from .plain import require_plain
@@ -95,8 +95,11 @@ class Displacement(Functional):
         return Evaluation(mu.expect(0.5 * linalg.row_dot(offset, offset)), offset)
 
 
-class Excess(Functional):
-    """cost[μ] − limit(t): what a budget multiplies; positive where the budget is overdrawn."""
+class Excess(DrivenFunctional):
+    """cost[μ] − limit(t): what a budget multiplies; positive where the budget is overdrawn.
+
+    It remembers the ensemble that the run began with, from which the rules of the cost (`Displacement`) are settled.
+    """
 
     def __init__(self, cost: Functional, limit: float | Callable[[float], float], lowest: float | None = None) -> None:
         self.cost, self.limit, self.lowest = cost, limit, lowest
@@ -128,9 +131,14 @@ class Excess(Functional):
     def draw(self, noise: NoiseSource, step: int) -> Functional:
         return Excess(self.cost.draw(noise, step), self.limit, self.lowest) if self.sampled else self
 
-    def prepare(self, mu: Ensemble) -> Functional:
-        settled = self.cost.prepare(mu)
-        return self if settled is self.cost else Excess(settled, self.limit, self.lowest)
+    def begin(self, mu: Ensemble, t: float) -> Ensemble:
+        return mu
+
+    def advance(self, memory: Ensemble, view: View, h: float) -> Ensemble:
+        return memory
+
+    def given(self, memory: Ensemble) -> Functional:
+        return Excess(self.cost.prepare(memory), self.limit, self.lowest)
 
     def _number(self) -> float:
         if callable(self.limit):
@@ -233,8 +241,6 @@ class Budget(FreeEnergy):
         lowest: float | None = None,
     ) -> None:
         cost = require_plain("Budget", cost)
-        if isinstance(cost, FreeEnergy):
-            cost = _settled_sum(cost)
         if not callable(limit):
             limit = require_number("Budget limit", limit)
         known = _lowest(cost) if lowest is None else require_number("Budget lowest", lowest)
@@ -246,13 +252,6 @@ class Budget(FreeEnergy):
             require_number("Budget ceiling", ceiling, positive=True),
         )
         super().__init__((Term("Budget", Coefficient().times(multiplier), excess),))
-
-
-def _settled_sum(cost: FreeEnergy) -> Functional:
-    """A sum as a cost; its terms must not have a start to remember, which a run that goes on would not find again."""
-    if any(part.functional == Displacement() for part in cost.terms):
-        raise ConfigError("Budget: Displacement within a sum; wanted it alone (scale the limit instead).")
-    return cost
 
 
 def _lowest(cost: Functional) -> float | None:

@@ -82,9 +82,12 @@ class Controller(Control):
             raise ConfigError(f"Controller: sensor = {self.sensor!r}; wanted an entropy such as wgf.LogDet().")
 
     def __mul__(self, term: object) -> Any:
-        """T · term, as `Functional` does it; Shannon without a sensor is refused where F is written."""
-        if isinstance(term, Functional) and any(isinstance(part.functional, Shannon) for part in term._terms()):
-            self._require_sensor()
+        """T · term, as `Functional` does it; what has no entropy to steer by is refused where F is written."""
+        for part in term._terms() if isinstance(term, Functional) else ():
+            if not part.functional.is_entropy:
+                raise ConfigError(f"Controller of {part.name}: it is a temperature; wanted an entropy such as LogDet.")
+            if isinstance(part.functional, Shannon):
+                self._require_sensor()
         return NotImplemented
 
     def _require_sensor(self) -> None:
