@@ -46,6 +46,29 @@ def moving_target(output: str) -> None:
     assert dissipation == pytest.approx(expected, abs=1e-5)
 
 
+def force_report(output: str) -> None:
+    least, predicted = numbers(r"c0 = ([\d.]+), at least ([\d.]+) was predicted", output)
+    assert least >= predicted > 0.1
+    for name, says in {
+        "log-det:": ": effective, [^;]*; c = ",
+        "variance, T > k:": "unstable at t = 0 … 2",
+        "softmax:": "misaligned at t = 0 … 2",
+        "softmax, saturated:": "not effective.*weak at t = 0 … ",
+        "log-det, T tiny:": "weak at t = 0 … 2; collapsed at t = 0.4 … 2",
+    }.items():
+        (line,) = (line for line in output.splitlines() if line.startswith(name) and "c = " in line)
+        assert re.search(says, line), line
+
+
+def representations(output: str) -> None:
+    plain, _, with_entropy = re.findall(r"accuracy ([\d.]+), effective rank ([\d.]+)", output)
+    assert min(float(plain[0]), float(with_entropy[0])) > 0.93
+    assert float(with_entropy[1]) > float(plain[1]) + 3  # 11.8 beside 5.7
+    assert "no information force: I = 0 throughout" in output
+    low, high = re.findall(r"effective, ([\d.]+) ≤ I/G", output)
+    assert 0 < float(low) < 0.1 < float(high)
+
+
 def shift(output: str) -> None:
     lag, work, dissipation = numbers(r"lag ([\d.]+), work per time ([\d.]+), dissipation ([\d.]+)", output)
     assert (lag, work, dissipation) == pytest.approx((1.0, 1.0, 1.0), abs=1e-4)
@@ -99,6 +122,8 @@ SCRIPTS = {
     "ornstein_uhlenbeck": ornstein_uhlenbeck,
     "log_gas": log_gas,
     "moving_target": moving_target,
+    "force_report": force_report,
+    "representations": representations,
     "shift": shift,
     "budget": budget,
     "decision_risk": decision_risk,

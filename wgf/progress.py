@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -114,3 +114,32 @@ def reporter(progress: bool | Progress) -> Progress:
             return LineProgress()
         return NotebookProgress()
     return BarProgress() if sys.stderr.isatty() else LineProgress()
+
+
+@contextmanager
+def counting(what: str, total: int, shown: bool = True, interval: float = 10.0) -> Iterator[Callable[[int], None]]:
+    """A function of the number of tasks done, of `total`: a bar on a terminal, else a line every `interval` seconds."""
+    if not shown:
+        yield lambda done: None
+    elif sys.stderr.isatty() and "ipykernel" not in sys.modules:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(what, total=total)
+            yield lambda done: bar.update(task, completed=done)
+    else:
+        start = time.monotonic()
+        due = start + interval
+
+        def line(done: int) -> None:
+            nonlocal due
+            now = time.monotonic()
+            if now >= due and 0 < done < total:
+                due = now + interval
+                left = (now - start) * (total - done) / done
+                print(f"{what}: {done}/{total}  about {left:.0f} s left", file=sys.stderr, flush=True)
+
+        yield line

@@ -1,1 +1,83 @@
-"""Whole questions, answered by runs with intervals: `wgf study NAME`."""
+"""Whole questions, answered by runs with intervals: `wgf study NAME`.
+
+A study is a frozen dataclass of settings with `run`, which returns an `Outcome`: tables, figures, findings with their
+intervals and criteria, and what it does not show.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError, closest
+from .chaos import Chaos
+from .dissipation import Dissipation
+from .phase import Phase
+from .statistics import Estimate
+from .study import Figure, Finding, Outcome, Study, Table, Verdict
+from .work import Work, processors
+
+if TYPE_CHECKING:
+    from .write import StudyResult
+
+NAMES: dict[str, type[Study]] = {
+    "dissipation": Dissipation,
+    "chaos": Chaos,
+    "phase": Phase,
+}
+"""Every study by its name: a new one is a file and a line here."""
+
+
+def load(name: str, *, quick: bool = False, seeds: int | None = None, first_seed: int = 0, **settings: Any) -> Study:
+    """A study by its name, at its default settings or the small ones, with some of them changed.
+
+    ConfigError for an unknown name or setting, with the nearest known one.
+    """
+    if name not in NAMES:
+        raise ConfigError(f"study {name!r}{closest(name, NAMES)}")
+    study = NAMES[name]()
+    study = study.quick() if quick else study
+    changes = settings | {"first_seed": first_seed} | ({} if seeds is None else {"seeds": seeds})
+    return study.replace(**changes)
+
+
+def run(
+    name: str,
+    *,
+    quick: bool = False,
+    seeds: int | None = None,
+    first_seed: int = 0,
+    out: str | Path | None = None,
+    jobs: int | None = None,
+    progress: bool = False,
+    **settings: Any,
+) -> StudyResult:
+    """Run a study and write its directory: study.json, tables, figures and report.html.
+
+    `out` is a new or empty directory, by default runs/<name>-<date>. `jobs` processes share the runs (by default one
+    for each processor, and one in a quick study, which would be over before they have started); the numbers do not
+    depend on it. Returns a `StudyResult` with `outcome`, `directory` and `report`.
+    """
+    from .write import run_study
+
+    study = load(name, quick=quick, seeds=seeds, first_seed=first_seed, **settings)
+    jobs = jobs if jobs is not None else 1 if quick else processors()
+    return run_study(study, out, Work(jobs, progress), quick)
+
+
+__all__ = [
+    "NAMES",
+    "Chaos",
+    "Dissipation",
+    "Estimate",
+    "Figure",
+    "Finding",
+    "Outcome",
+    "Phase",
+    "Study",
+    "Table",
+    "Verdict",
+    "Work",
+    "load",
+    "run",
+]

@@ -1,70 +1,18 @@
-"""The command line: `wgf run`, `new`, `report`, `tune`, `bench` and `info`."""
+"""Runs: `wgf run`, `new`, `report`, `tune` and `info`."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .app import FAILED, INTERRUPTED, app, errors_as_lines, short, table_of
+
 if TYPE_CHECKING:
-    from .runs import RunResult
-
-app = typer.Typer(
-    help="Wasserstein gradient flows of particle ensembles, with the thermodynamics of the run.",
-    invoke_without_command=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-CONFIGURATION, FAILED, INTERRUPTED = 2, 1, 130
-"""Exit codes: bad input, a run that failed, and Ctrl-C."""
-
-
-def main() -> None:
-    """Entry point of the command `wgf`."""
-    app()
-
-
-@contextmanager
-def _errors_as_lines() -> Iterator[None]:
-    """Errors raised on purpose become a line on stderr and an exit code; a bug still shows its traceback."""
-    from .errors import BackendError, ConfigError, ShapeError, WgfError
-
-    try:
-        yield
-    except WgfError as error:
-        typer.echo(f"error: {error}", err=True)
-        bad_input = isinstance(error, (BackendError, ConfigError, ShapeError))
-        raise typer.Exit(CONFIGURATION if bad_input else FAILED) from None
-    except KeyboardInterrupt:
-        typer.echo("interrupted; nothing was saved", err=True)
-        raise typer.Exit(INTERRUPTED) from None
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        from . import __version__
-
-        typer.echo(f"wgf {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _common(
-    context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
-) -> None:
-    """Wasserstein gradient flows of particle ensembles, with the thermodynamics of the run."""
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+    from ..runs import RunResult
 
 
 @app.command("run")
@@ -87,9 +35,9 @@ def run_command(
     """Train a network as the gradient flow of a free energy, and write a report."""
     import warnings
 
-    with _errors_as_lines():
-        from .errors import WgfWarning
-        from .runs import load_config, run
+    with errors_as_lines():
+        from ..errors import WgfWarning
+        from ..runs import load_config, run
 
         table = [] if costs is None else [f"costs={json.dumps(str(costs.absolute()))}"]
         settings = load_config(config, [*(overrides or []), *table])
@@ -103,9 +51,9 @@ def run_command(
 @app.command("new")
 def new_command(path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("wgf.toml")) -> None:
     """Write a commented starter file, ready for `wgf run`."""
-    with _errors_as_lines():
-        from .errors import ConfigError
-        from .runs import DEFAULT
+    with errors_as_lines():
+        from ..errors import ConfigError
+        from ..runs import DEFAULT
 
         try:
             with open(path, "x", encoding="utf-8") as file:
@@ -120,8 +68,8 @@ def new_command(path: Annotated[Path, typer.Argument(help="The file to write.")]
 @app.command("report")
 def report_command(directory: Annotated[Path, typer.Argument(help="A run directory.", metavar="DIR")]) -> None:
     """Draw the report of a run anew from its stored files."""
-    with _errors_as_lines():
-        from .runs import write_report
+    with errors_as_lines():
+        from ..runs import write_report
 
         path = write_report(directory)
     typer.echo(f"report: {path}")
@@ -132,10 +80,10 @@ def tune_command(
     path: Annotated[Path, typer.Argument(help="The file to write.", metavar="FILE")] = Path("costs.json"),
 ) -> None:
     """Measure how long each way to sum over pairs takes on this machine: a minute or two, best with nothing beside."""
-    with _errors_as_lines():
-        from .errors import ConfigError
-        from .runs.store import versions
-        from .summation.tune import tune
+    with errors_as_lines():
+        from ..errors import ConfigError
+        from ..runs.store import versions
+        from ..summation.tune import tune
 
         text = tune(versions(), say=lambda step: typer.echo(step, err=True)).as_json()
         try:
@@ -154,7 +102,7 @@ def info_command() -> None:
     from rich.console import Console
     from threadpoolctl import threadpool_info
 
-    from .runs.store import versions
+    from ..runs.store import versions
 
     rows: dict[str, Any] = versions()
     cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "none that torch can use"
@@ -166,65 +114,13 @@ def info_command() -> None:
             rows[f"BLAS in {_owner(library['filepath'])}"] = f"{library['internal_api']} {library['version']}{core}"
     rows["BLAS in torch"] = "MKL" if torch.backends.mkl.is_available() else "as built"
     console = Console()
-    console.print(_table([(name, str(value)) for name, value in rows.items()]))
+    console.print(table_of([(name, str(value)) for name, value in rows.items()]))
     forced = os.environ.get("OPENBLAS_CORETYPE")
     if forced:
         slow = " On a CPU with AVX-512 that halves the speed of matrix products." if forced == "Haswell" else ""
         console.print(
             f"OPENBLAS_CORETYPE={forced} is set and fixes the BLAS kernels.{slow} Unset it to let BLAS choose."
         )
-
-
-bench = typer.Typer(
-    help="Speed beside peers, work and precision of solvers, and the quality of the noise.", no_args_is_help=True
-)
-app.add_typer(bench, name="bench")
-_Out = Annotated[
-    Path | None,
-    typer.Option(
-        "--out", "-o", metavar="DIR", help="Where the results go: benchmarks/results in a clone, else wgf-bench."
-    ),
-]
-_Quick = Annotated[bool, typer.Option("--quick", help="Small sizes, to see that it works.")]
-
-
-@bench.command("kernels")
-def bench_kernels(
-    quick: _Quick = False,
-    only: Annotated[str | None, typer.Option("--only", metavar="FAMILY", help="One family of work.")] = None,
-    out: _Out = None,
-    device: Annotated[str, typer.Option("--device", help='"cpu" or "cuda".')] = "cpu",
-) -> None:
-    """Every operation beside its peers, interleaved, with error, memory and the floor of this machine."""
-    with _errors_as_lines():
-        from .benchmarks import kernels
-
-        path = kernels.run(out or kernels.default_folder(), quick=quick, only=only, device=device)
-    typer.echo(f"results: {_short(path.absolute())}")
-
-
-@bench.command("solvers")
-def bench_solvers(
-    quick: _Quick = False,
-    only: Annotated[str | None, typer.Option("--only", metavar="PROBLEM", help='One problem, or "peers".')] = None,
-    out: _Out = None,
-) -> None:
-    """Every solver on every problem that it fits, over its steps: errors, times, figures; and whole runs of peers."""
-    with _errors_as_lines():
-        from .benchmarks import kernels, solvers
-
-        path = solvers.run(out or kernels.default_folder(), quick=quick, only=only)
-    typer.echo(f"results: {_short(path.absolute())}")
-
-
-@bench.command("noise")
-def bench_noise(quick: _Quick = False, out: _Out = None) -> None:
-    """Moments, distribution, tails and correlations of 10⁹ random numbers."""
-    with _errors_as_lines():
-        from .benchmarks import kernels, noise
-
-        path = noise.run(out or kernels.default_folder(), quick=quick)
-    typer.echo(f"results: {_short(path.absolute())}")
 
 
 def _owner(path: str) -> str:
@@ -238,11 +134,11 @@ def _say_how_it_went(result: RunResult, quiet: bool) -> None:
 
     summary = result.summary
     if not quiet:
-        Console().print(_table(_thermodynamics(summary)))
+        Console().print(table_of(_thermodynamics(summary)))
     for warning in result.warnings:
         typer.echo(f"warning: {warning}", err=True)
     report = result.directory / "report.html"
-    typer.echo(f"report: {_short(report)}" if report.exists() else f"results: {_short(result.directory)}")
+    typer.echo(f"report: {short(report)}" if report.exists() else f"results: {short(result.directory)}")
     if summary["status"] == "INTERRUPTED":
         typer.echo(f"interrupted at t = {summary['t']:g}; what was computed is saved", err=True)
         raise typer.Exit(INTERRUPTED)
@@ -251,30 +147,14 @@ def _say_how_it_went(result: RunResult, quiet: bool) -> None:
         raise typer.Exit(FAILED)
 
 
-def _short(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
 def _thermodynamics(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    from .runs.report import headlines, number
+    from ..runs.report import headlines, number
 
     start, final = summary["start"], summary["final"]
     rows = [(name, f"{value}   ({beside})") for name, value, beside in headlines(summary)]
     for at, name in ((1, "energy"), (2, "entropy")):
         text = f"{number(final[name])}   (from {number(start[name])} at the start)"
         rows.insert(at, (f"{name} {'E' if name == 'energy' else 'S'}", text if final[name] is not None else "–"))
+    names = [name for name, _ in rows]
+    rows.insert(names.index("force ratio I / G") + 1, ("information force", summary["force_report"]["verdict"]))
     return rows
-
-
-def _table(rows: list[tuple[str, str]]) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for name, value in rows:
-        table.add_row(Text(name, style="bold"), Text(value))
-    return table
-
-
-if __name__ == "__main__":
-    main()

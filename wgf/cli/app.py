@@ -1,0 +1,78 @@
+"""The application: its exit codes, how errors are shown, and how tables and paths look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    help="Wasserstein gradient flows of particle ensembles, with the thermodynamics of the run.",
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+CONFIGURATION, FAILED, INTERRUPTED = 2, 1, 130
+"""Exit codes: bad input, a run that failed, and Ctrl-C."""
+
+
+def main() -> None:
+    """Entry point of the command `wgf`."""
+    app()
+
+
+@contextmanager
+def errors_as_lines() -> Iterator[None]:
+    """Errors raised on purpose become a line on stderr and an exit code; a bug still shows its traceback."""
+    from ..errors import BackendError, ConfigError, ShapeError, WgfError
+
+    try:
+        yield
+    except WgfError as error:
+        typer.echo(f"error: {error}", err=True)
+        bad_input = isinstance(error, (BackendError, ConfigError, ShapeError))
+        raise typer.Exit(CONFIGURATION if bad_input else FAILED) from None
+    except KeyboardInterrupt:
+        typer.echo("interrupted; nothing was saved", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from .. import __version__
+
+        typer.echo(f"wgf {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Wasserstein gradient flows of particle ensembles, with the thermodynamics of the run."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def short(path: Path) -> Path:
+    """A path as seen from here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def table_of(rows: list[tuple[str, str]]) -> Any:
+    """Rows of a name and what it has, for a rich console."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in rows:
+        table.add_row(Text(name, style="bold"), Text(value))
+    return table

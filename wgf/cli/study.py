@@ -1,0 +1,55 @@
+"""Studies: `wgf study`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .app import app, errors_as_lines, short, table_of
+
+if TYPE_CHECKING:
+    from ..studies import Outcome
+
+
+@app.command("study")
+def study_command(
+    name: Annotated[str | None, typer.Argument(help="Which study; without it they are listed.")] = None,
+    listed: Annotated[bool, typer.Option("--list", "-l", help="List the studies with their questions.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, to see that it works.")] = False,
+    seeds: Annotated[int | None, typer.Option("--seeds", metavar="N", help="How many replicas.")] = None,
+    first_seed: Annotated[int, typer.Option("--first-seed", metavar="N", help="Repeat on other noise.")] = 0,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", metavar="N", help="Processes; by default all.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "--output", "-o", metavar="DIR", help="Output directory, new or empty.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")] = False,
+) -> None:
+    """Answer a whole question by runs over many seeds, with tables, figures and a one-page report."""
+    from rich.console import Console
+
+    with errors_as_lines():
+        from .. import studies
+
+        if name is None or listed:
+            Console().print(table_of([(key, kind.question) for key, kind in studies.NAMES.items()]))
+            return
+        result = studies.run(
+            name, quick=quick, seeds=seeds, first_seed=first_seed, jobs=jobs, out=out, progress=not quiet
+        )
+    if not quiet:
+        _print(result.outcome)
+    typer.echo(f"report: {short(result.report)}")
+
+
+def _print(outcome: Outcome) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("asked", "measured", "expected", "", box=None, padding=(0, 2, 0, 0))
+    for finding in outcome.findings:
+        expected = "" if finding.expected is None else f"{finding.expected:.6g}"
+        table.add_row(Text(finding.asked), Text(str(finding.measured)), Text(expected), Text(finding.verdict.value))
+    Console().print(table)
