@@ -187,7 +187,9 @@ class Multiplier(Control):
         if price > self.ceiling:
             raise ConfigError(
                 f"t = {view.t:g}: the multiplier of {self.name} passed its ceiling {self.ceiling:g}, with cost − limit "
-                f"= {excess:g}: the budget seems infeasible. Raise the limit, or the ceiling."
+                f"= {excess:g}: either rate = {self.rate:g} is too fast for dt = {h:g} (explicit steps "
+                "need dt·multiplier·stiffness of the cost < 2), or the budget is infeasible. Lower rate or dt, or "
+                "raise the limit."
             )
         later = (price, max(0.0, price + self.damping * excess))
         return memory if later == memory else later
