@@ -210,7 +210,8 @@ class Budget(FreeEnergy):
     ----------
     cost : a term such as `wgf.Quadratic()` (the weight norm ½∫|x|²) or `Displacement()` (transport spent).
     limit : in the units of the cost; a number or a callable of t.
-    rate : how fast the multiplier follows, in units of F/(cost² · time).
+    rate : how fast the multiplier follows, in units of F/(cost² · time). Its scale is that of the problem: with the
+        price λ* expected, about ‖∇E‖/‖∇cost‖ where the budget is used up, λ*/(limit · τ) settles within a few τ.
     damping : ρ ≥ 0 in units of F/cost²; the coefficient is then max(0, λ + ρ(cost − limit)), the augmented Lagrangian.
     start : λ at the start of the run.
     ceiling : a multiplier beyond it ends the run, for it grows without bound where the budget is infeasible.
@@ -220,7 +221,8 @@ class Budget(FreeEnergy):
     Hurwicz & Uzawa 1958). Near it, with b = ‖∇_W cost‖ and k the convexity of F + λ cost along that direction, both go
     as exp(st), s² + (k + ρb²)s + b² rate = 0: they turn around the saddle while k + ρb² < 2b√rate, damped at the rate
     (k + ρb²)/2, and come in without turning, most quickly, at ρ = (2b√rate − k)/b² (Platt & Barr 1988); more damping
-    is slower again. An explicit scheme needs dt (k + ρb²) < 2. Nothing is promised where F is not convex.
+    is slower again. An explicit scheme needs dt (k + ρb²) < 2, and k grows with λ: a rate that is too fast for a start
+    far beyond the limit winds λ up until a step cannot follow. Nothing is promised where F is not convex.
 
     ConfigError for a limit that is not above the smallest value of the cost, and where the multiplier passes `ceiling`.
 
