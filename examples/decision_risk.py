@@ -24,11 +24,11 @@ measures = {
 }
 print(f"{'descends':>14}" + "".join(f"{name:>15}" for name in measures))
 for name, F in measures.items():
-    sol = wgf.solve(F, mu, wgf.solvers.Heun(), dt=0.04, t_end=8.0)
+    sol = wgf.solve(F, mu, wgf.solvers.Heun(), dt=0.04, t_end=6.0)
     print(f"{name:>14}" + "".join(f"{float(measure.value(sol.ensemble)):15.4f}" for measure in measures.values()))
 
-F = drives.CVaR(risk, drives.Linear(0.05, 0.9, t0=2.0, t1=6.0))
-sol = wgf.solve(F, mu, wgf.solvers.Heun(), dt=0.04, t_end=8.0)
+F = drives.CVaR(risk, drives.Linear(0.05, 0.9, t0=2.0, t1=4.0))
+sol = wgf.solve(F, mu, wgf.solvers.Heun(), dt=0.04, t_end=6.0)
 work, released = sol.ledger["work"].sum(), sol.ledger["released"].sum()
 print(f"a level that rises from 0.05 to 0.9: work {work:.4f}, released {released:.4f}")
 print(f"change of free energy {sol.ledger['free_energy'][-1] - sol.ledger['free_energy'][0]:.4f} = work - released")

@@ -55,7 +55,7 @@ def test_dual_ascent_turns_around_its_saddle_as_stated():
 
     def run(damping):
         budget = drives.Budget(wgf.Quadratic(), 0.5 * x * x, rate, damping=damping, start=price)
-        sol = wgf.solve(wgf.Quadratic(k, center=2.0) + budget, start, HEUN, dt=0.01, t_end=12.0,
+        sol = wgf.solve(wgf.Quadratic(k, center=2.0) + budget, start, HEUN, dt=0.02, t_end=12.0,
                         record_every=1, observers={"x": lambda mu: mu.mean()})  # fmt: skip
         return sol.ledger["t"], sol.ledger["x"] - x
 
@@ -65,7 +65,7 @@ def test_dual_ascent_turns_around_its_saddle_as_stated():
     assert frequency == pytest.approx(math.sqrt(x * x * rate - stiff**2 / 4), rel=0.01)
     _, damped = run((2 * x * math.sqrt(rate) - stiff) / x**2 * 1.05)
     assert (np.diff(np.sign(damped[damped.argmin() :])) == 0).all()  # it overshoots once at most, and never turns
-    assert abs(damped[-1]) < 1e-4 < abs(away[-400:]).max()
+    assert abs(damped[-1]) < 1e-4 < abs(away[-200:]).max()
 
 
 def test_transport_spent_is_held_to_its_budget(mu):
@@ -104,7 +104,9 @@ def test_two_budgets_and_a_limit_that_shrinks(mu):
 
 def test_a_budget_goes_on_in_a_free_energy_written_anew(mu):
     def F():
-        return wgf.Quadratic(center=2.0) + drives.Budget(drives.Displacement(), limit=0.5, damping=1.0)
+        spent = drives.Budget(drives.Displacement(), limit=lambda t: 0.5 + 0.1 * t, damping=1.0)
+        both = drives.Budget(0.5 * drives.Displacement() + wgf.Quadratic(), limit=1.0)
+        return wgf.Quadratic(center=2.0) + spent + both + drives.Swap([(0.0, 0.1 * drives.Displacement())])
 
     whole = wgf.solve(F(), mu, HEUN, dt=0.05, t_end=4.0)
     part = wgf.solve(F(), mu, HEUN, dt=0.05, t_end=1.5)
@@ -128,7 +130,7 @@ def test_a_budget_goes_on_in_a_free_energy_written_anew(mu):
         (lambda: drives.Budget(3.0, limit=1.0), "wanted a term"),
         (lambda: drives.Budget(wgf.Shannon(), limit=1.0), "Shannon has no value"),
         (lambda: drives.Budget(drives.Swap([(0.0, wgf.Quadratic())]), limit=1.0), "follows the run"),
-        (lambda: drives.Budget(2.0 * drives.Displacement(), limit=1.0), "wanted it alone"),
+        (lambda: drives.Budget(2.0 * drives.Displacement() + wgf.Quadratic(), limit=0.0), "infeasible"),
         (lambda: drives.EvaluationCap(0), "EvaluationCap limit"),
         (lambda: drives.EvaluationCap(5, also=3), "wanted a function"),
     ],

@@ -20,11 +20,12 @@ def mu():
     return wgf.Ensemble.gaussian(40, 2, cov=0.5, seed=2)
 
 
-def test_the_ratio_is_held_where_its_temperature_is_known(mu):
+@pytest.mark.parametrize("gain", [4.0, 200.0])
+def test_the_ratio_is_held_where_its_temperature_is_known(mu, gain):
     """A well k that moves at velocity c: G² = kdT + |c|², I² = kdT, so r* is held at T = r*²|c|²/(kd(1 − r*²))."""
     k, c, ratio = 2.0, np.array([1.2, -0.9]), 0.6
     T = ratio**2 * (c @ c) / (k * 2 * (1 - ratio**2))
-    F = wgf.Quadratic(k, center=lambda t: c * t) - drives.Controller(0.05, ratio=ratio, gain=4.0) * wgf.LogDet()
+    F = wgf.Quadratic(k, center=lambda t: c * t) - drives.Controller(0.05, ratio=ratio, gain=gain) * wgf.LogDet()
     sol = wgf.solve(F, mu, HEUN, dt=0.05, t_end=20.0)
     late = sol.ledger["t"] > 10.0
     np.testing.assert_allclose(sol.ledger["force_ratio"][late], ratio, rtol=0.01)
@@ -119,6 +120,8 @@ def test_shannon_without_a_sensor_is_refused(mu):
     ruled = drives.Controller(1.0, ratio=0.5, sensor=wgf.Blob("silverman"))
     with pytest.raises(ConfigError, match="a rule"):
         wgf.solve(wgf.Quadratic() - ruled * wgf.LogDet(), mu, HEUN, dt=0.1, t_end=1.0)
+    with pytest.raises(ConfigError, match="Controller of Quadratic"):
+        control * (wgf.LogDet() + wgf.Quadratic())
     both = drives.Controller(1.0, entropy=0.5)
     with pytest.raises(ConfigError, match="one entropy"):
         wgf.solve(wgf.Quadratic() - both * wgf.LogDet() - both * wgf.Variance(), mu, HEUN, dt=0.1, t_end=1.0)

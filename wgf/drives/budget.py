@@ -16,7 +16,7 @@ from ..errors import ConfigError, DivergenceError, require_integer, require_numb
 from ..functional import Evaluation, FreeEnergy, Functional
 from ..noise import NoiseSource
 from ..ops import linalg
-from ..steering import Control, View
+from ..steering import Control, DrivenFunctional, View
 from ..terms import Coefficient, Term
 from .altered import AlteredRisk, number_at
 from .plain import require_plain
@@ -95,8 +95,11 @@ class Displacement(Functional):
         return Evaluation(mu.expect(0.5 * linalg.row_dot(offset, offset)), offset)
 
 
-class Excess(Functional):
-    """cost[μ] − limit(t): what a budget multiplies; positive where the budget is overdrawn."""
+class Excess(DrivenFunctional):
+    """cost[μ] − limit(t): what a budget multiplies; positive where the budget is overdrawn.
+
+    It remembers the ensemble that the run began with, from which the rules of the cost (`Displacement`) are settled.
+    """
 
     def __init__(self, cost: Functional, limit: float | Callable[[float], float], lowest: float | None = None) -> None:
         self.cost, self.limit, self.lowest = cost, limit, lowest
@@ -128,9 +131,14 @@ class Excess(Functional):
     def draw(self, noise: NoiseSource, step: int) -> Functional:
         return Excess(self.cost.draw(noise, step), self.limit, self.lowest) if self.sampled else self
 
-    def prepare(self, mu: Ensemble) -> Functional:
-        settled = self.cost.prepare(mu)
-        return self if settled is self.cost else Excess(settled, self.limit, self.lowest)
+    def begin(self, mu: Ensemble, t: float) -> Ensemble:
+        return mu
+
+    def advance(self, memory: Ensemble, view: View, h: float) -> Ensemble:
+        return memory
+
+    def given(self, memory: Ensemble) -> Functional:
+        return Excess(self.cost.prepare(memory), self.limit, self.lowest)
 
     def _number(self) -> float:
         if callable(self.limit):
@@ -202,7 +210,8 @@ class Budget(FreeEnergy):
     ----------
     cost : a term such as `wgf.Quadratic()` (the weight norm ½∫|x|²) or `Displacement()` (transport spent).
     limit : in the units of the cost; a number or a callable of t.
-    rate : how fast the multiplier follows, in units of F/(cost² · time).
+    rate : how fast the multiplier follows, in units of F/(cost² · time). Its scale is that of the problem: with the
+        price λ* expected, about ‖∇E‖/‖∇cost‖ where the budget is used up, λ*/(limit · τ) settles within a few τ.
     damping : ρ ≥ 0 in units of F/cost²; the coefficient is then max(0, λ + ρ(cost − limit)), the augmented Lagrangian.
     start : λ at the start of the run.
     ceiling : a multiplier beyond it ends the run, for it grows without bound where the budget is infeasible.
@@ -212,7 +221,8 @@ class Budget(FreeEnergy):
     Hurwicz & Uzawa 1958). Near it, with b = ‖∇_W cost‖ and k the convexity of F + λ cost along that direction, both go
     as exp(st), s² + (k + ρb²)s + b² rate = 0: they turn around the saddle while k + ρb² < 2b√rate, damped at the rate
     (k + ρb²)/2, and come in without turning, most quickly, at ρ = (2b√rate − k)/b² (Platt & Barr 1988); more damping
-    is slower again. An explicit scheme needs dt (k + ρb²) < 2. Nothing is promised where F is not convex.
+    is slower again. An explicit scheme needs dt (k + ρb²) < 2, and k grows with λ: a rate that is too fast for a start
+    far beyond the limit winds λ up until a step cannot follow. Nothing is promised where F is not convex.
 
     ConfigError for a limit that is not above the smallest value of the cost, and where the multiplier passes `ceiling`.
 
@@ -235,8 +245,6 @@ class Budget(FreeEnergy):
         lowest: float | None = None,
     ) -> None:
         cost = require_plain("Budget", cost)
-        if isinstance(cost, FreeEnergy):
-            cost = _settled_sum(cost)
         if not callable(limit):
             limit = require_number("Budget limit", limit)
         known = _lowest(cost) if lowest is None else require_number("Budget lowest", lowest)
@@ -248,13 +256,6 @@ class Budget(FreeEnergy):
             require_number("Budget ceiling", ceiling, positive=True),
         )
         super().__init__((Term("Budget", Coefficient().times(multiplier), excess),))
-
-
-def _settled_sum(cost: FreeEnergy) -> Functional:
-    """A sum as a cost; its terms must not have a start to remember, which a run that goes on would not find again."""
-    if any(part.functional == Displacement() for part in cost.terms):
-        raise ConfigError("Budget: Displacement within a sum; wanted it alone (scale the limit instead).")
-    return cost
 
 
 def _lowest(cost: Functional) -> float | None:

@@ -25,10 +25,11 @@ _STEEP = 700.0
 class Controller(Control):
     """A temperature T by feedback, `F - Controller(0.1, ratio=0.5) * LogDet()`: between steps of length h
 
-        log T ← log T + h·gain·(log r* − log r),    r = ‖T ∇_W S‖/‖∇_W E‖ in L²(μ)    (`ratio` = r*), or
-        log T ← log T + h·gain·(S* − S)                                               (`entropy` = S*),
+        log T ← log T + (1 − exp(−h·gain)) (log r* − log r),    r = ‖T ∇_W S‖/‖∇_W E‖ in L²(μ)    (`ratio` = r*), or
+        log T ← log T + h·gain·(S* − S)                                                           (`entropy` = S*),
 
-    kept within [low, high]. One of the two targets is given.
+    kept within [low, high]. One of the two targets is given. The first is d log T/dt = gain·(log r* − log r), solved
+    over the step for r ∝ T, so that no gain makes the temperature itself swing.
 
     Parameters
     ----------
@@ -36,7 +37,8 @@ class Controller(Control):
     ratio : the wanted information-force ratio r* > 0, the ledger's `force_ratio` (all entropies of F together).
     entropy : the wanted entropy S*, of the one entropy that the controller multiplies.
     gain : > 0; per time for a ratio, per time and unit of entropy otherwise. Where T has to fall or rise at the rate
-        d log T/dt = c to hold the target, it is missed by c/gain; an explicit scheme wants h·gain < 1.
+        d log T/dt = c to hold the target, it is missed by c/gain. The particles follow T in their own time, and a loop
+        that is much faster than they are may swing around an entropy: gain below their rate of relaxation is safe.
     low, high : bounds 0 < low ≤ high of T. A bound that is reached holds T there; nothing winds up.
     sensor : another entropy that is measured instead, as r = T‖∇_W sensor‖/‖∇_W E‖ or S = sensor[μ]: Shannon, which
         noise realises and which has no force on particles, needs one, such as LogDet().
@@ -82,9 +84,12 @@ class Controller(Control):
             raise ConfigError(f"Controller: sensor = {self.sensor!r}; wanted an entropy such as wgf.LogDet().")
 
     def __mul__(self, term: object) -> Any:
-        """T · term, as `Functional` does it; Shannon without a sensor is refused where F is written."""
-        if isinstance(term, Functional) and any(isinstance(part.functional, Shannon) for part in term._terms()):
-            self._require_sensor()
+        """T · term, as `Functional` does it; what has no entropy to steer by is refused where F is written."""
+        for part in term._terms() if isinstance(term, Functional) else ():
+            if not part.functional.is_entropy:
+                raise ConfigError(f"Controller of {part.name}: it is a temperature; wanted an entropy such as LogDet.")
+            if isinstance(part.functional, Shannon):
+                self._require_sensor()
         return NotImplemented
 
     def _require_sensor(self) -> None:
@@ -108,8 +113,8 @@ class Controller(Control):
         off = self._off_ratio(view, memory) if self.ratio is not None else self._off_entropy(view)
         if math.isnan(off):
             raise DivergenceError(f"t = {view.t:g}: what the controller measures is not a number; try a smaller dt.")
-        factor = math.exp(min(h * self.gain * off, _STEEP))
-        later = min(max(memory * factor, self.low), self.high)
+        share = h * self.gain if self.ratio is None else -math.expm1(-h * self.gain)
+        later = min(max(memory * math.exp(min(share * off, _STEEP)), self.low), self.high)
         return memory if later == memory else later
 
     def value(self, memory: float) -> float:

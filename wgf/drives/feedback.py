@@ -99,7 +99,8 @@ class Preferences(Events):
     unit : a `NetworkRisk`, whose unit and outputs are scored, or a unit φ(z, θ) as that takes it.
     items : (N, D) float, the inputs that were compared.
     pairs : (P, 2) integers, the rows of the winner and of the loser.
-    times : (P,) when each preference arrives, in the time of the run; all are there from the start by default.
+    times : (P,) when each preference arrives, in the time of the run; earlier ones, and by default all, are there from
+        the start.
     scale : s > 0, the score difference that makes a preference certain to 1/(1 + 1/e) = 73 %.
     output : which output is the score, where there are several.
     continued : allow arrivals after t_end, for a run that will go on by `state=`.

@@ -192,21 +192,16 @@ class Swap(Events):
     def _index(self, t: float) -> int:
         return max([k for k, when in enumerate(self._times) if reached(t, when)], default=0)
 
-    def begin(self, mu: Ensemble, t: float) -> int:
-        """Which term is in force."""
-        return self._index(t)
+    def begin(self, mu: Ensemble, t: float) -> tuple[int, Ensemble]:
+        """Which term is in force, and the start of the run, from which the rules of all terms are settled."""
+        return self._index(t), mu
 
-    def advance(self, memory: int, view: View, h: float) -> int:
-        return max(memory, self._index(view.t))
+    def advance(self, memory: tuple[int, Ensemble], view: View, h: float) -> tuple[int, Ensemble]:
+        index = max(memory[0], self._index(view.t))
+        return memory if index == memory[0] else (index, memory[1])
 
-    def given(self, memory: int) -> Functional:
-        return self._members[memory]
-
-    def prepare(self, mu: Ensemble) -> Functional:
-        settled = tuple(member.prepare(mu) for member in self._members)
-        if all(new is old for new, old in zip(settled, self._members, strict=True)):
-            return self
-        return Swap(zip(self._times, settled, strict=True), continued=self._continued)
+    def given(self, memory: tuple[int, Ensemble]) -> Functional:
+        return self._members[memory[0]].prepare(memory[1])
 
     @property
     def varies(self) -> bool:
