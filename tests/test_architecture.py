@@ -20,8 +20,8 @@ ROOMS = {"solvers": Path(wgf.solvers.__file__).parent, "benchmarks": Path(wgf.be
 ORDER = [
     "errors", "ops", "checks", "arrays", "noise", "sampling", "kernels", "summation", "ensemble", "domains", "data",
     "terms", "functional", "steering", "energies", "entropies", "protocol", "requirements", "diagnostics", "drives",
-    "figures", "progress", "solution", "solvers", "plan", "arguments", "loop", "flow", "regularizers", "runs",
-    "studies", "benchmarks", "cli",
+    "figures", "progress", "solution", "solvers", "plan", "arguments", "loop", "flow", "collapse", "regularizers",
+    "runs", "studies", "benchmarks", "cli",
 ]  # fmt: skip
 
 

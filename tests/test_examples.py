@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -45,6 +46,77 @@ def moving_target(output: str) -> None:
     assert dissipation == pytest.approx(expected, abs=1e-5)
 
 
+def force_report(output: str) -> None:
+    least, predicted = numbers(r"c0 = ([\d.]+), at least ([\d.]+) was predicted", output)
+    assert least >= predicted > 0.1
+    for name, says in {
+        "log-det:": ": effective, [^;]*; c = ",
+        "variance, T > k:": "unstable at t = 0 … 2",
+        "softmax:": "misaligned at t = 0 … 2",
+        "softmax, saturated:": "not effective.*weak at t = 0 … ",
+        "log-det, T tiny:": "weak at t = 0 … 2; collapsed at t = 0.4 … 2",
+    }.items():
+        (line,) = (line for line in output.splitlines() if line.startswith(name) and "c = " in line)
+        assert re.search(says, line), line
+
+
+def representations(output: str) -> None:
+    plain, _, with_entropy = re.findall(r"accuracy ([\d.]+), effective rank ([\d.]+)", output)
+    assert min(float(plain[0]), float(with_entropy[0])) > 0.93
+    assert float(with_entropy[1]) > float(plain[1]) + 3  # 11.8 beside 5.7
+    assert "no information force: I = 0 throughout" in output
+    low, high = re.findall(r"effective, ([\d.]+) ≤ I/G", output)
+    assert 0 < float(low) < 0.1 < float(high)
+
+
+def shift(output: str) -> None:
+    lag, work, dissipation = numbers(r"lag ([\d.]+), work per time ([\d.]+), dissipation ([\d.]+)", output)
+    assert (lag, work, dissipation) == pytest.approx((1.0, 1.0, 1.0), abs=1e-4)
+    rows = [[float(part) for part in line.split()] for line in output.splitlines()[2:]]
+    work, upright, inverted = (np.array(rows)[:, column] for column in (2, 3, 4))
+    assert work[6] > 2 > 0.1 > np.abs(work[:6]).max()  # the swap, after a drift of frequencies
+    assert not work[7:].any()
+    assert (upright[5], inverted[-1]) >= (0.8, 0.8)
+    assert max(upright[-1], inverted[5]) < 0.1
+
+
+def budget(output: str) -> None:
+    tight, loose = (
+        [float(part) for part in re.findall(r"[\d.]+(?:e[-+]\d+)?", line)] for line in output.splitlines()[1:3]
+    )
+    assert tight[1] > 0.01 > 1e-3 > tight[3]  # limit, price, slack, their product, risk
+    assert loose[1] == loose[3] == 0.0
+    price, exact, spent = numbers(r"price ([\d.]+), exact ([\d.]+); spent ([\d.]+)", output)
+    assert (price, spent) == pytest.approx((exact, 0.5), abs=1e-5)
+    assert numbers(r"(\d+) gradient evaluations", output) == [101.0]
+
+
+def decision_risk(output: str) -> None:
+    table = np.array([line.split()[1:] for line in output.splitlines()[1:5]], dtype=float)
+    assert (table.argmin(axis=0) == np.arange(4)).all()  # each is lowest in its own measure
+    work, released, change = numbers(r"work ([\d.]+), released ([\d.]+)\n.*energy (-?[\d.]+)", output)
+    assert work > 0.5
+    assert change == pytest.approx(work - released, abs=2e-4)
+
+
+def feedback(output: str) -> None:
+    rows = np.array([line.split() for line in output.splitlines()[1:]], dtype=float)
+    assert (rows[0, 1], rows[-1, 1]) == (0, 600)
+    assert min(rows[-1, 4:]) > 0.85 > 0.0 > max(rows[0, 4:])
+    assert not rows[rows[:, 0] > 60, 3].any()
+
+
+def controller(output: str) -> None:
+    *ratios, _ = numbers(r"controller: .*: " + ", ".join([r"([\d.]+)"] * 6) + r"; temperature ([\d.]+)", output)
+    assert ratios == pytest.approx([0.5] * 6, abs=0.03)
+    assert ratios[-1] == pytest.approx(0.5, rel=0.01)
+    (fixed,) = numbers(r"fixed: .* ([\d.]+); temperature", output)
+    assert fixed < 0.4
+    assert numbers(r"entropy (-[\d.]+), wanted", output) == pytest.approx([-1.0], abs=1e-3)
+    # scatter of S is √(d/2n) = 0.02: five of these are a false alarm in 2·10⁶
+    assert numbers(r"by noise: log-det entropy (-[\d.]+)", output) == pytest.approx([-1.0], abs=0.11)
+
+
 def study_chaos(output: str) -> None:
     for pattern, exact, tolerance in ((r"the bias +([-\d.]+)", -1.0, 0.1), (r"fluctuation ([-\d.]+)", -0.5, 0.05)):
         (found,) = numbers(pattern, output)
@@ -71,14 +143,45 @@ def study_phase(output: str) -> None:
     assert abs(found - exact) < error < 0.1 * exact
 
 
+def study_information_force(output: str) -> None:
+    least, most = numbers(r"ratios at the start: ([\d.]+) to ([\d.]+)", output)
+    assert least == pytest.approx(1.0, abs=1e-8)
+    assert most == pytest.approx(1.0, abs=1e-8)
+    (rank,) = numbers(r"rank of log-det less that of softmax over features: ([-+\d.]+)", output)
+    assert rank > 1.0
+
+
+def study_generalisation(output: str) -> None:
+    gap, assumed = numbers(r"memorised: gap ([\d.]+), assumed bound ([\d.]+)", output)
+    assert gap == pytest.approx(0.5, abs=0.103)  # five deviations of 597 binomial labels
+    assert assumed < 0.1
+
+
+def study_scaling(output: str) -> None:
+    (worst,) = numbers(r"is dI/dt to ([\de.+-]+) of", output)
+    assert worst < 0.02  # to first order in a fifth of a step
+    (offset,) = numbers(r"power .* offset = ([\d.]+),", output)
+    assert 0 < offset < 0.01
+
+
 SCRIPTS = {
     "custom_unit": ring,
     "ornstein_uhlenbeck": ornstein_uhlenbeck,
     "log_gas": log_gas,
     "moving_target": moving_target,
+    "force_report": force_report,
+    "representations": representations,
+    "shift": shift,
+    "budget": budget,
+    "decision_risk": decision_risk,
+    "feedback": feedback,
+    "controller": controller,
     "study_chaos": study_chaos,
     "study_dissipation": study_dissipation,
     "study_phase": study_phase,
+    "study_information_force": study_information_force,
+    "study_generalisation": study_generalisation,
+    "study_scaling": study_scaling,
 }
 CONFIGURATIONS = {"diabetes": ("test_loss", 0.0, 0.32), "breast_cancer": ("test_accuracy", 0.95, 1.0)}
 

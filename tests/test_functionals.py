@@ -23,6 +23,10 @@ def smooth_unit(z, theta):
     return theta[0] * torch.sin(theta[-1] * z.sum()) + theta.sum() * z[0]
 
 
+def unit_risk(d):
+    return wgf.NetworkRisk(*data(d)[:2], unit=wgf.Unit(smooth_unit, d))
+
+
 def wide_unit(z, theta):
     return torch.stack([theta[0] * z[0], torch.tanh(theta[-1] + z[1]), theta.sum() * z[1]])
 
@@ -68,10 +72,14 @@ TERMS = {
     "LeastSquares-wide": lambda d: wgf.LeastSquares(lambda x: x[:, :1] ** 2 * x.new_ones(3), [1.0, 0.0, -1.0], 0.5),
     "SlicedWasserstein": lambda d: wgf.SlicedWasserstein(data(d)[2], projections=9),
     "from_function": lambda d: wgf.from_function(lambda x, w: (w @ torch.sin(x)).pow(2).sum()),
-    "unit": lambda d: wgf.NetworkRisk(*data(d)[:2], unit=wgf.Unit(smooth_unit, d)),
+    "unit": unit_risk,
     "unit-classes": lambda d: wgf.NetworkRisk(
         data(d)[0], np.arange(9) % 3, loss="cross_entropy", unit=wgf.Unit(wide_unit, d)
     ),
+    "CVaR": lambda d: wgf.drives.CVaR(unit_risk(d), 0.4),
+    "EntropicRisk": lambda d: wgf.drives.EntropicRisk(wgf.drives.CovariateShift(unit_risk(d), [0.1, 0.2]), 0.6),
+    "MeanVariance": lambda d: wgf.drives.MeanVariance(unit_risk(d), 0.6),
+    "Preferences": lambda d: wgf.drives.Preferences(unit_risk(d), data(d)[0], [[0, 1], [2, 1], [8, 0]]).at(0.0),
     "LogDet": lambda d: wgf.LogDet(),
     "LogDet-ridge": lambda d: wgf.LogDet(0.3),
     "Variance": lambda d: wgf.Variance(),

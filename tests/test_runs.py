@@ -173,6 +173,18 @@ def test_an_adaptive_run_in_a_ball_is_written_like_any_other(place):
     np.testing.assert_array_equal(times, ledger["t"][pictures])
 
 
+def test_the_force_report_is_on_the_page_and_in_the_summary(finished):
+    """The same from the stored files as from the run; 40 neurons in 12 dimensions at T = 0.01 have no regime."""
+    page = (finished.directory / "report.html").read_text()
+    section = page.partition('id="information-force"')[2].partition("</section>")[0]
+    report = wgf.diagnostics.force_report(finished.solution)
+    assert finished.summary["force_report"] == store.plain(report.to_dict())
+    assert store.read_json(finished.directory / "summary.json")["force_report"]["effective"] is report.effective
+    assert report.verdict[1:] in section
+    assert section.count("<tr>") == 1 + len(report.columns)
+    assert "no degenerate regime" in section
+
+
 def test_the_report_drawn_again_is_the_same(finished, tmp_path):
     import shutil
 
@@ -252,6 +264,7 @@ def test_run_says_what_came_out_and_where_the_report_is(place, undrawn):
     assert result.exit_code == 0, result.output
     for text in ("free energy F", "energy E", "entropy S", "test loss", "closure", "force ratio", "W₂", "time"):
         assert text in result.stdout
+    assert re.search(r"information force +effective, 0\.\d+ ≤ I/G ≤ ", result.stdout)
     assert "report: here/and/there/report.html" in result.stdout
     assert rows(Path("here/and/there"))[-1]["t"] == 1.0
 

@@ -12,7 +12,8 @@ from pathlib import Path
 if find_spec("wgf.solvers") is None or find_spec("wgf.benchmarks") is None:
     __path__.append(str(Path(__file__).parent.parent))
 
-from . import data, diagnostics, domains, errors, kernels, solvers
+from . import data, diagnostics, domains, drives, errors, kernels, regularizers, solvers
+from .collapse import collapse_index
 from .energies import (
     KSD,
     MMD,
@@ -60,12 +61,15 @@ __all__ = [
     "Status",
     "Unit",
     "Variance",
+    "collapse_index",
     "data",
     "diagnostics",
     "domains",
+    "drives",
     "errors",
     "from_function",
     "kernels",
+    "regularizers",
     "solve",
     "solvers",
 ]

@@ -155,4 +155,6 @@ def _thermodynamics(summary: dict[str, Any]) -> list[tuple[str, str]]:
     for at, name in ((1, "energy"), (2, "entropy")):
         text = f"{number(final[name])}   (from {number(start[name])} at the start)"
         rows.insert(at, (f"{name} {'E' if name == 'energy' else 'S'}", text if final[name] is not None else "–"))
+    names = [name for name, _ in rows]
+    rows.insert(names.index("force ratio I / G") + 1, ("information force", summary["force_report"]["verdict"]))
     return rows

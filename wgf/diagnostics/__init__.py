@@ -1,8 +1,32 @@
-"""What a run is measured by: the ledger, forces, entropy estimates and transport distances."""
+"""What a run is measured by: the ledger, forces, the force report, entropy estimates and transport distances."""
 
+from .collapse import CollapseIndex, collapse_of
 from .entropy import effective_rank, gaussian_entropy, knn_entropy
+from .force_report import ForceReport, force_report
 from .gaussian import bures
+from .information import GapBound, channel_information, gap_bounds, information_bound
+from .reference import reference_alignment
+from .regimes import Span, Thresholds
 from .table import Ledger
 from .transport import Transport, wasserstein
 
-__all__ = ["Ledger", "Transport", "bures", "effective_rank", "gaussian_entropy", "knn_entropy", "wasserstein"]
+__all__ = [
+    "CollapseIndex",
+    "ForceReport",
+    "GapBound",
+    "Ledger",
+    "Span",
+    "Thresholds",
+    "Transport",
+    "bures",
+    "channel_information",
+    "collapse_of",
+    "effective_rank",
+    "force_report",
+    "gap_bounds",
+    "gaussian_entropy",
+    "information_bound",
+    "knn_entropy",
+    "reference_alignment",
+    "wasserstein",
+]

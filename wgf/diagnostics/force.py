@@ -12,6 +12,7 @@ from ..ensemble import Ensemble
 from ..functional import FreeEnergyEvaluation
 from ..ops import linalg
 from ..protocol import Slope
+from .reference import cosine
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,12 @@ class Forces:
         if self.entropic is None or self.twin is None:
             return None
         return Slope(mu, self.energetic - self.entropic, self.energetic - self.twin)
+
+    def beside(self, mu: Ensemble, reference: Tensor | None) -> float:
+        """⟨∇S, ∇S_ref⟩/(‖∇S‖ ‖∇S_ref‖) for the force of a reference entropy; NaN where one is unknown or vanishes."""
+        if self.entropic is None or self.twin is None or reference is None:
+            return math.nan
+        return cosine(mu, self.entropic, self.twin, reference)
 
     def columns(self, mu: Ensemble) -> dict[str, float]:
         """G, I, r = I/G, the alignment ⟨T∇S, −∇E⟩/(IG), Ṡ = ⟨∇S, v⟩ and D = ∫|∇F|² dμ; NaN where undefined.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..ensemble import Ensemble
 from ..errors import ConfigError, WgfWarning
@@ -17,6 +18,7 @@ from ..steering import Steering
 from .booking import Booked
 from .estimates import ShannonEstimate, estimate_shannon
 from .force import Forces
+from .reference import NO_FORCE, log_det_force
 from .table import Ledger
 
 Observer = Callable[[Ensemble], float]
@@ -24,7 +26,7 @@ Observer = Callable[[Ensemble], float]
 COLUMNS = (
     "t", "step", "free_energy", "energy", "entropy", "temperature", "loss_force", "information_force", "force_ratio",
     "alignment", "entropy_production", "dissipation", "work", "released", "dissipated", "closure", "closure_total",
-    "closure_error", "dissipation_error", "evaluations", "kinetic",
+    "closure_error", "dissipation_error", "evaluations", "kinetic", "reference_alignment",
 )  # fmt: skip
 """The columns of every ledger, beside `term:<name>` for each term, `sums_error:<name>` for each that is summed over
 pairs by an approximate method, `drive:<name>` for each control that steers F, and the observers' own."""
@@ -176,21 +178,39 @@ class Bookkeeper:
             self._note("dissipation", f"in the metric of {self._solver.name}: {self._solver.metric}")
         if shannon is None:
             exact = Forces.of(evaluation)
-            return exact.columns(state.mu) | self._own(state, exact.slope(state.mu))
+            beside = self._beside_reference(exact, state.mu, evaluation)
+            return exact.columns(state.mu) | beside | self._own(state, exact.slope(state.mu))
         temperature = self._dynamics.noise_temperature(state.t)
         without_score = Forces.of(evaluation, None, temperature).columns(state.mu)
         self._note("dissipation", shannon.note)
         if shannon.scores is None:
-            return without_score | {"dissipation_error": math.nan} | self._own(state, None)
+            self._note("reference_alignment", shannon.note)
+            unknown = {"dissipation_error": math.nan, "reference_alignment": math.nan}
+            return without_score | unknown | self._own(state, None)
         sample = state.mu.select(shannon.rows)
         both = [
             Forces.of(evaluation, scores, temperature, shannon.rows) for scores in (shannon.scores, shannon.smoother)
         ]
         columns, smoother = (part.columns(sample) | self._own(state, part.slope(sample)) for part in both)
+        columns |= self._beside_reference(both[0], sample, evaluation, shannon.rows)
         columns["dissipation_error"] = abs(smoother["dissipation"] - columns["dissipation"])
         loss = without_score["loss_force"]  # needs no estimate: over all particles
         ratio = columns["information_force"] / loss if loss > 0 else math.nan
         return columns | {"loss_force": loss, "force_ratio": ratio}
+
+    def _beside_reference(
+        self, forces: Forces, mu: Ensemble, evaluation: FreeEnergyEvaluation, rows: Tensor | slice = slice(None)
+    ) -> dict[str, float]:
+        """The cosine of ∇S and that of the reference entropy, log-det: below 0 the entropy pushes against spread."""
+        if not forces.temperature > 0:
+            self._note("reference_alignment", "NaN without an entropy and at temperature 0")
+            return {"reference_alignment": math.nan}
+        reference = log_det_force(mu, evaluation, rows)
+        self._note("reference_alignment", reference.note)
+        value = forces.beside(mu, reference.force)
+        if reference.force is not None and math.isnan(value):
+            self._note("reference_alignment", NO_FORCE)
+        return {"reference_alignment": value}
 
     def _own(self, state: State, slope: Slope | None) -> dict[str, float]:
         """The dissipation in the solver's own metric, where it has one."""

@@ -1,5 +1,6 @@
 """Energy terms: potentials, interactions, network risks and discrepancies."""
 
+from .aggregates import Aggregate, Mean
 from .discrepancy import MMD, SlicedWasserstein
 from .function import FunctionOf, from_function
 from .interaction import Interaction
@@ -13,6 +14,7 @@ from .units import TwoLayer, Unit
 __all__ = [
     "KSD",
     "MMD",
+    "Aggregate",
     "CrossEntropy",
     "FunctionOf",
     "Huber",
@@ -20,6 +22,7 @@ __all__ = [
     "LeastSquares",
     "Logistic",
     "Loss",
+    "Mean",
     "NetworkRisk",
     "Potential",
     "Quadratic",

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .. import ops
-from ..arrays import ArrayLike, as_real, require_device, require_dtype, require_finite_rows, to_tensor
+from .. import checks, ops
+from ..arrays import ArrayLike, as_real, require_device, require_dtype, require_finite_rows, to_tensor, weight_rows
 from ..ensemble import Ensemble
 from ..errors import ConfigError, ShapeError, require_integer, require_seed
 from ..functional import Evaluation, Functional
 from ..noise import MINIBATCH, NoiseSource
+from .aggregates import Aggregate, Mean
 from .losses import Loss, require_loss
 from .units import NetworkUnit, require_unit
+
+_ALL = slice(None)
 
 
 class NetworkRisk(Functional):
     """R[μ] = (1/M) Σₘ ℓ(f_μ(zₘ), yₘ),  f_μ(z) = ∫ φ(z; θ) dμ(θ)  (Mei, Montanari & Nguyen 2018).
 
     δR/δμ(θ) = (1/M) Σₘ ℓ'(f_μ(zₘ), yₘ)·φ(zₘ; θ), the marginal value of a neuron, and ∇_W R = ∇_θ of it.
+    What acts on the risk from outside (`wgf.drives`) puts other inputs, another law of the samples or another aggregate
+    A of their losses in place: R = A[ℓ], with the slopes ∂A/∂ℓₘ where 1/M stood.
 
     Parameters
     ----------
@@ -51,6 +57,8 @@ class NetworkRisk(Functional):
         self._flat = np.ndim(targets) == 1 and not self.loss.classifies
         self.batch = None if batch is None else require_integer("batch", batch, low=1, high=len(self.inputs))
         self._subset: Tensor | None = None
+        self._law: Tensor | None = None
+        self._aggregate: Aggregate = Mean()
 
     def __repr__(self) -> str:
         return f"NetworkRisk({len(self.inputs)} samples, {self.unit!r}, {type(self.loss).__name__})"
@@ -109,7 +117,42 @@ class NetworkRisk(Functional):
     def loss_on(self, mu: Ensemble, inputs: ArrayLike, targets: ArrayLike) -> float:
         """(1/M) Σ ℓ(f_μ, y) on other data."""
         z = self._features(inputs, mu)
-        return float(self._mean_loss(self._forward(mu, z), self._encode(targets, len(z)).to(mu.device)))
+        losses = self._losses(self._forward(mu, z), self._encode(targets, len(z)).to(mu.device))
+        return float(Mean().value(losses, _uniform(losses)))
+
+    # ----------------------------------------------------------------------------------- the risk from outside
+
+    def _with(self, **changes: Any) -> NetworkRisk:
+        other = object.__new__(NetworkRisk)
+        other.__dict__.update(self.__dict__, **changes)
+        return other
+
+    def with_inputs(self, inputs: ArrayLike) -> NetworkRisk:
+        """The risk of the same targets at other inputs (M, D)."""
+        z = as_real("inputs", inputs)
+        if z.shape != self.inputs.shape:
+            raise ShapeError(f"inputs: shape {tuple(z.shape)}; wanted {tuple(self.inputs.shape)}, those of the risk.")
+        if not checks.finite(z):
+            require_finite_rows("inputs", z)
+        return self._with(inputs=z.to(self.inputs).contiguous())
+
+    @property
+    def law(self) -> Tensor:
+        """By how much each of the samples counts (M,), 1/M each unless `with_law` says otherwise."""
+        return _uniform(self.inputs) if self._law is None else self._law
+
+    def with_law(self, law: ArrayLike) -> NetworkRisk:
+        """The risk of samples that count by a law p (M,) ≥ 0, Σ p = 1, in place of 1/M each."""
+        return self._with(_law=weight_rows(law, len(self.inputs), copy=True).to(self.inputs.device))
+
+    def with_aggregate(self, aggregate: Aggregate) -> NetworkRisk:
+        """The risk with another aggregate of its losses than the mean; ConfigError where minibatches would bias it."""
+        if self.batch is not None and not aggregate.linear:
+            raise ConfigError(
+                f"{type(aggregate).__name__} of a risk with batch = {self.batch}: it is not linear in the losses, so a "
+                "minibatch would bias its gradient; give the risk all its data (batch=None)."
+            )
+        return self._with(_aggregate=aggregate)
 
     # ----------------------------------------------------------------------------------- the functional
 
@@ -122,9 +165,7 @@ class NetworkRisk(Functional):
             return self
         ids = torch.arange(len(self.inputs), device=self.inputs.device)
         order = torch.argsort(noise.uniform(ids, step, 1, MINIBATCH)[:, 0], stable=True)
-        drawn = object.__new__(NetworkRisk)
-        drawn.__dict__.update(self.__dict__, _subset=order[: self.batch], batch=None)
-        return drawn
+        return self._with(_subset=order[: self.batch], batch=None)
 
     def _data(self, mu: Ensemble) -> tuple[Tensor, Tensor]:
         if self.inputs.device != mu.device:
@@ -133,19 +174,37 @@ class NetworkRisk(Functional):
             return self.inputs, self.targets
         return self.inputs[self._subset], self.targets[self._subset]
 
-    def _mean_loss(self, f: Tensor, y: Tensor) -> Tensor:
+    def _losses(self, f: Tensor, y: Tensor) -> Tensor:
         with ops.one_torch_thread():
-            losses = self.loss.value(f, y)
-        mean = torch.full((len(losses),), 1.0 / len(losses), dtype=torch.float64, device=f.device)
-        return ops.weighted_sum(mean, losses[:, None])[0]
+            return self.loss.value(f, y)
 
-    def _residual(self, f: Tensor, y: Tensor, m: int) -> Tensor:
+    def _weights(self) -> Tensor | None:
+        """The law of the samples at hand, None for equal ones; on a minibatch of M' of M its mean is p M/M'."""
+        if self._law is None or self._subset is None:
+            return self._law
+        return self._law[self._subset] * (len(self._law) / len(self._subset))
+
+    def _aggregated(self, f: Tensor, y: Tensor) -> Tensor:
+        losses, weights = self._losses(f, y), self._weights()
+        return self._aggregate.value(losses, _uniform(losses) if weights is None else weights)
+
+    def _residual(self, f: Tensor, y: Tensor, m: int, rows: slice = _ALL) -> Tensor:
+        """∂A/∂ℓₘ · ∂ℓₘ/∂f of the samples in `rows`, of m in all."""
+        weights = self._weights()
+        if self._aggregate.linear and weights is None:
+            with ops.one_torch_thread():
+                return self.loss.derivative(f, y) / m
+        if self._aggregate.linear and weights is not None:
+            slope = weights[rows]
+        else:
+            losses = self._losses(f, y)
+            slope = self._aggregate.slope(losses, _uniform(losses) if weights is None else weights)
         with ops.one_torch_thread():
-            return self.loss.derivative(f, y) / m
+            return self.loss.derivative(f, y) * slope[:, None]
 
     def _value(self, mu: Ensemble) -> Tensor:
         z, y = self._data(mu)
-        return self._mean_loss(self._forward(mu, z), y)
+        return self._aggregated(self._forward(mu, z), y)
 
     def _pull_back(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor]:
         z, y = self._data(mu)
@@ -158,20 +217,27 @@ class NetworkRisk(Functional):
         return self._sweep(mu)[1] if at is None else self._pull_back(mu, at)[1]
 
     def _sweep(self, mu: Ensemble) -> tuple[Tensor, Tensor]:
-        """Predictions and gradient at the particles themselves, a run of samples at a time."""
+        """Predictions and gradient at the particles themselves, a run of samples at a time where A is linear."""
         z, y = self._data(mu)
+        if not self._aggregate.linear:  # a slope needs the losses of all samples: forward first, then pull back
+            f = self._forward(mu, z)
+            return f, self.unit.backward(mu.x, z, self._residual(f, y, len(y)))[1]
         runs: list[Tensor] = []
 
         def residual(partial: Tensor, rows: slice) -> Tensor:
             runs.append(self._finished(mu, partial))
-            return self._residual(runs[-1], y[rows], len(y))
+            return self._residual(runs[-1], y[rows], len(y), rows)
 
         gradient = self.unit.sweep(mu.x, mu.weights, z, residual)
         return torch.cat(runs), gradient
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
         f, gradient = self._sweep(mu)
-        return Evaluation(self._mean_loss(f, self._data(mu)[1]), gradient)
+        return Evaluation(self._aggregated(f, self._data(mu)[1]), gradient)
+
+
+def _uniform(samples: Tensor) -> Tensor:
+    return torch.full((len(samples),), 1.0 / len(samples), dtype=torch.float64, device=samples.device)
 
 
 def _inputs(name: str, inputs: ArrayLike) -> Tensor:

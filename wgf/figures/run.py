@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..diagnostics.force_report import ForceReport
 from ..diagnostics.ledger import CLOSURE_LIMIT
 from ..diagnostics.table import Ledger
 from .canvas import (
@@ -28,6 +29,7 @@ from .canvas import (
     log_scale,
     say,
 )
+from .regimes import shade
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,9 +54,11 @@ def dissipation(ledger: Ledger) -> Figure:
     return _panels(ledger, (_dissipation, _released, _closure))
 
 
-def information_force(ledger: Ledger) -> Figure:
-    """Loss force G and information force I, their ratio, and their alignment."""
-    return _panels(ledger, (_forces, _ratio, _alignment))
+def information_force(ledger: Ledger, report: ForceReport | None = None) -> Figure:
+    """Loss force G and information force I, their ratio, and their alignment; a report's regimes are shaded."""
+    figure = _panels(ledger, (_forces, _ratio, _alignment))
+    shade(figure, ledger["t"] if report is not None else np.zeros(0), report.spans if report is not None else ())
+    return figure
 
 
 def learning(ledger: Ledger) -> Figure:

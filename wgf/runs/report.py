@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import figures
+from ..diagnostics.force_report import HEADER, force_report
 from ..diagnostics.table import Ledger
 from ..errors import CheckpointError, ConfigError
 from . import store
@@ -21,7 +22,10 @@ TEMPLATE = Path(__file__).with_name("report.html")
 
 @dataclass(frozen=True)
 class Section:
-    """A figure with what to look at in it; `image` is a data URI, `width` its share of the page in per cent."""
+    """A figure with what to look at in it; `image` is a data URI, `width` its share of the page in per cent.
+
+    Below it may be a line in bold, a table (its first row is the header) and remarks.
+    """
 
     name: str
     title: str
@@ -29,6 +33,9 @@ class Section:
     image: str
     width: int
     note: str
+    verdict: str = ""
+    table: tuple[tuple[str, ...], ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def write_report(directory: str | Path) -> Path:
@@ -127,10 +134,11 @@ def _sections(summary: dict[str, Any], ledger: Ledger, times: list[float], frame
     if summary["wasserstein"] and (not moments or summary["t"] > moments[-1]):  # a run that ended between records
         moments, distances = [*moments, summary["t"]], [*distances, summary["wasserstein"]["distance"]]
     n, kept = summary["particles"]["n"], frames.shape[1]
+    forces = force_report(ledger)
     drawn = [
         ("free-energy", figures.free_energy(ledger), ""),
         ("dissipation", figures.dissipation(ledger), ledger.notes.get("closure", "")),
-        ("information-force", figures.information_force(ledger), ledger.notes.get("entropy", "")),
+        ("information-force", figures.information_force(ledger, forces), ledger.notes.get("entropy", "")),
         ("learning", figures.learning(ledger), ""),
         ("particles", figures.particles([frames[k] for k in picked], [times[k] for k in picked]),
          f"the first {kept} of {n} particles are shown" if kept < n else ""),
@@ -138,7 +146,10 @@ def _sections(summary: dict[str, Any], ledger: Ledger, times: list[float], frame
          ledger.notes.get("distance_from_start", "")),
     ]  # fmt: skip
     texts = TEXTS | ({"dissipation": ESTIMATED} if "closure_error" in ledger else {})
-    return [Section(name, *texts[name], *image(figure), note) for name, figure, note in drawn]
+    rows = [tuple(cell.replace("-", "−") for cell in row) for row in forces.rows()]
+    verdict = forces.verdict[0].upper() + forces.verdict[1:]
+    below = {"information-force": (verdict, (HEADER, *rows), tuple(forces.remarks()))}
+    return [Section(name, *texts[name], *image(figure), note, *below.get(name, ())) for name, figure, note in drawn]
 
 
 ESTIMATED = (
@@ -167,7 +178,9 @@ TEXTS = {
         "Information force",
         "The loss pushes the particles with the force G, the entropy with the force I. The entropy has an effect "
         "where their ratio is not small. The alignment is the cosine of the angle between the two: at −1 with a ratio "
-        "of 1 they cancel, and the run has come to rest.",
+        "of 1 they cancel, and the run has come to rest. Shaded are the times at which the entropy does not act as it "
+        "should: weak beside the loss, unstable, or misaligned (pushing against spread, by the cosine of its force "
+        "with that of the log-determinant of the covariance).",
     ),
     "learning": (
         "Learning",

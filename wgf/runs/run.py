@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from .. import data
+from ..diagnostics.force_report import force_report
 from ..diagnostics.transport import Transport, wasserstein
 from ..energies import NetworkRisk
 from ..ensemble import Ensemble
@@ -170,6 +171,7 @@ class _Job:
             "start": ledger.row(0),
             "final": ledger.row(-1),
             "force_ratio": [float(ratios.min()), float(ratios.max())] if len(ratios) else None,
+            "force_report": force_report(ledger).to_dict(),
             "wasserstein": None if watch.distance is None else vars(watch.distance),
             "notes": ledger.notes | watch.notes,
         }

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError, closest
 from .chaos import Chaos
 from .dissipation import Dissipation
+from .generalisation import Generalisation
+from .information_force import InformationForce
 from .phase import Phase
+from .scaling import Scaling
 from .statistics import Estimate
 from .study import Figure, Finding, Outcome, Study, Table, Verdict
 from .work import Work, processors
@@ -21,8 +24,11 @@ if TYPE_CHECKING:
     from .write import StudyResult
 
 NAMES: dict[str, type[Study]] = {
+    "information-force": InformationForce,
     "dissipation": Dissipation,
     "chaos": Chaos,
+    "generalisation": Generalisation,
+    "scaling": Scaling,
     "phase": Phase,
 }
 """Every study by its name: a new one is a file and a line here."""

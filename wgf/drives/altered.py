@@ -1,0 +1,102 @@
+"""A network risk that something outside acts on: at each time it is a plain `NetworkRisk`, altered."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable
+from functools import cached_property
+
+from torch import Tensor
+
+from ..energies import NetworkRisk
+from ..ensemble import Ensemble
+from ..errors import ConfigError
+from ..functional import Evaluation, Functional
+from ..noise import NoiseSource
+
+
+class AlteredRisk(Functional):
+    """R_t[μ]: the risk given, altered as of time t. Altered risks nest, `CVaR(CovariateShift(risk, d), 0.9)`.
+
+    Within a step F_t follows t, so what the alteration does to F is booked as work by the ledger. Outside a run a risk
+    that depends on t is asked by `.at(t)`. Raises ConfigError where `risk` is none.
+    """
+
+    def __init__(self, risk: NetworkRisk | AlteredRisk) -> None:
+        if not isinstance(risk, NetworkRisk | AlteredRisk):
+            raise ConfigError(
+                f"{self.name} of {risk!r}: wanted a wgf.NetworkRisk, or one that another drive alters already."
+            )
+        self.risk = risk
+
+    def __repr__(self) -> str:
+        return f"{self.name}({self.risk!r})"
+
+    @property
+    def base(self) -> NetworkRisk:
+        """The network risk that all alterations begin with."""
+        return self.risk if isinstance(self.risk, NetworkRisk) else self.risk.base
+
+    @abstractmethod
+    def _altered(self, risk: NetworkRisk, t: float) -> NetworkRisk:
+        """The risk as it is at time t."""
+
+    @property
+    @abstractmethod
+    def _driven(self) -> bool:
+        """Whether the alteration itself depends on t."""
+
+    @property
+    def varies(self) -> bool:
+        return self._driven or self.risk.varies
+
+    @cached_property
+    def _still(self) -> NetworkRisk:
+        return self._frozen(0.0)
+
+    def _frozen(self, t: float) -> NetworkRisk:
+        inner = self.risk if isinstance(self.risk, NetworkRisk) else self.risk.at(t)
+        return self._altered(inner, t)
+
+    def at(self, t: float) -> NetworkRisk:
+        """The `NetworkRisk` that this is at time t."""
+        return self._frozen(t) if self.varies else self._still
+
+    @property
+    def _now(self) -> NetworkRisk:
+        if self.varies:
+            raise ConfigError(f"{self.name} depends on t; freeze it with .at(t) first.")
+        return self._still
+
+    @property
+    def sampled(self) -> bool:
+        return self.risk.sampled
+
+    def draw(self, noise: NoiseSource, step: int) -> Functional:
+        return self._now.draw(noise, step)
+
+    def _value(self, mu: Ensemble) -> Tensor:
+        return self._now._value(mu)
+
+    def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        return self._now._first_variation(mu, at)
+
+    def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        return self._now._gradient(mu, at)
+
+    def _evaluate(self, mu: Ensemble) -> Evaluation:
+        return self._now._evaluate(mu)
+
+
+def number_at(name: str, value: float | Callable[[float], float], t: float) -> float:
+    """A number, or what a schedule gives at time t; ConfigError where that is no finite number."""
+    if not callable(value):
+        return value
+    try:
+        number = float(value(t))
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise ConfigError(f"{name} failed at t = {t:g} ({error}): wanted a number.") from error
+    if not math.isfinite(number):
+        raise ConfigError(f"{name} is {number} at t = {t:g}: wanted a finite number.")
+    return number

@@ -1,0 +1,26 @@
+"""Which terms a drive may hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..entropies.shannon import Shannon
+from ..errors import ConfigError
+from ..functional import FreeEnergy, Functional
+from ..steering import Control, DrivenFunctional
+
+
+def require_plain(where: str, term: Any) -> Functional:
+    """A term, or a sum of terms, that acts by force and does not follow the run itself."""
+    if not isinstance(term, Functional):
+        raise ConfigError(f"{where}: {term!r}; wanted a term such as wgf.Quadratic().")
+    if isinstance(term, Shannon):
+        raise ConfigError(f"{where}: Shannon has no value on particles; wanted a term with one, such as LogDet.")
+    if isinstance(term, DrivenFunctional):
+        raise ConfigError(f"{where}: {term!r} follows the run by itself; wanted a term that does not.")
+    if isinstance(term, FreeEnergy):
+        for part in term.terms:
+            if any(isinstance(factor, Control) for factor in part.coefficient.functions):
+                raise ConfigError(f"{where}: the coefficient of {part.name} is a control; wanted numbers or schedules.")
+            require_plain(where, part.functional)
+    return term

@@ -1,0 +1,126 @@
+"""The information force inside a network: what an entropy does to a representation beside what the task does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ..diagnostics import Ledger, effective_rank
+from ..diagnostics.force import Forces
+from ..diagnostics.reference import log_det_force
+from ..errors import ConfigError, DivergenceError, require_integer, require_number
+from ..functional import Functional
+from . import batch
+from .entropy import Regularizer
+
+
+class ForceMonitor(nn.Module):
+    """A place in a network, `z = monitor(z)`, at which the forces of loss = task − T · S(z) are recorded.
+
+    Parameters
+    ----------
+    entropy : the Regularizer in the loss (without `sync`), or the Functional it holds.
+    temperature : T ≥ 0 as it stands in the loss: a number or a function of t.
+    every : a record every so many backward passes.
+    dt : the time of one step, t = step · dt. By default t counts backward passes; with the learning rate it is the
+        time of the optimiser.
+
+    z passes unchanged. Its gradient by backward, g = ∂loss/∂z, is that of the whole loss; with the known part of the
+    entropy taken out, in L²(μ) of the n rows (every leading axis counts as rows):
+
+        ∇_W F = n g,   ∇_W E = n g + T ∇_W S,   G = ‖∇_W E‖,   I = T ‖∇_W S‖,   Ṡ = ⟨∇_W S, −∇_W F⟩.
+
+    The columns of `ledger` have the names of a run's (`loss_force`, `information_force`, `force_ratio`, `alignment`,
+    `entropy_production`, `dissipation`, `entropy`, `temperature`, `reference_alignment`), so that
+    `wgf.diagnostics.force_report(monitor)` reads it; `effective_rank` is beside them. Step 0 is the first backward.
+
+    What it takes for granted: both the task and S are computed from the z that the monitor returns, and one backward
+    goes through their difference; with T = 0 the loss is the task alone.
+    `loss_scale`, 1 by default, is the number by which the loss was multiplied before backward (a GradScaler's scale, or
+    1/k where k batches are accumulated); a record at which the scaled gradient overflows is left out. Nothing is
+    recorded in `eval()` or without gradients. Not for second derivatives. The ledger is not in the `state_dict`.
+
+    Raises ConfigError for arguments that do not fit or a batch too small for the entropy, and DivergenceError in
+    backward where a force is not finite. The definitions: Human-Centered Learning Mechanics, arXiv:2605.22940.
+
+    >>> import torch, wgf
+    >>> monitor = ForceMonitor(wgf.Variance(), temperature=0.5)
+    >>> z = monitor(torch.tensor([[1.0], [-1.0]], requires_grad=True))
+    >>> (0.5 * z.square().mean() - 0.5 * Regularizer(wgf.Variance())(z)).backward()
+    >>> [float(monitor.ledger[name][0]) for name in ("loss_force", "information_force", "alignment")]
+    [1.0, 0.5, -1.0]
+    """
+
+    def __init__(
+        self,
+        entropy: Regularizer | Functional,
+        temperature: float | Callable[[float], float],
+        *,
+        every: int = 1,
+        dt: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if isinstance(entropy, Regularizer) and entropy.sync:
+            raise ConfigError(
+                "ForceMonitor measures the batch of one process, and this entropy is that of all of them: monitor a "
+                "run in one process, or with sync=False."
+            )
+        self.entropy = entropy if isinstance(entropy, Regularizer) else Regularizer(entropy)
+        self.temperature = temperature if callable(temperature) else _temperature(temperature, 0.0)
+        self.every = require_integer("every", every, low=1)
+        self.dt = require_number("dt", dt, positive=True)
+        self.loss_scale = 1.0
+        self.step = 0
+        self.ledger = Ledger()
+
+    def forward(self, z: Tensor) -> Tensor:
+        """z as it is, watched on its way back."""
+        x = batch.rows(z).clone()  # what comes after may write to z
+        if not (self.training and torch.is_grad_enabled() and z.requires_grad):
+            return z
+        watched = z.clone()  # a node of its own, not a view: what else is done with z does not pass through it
+
+        def hook(gradient: Tensor) -> None:
+            if self.step % self.every == 0:
+                with torch.no_grad(), torch.autocast(z.device.type, enabled=False):
+                    self._record(x, gradient.detach().reshape(x.shape))
+            self.step += 1
+
+        watched.register_hook(hook)
+        return watched
+
+    def _record(self, x: Tensor, gradient: Tensor) -> None:
+        t = self.step * self.dt
+        temperature = _temperature(self.temperature(t), t) if callable(self.temperature) else self.temperature
+        scale = require_number("loss_scale", self.loss_scale, positive=True)
+        if not bool(torch.isfinite(gradient).all()):
+            if scale != 1.0:  # the optimiser of a scaled loss skips this step too, and lowers the scale
+                self.ledger.notes["step"] = f"without step {self.step}, where the scaled gradient overflowed"
+                return
+            raise DivergenceError(f"ForceMonitor: the gradient of the loss by z is not finite at step {self.step}.")
+        value, force = self.entropy._evaluate(x)
+        mu = batch.ensemble(x)
+        entropic = temperature * force.double()
+        energetic = len(x) * gradient.double() / scale + entropic
+        forces = Forces(energetic, entropic, entropic, temperature)
+        reference = log_det_force(mu)
+        self.ledger.notes["reference_alignment"] = reference.note
+        if temperature == 0:
+            unknown = ("alignment", "entropy_production", "reference_alignment")
+            self.ledger.notes |= dict.fromkeys(unknown, "where the temperature is 0")
+        named = {"t": t, "step": self.step, "entropy": float(value), "temperature": temperature}
+        beside = {
+            "reference_alignment": forces.beside(mu, reference.force),
+            "effective_rank": effective_rank(mu),
+        }
+        self.ledger.append(named | forces.columns(mu) | beside)
+
+    def extra_repr(self) -> str:
+        temperature = "T(t)" if callable(self.temperature) else f"{self.temperature:g}"
+        return f"temperature={temperature}, every={self.every}, {self.ledger.rows} records"
+
+
+def _temperature(value: float, t: float) -> float:
+    return require_number(f"temperature at t = {t:g}", value, nonnegative=True)

@@ -1,0 +1,118 @@
+"""The figures of the information-force study."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..figures.canvas import CYCLE, INK, MUTED, canvas, finish, log_scale
+from .statistics import t_interval
+from .study import Figure
+from .surrogates import ACCURACIES, NONE, SURROGATES, Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from .information_force import InformationForce, Runs
+
+COLOURS = dict(zip(SURROGATES, CYCLE, strict=True))
+SETTINGS = {"particles": "flow time t", "representations": "steps of Adam"}
+
+
+def forces(study: InformationForce, runs: Runs) -> Figure:
+    """I/G over time at one r₀."""
+    ratio = min(study.ratios, key=lambda r: (abs(math.log10(r) + 1), r))
+    figure, axes = canvas(1, 2)
+    for axis, (setting, time) in zip(axes, SETTINGS.items(), strict=True):
+        for name, words in SURROGATES.items():
+            here = [run for run in runs.over(study, setting, name, ratio) if run.finished]
+            if here:
+                curve = np.exp(np.mean([np.log(np.maximum(run.ratio, 1e-12)) for run in here], axis=0))
+                axis.plot(here[0].t, curve, color=COLOURS[name], lw=1.3, label=words)
+        axis.axhline(1.0, color=MUTED, lw=0.8, ls=":")
+        axis.set_yscale("log")
+        axis.set_title(setting, fontsize=9.5)
+        finish(axis, "force ratio I/G", time, legend=axis is axes[0])
+    return Figure(
+        "forces",
+        "The force ratio along the run",
+        f"All surrogates begin at I/G = {ratio:g}. Geometric means over seeds; dotted: information force and loss "
+        "force are equal.",
+        figure,
+    )
+
+
+def bounds(study: InformationForce, runs: Runs) -> Figure:
+    """c₀ and the variation of I over r₀."""
+    figure, axes = canvas(2, 2, height=5.4)
+    quantities: tuple[tuple[str, Callable[[Run], float]], ...] = (
+        ("c₀ = min I/G", lambda run: run.c0),
+        ("variation of I over the run", lambda run: run.varies),
+    )
+    for row, (label, quantity) in enumerate(quantities):
+        for axis, setting in zip(axes[2 * row : 2 * row + 2], SETTINGS, strict=True):
+            _curves(axis, study, runs, setting, quantity, plain=False)
+            log_scale(axis)
+            if row == 0:
+                axis.plot(study.ratios, study.ratios, color=MUTED, lw=0.8, ls=":")
+                axis.set_title(setting, fontsize=9.5)
+            finish(axis, label, "force ratio r₀ at the start", legend=row == 0 and axis is axes[0])
+    return Figure(
+        "bounds",
+        "How strong and how steady",
+        "Above: the least force ratio of the run; on the dotted line it is that of the start. Below: the "
+        "coefficient of variation of the information force over the run. Means with 95 % intervals over seeds.",
+        figure,
+    )
+
+
+def learned(study: InformationForce, runs: Runs) -> Figure:
+    """Effective rank and accuracies over r₀."""
+    figure, axes = canvas(2, 1 + len(ACCURACIES), width=11.0, height=5.4)
+    words = {"clean": "accuracy, clean", "noise": "accuracy, noisy inputs", "shift": "accuracy, moved by a pixel"}
+    for row, setting in enumerate(SETTINGS):
+        here = axes[row * (1 + len(ACCURACIES)) : (row + 1) * (1 + len(ACCURACIES))]
+        _curves(here[0], study, runs, setting, lambda run: run.rank)
+        finish(here[0], f"{setting}\neffective rank", "r₀", legend=False)
+        for axis, key in zip(here[1:], ACCURACIES, strict=True):
+            _curves(axis, study, runs, setting, lambda run, key=key: run.accuracy[key])  # type: ignore[misc]
+            finish(axis, words[key], "r₀", legend=False)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8.5, frameon=False)
+    return Figure(
+        "learned",
+        "What was learned",
+        "Effective rank of the hidden layer (above) or the representation (below) over the test images, and "
+        "accuracies, by the force ratio at the start. Means with 95 % intervals over seeds; dashed: without entropy.",
+        figure,
+    )
+
+
+def _curves(
+    axis: Axes,
+    study: InformationForce,
+    runs: Runs,
+    setting: str,
+    quantity: Callable[[Run], float],
+    plain: bool = True,
+) -> None:
+    if plain:
+        value = float(np.mean([quantity(run) for run in runs.over(study, setting, NONE, 0.0)]))
+        axis.axhline(value, color=INK, lw=1.0, ls="--", label="no entropy")
+    for name, words in SURROGATES.items():
+        found = [_mean(list(map(quantity, runs.over(study, setting, name, ratio)))) for ratio in study.ratios]
+        means, reach = zip(*found, strict=True)
+        axis.errorbar(study.ratios, means, reach, color=COLOURS[name], label=words, lw=1.2, marker="o", ms=3, capsize=2)
+    axis.set_xscale("log")
+
+
+def _mean(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and half-width over the seeds where it is known."""
+    known = [value for value in values if math.isfinite(value)]
+    if len(known) < 2:
+        return (known[0] if known else math.nan), math.nan
+    found = t_interval(known)
+    return found.value, found.half_width
