@@ -137,7 +137,7 @@ def study_dissipation(output: str) -> None:
 
 
 def study_phase(output: str) -> None:
-    areas = [float(line.split()[1]) for line in output.splitlines()[1:4]]
+    areas = [float(line.split()[1]) for line in output.splitlines()[1:3]]
     assert areas == sorted(areas, reverse=True)
     found, error, exact = numbers(r"T_c = ([\d.]+) ± ([\d.]+), exact ([\d.]+)", output)
     assert abs(found - exact) < error < 0.1 * exact

@@ -128,7 +128,7 @@ def double_well_certificate(temperature: float) -> Certificate:
     where k² + k = 2T.
 
     >>> round(double_well_certificate(0.5).rate, 4)
-    0.3339
+    0.3338
     """
     T = require_number("temperature", temperature, positive=True)
     k = 0.5 * (math.sqrt(1 + 8 * T) - 1)

@@ -94,7 +94,7 @@ def ordered_circle(coupling: float, temperature: float) -> float:
     """The positive solution r of r = I₁(Kr/T)/I₀(Kr/T), or 0 for T ≥ K/2.
 
     >>> ordered_circle(1.0, 0.5), round(ordered_circle(1.0, 0.25), 4)
-    (0.0, 0.8225)
+    (0.0, 0.8315)
     """
 
     def excess(r: float) -> float:

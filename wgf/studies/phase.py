@@ -253,8 +253,8 @@ def _areas(loops: Mapping[str, Loops]) -> Drawing:
                       color=CYCLE[k], label=label)  # fmt: skip
         axis.plot(durations, law(durations), lw=1, color=CYCLE[k])
     axis.set_xscale("log")
-    durations = next(iter(loops.values())).durations
-    axis.set_xticks(durations, [f"{duration:g}" for duration in durations])
+    ticks = next(iter(loops.values())).durations
+    axis.set_xticks(ticks, [f"{duration:g}" for duration in ticks])
     axis.set_xticks([], minor=True)
     log_scale(axis)
     finish(axis, "area", "duration of a sweep")
