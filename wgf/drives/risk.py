@@ -100,9 +100,9 @@ class _DecisionRisk(AlteredRisk):
     def _driven(self) -> bool:
         return callable(self._parameter)
 
-    @staticmethod
+    @classmethod
     @abstractmethod
-    def _checked_parameter(value: float, when: str) -> float: ...
+    def _checked_parameter(cls, value: float, when: str) -> float: ...
 
     @staticmethod
     @abstractmethod
@@ -137,8 +137,8 @@ class CVaR(_DecisionRisk):
     def __init__(self, risk: NetworkRisk | AlteredRisk, level: float | Callable[[float], float]) -> None:
         super().__init__(risk, level)
 
-    @staticmethod
-    def _checked_parameter(value: float, when: str) -> float:
+    @classmethod
+    def _checked_parameter(cls, value: float, when: str) -> float:
         level = require_number("CVaR level", value)
         if not 0.0 < level < 1.0:
             raise ConfigError(
@@ -151,7 +151,18 @@ class CVaR(_DecisionRisk):
         return TailMean(parameter)
 
 
-class EntropicRisk(_DecisionRisk):
+class _Averse(_DecisionRisk):
+    """A measure of risk with an aversion a ≥ 0, in units of 1/loss; a = 0 is the mean."""
+
+    def __init__(self, risk: NetworkRisk | AlteredRisk, aversion: float | Callable[[float], float]) -> None:
+        super().__init__(risk, aversion)
+
+    @classmethod
+    def _checked_parameter(cls, value: float, when: str) -> float:
+        return require_number(f"{cls.__name__} aversion{when}", value, nonnegative=True)
+
+
+class EntropicRisk(_Averse):
     """The entropic risk (1/a) log E exp(a ℓ) = sup_Q E_Q ℓ − KL(Q‖P)/a over the samples of a network risk.
 
     `aversion` a ≥ 0 in units of 1/loss, or a callable of t; a = 0 is the mean, a → ∞ the worst sample. The gradient is
@@ -159,32 +170,18 @@ class EntropicRisk(_DecisionRisk):
     (Föllmer & Schied 2016, Stochastic Finance, 4th ed., Example 4.13.)
     """
 
-    def __init__(self, risk: NetworkRisk | AlteredRisk, aversion: float | Callable[[float], float]) -> None:
-        super().__init__(risk, aversion)
-
-    @staticmethod
-    def _checked_parameter(value: float, when: str) -> float:
-        return require_number(f"EntropicRisk aversion{when}", value, nonnegative=True)
-
     @staticmethod
     def _aggregate(parameter: float) -> Aggregate:
         return LogMeanExp(parameter)
 
 
-class MeanVariance(_DecisionRisk):
+class MeanVariance(_Averse):
     """E ℓ + (a/2) Var ℓ over the samples of a network risk.
 
     `aversion` a ≥ 0 in units of 1/loss, or a callable of t; a = 0 is the mean. To second order in a it is the entropic
     risk. It is not monotone: where aℓ < aE ℓ − 1 a smaller loss is a worse one. ConfigError for a < 0 and for a risk
     with minibatches. (Markowitz 1952, J. Finance 7.)
     """
-
-    def __init__(self, risk: NetworkRisk | AlteredRisk, aversion: float | Callable[[float], float]) -> None:
-        super().__init__(risk, aversion)
-
-    @staticmethod
-    def _checked_parameter(value: float, when: str) -> float:
-        return require_number(f"MeanVariance aversion{when}", value, nonnegative=True)
 
     @staticmethod
     def _aggregate(parameter: float) -> Aggregate:
