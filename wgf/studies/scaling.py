@@ -229,13 +229,13 @@ def _findings(
         gain = _interval(
             sweep.advantage(sweep.residual.mean(axis=1)), gains, method, "there are too few sizes for AICc"
         )
-        fit = (
-            f"the power law has χ² = {fits[name]['power'].chi_square:.1f} for {len(sweep.sizes) - 3} degrees of freedom"
-        )
+        power, freedom = fits[name]["power"], len(sweep.sizes) - 3
         found.append(
             Finding.within(
                 f"{name}: is a power law with an offset better than an exponential and a logarithm (AICc)?",
-                gain, 2.0, math.inf, remark=f"A difference of 2 is weak evidence, of 10 strong. The better need not be good: {fit}.",
+                gain, 2.0, math.inf,
+                remark="A difference of 2 is weak evidence, of 10 strong. The better law need not be a good one: the "
+                f"power law has χ² = {power.chi_square:.1f} for {freedom} degrees of freedom.",
             )
         )  # fmt: skip
     parts = [(s.injection - s.rate) / (s.dissipation * s.stock) - 1 for s in sweeps.values()]
