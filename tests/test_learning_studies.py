@@ -211,6 +211,21 @@ def test_the_temperature_is_chosen_by_validation_alone():
     assert [run.matched for run in chosen] == [1.0, 0.1, 10.0]  # the least among equals
 
 
+def test_threads_change_nothing():
+    """A study gives the same numbers in one process and in several, where torch has one thread."""
+    before = torch.get_num_threads()
+    task = stock.Task(dim=6, neurons=4, noise=0.1, confinement=0.01, dt=1.0, pool=300)
+    found = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            run = representations.train_encoder("LogDet", 1.0, 0, (300, 200, 12), None)
+            found.append((run.rank, run.c0, run.accuracy, run.length, stock.train(task, 64, 256, 0, (4,))))
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1]
+
+
 def test_a_sign_is_decided_by_the_whole_interval():
     for low, high, verdict in ((0.1, 0.2, "supported"), (-0.2, -0.1, "contradicted"), (-0.1, 0.1, "undecided")):
         assert above_zero("", Estimate(0.0, low, high)).verdict.value == verdict

@@ -66,7 +66,7 @@ class InformationForce(Study):
             require_number(name, getattr(self, name), positive=True)
 
     def quick(self) -> Study:
-        return self.replace(seeds=3, ratios=(0.1, 1.0), neurons=96, train=200, test=400, t_end=6.0, steps=32)
+        return self.replace(seeds=3, ratios=(0.1, 1.0), neurons=96, train=150, test=300, t_end=5.0, steps=24)
 
     def run(self, work: Work | None = None) -> Outcome:
         runs = self.runs(work or Work())

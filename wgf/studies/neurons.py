@@ -13,6 +13,7 @@ from ..ensemble import Ensemble
 from ..errors import WgfWarning
 from ..flow import solve
 from ..functional import Functional
+from ..ops import one_torch_thread
 from ..solvers import Heun
 from .surrogates import CONFINEMENT, NONE, Run, accuracies, forces, images, surrogate, unit_temperature
 
@@ -57,4 +58,5 @@ def _rank(risk: NetworkRisk, mu: Ensemble, x: torch.Tensor) -> float:
     """Effective rank of the hidden layer: of the covariance of tanh(w·x + b) over the images."""
     outputs = mu.dim - x.shape[1] - 1
     w, b = mu.x[:, outputs:-1], mu.x[:, -1]
-    return effective_rank(Ensemble(torch.tanh(x @ w.T + b)))
+    with one_torch_thread():
+        return effective_rank(Ensemble(torch.tanh(x @ w.T + b)))

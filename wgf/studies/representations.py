@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..diagnostics.entropy import effective_rank
 from ..ensemble import Ensemble
+from ..ops import one_torch_thread
 from ..regularizers import ForceMonitor, Regularizer
 from .surrogates import CONFINEMENT, LOG_DET, NONE, Run, accuracies, forces, images, surrogate, unit_temperature
 
@@ -40,6 +41,11 @@ def train_encoder(name: str, matched: float, seed: int, sizes: tuple[int, int, i
     The particles are the representations of the training images, S a surrogate by `wgf.regularizers`, and forces are
     those of a `ForceMonitor`; t counts steps. T is such that T‖∇S‖ = r₀‖∇E‖ at the start, for the r₀ in `matched`.
     """
+    with one_torch_thread():  # torch rounds by its thread count, and a study must not depend on how it is run
+        return _train(name, matched, seed, sizes, plain)
+
+
+def _train(name: str, matched: float, seed: int, sizes: tuple[int, int, int], plain: Run | None) -> Run:
     train, test, steps = sizes
     data = images(seed, train, test)
     x, y = data.train

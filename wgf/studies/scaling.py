@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError, require_integer, require_number
 from . import scaling_figures, scaling_tables
-from .laws import FEWEST, LAWS, compare_laws, fit_law
+from .laws import FEWEST, LAWS, LawFit, compare_laws, fit_law
 from .statistics import LEVEL, Estimate, quantile_interval, resampled, t_interval
 from .stock import Balance, Task, train
 from .study import Finding, Outcome, Study, Verdict
@@ -86,7 +86,7 @@ class Scaling(Study):
         exponents = {name: foretell(sweeps, name, self.copies) for name in RESOURCES}
         tables = scaling_tables.tables(sweeps, fits, exponents, self.copies)
         figures = (scaling_figures.laws(sweeps, fits), scaling_figures.stocks(sweeps))
-        return Outcome(_findings(sweeps, exponents, self.copies), tables, figures, LIMITS)
+        return Outcome(_findings(sweeps, fits, exponents, self.copies), tables, figures, LIMITS)
 
     def sweeps(self, work: Work) -> dict[str, Sweep]:
         """The sweep over each resource; the base is in all of them that have its size, and is run once."""
@@ -218,7 +218,9 @@ def _interval(value: float, copies: Array, method: str, why: str = "J/γ is not 
 # ---------------------------------------------------------------------------------------------- what it says
 
 
-def _findings(sweeps: dict[str, Sweep], exponents: dict[str, Exponents], copies: int) -> tuple[Finding, ...]:
+def _findings(
+    sweeps: dict[str, Sweep], fits: dict[str, dict[str, LawFit]], exponents: dict[str, Exponents], copies: int
+) -> tuple[Finding, ...]:
     found = []
     for name, sweep in sweeps.items():
         drawn = [block.mean(axis=-1) for block in resampled(list(sweep.residual), copies, seed=2, paired=True)]
@@ -227,10 +229,13 @@ def _findings(sweeps: dict[str, Sweep], exponents: dict[str, Exponents], copies:
         gain = _interval(
             sweep.advantage(sweep.residual.mean(axis=1)), gains, method, "there are too few sizes for AICc"
         )
+        power, freedom = fits[name]["power"], len(sweep.sizes) - 3
         found.append(
             Finding.within(
                 f"{name}: is a power law with an offset better than an exponential and a logarithm (AICc)?",
-                gain, 2.0, math.inf, remark="A difference of 2 is weak evidence, of 10 strong.",
+                gain, 2.0, math.inf,
+                remark="A difference of 2 is weak evidence, of 10 strong. The better law need not be a good one: the "
+                f"power law has χ² = {power.chi_square:.1f} for {freedom} degrees of freedom.",
             )
         )  # fmt: skip
     parts = [(s.injection - s.rate) / (s.dissipation * s.stock) - 1 for s in sweeps.values()]

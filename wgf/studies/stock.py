@@ -16,6 +16,7 @@ from ..ensemble import Ensemble
 from ..errors import ConfigError, WgfWarning, require_number
 from ..flow import solve
 from ..functional import Functional
+from ..ops import linalg, one_torch_thread
 from ..solvers import Heun
 
 TEST = 4096
@@ -31,9 +32,11 @@ def information_stock(risk: NetworkRisk, mu: Ensemble, sigma: float) -> float:
     """
     sigma = require_number("sigma", sigma, positive=True)
     a, w, b = mu.x[:, 0], mu.x[:, 1:-1], mu.x[:, -1]
-    phi = a * torch.tanh(risk.inputs @ w.T + b) * mu.weights.sqrt() / sigma
-    gram = phi @ phi.T if phi.shape[0] < phi.shape[1] else phi.T @ phi
-    return 0.5 * float(torch.log1p(torch.linalg.eigvalsh(gram).clamp(min=0.0)).sum())
+    with one_torch_thread():  # BLAS and sums round by their thread count
+        phi = a * torch.tanh(risk.inputs @ w.T + b) * mu.weights.sqrt() / sigma
+        gram = phi @ phi.T if phi.shape[0] < phi.shape[1] else phi.T @ phi
+        values, _ = linalg.symmetric_eigen(gram)
+        return 0.5 * float(torch.log1p(values.clamp(min=0.0)).sum())
 
 
 @dataclass(frozen=True)
