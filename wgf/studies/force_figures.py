@@ -15,6 +15,7 @@ from .surrogates import ACCURACIES, NONE, SURROGATES, Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
 
     from .information_force import InformationForce, Runs
 
@@ -25,7 +26,7 @@ SETTINGS = {"particles": "flow time t", "representations": "steps of Adam"}
 def forces(study: InformationForce, runs: Runs) -> Figure:
     """I/G over time at one r₀."""
     ratio = min(study.ratios, key=lambda r: (abs(math.log10(r) + 1), r))
-    figure, axes = canvas(1, 2)
+    figure, axes = canvas(1, 2, height=3.5)
     for axis, (setting, time) in zip(axes, SETTINGS.items(), strict=True):
         for name, words in SURROGATES.items():
             here = [run for run in runs.over(study, setting, name, ratio) if run.finished]
@@ -35,7 +36,8 @@ def forces(study: InformationForce, runs: Runs) -> Figure:
         axis.axhline(1.0, color=MUTED, lw=0.8, ls=":")
         axis.set_yscale("log")
         axis.set_title(setting, fontsize=9.5)
-        finish(axis, "force ratio I/G", time, legend=axis is axes[0])
+        finish(axis, "force ratio I/G", time, legend=False)
+    _legend(figure, axes[0])
     return Figure(
         "forces",
         "The force ratio along the run",
@@ -47,7 +49,7 @@ def forces(study: InformationForce, runs: Runs) -> Figure:
 
 def bounds(study: InformationForce, runs: Runs) -> Figure:
     """c₀ and the variation of I over r₀."""
-    figure, axes = canvas(2, 2, height=5.4)
+    figure, axes = canvas(2, 2, height=5.8)
     quantities: tuple[tuple[str, Callable[[Run], float]], ...] = (
         ("c₀ = min I/G", lambda run: run.c0),
         ("variation of I over the run", lambda run: run.varies),
@@ -59,7 +61,8 @@ def bounds(study: InformationForce, runs: Runs) -> Figure:
             if row == 0:
                 axis.plot(study.ratios, study.ratios, color=MUTED, lw=0.8, ls=":")
                 axis.set_title(setting, fontsize=9.5)
-            finish(axis, label, "force ratio r₀ at the start", legend=row == 0 and axis is axes[0])
+            finish(axis, label, "force ratio r₀ at the start", legend=False)
+    _legend(figure, axes[-1])
     return Figure(
         "bounds",
         "How strong and how steady",
@@ -80,8 +83,7 @@ def learned(study: InformationForce, runs: Runs) -> Figure:
         for axis, key in zip(here[1:], ACCURACIES, strict=True):
             _curves(axis, study, runs, setting, lambda run, key=key: run.accuracy[key])  # type: ignore[misc]
             finish(axis, words[key], "r₀", legend=False)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8.5, frameon=False)
+    _legend(figure, axes[0])
     return Figure(
         "learned",
         "What was learned",
@@ -89,6 +91,13 @@ def learned(study: InformationForce, runs: Runs) -> Figure:
         "accuracies, by the force ratio at the start. Means with 95 % intervals over seeds; dashed: without entropy.",
         figure,
     )
+
+
+def _legend(figure: Drawing, axis: Axes) -> None:
+    """One legend below all panels, where no curve passes."""
+    handles, labels = axis.get_legend_handles_labels()
+    columns = min(len(labels), round(figure.get_figwidth() / 1.5))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8.5, frameon=False)
 
 
 def _curves(
