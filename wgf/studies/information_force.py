@@ -230,7 +230,9 @@ def _contrast(
         if values[True] and values[False]:
             differences.append(float(np.mean(values[False]) - np.mean(values[True])))
     total = len(runs.all) // (len(SETTINGS) * study.seeds)
-    remark = f"{min(counts)} to {max(counts)} of the {total} runs of a seed are non-degenerate."
+    few, many = min(counts), max(counts)
+    share = f"{few}" if few == many else f"{few} to {many}"
+    remark = f"{share} of the {total} runs of a seed are non-degenerate."
     if len(differences) < 2:
         nothing = Estimate(math.nan, math.nan, math.nan, LEVEL, "no seed has runs of both kinds")
         return above_zero(asked, nothing, remark)

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..runs import store
 from ..runs.page import image, render, svg
-from .study import Finding, Outcome, Study, Table
+from .study import Finding, Outcome, Study, Table, Verdict
 from .work import Work
 
 STUDY, TEMPLATE = "study.json", Path(__file__).with_name("study.html")
@@ -139,6 +139,8 @@ def _page(summary: dict[str, Any], outcome: Outcome, drawn: dict[str, bytes]) ->
         for entry, finding in zip(summary["findings"], outcome.findings, strict=True)
     ]
     settings = {name: shown(value) for name, value in summary["settings"].items()}
+    given = [finding.verdict for finding in outcome.findings]
+    verdicts = ", ".join(f"{given.count(verdict)} {verdict.value}" for verdict in Verdict)
     figures = []
     for figure in outcome.figures:
         uri, width = image(figure.drawing, drawn[figure.name])
@@ -157,4 +159,4 @@ def _page(summary: dict[str, Any], outcome: Outcome, drawn: dict[str, bytes]) ->
         for table in outcome.tables
     ]
     study = {**summary, "findings": findings, "settings": {**summary["settings"]}}
-    return render(TEMPLATE, study=study, shown_settings=settings, figures=figures, tables=tables)
+    return render(TEMPLATE, study=study, verdicts=verdicts, shown_settings=settings, figures=figures, tables=tables)
