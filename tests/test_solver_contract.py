@@ -206,8 +206,6 @@ class Turn(DrivenFunctional):
     def given(self, memory):
         return wgf.Quadratic(0.5, center=0.5 if memory == 3 else 0.0)
 
-    _value = _first_variation = _gradient = None
-
 
 @every_scheme
 def test_a_jump_of_the_free_energy_is_the_same_as_going_on_under_another(case):

@@ -45,8 +45,6 @@ class Exchange(DrivenFunctional):
     def given(self, memory):
         return wgf.Quadratic(2.0, center=1.0 if memory else 0.0)
 
-    _value = _first_variation = _gradient = None
-
 
 @pytest.fixture
 def mu():

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
+from torch import Tensor
+
 from .ensemble import Ensemble
 from .errors import ConfigError
 from .functional import FreeEnergy, FreeEnergyEvaluation, Functional, TermEvaluation
@@ -71,11 +73,23 @@ class Control(Drive):
 
 
 class DrivenFunctional(Functional, Drive):
-    """A term that changes itself between steps, such as a risk whose data are exchanged."""
+    """A term that changes itself between steps, such as a risk whose data are exchanged; it has a value in a run."""
 
     @abstractmethod
     def given(self, memory: Any) -> Functional:
         """The term as it is with this memory."""
+
+    def _outside(self) -> NoReturn:
+        raise ConfigError(f"{self.name} follows a run and has a value within `wgf.solve` only.")
+
+    def _value(self, mu: Ensemble) -> Tensor:
+        self._outside()
+
+    def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        self._outside()
+
+    def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        self._outside()
 
 
 class Steering:
@@ -84,10 +98,12 @@ class Steering:
     def __init__(self, free_energy: FreeEnergy) -> None:
         self.free_energy = free_energy
         self.drives: dict[str, Drive] = {}
+        self._terms: dict[int, set[str]] = {}  # of each drive, the names of the terms that it belongs to
         for term in free_energy.terms:
             for drive in _drives(term):
-                if not any(drive is known for known in self.drives.values()):
+                if id(drive) not in self._terms:
                     self.drives[self._free_name(drive.name)] = drive
+                self._terms.setdefault(id(drive), set()).add(term.name)
 
     def _free_name(self, name: str) -> str:
         numbered = (f"{name}_{k}" for k in range(2, len(self.drives) + 3))
@@ -123,7 +139,7 @@ class Steering:
         """The memories after a step; `memories` itself where no drive changed anything."""
 
         def view(drive: Drive) -> View:
-            names = {term.name for term in self.free_energy.terms if any(drive is own for own in _drives(term))}
+            names = self._terms[id(drive)]
             return View(mu, t, evaluation, tuple(part for part in evaluation.terms if part.term.name in names))
 
         later = {name: drive.advance(memories[name], view(drive), h) for name, drive in self.drives.items()}

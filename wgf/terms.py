@@ -13,6 +13,19 @@ if TYPE_CHECKING:
     from .functional import Functional
 
 
+def number_at(name: str, value: float | Callable[[float], float], t: float) -> float:
+    """A number, or what a schedule gives at time t; ConfigError where that is no finite number."""
+    if not callable(value):
+        return value
+    try:
+        number = float(value(t))
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise ConfigError(f"{name} failed at t = {t:g} ({error}): wanted a number.") from error
+    if not math.isfinite(number):
+        raise ConfigError(f"{name} is {number} at t = {t:g}: wanted a finite number.")
+    return number
+
+
 @dataclass(frozen=True)
 class Coefficient:
     """number · Π functions(t)."""
@@ -36,10 +49,7 @@ class Coefficient:
         """Frozen at time t; a value that is not a finite number is a ConfigError naming t."""
         number = self.number
         for function in self.functions:
-            try:
-                number *= float(function(t))
-            except (TypeError, ValueError, ArithmeticError) as error:
-                raise ConfigError(f"a coefficient failed at t = {t:g} ({error}): wanted a number.") from error
+            number *= number_at("a coefficient", function, t)
         if not math.isfinite(number):
             raise ConfigError(f"a coefficient is {number} at t = {t:g}: wanted a finite number.")
         return Coefficient(number)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
-from collections.abc import Callable
 from functools import cached_property
 
 from torch import Tensor
@@ -87,16 +85,3 @@ class AlteredRisk(Functional):
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
         return self._now._evaluate(mu)
-
-
-def number_at(name: str, value: float | Callable[[float], float], t: float) -> float:
-    """A number, or what a schedule gives at time t; ConfigError where that is no finite number."""
-    if not callable(value):
-        return value
-    try:
-        number = float(value(t))
-    except (TypeError, ValueError, ArithmeticError) as error:
-        raise ConfigError(f"{name} failed at t = {t:g} ({error}): wanted a number.") from error
-    if not math.isfinite(number):
-        raise ConfigError(f"{name} is {number} at t = {t:g}: wanted a finite number.")
-    return number

@@ -17,8 +17,8 @@ from ..functional import Evaluation, FreeEnergy, Functional
 from ..noise import NoiseSource
 from ..ops import linalg
 from ..steering import Control, DrivenFunctional, View
-from ..terms import Coefficient, Term
-from .altered import AlteredRisk, number_at
+from ..terms import Coefficient, Term, number_at
+from .altered import AlteredRisk
 from .plain import require_plain
 
 

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from torch import Tensor
-
-from ..ensemble import Ensemble
 from ..errors import ConfigError
-from ..functional import Evaluation
 from ..steering import DrivenFunctional
 from .schedules import reached
 
@@ -31,15 +27,3 @@ class Events(DrivenFunctional):
 
     def _outside(self) -> NoReturn:
         raise ConfigError(f"{self.name}: what it is depends on t; use wgf.solve, or freeze it with .at(t).")
-
-    def _value(self, mu: Ensemble) -> Tensor:
-        self._outside()
-
-    def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        self._outside()
-
-    def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        self._outside()
-
-    def _evaluate(self, mu: Ensemble) -> Evaluation:
-        self._outside()

@@ -13,7 +13,8 @@ from .. import ops
 from ..energies import NetworkRisk
 from ..energies.aggregates import Aggregate, Mean
 from ..errors import ConfigError, require_number
-from .altered import AlteredRisk, number_at
+from ..terms import number_at
+from .altered import AlteredRisk
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.integrate import cumulative_trapezoid
 
 from ..diagnostics.force_report import ForceReport
 from ..diagnostics.ledger import CLOSURE_LIMIT
@@ -86,7 +87,7 @@ def transport(times: Sequence[float], distances: Sequence[float], ledger: Ledger
     axis.plot(points[:, 0], points[:, 1], "o-", color=BLUE, ms=4, label="W₂ from the start")
     if ledger is not None and len(points) and np.isfinite(ledger["dissipation"]).all() and ledger.rows > 1:
         t, speed = ledger["t"], np.sqrt(ledger["dissipation"])
-        length = np.concatenate([[0.0], np.cumsum(0.5 * np.diff(t) * (speed[1:] + speed[:-1]))])
+        length = cumulative_trapezoid(speed, t, initial=0)
         axis.plot(t, length, "--", color=MUTED, lw=1.2, label="length of the path, ∫√D dt")
     finish(axis, "distance, in units of x")
     return figure

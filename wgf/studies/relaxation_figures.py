@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.integrate import cumulative_trapezoid
 
 from ..figures.canvas import BLUE, GREEN, INK, MUTED, ORANGE, TIME, canvas, finish
 from .relaxation import FLOOR, Relaxation
@@ -45,11 +46,12 @@ def balance(runs: Sequence[Relaxation]) -> Drawing:
         free, reach = _over_seeds([p["free_energy"] for p in run.particles])
         axis.plot(t, free, color=BLUE, lw=1.8, label="F")
         axis.fill_between(t, free - reach, free + reach, color=BLUE, alpha=0.2, lw=0)
-        lost = [p["free_energy"][0] - _integral(p["t"], p["dissipation"]) for p in run.particles]
+        lost = [p["free_energy"][0] - cumulative_trapezoid(p["dissipation"], p["t"], initial=0) for p in run.particles]
         mean, reach = _over_seeds(lost)
         axis.plot(t, mean, "--", color=ORANGE, lw=1.4, label="F(0) − ∫D dt")
         axis.fill_between(t, mean - reach, mean + reach, color=ORANGE, alpha=0.2, lw=0)
-        truth = run.density["free_energy"][0] - _integral(run.density["t"], run.density["dissipation"])
+        dissipated = cumulative_trapezoid(run.density["dissipation"], run.density["t"], initial=0)
+        truth = run.density["free_energy"][0] - dissipated
         axis.plot(run.density["t"], truth, ":", color=INK, lw=1.4, label="F(0) − ∫D dt, density")
         axis.set_title(run.case.name, fontsize=10, color=INK)
         finish(axis, "free energy", TIME)
@@ -72,7 +74,3 @@ def _over_seeds(rows: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float64
     """Means and half-widths of the intervals, column by column."""
     found = [t_interval(column) for column in np.stack(rows, axis=1)]
     return np.array([f.value for f in found]), np.array([f.half_width for f in found])
-
-
-def _integral(t: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.concatenate([[0.0], np.cumsum(0.5 * np.diff(t) * (y[1:] + y[:-1]))])
