@@ -22,9 +22,9 @@ import wgf
 
 from ..ops.cpu.jit import compiled
 from ..runs import store
-from .case import power
-from .kernels import machine_facts, machine_name
-from .page import table
+from .frame.case import power
+from .frame.facts import machine_facts, machine_name
+from .frame.page import table
 
 SEEDS = (20260101, 20260102)
 STEPS = range(2**32 - 5, 2**32 + 5)

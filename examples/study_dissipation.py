@@ -7,7 +7,7 @@ the parabola's rate to rounding and the time step, as their moments obey the sam
 """
 
 from wgf.diagnostics.rates import decay_rate
-from wgf.studies.relaxation import CASES, density, surrogate
+from wgf.studies.dissipation.relaxation import CASES, density, surrogate
 
 print(f"{'start':24} {'certified':>10} {'by':>16} {'early':>8} {'late':>8}")
 for case in CASES[:3]:

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from wgf.diagnostics import channel_information, gap_bounds, information_bound
-from wgf.studies.decoders import DECODERS, measure
+from wgf.studies.generalisation.decoders import DECODERS, measure
 
 # The Gaussian channel: with f(X) Gaussian, B is the information itself.
 rng = np.random.default_rng(0)

@@ -6,8 +6,8 @@ I varies over the run, which regimes it goes through, and what is left of the re
 at five r₀, on neurons too, with accuracies and intervals. (Human-Centered Learning Mechanics, arXiv:2605.22940.)
 """
 
-from wgf.studies.representations import train_encoder
-from wgf.studies.surrogates import NONE, SURROGATES
+from wgf.studies.information_force.representations import train_encoder
+from wgf.studies.information_force.surrogates import NONE, SURROGATES
 
 ratio, seed, sizes = 1.0, 0, (200, 200, 60)  # training images, test images, steps
 plain = train_encoder(NONE, 0.0, seed, sizes, None)

@@ -6,7 +6,7 @@ transition is continuous, so a sweep down and up in temperature encloses less th
 """
 
 import wgf.studies
-from wgf.studies.critical import area, loop
+from wgf.studies.phase.critical import area, loop
 
 print("duration    area enclosed")
 for duration in (30.0, 90.0):

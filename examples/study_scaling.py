@@ -8,8 +8,8 @@ scaling` does it for neurons and steps too, and compares exponents; it never cla
 
 import numpy as np
 
-from wgf.studies.laws import compare_laws, law_intervals
-from wgf.studies.stock import Task, train
+from wgf.studies.scaling.laws import compare_laws, law_intervals
+from wgf.studies.scaling.stock import Task, train
 
 samples, seeds, steps = (16, 32, 64, 128, 256), range(4), 64
 task = Task(dim=6, neurons=8, noise=0.1, confinement=3e-3, dt=1.0, pool=1024)

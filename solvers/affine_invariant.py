@@ -11,15 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wgf import checks, ops
+from wgf import ops
 from wgf.energies.least_squares import LeastSquares, LinearisedLeastSquares
-from wgf.ensemble import Ensemble
 from wgf.errors import ConfigError, WgfWarning, closest
 from wgf.functional import FreeEnergy
-from wgf.noise import NoiseSource
+from wgf.measure import Ensemble, NoiseSource, checks
 from wgf.ops import linalg
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
-from wgf.requirements import refuse
+from wgf.protocol.requirements import refuse
 
 NOISES = ("cholesky", "deviations")
 

@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from wgf import ops
-from wgf.ensemble import Ensemble
 from wgf.entropies import Blob, LogDet
 from wgf.errors import ConfigError, WgfError, require_number
 from wgf.functional import FreeEnergy
-from wgf.noise import RESAMPLING, NoiseSource
+from wgf.measure import RESAMPLING, Ensemble, NoiseSource
 from wgf.ops import linalg
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
-from wgf.requirements import refuse, require_first_variation
+from wgf.protocol.requirements import refuse, require_first_variation
 
 from .exponential import phi
 from .langevin import Langevin

@@ -9,13 +9,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from wgf.ensemble import Ensemble
 from wgf.errors import ConfigError, StepSizeError, WgfError, require_number
 from wgf.functional import FreeEnergyEvaluation
-from wgf.noise import NoiseSource
+from wgf.measure import Ensemble, NoiseSource
 from wgf.ops import linalg
 from wgf.protocol import Dynamics, Solver, State, Step
-from wgf.requirements import require_full_batch
+from wgf.protocol.requirements import require_full_batch
 
 from .tableau import advance, quadrature, stages
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from wgf import ops
 from wgf.energies import Quadratic
 from wgf.functional import FreeEnergyEvaluation
-from wgf.noise import NoiseSource
+from wgf.measure import NoiseSource
 from wgf.ops import linalg
 from wgf.protocol import Dynamics, Solver, State, Step
 

@@ -12,12 +12,11 @@ from torch import Tensor
 
 from wgf.domains import Box, Domain
 from wgf.energies import Interaction, Potential, Quadratic
-from wgf.ensemble import Ensemble
 from wgf.errors import ConfigError, StepSizeError, WgfError, require_integer
 from wgf.functional import FreeEnergy
-from wgf.noise import NoiseSource
+from wgf.measure import Ensemble, NoiseSource
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
-from wgf.requirements import refuse, require_dim, require_first_variation, require_full_batch
+from wgf.protocol.requirements import refuse, require_dim, require_first_variation, require_full_batch
 
 from .finite_volume import Diffusion, dissipation, explicit_limit, self_consistent
 from .lattice import Cells, Lattice, PowerOnCells, on_cells

@@ -14,10 +14,9 @@ from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from wgf.diagnostics.transport import wasserstein
-from wgf.ensemble import Ensemble
 from wgf.errors import DivergenceError, WgfError, WgfWarning, require_integer, require_number
 from wgf.functional import FreeEnergyEvaluation
-from wgf.noise import NoiseSource
+from wgf.measure import Ensemble, NoiseSource
 from wgf.ops import linalg
 from wgf.protocol import Dynamics, Solver, State, Step
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from wgf.noise import Noise, NoiseSource
+from wgf.measure import Noise, NoiseSource
 from wgf.protocol import Dynamics, Solver, State, Step
 
 from .tableau import euler_step

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wgf.domains import Box
-from wgf.ensemble import Ensemble
 from wgf.entropies import Power
 from wgf.entropies.base import Entropy
 from wgf.errors import ConfigError
-from wgf.functional import FreeEnergy
-from wgf.terms import Term
+from wgf.functional import FreeEnergy, Term
+from wgf.measure import Ensemble
 
 Cells = NDArray[np.float64]
 """One number per cell (or face of one axis), shaped like the grid."""

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from wgf.noise import NoiseSource
+from wgf.measure import NoiseSource
 from wgf.protocol import Dynamics, Solver, State, Step
 
 from .tableau import euler_step

@@ -11,14 +11,12 @@ from torch import Tensor
 
 from wgf import ops
 from wgf.energies import Interaction
-from wgf.ensemble import Ensemble
 from wgf.errors import ConfigError, require_integer
-from wgf.functional import Evaluation, FreeEnergy, Functional
+from wgf.functional import Evaluation, FreeEnergy, Functional, Term
 from wgf.kernels import Kernel
-from wgf.noise import BATCHES, NoiseSource
+from wgf.measure import BATCHES, Ensemble, NoiseSource
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
 from wgf.summation import Check
-from wgf.terms import Term
 
 from .langevin import Langevin
 

@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from wgf import ops
-from wgf.ensemble import Ensemble
 from wgf.errors import ConfigError, closest, require_number
 from wgf.kernels import Gaussian, Kernel, Linear
 from wgf.kernels.stein import direction, has_stein_operator, squared_norm
-from wgf.noise import SUBSET, Noise, NoiseSource
+from wgf.measure import SUBSET, Ensemble, Noise, NoiseSource
 from wgf.ops import linalg
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
-from wgf.requirements import refuse
+from wgf.protocol.requirements import refuse
 
 RULES = ("linear", "median")
 

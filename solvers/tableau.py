@@ -8,8 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from wgf.ensemble import Ensemble
-from wgf.noise import NoiseSource
+from wgf.measure import Ensemble, NoiseSource
 from wgf.ops import linalg
 from wgf.protocol import Dynamics, Solver, State, Step
 

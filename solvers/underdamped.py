@@ -9,9 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from wgf.ensemble import Ensemble
 from wgf.errors import require_number
-from wgf.noise import SECOND, NoiseSource
+from wgf.measure import SECOND, Ensemble, NoiseSource
 from wgf.ops import linalg
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
 

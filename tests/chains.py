@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 import wgf
-from wgf.noise import NoiseSource
+from wgf.measure import NoiseSource
 
 
 class Given(NoiseSource):

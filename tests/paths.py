@@ -7,7 +7,7 @@ import math
 import torch
 
 import wgf
-from wgf.noise import NoiseSource
+from wgf.measure import NoiseSource
 
 
 class SharedPath(NoiseSource):

@@ -5,16 +5,28 @@ from __future__ import annotations
 import sys
 import textwrap
 from importlib import import_module
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
-from wgf.benchmarks import kernels, moments, network, noise, pairwise, sliced, stein
-from wgf.benchmarks.case import OURS, Arrays, Case, Floor, Target, Unavailable, as_array, digest, power, relative_error
-from wgf.benchmarks.machine import FMA32, WORK
-from wgf.benchmarks.measure import Hall, judge
-from wgf.benchmarks.page import page
+from wgf.benchmarks import noise
+from wgf.benchmarks.frame.case import (
+    OURS,
+    Arrays,
+    Case,
+    Floor,
+    Target,
+    Unavailable,
+    as_array,
+    digest,
+    power,
+    relative_error,
+)
+from wgf.benchmarks.frame.machine import FMA32, WORK
+from wgf.benchmarks.frame.measure import Hall, judge
+from wgf.benchmarks.frame.page import page
+from wgf.benchmarks.kernels import moments, network, pairwise, sliced, stein
+from wgf.benchmarks.kernels import run as kernels
 
 from wgf.cli import app
 
@@ -69,7 +81,7 @@ def test_results_digests_and_sizes():
 TOY = """
 import os
 import numpy as np
-import wgf.benchmarks.case as case
+import wgf.benchmarks.frame.case as case
 
 def arrays():
     return {"x": np.random.default_rng(0).standard_normal(1000)}
@@ -104,7 +116,7 @@ def test_peers_that_die_raise_or_are_missing_do_not_lose_the_row(tmp_path, monke
     (tmp_path / "toy_benchmark.py").write_text(TOY, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr("wgf.benchmarks.measure.BUDGET", 0.0)
+    monkeypatch.setattr("wgf.benchmarks.frame.measure.BUDGET", 0.0)
     with Hall() as hall:
         row = hall.measure("toy_benchmark", import_module("toy_benchmark").cases(False)[0])
     bodies = row["bodies"]
@@ -140,9 +152,8 @@ def test_the_page_says_first_what_is_not_met():
 def families():
     for files in kernels.FAMILIES.values():
         for file in files:
-            if find_spec(f"wgf.benchmarks.{file}") is not None:
-                module = import_module(f"wgf.benchmarks.{file}")
-                yield from getattr(module, "cases", lambda quick: [])(False)
+            module = import_module(file, "wgf.benchmarks.kernels")
+            yield from getattr(module, "cases", lambda quick: [])(False)
 
 
 def test_every_target_compares_with_something_that_is_measured():

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
-from wgf.benchmarks import answers, logistic, problems, samplers, solvers, trials, work_precision
-from wgf.benchmarks.case import OURS, Unavailable, as_array, relative_error
-from wgf.benchmarks.solver_page import page
+from wgf.benchmarks.frame.case import OURS, Unavailable, as_array, relative_error
+from wgf.benchmarks.solvers import answers, logistic, problems, samplers, trials, work_precision
+from wgf.benchmarks.solvers import run as solvers
+from wgf.benchmarks.solvers.page import page
 from wgf.solvers import REGISTRY
 
 import wgf
@@ -257,7 +258,7 @@ def test_the_page_tells_what_an_error_costs_and_what_was_unstable():
         "name": "toy", "title": "Toy", "equation": "V", "answer": "A", "unit": "error", "floors": {"sampling": 0.01},
         "curves": [curve, out],
     }  # fmt: skip
-    facts = {**solvers.kernels.machine_facts(), "date": "2026-01-01", "quick": False, "rounds": 3}
+    facts = {**solvers.machine_facts(), "date": "2026-01-01", "quick": False, "rounds": 3}
     text = page({**facts, "problems": [problem], "rows": []}, ["a.png"])
     row = next(line for line in text.splitlines() if line.startswith("| Euler"))
     assert "2.0e-02 | h = 0.05 | 20 | 1 s | 200 ms | 500 ms | – | – | – |" in row

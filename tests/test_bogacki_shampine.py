@@ -120,7 +120,7 @@ def test_records_count_accepted_steps():
 
 
 def test_lines_of_progress_do_not_know_the_number_of_steps(capsys):
-    from wgf.progress import LineProgress
+    from wgf.flow.progress import LineProgress
 
     wgf.solve(wgf.Quadratic(), start(), BogackiShampine(), dt=0.1, t_end=1.0, progress=LineProgress(interval=0.0))
     assert capsys.readouterr().err.startswith("1 steps  t = 0.1  F = ")

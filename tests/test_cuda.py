@@ -9,8 +9,8 @@ import test_functionals as contract
 import torch
 
 import wgf
-from wgf import loop
 from wgf.errors import WgfError
+from wgf.flow import loop
 
 
 @pytest.fixture(autouse=True)

@@ -14,17 +14,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from wgf.solvers import Euler, Heun, Langevin, RungeKutta4
 
 import wgf
-from wgf import checks, loop, ops
 from wgf import kernels as K
-from wgf.diagnostics.ledger import Bookkeeper
+from wgf import ops
 from wgf.errors import ConfigError, DivergenceError, ResourceError
-from wgf.functional import FreeEnergy
+from wgf.flow import Plan, Progress, loop
+from wgf.functional import FreeEnergy, Steering
+from wgf.ledger import Bookkeeper
+from wgf.measure import checks
 from wgf.ops import linalg
 from wgf.ops.registry import PLAIN
-from wgf.plan import Plan
-from wgf.progress import Progress
 from wgf.protocol import Dynamics, State
-from wgf.steering import Steering
 from wgf.summation import choice
 
 # steps are coarse on purpose here

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 import wgf
-from wgf import checks, drives
+from wgf import drives
 from wgf.drives.budget import Excess
+from wgf.measure import checks
 
 ITEMS = np.random.default_rng(9).normal(size=(5, 3))
 PAIRS = [[0, 1], [2, 1], [3, 4], [0, 4], [2, 3]]

@@ -10,7 +10,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 import wgf
-from wgf.diagnostics.entropy import Estimate, effective_rank, gaussian_entropy, knn_entropy
+from wgf.entropies.estimators import Estimate, effective_rank, gaussian_entropy, knn_entropy
 from wgf.errors import ConfigError, DivergenceError
 
 N = 20_000

@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from wgf import checks, ops
+from wgf import ops
+from wgf.measure import checks
 from wgf.ops.cpu.finite import _BLOCK
 
 each_dtype = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["f32", "f64"])

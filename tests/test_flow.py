@@ -295,7 +295,7 @@ def test_observers_and_until():
 
 
 def test_progress_lines(capsys):
-    from wgf.progress import LineProgress
+    from wgf.flow.progress import LineProgress
 
     wgf.solve(wgf.Quadratic(), start(), Heun(), dt=0.1, t_end=1.0, progress=LineProgress(interval=0.0))
     lines = capsys.readouterr().err.splitlines()

@@ -16,9 +16,9 @@ from wgf.solvers import BogackiShampine, Euler, Heun, Langevin, RungeKutta4
 import wgf
 from wgf import figures
 from wgf.diagnostics import Ledger, Thresholds, collapse_of, force_report, reference_alignment, wasserstein
-from wgf.diagnostics import reference as beside
 from wgf.diagnostics.regimes import REGIMES, runs_of, variation, windows
 from wgf.errors import ConfigError
+from wgf.ledger import reference as beside
 
 # steps are coarse on purpose here
 pytestmark = pytest.mark.filterwarnings("ignore::wgf.errors.WgfWarning")

@@ -14,10 +14,13 @@ import wgf
 from wgf import studies
 from wgf.diagnostics import Ledger, channel_information, gap_bounds, information_bound
 from wgf.errors import ConfigError, ShapeError
-from wgf.studies import Estimate, Verdict, Work, decoders, neurons, representations, stock, surrogates
-from wgf.studies.information_force import SETTINGS, Runs
-from wgf.studies.scaling import Sweep, foretell
-from wgf.studies.signs import above_zero
+from wgf.studies import Estimate, Verdict, Work
+from wgf.studies.frame import above_zero
+from wgf.studies.generalisation import decoders
+from wgf.studies.information_force import neurons, representations, surrogates
+from wgf.studies.information_force.runs import SETTINGS, Runs
+from wgf.studies.scaling import stock
+from wgf.studies.scaling.sweep import Sweep, foretell
 
 # ---------------------------------------------------------------------------------------------- information
 
@@ -207,7 +210,7 @@ def test_the_temperature_is_chosen_by_validation_alone():
         for seed, values in validation.items()
         for ratio, value in zip(study.ratios, values, strict=True)
     ]  # fmt: skip
-    chosen = Runs(sweep).chosen(study, SETTINGS[0], "LogDet")
+    chosen = Runs(sweep, study.ratios, study.seed_numbers).chosen(SETTINGS[0], "LogDet")
     assert [run.matched for run in chosen] == [1.0, 0.1, 10.0]  # the least among equals
 
 

@@ -12,11 +12,10 @@ from wgf.solvers import BirthDeath, Euler, Grid, Langevin, RandomBatch
 
 import wgf
 from wgf import kernels as K
-from wgf import requirements
 from wgf.domains import Box
 from wgf.errors import ConfigError, DivergenceError, WgfWarning
 from wgf.ops import linalg
-from wgf.protocol import Solver, Step
+from wgf.protocol import Solver, Step, requirements
 
 pytestmark = pytest.mark.filterwarnings("ignore::wgf.errors.WgfWarning")
 

@@ -33,8 +33,8 @@ from wgf.solvers import (
 import wgf
 from wgf import kernels as K
 from wgf.errors import ConfigError
+from wgf.functional import DrivenFunctional
 from wgf.protocol import Solver
-from wgf.steering import DrivenFunctional
 
 # steps are coarse on purpose here
 pytestmark = pytest.mark.filterwarnings("ignore::wgf.errors.WgfWarning")

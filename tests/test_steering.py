@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import wgf
-from wgf.steering import Control, DrivenFunctional, Steering
+from wgf.functional import Control, DrivenFunctional, Steering
 
 
 @dataclass(frozen=True)

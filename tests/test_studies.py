@@ -17,8 +17,8 @@ from wgf.cli import app
 from wgf.errors import ConfigError
 from wgf.figures.canvas import canvas, finish
 from wgf.studies import Estimate, Figure, Finding, Outcome, Study, Table, Verdict, Work
-from wgf.studies.laws import compare_laws, fit_law, law_intervals
-from wgf.studies.statistics import bootstrap_interval, power_law, t_interval
+from wgf.studies.frame.statistics import bootstrap_interval, power_law, t_interval
+from wgf.studies.scaling.laws import compare_laws, fit_law, law_intervals
 
 
 def roll(seed: int, sides: int) -> float:
@@ -200,7 +200,7 @@ def test_fits_refuse_what_they_cannot_use():
 )
 def test_each_law_is_found_again_and_wins(law, parameters):
     sizes = np.array([16, 32, 64, 128, 256, 512, 1024])
-    truth = studies.laws.evaluate(law, parameters, sizes)
+    truth = studies.scaling.laws.evaluate(law, parameters, sizes)
     exact, chi_square = fit_law(law, sizes, truth)
     assert chi_square < 1e-15
     assert exact == pytest.approx(parameters, rel=1e-5)

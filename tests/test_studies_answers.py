@@ -11,9 +11,11 @@ from scipy.special import ive
 import wgf
 from wgf import studies
 from wgf.errors import ConfigError
-from wgf.studies import Verdict, Work, mean_field, relaxation
-from wgf.studies.critical import MODELS, Scaling, area, moments
-from wgf.studies.statistics import extrapolate, t_interval
+from wgf.studies import Verdict, Work
+from wgf.studies.chaos import mean_field
+from wgf.studies.dissipation import relaxation
+from wgf.studies.frame.statistics import extrapolate, t_interval
+from wgf.studies.phase.critical import MODELS, Scaling, area, moments
 
 
 @pytest.fixture(scope="module", params=["dissipation", "chaos", "phase"])

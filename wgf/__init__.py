@@ -13,7 +13,6 @@ if find_spec("wgf.solvers") is None or find_spec("wgf.benchmarks") is None:
     __path__.append(str(Path(__file__).parent.parent))
 
 from . import data, diagnostics, domains, drives, errors, kernels, regularizers, solvers
-from .collapse import collapse_index
 from .energies import (
     KSD,
     MMD,
@@ -26,12 +25,10 @@ from .energies import (
     Unit,
     from_function,
 )
-from .ensemble import Ensemble
 from .entropies import Blob, LogDet, LogVariance, Power, Shannon, Softmax, Variance
-from .flow import solve
+from .flow import Solution, Status, collapse_index, solve
 from .functional import FreeEnergy, Functional
-from .noise import Noise
-from .solution import Solution, Status
+from .measure import Ensemble, Noise
 
 try:
     __version__ = version("wgflow")

@@ -8,9 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from .arrays import ArrayLike, to_tensor
-from .ensemble import Ensemble
 from .errors import ConfigError, ShapeError, require_number
+from .measure import ArrayLike, Ensemble, to_tensor
 from .ops import linalg
 
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .solution import Solution
+from typing import Any
 
 
 class WgfError(Exception):
     """Root of all errors raised on purpose by `wgf`.
 
-    `solution` is the partial `Solution` up to the last good state when the error ended a run, else None.
+    `solution` is the partial `wgf.Solution` up to the last good state when the error ended a run, else None.
     """
 
-    solution: Solution | None = None
+    solution: Any = None
 
 
 class ConfigError(WgfError, ValueError):

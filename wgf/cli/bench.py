@@ -31,9 +31,10 @@ def bench_kernels(
 ) -> None:
     """Every operation beside its peers, interleaved, with error, memory and the floor of this machine."""
     with errors_as_lines():
-        from ..benchmarks import kernels
+        from ..benchmarks.frame.facts import default_folder
+        from ..benchmarks.kernels import run as kernels
 
-        path = kernels.run(out or kernels.default_folder(), quick=quick, only=only, device=device)
+        path = kernels.run(out or default_folder(), quick=quick, only=only, device=device)
     typer.echo(f"results: {short(path.absolute())}")
 
 
@@ -45,9 +46,10 @@ def bench_solvers(
 ) -> None:
     """Every solver on every problem that it fits, over its steps: errors, times, figures; and whole runs of peers."""
     with errors_as_lines():
-        from ..benchmarks import kernels, solvers
+        from ..benchmarks.frame.facts import default_folder
+        from ..benchmarks.solvers import run as solvers
 
-        path = solvers.run(out or kernels.default_folder(), quick=quick, only=only)
+        path = solvers.run(out or default_folder(), quick=quick, only=only)
     typer.echo(f"results: {short(path.absolute())}")
 
 
@@ -55,7 +57,8 @@ def bench_solvers(
 def bench_noise(quick: _Quick = False, out: _Out = None) -> None:
     """Moments, distribution, tails and correlations of 10⁹ random numbers."""
     with errors_as_lines():
-        from ..benchmarks import kernels, noise
+        from ..benchmarks import noise
+        from ..benchmarks.frame.facts import default_folder
 
-        path = noise.run(out or kernels.default_folder(), quick=quick)
+        path = noise.run(out or default_folder(), quick=quick)
     typer.echo(f"results: {short(path.absolute())}")

@@ -1,13 +1,13 @@
 """What a run is measured by: the ledger, forces, the force report, entropy estimates and transport distances."""
 
+from ..entropies.estimators import effective_rank, gaussian_entropy, knn_entropy
+from ..ledger import Ledger
+from ..ledger.reference import reference_alignment
 from .collapse import CollapseIndex, collapse_of
-from .entropy import effective_rank, gaussian_entropy, knn_entropy
 from .force_report import ForceReport, force_report
 from .gaussian import bures
 from .information import GapBound, channel_information, gap_bounds, information_bound
-from .reference import reference_alignment
 from .regimes import Span, Thresholds
-from .table import Ledger
 from .transport import Transport, wasserstein
 
 __all__ = [

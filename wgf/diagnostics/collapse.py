@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..ensemble import Ensemble
 from ..errors import ConfigError
+from ..measure import Ensemble
 from .transport import wasserstein
 
 

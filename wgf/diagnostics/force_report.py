@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import ConfigError, require_number
+from ..ledger import Ledger
 from .regimes import REGIMES, Span, Thresholds, runs_of, unstable, variation
-from .table import Ledger
 
 COLUMNS = ("t", "loss_force", "information_force", "force_ratio", "alignment", "entropy_production")
 """What a ledger must have; `reference_alignment` is asked where it is there."""

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
-from ..ensemble import Ensemble
+from ..entropies.estimators import Estimate, _spectrum
 from ..errors import require_integer, require_number, require_seed
+from ..measure import Ensemble
 from ..ops.threads import one_blas_thread
-from .entropy import Estimate, _spectrum
 
 _BLOCK = 1 << 22
 """Distances held at a time, in numbers."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..ensemble import Ensemble, require_ensemble
 from ..errors import (
     ConfigError,
     ResourceError,
@@ -19,6 +18,7 @@ from ..errors import (
     require_number,
     require_seed,
 )
+from ..measure import Ensemble, require_ensemble
 from .couplings import METHODS, Problem, library, solve
 from .gaussian import bures
 

@@ -8,10 +8,9 @@ from functools import cached_property
 from torch import Tensor
 
 from ..energies import NetworkRisk
-from ..ensemble import Ensemble
 from ..errors import ConfigError
 from ..functional import Evaluation, Functional
-from ..noise import NoiseSource
+from ..measure import Ensemble, NoiseSource
 
 
 class AlteredRisk(Functional):

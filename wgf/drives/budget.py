@@ -11,13 +11,20 @@ import torch
 from torch import Tensor
 
 from ..energies import KSD, MMD, NetworkRisk, Quadratic, SlicedWasserstein
-from ..ensemble import Ensemble, require_ensemble
 from ..errors import ConfigError, DivergenceError, require_integer, require_number
-from ..functional import Evaluation, FreeEnergy, Functional
-from ..noise import NoiseSource
+from ..functional import (
+    Coefficient,
+    Control,
+    DrivenFunctional,
+    Evaluation,
+    FreeEnergy,
+    Functional,
+    Term,
+    View,
+    number_at,
+)
+from ..measure import Ensemble, NoiseSource, require_ensemble
 from ..ops import linalg
-from ..steering import Control, DrivenFunctional, View
-from ..terms import Coefficient, Term, number_at
 from .altered import AlteredRisk
 from .plain import require_plain
 

@@ -8,13 +8,12 @@ from typing import Any
 
 from torch import Tensor
 
-from ..diagnostics.force import Forces
-from ..ensemble import Ensemble
 from ..entropies.shannon import Shannon
 from ..errors import ConfigError, DivergenceError, require_number
-from ..functional import Functional
+from ..functional import Control, Functional, View
+from ..ledger.forces import Forces
+from ..measure import Ensemble
 from ..ops import linalg
-from ..steering import Control, View
 from .plain import require_plain
 
 _STEEP = 700.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from ..errors import ConfigError
-from ..steering import DrivenFunctional
+from ..functional import DrivenFunctional
 from .schedules import reached
 
 

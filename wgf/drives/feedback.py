@@ -9,14 +9,12 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..arrays import ArrayLike, as_real, require_finite_rows, to_tensor
 from ..energies import NetworkRisk
 from ..energies.aggregates import Mean
 from ..energies.units import NetworkUnit, require_unit
-from ..ensemble import Ensemble
 from ..errors import ConfigError, ShapeError, require_integer, require_number
-from ..functional import Evaluation, Functional
-from ..steering import View
+from ..functional import Evaluation, Functional, View
+from ..measure import ArrayLike, Ensemble, as_real, require_finite_rows, to_tensor
 from .altered import AlteredRisk
 from .events import Events
 from .schedules import reached

@@ -6,8 +6,7 @@ from typing import Any
 
 from ..entropies.shannon import Shannon
 from ..errors import ConfigError
-from ..functional import FreeEnergy, Functional
-from ..steering import Control, DrivenFunctional
+from ..functional import Control, DrivenFunctional, FreeEnergy, Functional
 
 
 def require_plain(where: str, term: Any) -> Functional:

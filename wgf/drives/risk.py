@@ -13,7 +13,7 @@ from .. import ops
 from ..energies import NetworkRisk
 from ..energies.aggregates import Aggregate, Mean
 from ..errors import ConfigError, require_number
-from ..terms import number_at
+from ..functional import number_at
 from .altered import AlteredRisk
 
 

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-from ..arrays import ArrayLike, to_tensor, weight_rows
 from ..energies import CrossEntropy, Logistic, NetworkRisk
-from ..ensemble import Ensemble
 from ..errors import ConfigError, ShapeError, WgfError, require_number
-from ..functional import Functional
+from ..functional import Functional, View
+from ..measure import ArrayLike, Ensemble, to_tensor
+from ..measure.arrays import weight_rows
 from ..ops import linalg, one_torch_thread
-from ..steering import View
 from .altered import AlteredRisk
 from .events import Events
 from .plain import require_plain

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..arrays import ArrayLike
-from ..ensemble import Ensemble
 from ..errors import ConfigError, ShapeError, require_integer, require_seed
 from ..functional import Evaluation, Functional
 from ..kernels import Kernel
+from ..measure import ArrayLike, Ensemble
 from ..ops import linalg
 
 KEPT_VALUES = 2**24  # sorted projections of a target that are kept between evaluations: 128 MiB, twice with weights

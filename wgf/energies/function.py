@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..ensemble import Ensemble
 from ..errors import ConfigError, ShapeError
 from ..functional import Evaluation, Functional
+from ..measure import Ensemble
 
 
 class FunctionOf(Functional):

@@ -7,11 +7,10 @@ import os
 import torch
 from torch import Tensor
 
-from .. import checks
-from ..ensemble import Ensemble
 from ..errors import ConfigError, DivergenceError, closest, require_number
 from ..functional import Evaluation, Functional
 from ..kernels import Kernel
+from ..measure import Ensemble, checks
 from ..summation import METHODS, Check, Costs, Summation, Sums, check, default_costs, load_costs, require_method
 
 

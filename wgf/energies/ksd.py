@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..ensemble import Ensemble
 from ..errors import ConfigError, DivergenceError, ShapeError
-from ..functional import Evaluation, Functional, first_bad_row
+from ..functional import Evaluation, Functional
 from ..kernels import Kernel
 from ..kernels.derivatives import twice_differentiable
 from ..kernels.stein import discrepancy
+from ..measure import Ensemble, first_bad_row
 
 
 class KSD(Functional):

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..arrays import ArrayLike, to_tensor
-from ..ensemble import Ensemble
 from ..errors import ConfigError, DivergenceError, ShapeError, require_number
-from ..functional import Evaluation, Functional, first_bad_row
+from ..functional import Evaluation, Functional
+from ..measure import ArrayLike, Ensemble, first_bad_row, to_tensor
 from ..ops import linalg
 
 

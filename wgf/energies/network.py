@@ -9,12 +9,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import checks, ops
-from ..arrays import ArrayLike, as_real, require_device, require_dtype, require_finite_rows, to_tensor, weight_rows
-from ..ensemble import Ensemble
+from .. import ops
 from ..errors import ConfigError, ShapeError, require_integer, require_seed
 from ..functional import Evaluation, Functional
-from ..noise import MINIBATCH, NoiseSource
+from ..measure import (
+    MINIBATCH,
+    ArrayLike,
+    Ensemble,
+    NoiseSource,
+    as_real,
+    checks,
+    require_device,
+    require_dtype,
+    require_finite_rows,
+    to_tensor,
+)
+from ..measure.arrays import weight_rows
 from .aggregates import Aggregate, Mean
 from .losses import Loss, require_loss
 from .units import NetworkUnit, require_unit

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import checks, ops
-from ..arrays import ArrayLike, to_tensor
-from ..ensemble import Ensemble
+from .. import ops
 from ..errors import ConfigError, DivergenceError, ShapeError, require_number
-from ..functional import Evaluation, Functional, first_bad_row
+from ..functional import Evaluation, Functional
+from ..measure import ArrayLike, Ensemble, checks, first_bad_row, to_tensor
 from ..ops import linalg
 
 

@@ -14,7 +14,7 @@ from torch.func import grad_and_value, vmap
 
 from .. import ops
 from ..errors import ConfigError, ShapeError, closest, require_integer, require_number
-from ..noise import INITIAL, Noise
+from ..measure import INITIAL, Noise
 from ..ops import activations
 from ..ops.reference import row_blocks
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..ensemble import Ensemble
 from ..errors import ConfigError, DivergenceError, closest, require_number
 from ..functional import Evaluation, Functional
 from ..kernels import Gaussian
+from ..measure import Ensemble
 from .base import Entropy
 
 RULES = ("silverman", "scott")

@@ -9,10 +9,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from .. import checks, ops
-from ..ensemble import Ensemble
+from .. import ops
 from ..errors import ConfigError, DivergenceError
 from ..functional import Evaluation
+from ..measure import Ensemble, checks
 from ..ops import linalg
 from .base import Entropy, require_ridge
 

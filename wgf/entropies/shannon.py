@@ -6,8 +6,8 @@ from typing import NoReturn
 
 from torch import Tensor
 
-from ..ensemble import Ensemble
 from ..errors import ConfigError
+from ..measure import Ensemble
 from .base import Entropy
 
 SURROGATES = ("LogDet", "Variance", "LogVariance", "Blob", "Power", "Softmax")

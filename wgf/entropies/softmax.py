@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..ensemble import Ensemble
 from ..errors import ConfigError, closest, require_number
 from ..functional import Evaluation
+from ..measure import Ensemble
 from .base import Entropy
 
 _AXES = ("features", "particles")

@@ -11,8 +11,8 @@ import numpy as np
 from scipy.integrate import cumulative_trapezoid
 
 from ..diagnostics.force_report import ForceReport
-from ..diagnostics.ledger import CLOSURE_LIMIT
-from ..diagnostics.table import Ledger
+from ..ledger import Ledger
+from ..ledger.bookkeeper import CLOSURE_LIMIT
 from .canvas import (
     BLUE,
     CYCLE,

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from .. import checks
-from ..ensemble import Ensemble
 from ..errors import BackendError, DivergenceError, ShapeError
+from ..measure import Ensemble, checks
 
 if TYPE_CHECKING:
     Group: TypeAlias = dist.ProcessGroup | None

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .. import checks, entropies
+from .. import entropies
 from ..errors import ConfigError, DivergenceError, WgfError
 from ..functional import Functional
+from ..measure import checks
 from . import batch
 from .batch import Group
 

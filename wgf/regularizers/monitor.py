@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from ..diagnostics import Ledger, effective_rank
-from ..diagnostics.force import Forces
-from ..diagnostics.reference import log_det_force
 from ..errors import ConfigError, DivergenceError, require_integer, require_number
 from ..functional import Functional
+from ..ledger.forces import Forces
+from ..ledger.reference import log_det_force
 from . import batch
 from .entropy import Regularizer
 

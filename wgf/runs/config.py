@@ -10,12 +10,12 @@ from pydantic import AfterValidator, Field, ValidationError, create_model
 from pydantic_core import PydanticCustomError
 
 from .. import solvers
-from ..arrays import require_device
 from ..data import SUFFIXES, TASKS
 from ..domains import Domain
 from ..energies.losses import LOSSES
 from ..errors import BackendError, ConfigError, ShapeError, closest
 from ..functional import Functional
+from ..measure import require_device
 from ..ops.activations import NAMES as ACTIVATIONS
 from ..protocol import Solver as Scheme
 from ..summation import load_costs

@@ -12,8 +12,8 @@ import numpy as np
 
 from .. import figures
 from ..diagnostics.force_report import HEADER, force_report
-from ..diagnostics.table import Ledger
 from ..errors import CheckpointError, ConfigError
+from ..ledger import Ledger
 from . import store
 from .page import image, render
 

@@ -19,14 +19,11 @@ from .. import data
 from ..diagnostics.force_report import force_report
 from ..diagnostics.transport import Transport, wasserstein
 from ..energies import NetworkRisk
-from ..ensemble import Ensemble
 from ..errors import WgfError, WgfWarning
-from ..flow import RECORDS, solve
+from ..flow import RECORDS, Plan, Progress, Row, Solution, Status, reporter, solve
 from ..functional import FreeEnergy
-from ..plan import Plan
-from ..progress import Progress, Row, reporter
+from ..measure import Ensemble
 from ..protocol import Solver
-from ..solution import Solution, Status
 from ..summation import load_costs
 from . import store
 from .config import Config, dump

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..diagnostics.table import Ledger
 from ..errors import CheckpointError, ConfigError
+from ..ledger import Ledger
 
 CONFIG, COSTS, VERSIONS, METRICS = "config.toml", "costs.json", "versions.json", "metrics.jsonl"
 FINAL, FRAMES, SUMMARY, REPORT = "final.safetensors", "frames.safetensors", "summary.json", "report.html"

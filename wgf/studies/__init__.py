@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError, closest
 from .chaos import Chaos
 from .dissipation import Dissipation
+from .frame import Estimate, Figure, Finding, Outcome, Study, Table, Verdict, Work, processors
 from .generalisation import Generalisation
 from .information_force import InformationForce
 from .phase import Phase
 from .scaling import Scaling
-from .statistics import Estimate
-from .study import Figure, Finding, Outcome, Study, Table, Verdict
-from .work import Work, processors
 
 if TYPE_CHECKING:
-    from .write import StudyResult
+    from .frame.write import StudyResult
 
 NAMES: dict[str, type[Study]] = {
     "information-force": InformationForce,
@@ -64,7 +62,7 @@ def run(
     for each processor, and one in a quick study, which would be over before they have started); the numbers do not
     depend on it. Returns a `StudyResult` with `outcome`, `directory` and `report`.
     """
-    from .write import run_study
+    from .frame.write import run_study
 
     study = load(name, quick=quick, seeds=seeds, first_seed=first_seed, **settings)
     jobs = jobs if jobs is not None else 1 if quick else processors()

@@ -1,0 +1,114 @@
+"""The other end of `worker`: one process for each peer, asked with a time limit, started anew after it died."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import wgf
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "wgf-bench"
+"""Where KeOps keeps what it compiled: a folder for each set of flags, because its own cache does not look at flags."""
+
+ENVIRONMENT: dict[str, dict[str, str]] = {
+    "KeOps": {"KEOPS_CACHE_FOLDER": str(CACHE / "keops"), "PYKEOPS_VERBOSE": "0"},
+    "KeOps native": {
+        "KEOPS_CACHE_FOLDER": str(CACHE / "keops-native"),
+        "PYKEOPS_VERBOSE": "0",
+        "CXXFLAGS": "-march=native -ffast-math",
+    },
+}
+_START = "from wgf.benchmarks.frame.worker import main; main()"
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """The environment of a child that imports this very package, wherever it lies."""
+    path = [str(Path(wgf.__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path), **changes}
+
+
+class Worker:
+    """One process; `ask` answers {"failed": reason} when it died or took too long, and starts another next time."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._process: subprocess.Popen[str] | None = None
+        self._replies: queue.Queue[str | None] = queue.Queue()
+        self._log: Any = None
+
+    def _start(self) -> subprocess.Popen[str]:
+        self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed in stop
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _START],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env=environment(**ENVIRONMENT.get(self.name, {})),
+            text=True,
+            encoding="utf-8",
+        )
+        self._replies = queue.Queue()
+        threading.Thread(target=_forward, args=(process.stdout, self._replies), daemon=True).start()
+        return process
+
+    def send(self, **request: Any) -> None:
+        """Hand over a request without waiting for its answer."""
+        if self._process is None or self._process.poll() is not None:
+            self.stop()
+            self._process = self._start()
+        assert self._process.stdin is not None
+        with suppress(OSError):  # it died: `receive` says so
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+
+    def receive(self, timeout: float) -> dict[str, Any]:
+        """The answer to the last request."""
+        try:
+            line = self._replies.get(timeout=timeout)
+        except queue.Empty:
+            self.stop()
+            return {"failed": f"no answer in {timeout:.0f} s"}
+        if line is None:
+            code = self._process.wait() if self._process else 0
+            said = self._last_words()
+            self.stop()
+            return {"failed": f"its process ended with code {code}{said}"}
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def ask(self, timeout: float, **request: Any) -> dict[str, Any]:
+        """`send`, then `receive`."""
+        self.send(**request)
+        return self.receive(timeout)
+
+    def _last_words(self) -> str:
+        self._log.seek(0)
+        lines = self._log.read().strip().splitlines()
+        return f": {lines[-1].strip()}" if lines else ""
+
+    def stop(self) -> None:
+        """End the process, if there is one."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    with suppress(OSError):  # what was not yet sent has nowhere to go
+                        pipe.close()
+            self._log.close()
+        self._process = None
+
+
+def _forward(pipe: Any, replies: queue.Queue[str | None]) -> None:
+    with suppress(ValueError):  # closed by stop
+        for line in pipe:
+            replies.put(line)
+    replies.put(None)

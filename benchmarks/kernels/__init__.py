@@ -1,0 +1,1 @@
+"""`wgf bench kernels`: every operation beside its peers."""

@@ -1,0 +1,85 @@
+"""What a first user waits for: compilation in the default run, with numba's cache empty and then warm."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..frame.case import OURS, Case, Target
+from ..frame.measure import Row, judge, spread
+from ..frame.processes import environment
+
+# Numba takes its compiler lock for a compilation as for a load from the cache; several threads may ask at once, so
+# the time is that of the union. A run of two steps compiles what a run of a hundred does.
+_CODE = """
+import sys, time
+from numba.core import event
+
+class Clock(event.Listener):
+    def __init__(self):
+        self.open, self.began, self.seconds = 0, 0.0, 0.0
+    def on_start(self, _):
+        self.open += 1
+        if self.open == 1:
+            self.began = time.perf_counter()
+    def on_end(self, _):
+        self.open -= 1
+        if self.open == 0:
+            self.seconds += time.perf_counter() - self.began
+
+clock = Clock()
+event.register("numba:compiler_lock", clock)
+start = time.perf_counter()
+from wgf.runs import load_config, run
+run(load_config(None, ["solver.t_end=4"]), sys.argv[1], progress=False)
+print(clock.seconds, time.perf_counter() - start)
+"""
+
+CASE = Case(
+    name="compilation in the default run",
+    family="startup",
+    arrays=dict,
+    bodies={},
+    targets=[Target("seconds", ("wgf: cold",), 20), Target("seconds", ("wgf: warm",), 2)],
+    gap="Numba's type inference and LLVM, one kernel after the other; warm, the reading of machine code from disk.",
+)
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    """One row: seconds in numba's compiler (or its cache), cold and warm, each in a fresh process."""
+    times: dict[str, list[float]] = {}
+    wall: dict[str, float] = {}
+    with tempfile.TemporaryDirectory(prefix="wgf-bench-") as folder:
+        for state in ("cold", "warm"):
+            times[f"wgf: {state}"], wall[state] = _default_run(Path(folder), state)
+    bodies: dict[str, Any] = {OURS: {"absent": "measured cold and warm"}}
+    bodies |= {name: spread(seconds) for name, seconds in times.items()}
+    yield {
+        "name": CASE.name,
+        "family": CASE.family,
+        "bound": None,
+        "gap": CASE.gap,
+        "bodies": bodies,
+        "floors": {},
+        "targets": judge(CASE, times, None),
+        "wall": wall,
+    }
+
+
+def _default_run(folder: Path, state: str) -> tuple[list[float], float]:
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", _CODE, str(folder / state)],
+        env=environment(NUMBA_CACHE_DIR=str(folder / "cache")),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"the default run failed: {done.stderr.strip().splitlines()[-1:]}")
+    compiling, whole = (float(part) for part in done.stdout.split()[-2:])
+    return [compiling], whole

@@ -1,0 +1,1 @@
+"""`wgf bench solvers`: every solver on problems with known answers, error against time."""

@@ -1,0 +1,193 @@
+"""`wgf bench solvers`: every scheme on every problem that it fits, over its steps, and beside peers."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import time
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ... import solvers
+from ...errors import ConfigError, closest
+from ...runs import store
+from ..frame.case import OURS
+from ..frame.facts import machine_facts, machine_name
+from ..frame.measure import Hall, Row
+from ..frame.page import line
+from . import work_precision
+from .page import page
+from .problems import PROBLEMS, Problem
+from .trials import Trial, trial
+
+ROUNDS = 2
+"""How often every run is made, in rounds through all schemes of a problem: seeds differ, and so does the machine."""
+BUDGET, QUICK_BUDGET = 1.5, 0.4
+"""Seconds that a curve may take in a round; finer steps, which are predicted to take more, are left out."""
+PATIENCE, QUICK_PATIENCE = 6.0, 2.0
+"""Seconds after which a run, or a first step with its compilation, is given up."""
+PEERS = "peers"
+
+Say = Callable[[str], None]
+
+
+def run(folder: Path, *, quick: bool = False, only: str | None = None) -> Path:
+    """Measure, and return the page; beside it lie the same as JSON and the figures as PNG and SVG.
+
+    `only` is one problem, or "peers". Raises ConfigError for one that is not known.
+    """
+    problems = {make(quick).name: make for make in PROBLEMS}
+    if only is not None and only not in (*problems, PEERS):
+        raise ConfigError(f"--only {only}{closest(only, [*problems, PEERS])}")
+    name = "-".join(["solvers", machine_name(), *(["quick"] if quick else []), *([only] if only else [])])
+    console, begun = Console(highlight=False), time.monotonic()
+    result: dict[str, Any] = {
+        "date": datetime.date.today().isoformat(),
+        "quick": quick,
+        **machine_facts(),
+        "rounds": 1 if quick else ROUNDS,
+        "problems": [],
+        "rows": [],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = "solvers" if not quick and only is None else name
+
+    def keep() -> None:
+        result["seconds"] = round(time.monotonic() - begun)
+        store.write_json(folder / f"{name}.json", result)
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
+    for row in peers(quick) if only in (None, PEERS) else ():
+        say(line(row))
+        result["rows"].append(row)
+        keep()
+    for make in [make for key, make in problems.items() if only in (None, key)]:
+        result["problems"].append(on_problem(make(quick), quick, say))
+        keep()
+    figures = work_precision.write(result["problems"], folder, stem) if result["problems"] else []
+    path = folder / f"{stem}.md"
+    path.write_text(page(result, figures), encoding="utf-8")
+    return path
+
+
+def peers(quick: bool) -> Iterator[Row]:
+    """Rows of whole runs beside torchsde, diffrax and BlackJAX, taking turns; what goes wrong becomes a row."""
+    with Hall(quick) as hall:
+        module = f"{__package__}.samplers"
+        for case in import_module(module).cases(quick):
+            try:
+                yield hall.measure(module, case)
+            except Exception as error:  # the bench goes on with the next
+                reason = f"{type(error).__name__}: {error}"
+                yield {"name": case.name, "family": case.family, "bodies": {OURS: {"failed": reason}}}
+
+
+def on_problem(problem: Problem, quick: bool, say: Say) -> dict[str, Any]:
+    """All curves of one problem, each scheme warmed up first, then measured in rounds through all of them."""
+    say(f"\n{problem.title}: {problem.equation}")
+    began = time.monotonic()
+    limits = (QUICK_BUDGET, QUICK_PATIENCE) if quick else (BUDGET, PATIENCE)
+    budget, patience = (problem.allowance * limit for limit in limits)
+    curves: list[dict[str, Any]] = []
+    trials: list[tuple[Trial, dict[str, Any]]] = []
+    for name in solvers.REGISTRY:
+        entered = trial(name, problem)
+        curve: dict[str, Any] = {"solver": name}
+        curves.append(curve)
+        if not entered.reason:
+            curve |= _entered(entered)
+            reason = _warmed(entered, curve, patience)
+            if reason is None:
+                trials.append((entered, curve))
+                continue
+            curve["left_out"] = reason
+        curve.setdefault("left_out", entered.reason)
+        say(f"  {name:<20} left out: {curve['left_out']}")
+    for number in range(1 if quick else ROUNDS):
+        shift = number % max(1, len(trials))  # nobody always runs after the same neighbour
+        for entered, curve in trials[shift:] + trials[:shift]:
+            _measure(entered, curve["points"], number, budget, patience)
+    for _, curve in trials:
+        for point in curve["points"]:
+            _summarise(point)
+        say(_said(curve))
+    floors = {}
+    if problem.noisy_floor is not None:
+        floors["sampling"] = problem.noisy_floor(problem.n_noisy)
+    if problem.smooth_floor is not None:
+        floors["bandwidth"] = problem.smooth_floor()
+    return {
+        "name": problem.name, "title": problem.title, "equation": problem.equation, "answer": problem.answer,
+        "unit": problem.unit, "t_end": problem.t_end, "transient": problem.transient, "floors": floors,
+        "curves": curves, "took": round(time.monotonic() - began, 1),
+    }  # fmt: skip
+
+
+def _entered(entered: Trial) -> dict[str, Any]:
+    assert entered.solver is not None
+    return {
+        "settings": repr(entered.solver),
+        "order": entered.solver.order,
+        "effort": "rtol" if entered.solver.adaptive else "h",
+        "entropy": "Shannon" if entered.noisy else "force or none",
+        "particles": entered.particles,
+        "points": [{"effort": effort} for effort in entered.efforts],
+    }
+
+
+def _warmed(entered: Trial, curve: dict[str, Any], patience: float) -> str | None:
+    """Take the first step, which may compile; the reason why the scheme cannot go on, if there is one."""
+    try:
+        curve["warm_up"] = entered.warm_up(patience)
+    except ConfigError as error:
+        return f"refused: {error}"
+    except Exception as error:  # a scheme that breaks is a finding about it, not the end of the bench
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _measure(entered: Trial, points: list[dict[str, Any]], number: int, budget: float, patience: float) -> None:
+    """One round of a curve, from coarse to fine, as far as the budget goes."""
+    spent, last = 0.0, 0.0
+    for point in points:
+        if spent + 2 * last > budget:  # half the step, or a tenth of the tolerance at order 3: about twice the work
+            point.setdefault("skipped", f"beyond the {budget:g} s that a curve has")
+        if "skipped" in point or "failed" in point:
+            continue
+        try:
+            found = entered.run(point["effort"], number, patience)
+        except Exception as error:  # a finding about the scheme, as above
+            found = {"failed": f"{type(error).__name__}: {error}"}
+        if "failed" in found:
+            point["failed"] = found["failed"]
+            continue
+        last = found.pop("seconds")
+        spent += last
+        point.setdefault("times", []).append(last)
+        point.setdefault("errors", []).append(found.pop("error"))
+        point |= found
+
+
+def _summarise(point: dict[str, Any]) -> None:
+    """Over rounds: the root mean square of errors, the least time, since what else runs only adds."""
+    if point.get("times"):
+        point["error"] = math.sqrt(sum(e * e for e in point["errors"]) / len(point["errors"]))
+        point["seconds"] = min(point["times"])
+
+
+def _said(curve: dict[str, Any]) -> str:
+    done = [point for point in curve["points"] if "error" in point]
+    if not done:
+        reasons = {point.get("failed", point.get("skipped", "")) for point in curve["points"]}
+        return f"  {curve['solver']:<20} no run ended: {'; '.join(sorted(reasons))}"
+    best = min(done, key=lambda point: point["error"])
+    return (
+        f"  {curve['solver']:<20} error {best['error']:.1e} at {curve['effort']} = {best['effort']:g}, "
+        f"{best['evaluations']} evaluations, {best['seconds']:.2g} s; {len(done)} of {len(curve['points'])} runs"
+    )

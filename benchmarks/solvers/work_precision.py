@@ -1,0 +1,113 @@
+"""Work-precision figures: error against seconds and against evaluations of ∇_W F, one panel a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+
+from ...figures.canvas import BLUE, GREEN, GRID, INK, MUTED, ORANGE, PURPLE, RED, SKY
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLACK, OLIVE = "#222222", "#8C7A1A"
+STYLES: dict[str, tuple[str, str, str]] = {
+    "Euler": (BLUE, "o", "-"),
+    "Heun": (SKY, "s", "-"),
+    "RungeKutta4": (GREEN, "^", "-"),
+    "BogackiShampine": (ORANGE, "D", "-"),
+    "JKO": (RED, "P", "-"),
+    "Grid": (BLACK, "X", "-"),
+    "ExponentialEuler": (PURPLE, "v", "-"),
+    "Langevin": (BLUE, "o", "--"),
+    "LeimkuhlerMatthews": (GREEN, "^", "--"),
+    "RandomBatch": (SKY, "s", "--"),
+    "Underdamped": (ORANGE, "<", ":"),
+    "AffineInvariant": (RED, ">", ":"),
+    "Stein": (PURPLE, "*", ":"),
+    "BirthDeath": (BLACK, "p", ":"),
+    "Accelerated": (OLIVE, "H", ":"),
+}
+"""Colours of Okabe and Ito, each with its own mark: solid lines for forces, dashed ones and hollow marks for noise,
+dotted ones for other metrics."""
+_SPARE = (MUTED, "h", "-")
+TOP, BOTTOM = 2.0, 1e-13  # beyond an error of 2 a run says only that it was unstable
+WORKS = {"seconds": "seconds for the run", "evaluations": "evaluations of ∇F"}
+_COLUMNS = 4
+
+
+def write(problems: Sequence[Mapping[str, Any]], folder: Path, stem: str) -> list[str]:
+    """One figure for each measure of work, as PNG and SVG; the names of the PNGs."""
+    names = []
+    for work in WORKS:
+        figure = draw(problems, work)
+        for kind in ("png", "svg"):
+            with mpl.rc_context({"svg.hashsalt": "wgf", "svg.fonttype": "path"}):
+                meta = {"Date": None} if kind == "svg" else {}
+                figure.savefig(folder / f"{stem}-{work}.{kind}", dpi=110, metadata=meta)
+        names.append(f"{stem}-{work}.png")
+    return names
+
+
+def draw(problems: Sequence[Mapping[str, Any]], work: str) -> Figure:
+    """Panels of error against `work` ("seconds" or "evaluations"), with one legend for all."""
+    from matplotlib.figure import Figure
+
+    columns = min(_COLUMNS, len(problems))
+    rows = -(-len(problems) // columns)
+    figure = Figure(figsize=(max(7.5, 4.1 * columns), 3.6 * rows + 1.1), layout="constrained", facecolor="white")
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.1)  # type: ignore[union-attr, call-arg]
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    shown: dict[str, Any] = {}
+    for axis, problem in zip(axes, problems, strict=False):
+        shown |= _panel(axis, problem, work)
+    for axis in axes[len(problems) :]:
+        axis.set_axis_off()
+    order = [name for name in (*STYLES, *shown) if name in shown]
+    handles = {name: shown[name] for name in order}
+    figure.legend(
+        handles.values(), handles.keys(), loc="outside lower center", ncols=min(8, max(1, len(handles))),
+        frameon=False, fontsize=10, handlelength=3.2,
+    )  # fmt: skip
+    return figure
+
+
+def _panel(axis: Axes, problem: Mapping[str, Any], work: str) -> dict[str, Any]:
+    """The curves of one problem, and its floors; the lines by the name of the scheme."""
+    lines = {}
+    for curve in problem["curves"]:
+        points = [p for p in curve.get("points", ()) if p.get("error") is not None and p["error"] < TOP]
+        if not points:
+            continue
+        colour, mark, dash = STYLES.get(curve["solver"], _SPARE)
+        (lines[curve["solver"]],) = axis.plot(
+            [p[work] for p in points], [max(p["error"], BOTTOM) for p in points],
+            color=colour, marker=mark, ls=dash, lw=1.6, ms=7.0, alpha=0.95,
+            mfc="white" if dash == "--" else colour, mec=colour if dash == "--" else "white",
+            mew=1.5 if dash == "--" else 0.6,
+        )  # fmt: skip
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    for kind, floor in problem.get("floors", {}).items():
+        axis.axhline(floor, color=MUTED, lw=0.9, ls=(0, (1, 2)), zorder=0)
+        side = 0 if kind == "sampling" else 1  # two floors may lie close together
+        axis.annotate(
+            f"floor by {kind}", (side, floor), xycoords=("axes fraction", "data"), xytext=(4 - 8 * side, -2),
+            textcoords="offset points", ha=("left", "right")[side], va="top", fontsize=8, color=MUTED,
+        )  # fmt: skip
+    axis.set_title(problem["title"], fontsize=11, color=INK)
+    axis.set_xlabel(WORKS[work], fontsize=9, color=INK)
+    axis.set_ylabel("error", fontsize=9, color=INK)
+    axis.grid(True, which="major", color=GRID, lw=0.8)
+    axis.tick_params(labelsize=8, colors=INK)
+    axis.tick_params(which="minor", labelsize=7, length=2)  # labelled where less than a decade is shown
+    axis.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] == "3" else "")
+    for edge in ("top", "right"):
+        axis.spines[edge].set_visible(False)
+    if not lines:
+        axis.text(0.5, 0.5, "no run ended with\na finite error", ha="center", va="center", transform=axis.transAxes)
+    return lines

@@ -1,0 +1,112 @@
+"""What `solve` accepts: every argument is looked at before the first step, and refused in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..domains import Domain
+from ..entropies.shannon import SURROGATES
+from ..errors import ConfigError, require_integer, require_seed
+from ..functional import FreeEnergy, Functional
+from ..ledger import COLUMNS, Observer
+from ..measure import Ensemble, require_ensemble
+from ..protocol import Solver, State, realised_by_noise
+from .plan import Plan
+
+Observers = Mapping[str, Observer] | Iterable[Observer]
+
+
+def require_solver(free_energy: FreeEnergy, solver: Solver) -> None:
+    """A scheme, and one that can realise every entropy in F."""
+    if isinstance(solver, type):
+        raise ConfigError(f"solver = {solver.__name__}: wanted an instance, {solver.__name__}().")
+    if not isinstance(solver, Solver):
+        raise ConfigError(f"solver = {solver!r}: wanted a scheme of wgf.solvers, such as wgf.solvers.Heun().")
+    if not solver.realises_shannon and any(realised_by_noise(term) for term in free_energy.terms):
+        raise ConfigError(
+            f"{solver.name} is deterministic and cannot realise the Shannon entropy, whose force −∇log ρ "
+            "does not exist on particles; use a stochastic solver (wgf.solvers.Langevin) or a surrogate with a force: "
+            f"{', '.join(SURROGATES)}."
+        )
+
+
+def with_tolerances(solver: Solver, rtol: float | None, atol: float | None) -> Solver:
+    """The scheme with the tolerances of this run in place of its own; ConfigError where it takes fixed steps."""
+    given = {name: value for name, value in (("rtol", rtol), ("atol", atol)) if value is not None}
+    if not given:
+        return solver
+    if not (isinstance(solver, Solver) and solver.adaptive):
+        name = getattr(solver, "name", type(solver).__name__)
+        raise ConfigError(f"{' and '.join(given)}: {name} takes fixed steps; leave them out and choose dt.")
+    changed: Solver = replace(solver, **given)  # type: ignore[type-var]
+    return changed
+
+
+def require_schedules(free_energy: FreeEnergy, plan: Plan) -> None:
+    """Look ahead along the run, so that a schedule which goes wrong late is refused at once."""
+    for t in plan.times():
+        free_energy.at(t)
+        if not free_energy.varies:
+            return
+
+
+def require_domain(domain: Domain | None, mu: Ensemble) -> None:
+    """A domain of the dimension of the particles, with all of them inside."""
+    if domain is None:
+        return
+    if not isinstance(domain, Domain):
+        raise ConfigError(f"domain = {domain!r}: wanted one of wgf.domains, such as wgf.domains.Box(0.0, 1.0).")
+    domain.require_inside(mu)
+
+
+def require_free_energy(F: Any) -> FreeEnergy:
+    """A term or a sum of terms as a free energy."""
+    if not isinstance(F, Functional):
+        raise ConfigError(f"F = {F!r}: wanted a term or a sum of terms, such as wgf.Quadratic() - 0.1 * wgf.LogDet().")
+    return FreeEnergy(F._terms())
+
+
+def initial_ensemble(mu: Ensemble | None, t0: float, state: State | None) -> Ensemble:
+    """A continued run has its particles and its time from the state; arguments that say otherwise are a mistake."""
+    if state is None:
+        return require_ensemble("mu", mu)
+    if t0 not in (0.0, state.origin_t, state.t):
+        raise ConfigError(f"t0 = {t0:g}, but the state continues at t = {state.t:g}; leave t0 out.")
+    if mu is not None and (not isinstance(mu, Ensemble) or mu.x.shape != state.mu.x.shape):
+        raise ConfigError(f"mu = {mu!r} does not fit the state, which continues {state.mu!r}; pass None.")
+    return state.mu
+
+
+def noise_seed(seed: int, state: State | None) -> int:
+    """The seed of the run: a continued run keeps the one of its state."""
+    seed = require_seed(seed)
+    if state is None:
+        return seed
+    if seed not in (0, state.seed):
+        raise ConfigError(f"seed = {seed}, but the state continues a run with seed {state.seed}; leave it out.")
+    return state.seed
+
+
+def cadence(name: str, every: int | None, default: int) -> int:
+    """A number of steps between records or frames."""
+    return default if every is None else require_integer(name, every, low=1)
+
+
+def named_observers(observers: Observers) -> dict[str, Observer]:
+    """Observers by the name of their column; names must be distinct and none of the ledger's own."""
+    if isinstance(observers, Mapping):
+        pairs = list(observers.items())
+    elif isinstance(observers, Iterable):
+        pairs = [(getattr(observe, "__name__", type(observe).__name__), observe) for observe in observers]
+    else:
+        raise ConfigError(f"observers = {observers!r}: wanted a mapping of names to functions, or a list of functions.")
+    for name, observe in pairs:
+        if not callable(observe):
+            raise ConfigError(f"observer {name!r} is {observe!r}: wanted a function of the ensemble.")
+        if name in COLUMNS or str(name).startswith("term:"):
+            raise ConfigError(f"observer {name!r}: the ledger has a column of this name; give the observer another.")
+        if [other for other, _ in pairs].count(name) > 1:
+            raise ConfigError(f"observer {name!r} is there twice; give names by a mapping, {{'name': function}}.")
+    return dict(pairs)

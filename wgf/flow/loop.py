@@ -1,0 +1,181 @@
+"""The loop of a run: it steps, books, records and stops, and keeps what was computed whatever ends the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from ..errors import DivergenceError, ResourceError, StepSizeError, WgfError
+from ..functional import Steering
+from ..ledger import Bookkeeper
+from ..measure import NoiseSource, checks
+from ..protocol import Dynamics, Solver, State
+from .plan import Plan
+from .progress import Progress
+from .solution import Outcome, Solution, Status
+
+
+@dataclass
+class Run:
+    """One run: the state, the books and the frames, advanced step by step to the end of the plan."""
+
+    dynamics: Dynamics
+    steering: Steering
+    solver: Solver
+    plan: Plan
+    noise: NoiseSource
+    until: Callable[[Mapping[str, float]], bool] | None
+    max_steps: int
+    books: Bookkeeper
+    record_every: int
+    trajectory_every: int
+    progress: Progress
+    frames: list[Tensor] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+
+    def go(self, state: State, throw: bool) -> Solution:
+        outcome, error = Outcome(Status.COMPLETED), None
+        self.state, self.put_off = state, checks.put_off(state.mu.device)
+        try:
+            with self.progress.running(self.plan.steps, self.plan.t_end):
+                outcome = self._advance()
+        except (Exception, KeyboardInterrupt) as raised:  # whatever ends the run, what was computed is kept
+            outcome, error = Outcome(_status(raised), _message(raised)), raised
+        self._frame()
+        solution = self._solution(outcome)
+        if error is not None and throw:
+            error.solution = solution  # type: ignore[union-attr]
+            raise error
+        if outcome.ok:
+            self.books.close()
+        return solution
+
+    def _advance(self) -> Outcome:
+        row = self._observe()
+        while row is None or not self._stop(row):
+            if self.plan.done(self.state):
+                return Outcome(Status.COMPLETED)
+            if self.state.step - self.plan.first >= self.max_steps:
+                what = "the tolerances" if self.plan.adaptive else "dt"
+                raise ResourceError(
+                    f"step {self.state.step}, t = {self.state.t:g}: max_steps = {self.max_steps} were taken before "
+                    f"t_end = {self.plan.t_end:g}; raise max_steps or {what}."
+                )
+            self._stretch(self._next_stop())
+            row = self._observe()
+        return Outcome(Status.CONVERGED)
+
+    def _next_stop(self) -> int:
+        """The step at which the state is wanted next, for a record, a frame or an end."""
+        cadences = [every for every in (self.record_every, self.trajectory_every) if every]
+        due = [(self.state.step // every + 1) * every for every in cadences]
+        if self.plan.adaptive:  # the scheme looks at its error at every step, and nobody knows which is the last
+            return self.state.step + 1
+        return min(self.plan.last, self.plan.first + self.max_steps, *due)
+
+    def _stretch(self, stop: int) -> None:
+        """The steps up to `stop`, looked at one by one or, where that would stop a device, when they are done.
+
+        A step depends on its state alone (noise is keyed by the step), so a stretch in which a check failed is done
+        again, looking at each step, and fails where and as it should. Where it does not (a check may be stricter than
+        the term) it stands, and the run goes on looking at each step.
+        """
+        if not self.put_off:
+            return self._steps(stop)
+        begun, raised = (self.state, self.books.booked, self.dynamics.evaluations), None
+        try:
+            with checks.deferred(self.state.mu.device) as noted:
+                self._steps(stop)
+        except BaseException as error:
+            raised = error
+        if not noted.held():
+            self.state, self.books.booked, self.dynamics.evaluations = begun
+            self.dynamics.turn(self.steering.given(self.state.drives))
+            if raised is None or isinstance(raised, Exception):  # else interrupted: no time to find out what happened
+                self.put_off = False
+                return self._steps(stop)
+        if raised is not None:
+            raise raised
+        return None
+
+    def _steps(self, stop: int) -> None:
+        while True:
+            self._step()
+            if self.state.step >= stop:
+                return
+            self.progress.advance(self.state.step - self.plan.first, self.state.t, None)
+
+    def _step(self) -> None:
+        before, h = self.state, self.plan.next(self.state)
+        step = self.solver.step(self.dynamics, before, h, self.noise)
+        taken = h if step.h is None else step.h
+        after = self.plan.after(before, h, taken)
+        mu = self.dynamics.inside(step.mu)
+        evaluation = step.evaluation
+        if evaluation is None or (self.dynamics.drift.varies and after.t != before.t + taken):  # off by a rounding
+            evaluation = self.dynamics.evaluate(mu, after.t, after.step)
+        after = replace(after, mu=mu, memory=step.memory, evaluation=evaluation)
+        self.books.add(before, after, taken, step)
+        self.state = self._steered(after, taken)
+
+    def _steered(self, state: State, h: float) -> State:
+        """The state under F as those who steer it leave it after a step; what that does to F is work."""
+        drives = self.steering.advance(state.drives, state.mu, state.t, state.evaluation, h)
+        if drives is state.drives:
+            return state
+        before = self.dynamics.free_energy
+        self.dynamics.turn(self.steering.given(drives))
+        if self.steering.replaced(state.drives, drives):
+            evaluation = self.dynamics.evaluate(state.mu, state.t, state.step)
+        else:  # the terms are what they were
+            evaluation = self.dynamics.drift.at(state.t).combined(state.evaluation.terms, state.mu)
+        after = replace(state, drives=drives, evaluation=evaluation)
+        self.books.jump(before, state, after)
+        return after
+
+    def _observe(self) -> dict[str, float] | None:
+        """Record the state where the cadence asks for it."""
+        done, state = self.state.step - self.plan.first, self.state
+        final = self.plan.done(state)
+        if done == 0 or (self.trajectory_every and state.step % self.trajectory_every == 0):
+            self._frame()
+        if not (final or done == 0 or state.step % self.record_every == 0):
+            self.progress.advance(done, state.t, None)
+            return None
+        self.progress.recording(state.t)
+        row = self.books.record(state)
+        self.progress.advance(done, state.t, row)
+        return row
+
+    def _frame(self) -> None:
+        """Keep the particles for the trajectory, once at each time."""
+        if self.trajectory_every and (not self.times or self.times[-1] != self.state.t):
+            self.frames.append(self.state.mu.x.cpu())
+            self.times.append(self.state.t)
+
+    def _stop(self, row: Mapping[str, float]) -> bool:
+        return self.until is not None and bool(self.until(row))
+
+    def _solution(self, outcome: Outcome) -> Solution:
+        frames = torch.stack(self.frames) if self.frames else None
+        times = torch.tensor(self.times, dtype=torch.float64) if self.frames else None
+        return Solution(self.state.mu, self.books.ledger, outcome, self.state, frames, times)
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, WgfError):
+        return str(error)
+    return Status.INTERRUPTED.value if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+
+
+def _status(error: BaseException) -> Status:
+    kinds: list[tuple[type[BaseException], Status]] = [
+        (KeyboardInterrupt, Status.INTERRUPTED),
+        (DivergenceError, Status.DIVERGED),
+        (StepSizeError, Status.STEP_UNDERFLOW),
+        (ResourceError, Status.STEP_LIMIT),
+    ]
+    return next((status for kind, status in kinds if isinstance(error, kind)), Status.FAILED)

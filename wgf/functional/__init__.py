@@ -1,0 +1,25 @@
+"""Functionals of the measure, their algebra, and what changes them during a run."""
+
+from .coefficient import ROUNDING, Coefficient, number_at
+from .evaluation import Evaluation
+from .functional import FreeEnergy, FreeEnergyEvaluation, Functional, Resolved, Term, TermEvaluation
+from .steering import Control, Drive, DrivenFunctional, Memories, Steering, View
+
+__all__ = [
+    "ROUNDING",
+    "Coefficient",
+    "Control",
+    "Drive",
+    "DrivenFunctional",
+    "Evaluation",
+    "FreeEnergy",
+    "FreeEnergyEvaluation",
+    "Functional",
+    "Memories",
+    "Resolved",
+    "Steering",
+    "Term",
+    "TermEvaluation",
+    "View",
+    "number_at",
+]

@@ -1,0 +1,297 @@
+"""Bookkeeping of a run: free energy, work from outside, dissipation, and how well they close (theory §4)."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import ConfigError, WgfWarning
+from ..functional import FreeEnergy, FreeEnergyEvaluation, Steering
+from ..measure import Ensemble
+from ..protocol import Dynamics, Slope, Solver, State, Step, checked
+from .booking import Booked
+from .forces import Forces
+from .reference import NO_FORCE, log_det_force
+from .shannon import ShannonEstimate, estimate_shannon
+from .table import Ledger
+
+Observer = Callable[[Ensemble], float]
+
+COLUMNS = (
+    "t", "step", "free_energy", "energy", "entropy", "temperature", "loss_force", "information_force", "force_ratio",
+    "alignment", "entropy_production", "dissipation", "work", "released", "dissipated", "closure", "closure_total",
+    "closure_error", "dissipation_error", "evaluations", "kinetic", "reference_alignment",
+)  # fmt: skip
+"""The columns of every ledger, beside `term:<name>` for each term, `sums_error:<name>` for each that is summed over
+pairs by an approximate method, `drive:<name>` for each control that steers F, and the observers' own."""
+
+CLOSURE_LIMIT = 0.10
+"""Beyond this |ΣQ/ΣhD̄ − 1| a deterministic run is reported as not resolved by its time step."""
+
+RESOLVED = 2.0
+"""Where entropy is estimated, a dissipation below so many times its own uncertainty is not told from 0."""
+
+
+class Bookkeeper:
+    """Keeps the ledger of one run:  F_{k+1}[μ_{k+1}] − F_k[μ_k] = W_k − Q_k,  closure = ΣQ/Σ h D̄ − 1.
+
+    Where the solver gives D̄ by its stages and the drift is the full gradient, W, Q and D̄ are sums over every step.
+    Where noise realises an entropy, or minibatches act, F and D are evaluated (on the full batch) at records, D̄ is
+    their trapezoidal integral unless the solver gave it, S is taken to be linear between records in the work −∫S dT of
+    a temperature that changes, and `closure` is cumulative; `closure_error` holds the scatter of F and the smoothing
+    error of D. D is that of the solver's metric, and its kinetic energy joins F in the balance.
+    `booked` is what the steps since the last record have added up to.
+    """
+
+    def __init__(
+        self, dynamics: Dynamics, steering: Steering, solver: Solver, observers: Mapping[str, Observer]
+    ) -> None:
+        self.ledger = Ledger()
+        self._dynamics, self._steering, self._solver, self._observers = dynamics, steering, solver, observers
+        self._estimated = bool(dynamics.shannon.terms) or dynamics.free_energy.sampled
+        self.booked = Booked()
+        self._last: dict[str, float] = {}
+        self._total = {"released": 0.0, "dissipated": 0.0, "unsure": 0.0}
+        self._start_error = math.nan
+        self._last_shannon = math.nan
+
+    # ------------------------------------------------------------------------------------- between records
+
+    def add(self, before: State, after: State, h: float, step: Step) -> None:
+        """Book one step: the work of everything that depends on t, and the solver's own dissipation."""
+        self.booked = self.booked.add(self._dynamics, before, after, h, step, self._last["t"])
+
+    def jump(self, before: FreeEnergy, old: State, new: State) -> None:
+        """Book what a change of F between two steps does to it, at the same particles; `before` is F until then."""
+        self.booked = self.booked.jump(before, self._dynamics, old, new, self._last["t"])
+
+    # ------------------------------------------------------------------------------------- records
+
+    def record(self, state: State) -> dict[str, float]:
+        """Append the row of this state and return it."""
+        evaluation, shannon = self._full(state), self._shannon(state)
+        row: dict[str, float] = {"t": state.t, "step": state.step}
+        row |= self._energies(evaluation, state, shannon)
+        row |= self._forces(evaluation, state, shannon)
+        kinetic = self._solver.kinetic(state)
+        row |= {} if kinetic is None else {"kinetic": float(kinetic)}
+        row |= self._closure(row, state, shannon)
+        row |= self._sums(evaluation, state) | self._steering.values(state.drives)
+        row["evaluations"] = self._dynamics.evaluations
+        self._last, self._last_shannon = dict(row), shannon.entropy if shannon else math.nan
+        self.booked = Booked()
+        row |= {name: self._observed(name, observe(state.mu)) for name, observe in self._observers.items()}
+        self.ledger.append(row)
+        return row
+
+    @staticmethod
+    def _observed(name: str, value: Any) -> float:
+        try:
+            return float(value)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ConfigError(
+                f"observer {name!r} returned {type(value).__name__} ({error}): wanted one number."
+            ) from error
+
+    def _note(self, column: str, text: str) -> None:
+        """Say how a column was estimated, or why it is NaN; every reason that occurred is kept."""
+        said = self.ledger.notes.get(column)
+        if said is None or text not in said:
+            self.ledger.notes[column] = text if said is None else f"{said}; {text}"
+
+    def _full(self, state: State) -> FreeEnergyEvaluation:
+        """The evaluation on all data: the state's own, unless a minibatch made it."""
+        if not self._dynamics.free_energy.sampled:
+            return state.evaluation
+        return checked(self._dynamics.drift.at(state.t), state.mu, state.t, state.step)
+
+    def _shannon(self, state: State) -> ShannonEstimate | None:
+        """The entropy that the solver realises: its own, where it knows the density, else an estimate on particles."""
+        if not self._dynamics.shannon.terms:
+            return None
+        known = self._solver.entropy(self._dynamics, state)
+        if known is None:
+            return estimate_shannon(state.mu)
+        self._estimated = self._dynamics.free_energy.sampled
+        return ShannonEstimate(
+            float(known), 0.0, None, None, state.mu.ids[:0], f"of the density of {self._solver.name}"
+        )
+
+    def _sums(self, evaluation: FreeEnergyEvaluation, state: State) -> dict[str, float]:
+        """`sums_error:<name>` of every term whose sums over pairs are approximate now, and how each is summed."""
+        errors = {}
+        for part in evaluation.terms:
+            name, checked_sums = part.term.name, part.term.functional.audit(state.mu)
+            if checked_sums is None:
+                continue
+            self._note(f"term:{name}", f"summed by the method {checked_sums.method!r}")
+            if checked_sums.error is None:
+                continue
+            column, allowed = f"sums_error:{name}", checked_sums.allowed
+            errors[column] = checked_sums.error
+            self._note(column, f"relative, at 256 particles against all pairs; {allowed:g} is allowed")
+            if not checked_sums.error <= allowed:
+                warnings.warn(
+                    f"step {state.step}: the sums of {name} are off by {checked_sums.error:.1e}, beyond rtol = "
+                    f"{allowed:g}; use method='dense' and report the ensemble.",
+                    WgfWarning,
+                    stacklevel=4,
+                )
+        return errors
+
+    def _energies(
+        self, evaluation: FreeEnergyEvaluation, state: State, shannon: ShannonEstimate | None
+    ) -> dict[str, float]:
+        """F, E, S, T and each term's contribution c·𝓕, which sum to F."""
+        parts = {p.term.name: (p.term, p.term.coefficient.number, float(p.value)) for p in evaluation.terms}
+        if shannon is not None:
+            for term in self._dynamics.shannon.at(state.t).terms:
+                parts[term.name] = (term, term.coefficient.number, shannon.entropy)
+            self._note("entropy", shannon.note)
+        entropies = [(number, value) for term, number, value in parts.values() if term.functional.is_entropy]
+        temperature = sum((-number for number, _ in entropies), 0.0)
+        energy = sum(number * value for term, number, value in parts.values() if not term.functional.is_entropy)
+        if not entropies:
+            self._note("entropy", "the free energy has no entropy term")
+            entropy = math.nan
+        elif temperature > 0:  # several entropies: the average that keeps F = E − T·S
+            entropy = -sum(number * value for number, value in entropies) / temperature
+        else:
+            entropy = sum(value for _, value in entropies) / len(entropies)
+        free_energy = energy - temperature * entropy if temperature > 0 else energy
+        if shannon is None:
+            free_energy = float(evaluation.value)
+        contributions = {f"term:{name}": number * value for name, (_, number, value) in parts.items()}
+        named = {"free_energy": free_energy, "energy": energy, "entropy": entropy, "temperature": temperature}
+        return named | contributions
+
+    def _forces(
+        self, evaluation: FreeEnergyEvaluation, state: State, shannon: ShannonEstimate | None
+    ) -> dict[str, float]:
+        if self._solver.metric != "Wasserstein":
+            self._note("dissipation", f"in the metric of {self._solver.name}: {self._solver.metric}")
+        if shannon is None:
+            exact = Forces.of(evaluation)
+            beside = self._beside_reference(exact, state.mu, evaluation)
+            return exact.columns(state.mu) | beside | self._own(state, exact.slope(state.mu))
+        temperature = self._dynamics.noise_temperature(state.t)
+        without_score = Forces.of(evaluation, None, temperature).columns(state.mu)
+        self._note("dissipation", shannon.note)
+        if shannon.scores is None:
+            self._note("reference_alignment", shannon.note)
+            unknown = {"dissipation_error": math.nan, "reference_alignment": math.nan}
+            return without_score | unknown | self._own(state, None)
+        sample = state.mu.select(shannon.rows)
+        both = [
+            Forces.of(evaluation, scores, temperature, shannon.rows) for scores in (shannon.scores, shannon.smoother)
+        ]
+        columns, smoother = (part.columns(sample) | self._own(state, part.slope(sample)) for part in both)
+        columns |= self._beside_reference(both[0], sample, evaluation, shannon.rows)
+        columns["dissipation_error"] = abs(smoother["dissipation"] - columns["dissipation"])
+        loss = without_score["loss_force"]  # needs no estimate: over all particles
+        ratio = columns["information_force"] / loss if loss > 0 else math.nan
+        return columns | {"loss_force": loss, "force_ratio": ratio}
+
+    def _beside_reference(
+        self, forces: Forces, mu: Ensemble, evaluation: FreeEnergyEvaluation, rows: Tensor | slice = slice(None)
+    ) -> dict[str, float]:
+        """The cosine of ∇S and that of the reference entropy, log-det: below 0 the entropy pushes against spread."""
+        if not forces.temperature > 0:
+            self._note("reference_alignment", "NaN without an entropy and at temperature 0")
+            return {"reference_alignment": math.nan}
+        reference = log_det_force(mu, evaluation, rows)
+        self._note("reference_alignment", reference.note)
+        value = forces.beside(mu, reference.force)
+        if reference.force is not None and math.isnan(value):
+            self._note("reference_alignment", NO_FORCE)
+        return {"reference_alignment": value}
+
+    def _own(self, state: State, slope: Slope | None) -> dict[str, float]:
+        """The dissipation in the solver's own metric, where it has one."""
+        rate = self._solver.dissipation(self._dynamics, state, slope)
+        return {} if rate is None else {"dissipation": float(rate)} | ({} if slope else {"dissipation_error": 0.0})
+
+    def _closure(self, row: Mapping[str, float], state: State, shannon: ShannonEstimate | None) -> dict[str, float]:
+        """W, Q, Σ h D̄ since the last row, and the closure."""
+        blank = {"work": 0.0, "released": 0.0, "dissipated": 0.0, "closure": math.nan, "closure_total": math.nan}
+        error = self._standard_error(state, shannon) if self._estimated else 0.0
+        if math.isnan(self._start_error):
+            self._start_error = error
+        if not self._last:
+            return blank | ({"closure_error": math.nan} if self._estimated else {})
+        last = self._last
+        work = float(self.booked.work) + self._work_of_shannon(row["t"], shannon)
+        released = work - (_total_energy(row) - _total_energy(last))
+        by_steps = self.booked.dissipated is not None and not self._dynamics.free_energy.sampled
+        if by_steps:
+            dissipated, unsure = float(self.booked.dissipated or 0.0), 0.0
+        else:
+            ends = [_resolved(row), _resolved(last)]
+            dissipated, unsure = (0.5 * (row["t"] - last["t"]) * sum(part) for part in zip(*ends, strict=True))
+            self._total["unsure"] += 0.0 if math.isnan(unsure) else unsure
+            self._note("closure", "cumulative; D between records by the trapezoidal rule")
+        if math.isnan(released) or math.isnan(dissipated):
+            self._note("closure", "intervals without an estimate of F or D are left out")
+        else:
+            self._total["released"] += released
+            self._total["dissipated"] += dissipated
+        floor = 1e3 * torch.finfo(state.mu.dtype).eps * abs(row["free_energy"])
+        total = _ratio(self._total["released"], self._total["dissipated"], floor)
+        booked = {"work": work, "released": released, "dissipated": dissipated}
+        if not self._estimated:
+            return booked | {"closure": _ratio(released, dissipated, floor), "closure_total": total}
+        unsure = math.hypot(error, self._start_error) + self._total["unsure"]
+        if self._dynamics.shannon.terms and not self._total["dissipated"] > unsure:
+            self._note("closure", "NaN where the run dissipates less than the estimates of F and D resolve")
+            total = math.nan
+        uncertain = unsure / self._total["dissipated"] if total == total else math.nan
+        return booked | {"closure": total, "closure_total": total, "closure_error": uncertain}
+
+    def _work_of_shannon(self, t: float, shannon: ShannonEstimate | None) -> float:
+        """−∫ S dT since the last record, for S linear in t between the two."""
+        heating, moment = self.booked.heating, self.booked.heating_moment
+        if shannon is None or heating == moment == 0.0:
+            return 0.0
+        slope = (shannon.entropy - self._last_shannon) / (t - self._last["t"])
+        return -(self._last_shannon * heating + slope * moment)
+
+    def _standard_error(self, state: State, shannon: ShannonEstimate | None) -> float:
+        """Of F: √(Var δE/δμ / n + T² s²), conservative because energy and entropy fluctuate against each other."""
+        if shannon is None or math.isnan(shannon.standard_error):
+            return math.nan
+        energy = self._dynamics.drift.at(state.t).first_variation(state.mu)
+        centred = energy.double() - state.mu.expect(energy)
+        variance = float(state.mu.expect(centred**2)) / state.mu.n
+        return math.sqrt(variance + (self._dynamics.noise_temperature(state.t) * shannon.standard_error) ** 2)
+
+    def close(self) -> None:
+        """Warn where the run's own error bar says that the time step did not resolve the flow."""
+        total = self._last.get("closure_total", math.nan)
+        if not self._estimated and abs(total) > CLOSURE_LIMIT:
+            warnings.warn(
+                f"closure {total:+.1%}: the free energy released differs from the dissipation by more than "
+                f"{CLOSURE_LIMIT:.0%} over the run; a smaller dt resolves the flow better.",
+                WgfWarning,
+                stacklevel=4,
+            )
+
+
+def _total_energy(row: Mapping[str, float]) -> float:
+    """F, with the kinetic energy of schemes that have momenta."""
+    return row["free_energy"] + row.get("kinetic", 0.0)
+
+
+def _ratio(released: float, dissipated: float, floor: float) -> float:
+    """Q/(hD̄) − 1, and NaN where both are rounding."""
+    return released / dissipated - 1.0 if dissipated > floor else math.nan
+
+
+def _resolved(row: Mapping[str, float]) -> tuple[float, float]:
+    """D and its uncertainty at a record; a D that its estimate does not tell from 0 counts as uncertainty alone."""
+    rate, error = row["dissipation"], row.get("dissipation_error", 0.0)
+    return (0.0, abs(rate) + error) if rate < RESOLVED * error else (rate, error)

@@ -1,0 +1,294 @@
+"""The measure: particles, weights and identities, and every sum over particles."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from .. import ops
+from ..errors import CheckpointError, ConfigError, ShapeError
+from ..ops import linalg
+from ..summation import Costs, Summation, default_costs, kernel_sums
+from . import sampling
+from .arrays import ArrayLike, id_rows, particle_rows, require_device, require_dtype, to_tensor, weight_rows
+
+if TYPE_CHECKING:
+    from ..kernels import Kernel
+
+
+class Ensemble:
+    """The discrete measure μ = Σᵢ wᵢ δ(xᵢ), Σ wᵢ = 1.
+
+    Parameters
+    ----------
+    x : (n, d) float64 or float32 array, finite; copied unless `copy=False`.
+    weights : (n,) non-negative, summing to one (1/n each by default); kept in float64.
+    ids : (n,) distinct integers that travel with the rows and key the noise (0..n−1 by default).
+
+    Immutable: no method changes it, and nothing in this package writes to its arrays. Sums are deterministic,
+    accumulated and returned in float64.
+
+    Raises ShapeError and ConfigError on arrays that do not fit.
+
+    >>> mu = Ensemble([[0.0, 0.0], [2.0, 0.0]])
+    >>> mu.mean().tolist(), mu.n, mu.dim
+    ([1.0, 0.0], 2, 2)
+    """
+
+    __slots__ = ("_ids", "_positive", "_weights", "_x")
+
+    def __init__(
+        self, x: ArrayLike, weights: ArrayLike | None = None, *, ids: ArrayLike | None = None, copy: bool = True
+    ) -> None:
+        self._x = particle_rows(x, copy)
+        n = len(self._x)
+        self._weights = weight_rows(weights, n, copy).to(self._x.device)
+        self._ids = id_rows(ids, n, copy).to(self._x.device)
+        self._positive: bool | None = None
+
+    # ------------------------------------------------------------------------------------------ parts
+
+    @property
+    def x(self) -> Tensor:
+        """Particles (n, d)."""
+        return self._x
+
+    @property
+    def weights(self) -> Tensor:
+        """Weights (n,), float64."""
+        return self._weights
+
+    @property
+    def ids(self) -> Tensor:
+        """Identities (n,), int64."""
+        return self._ids
+
+    @property
+    def n(self) -> int:
+        """Number of particles."""
+        return self._x.shape[0]
+
+    @property
+    def dim(self) -> int:
+        """Dimension of a particle."""
+        return self._x.shape[1]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """float64 or float32."""
+        return self._x.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the particles live."""
+        return self._x.device
+
+    @property
+    def equal_weights(self) -> bool:
+        """Whether all weights are the same."""
+        return bool((self._weights == self._weights[0]).all())
+
+    @property
+    def positive_weights(self) -> bool:
+        """Whether no weight is zero; looked up once, for all ensembles that are `moved` from this one."""
+        if self._positive is None:
+            self._positive = bool((self._weights > 0).all())
+        return self._positive
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __repr__(self) -> str:
+        weights = "" if self.equal_weights else ", weighted"
+        dtype = str(self.dtype).removeprefix("torch.")
+        return f"Ensemble(n={self.n}, dim={self.dim}, {dtype}, {self.device}{weights})"
+
+    # ------------------------------------------------------------------------------------------ other ensembles
+
+    def moved(self, x: Tensor) -> Ensemble:
+        """The same weights and ids at new places: what a solver makes each step. `x` is taken as it is, unchecked."""
+        new = object.__new__(Ensemble)
+        new._x, new._weights, new._ids, new._positive = x, self._weights, self._ids, self._positive
+        return new
+
+    def reweighted(self, weights: Tensor) -> Ensemble:
+        """The same particles and ids with the weights given (n,) ≥ 0, scaled to sum to one; otherwise unchecked."""
+        new = object.__new__(Ensemble)
+        new._x, new._weights, new._ids = self._x, weights.double() / linalg.total(weights), self._ids
+        new._positive = None
+        return new
+
+    def select(self, rows: ArrayLike) -> Ensemble:
+        """The rows given (an index array), with their weights rescaled to sum to one and their ids.
+
+        A row that is taken again gets a new id, so that the copies do not share their noise.
+        """
+        index = torch.as_tensor(rows, device=self.device)
+        if index.ndim != 1 or index.dtype != torch.int64 or not len(index):
+            raise ShapeError(f"select: rows of shape {tuple(index.shape)}, {index.dtype}; wanted (m,) integers, m ≥ 1.")
+        if int(index.max()) >= self.n or int(index.min()) < -self.n:
+            raise ShapeError(
+                f"select: rows from {int(index.min())} to {int(index.max())}; there are {self.n} particles."
+            )
+        weights = self._weights[index]
+        return Ensemble(self._x[index], weights / linalg.total(weights), ids=_distinct(self._ids[index]))
+
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | str | None = None) -> Ensemble:
+        """The ensemble on another device or in another dtype (float64, float32); BackendError when it is absent."""
+        new = object.__new__(Ensemble)
+        target = require_device(device) if device is not None else self.device
+        new._x = self._x.to(device=target, dtype=require_dtype(dtype) if dtype is not None else self.dtype)
+        new._weights, new._ids, new._positive = self._weights.to(target), self._ids.to(target), self._positive
+        return new
+
+    # ------------------------------------------------------------------------------------------ integrals
+
+    def reduce(self, partial: Tensor) -> Tensor:
+        """Finish a sum over particles that a kernel has begun with these rows; here all rows are at hand."""
+        return partial
+
+    def expect(self, values: ArrayLike) -> Tensor:
+        """∫ v dμ = Σᵢ wᵢ vᵢ for values (n,) or (n, ...), float64."""
+        values = to_tensor(values).to(self.device)
+        if values.is_complex():
+            return torch.complex(self.expect(values.real), self.expect(values.imag))
+        if values.ndim == 0 or len(values) != self.n:
+            raise ShapeError(
+                f"expect: values of shape {tuple(values.shape)}; wanted ({self.n}, ...), a row per particle."
+            )
+        total = self.reduce(ops.weighted_sum(self._weights, values.reshape(self.n, -1)))
+        return total.reshape(values.shape[1:])
+
+    def mean(self) -> Tensor:
+        """∫ x dμ (d,), float64."""
+        return self.expect(self._x)
+
+    def covariance(self) -> Tensor:
+        """C = ∫ (x − m)(x − m)ᵀ dμ (d, d), float64."""
+        return self.moments()[1]
+
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """Mean and covariance, float64, in one pass over the particles."""
+        mass, centre, scatter = ops.moments(self._x, self._weights)
+        mean = self.reduce(mass * centre)
+        apart = centre - mean  # rounding where all rows are at hand; else the own rows' centre is elsewhere
+        return mean, self.reduce(scatter + mass * torch.outer(apart, apart))
+
+    def convolve(self, kernel: Kernel, at: ArrayLike | None = None) -> Tensor:
+        """(K * μ)(z) = ∫ K(z − y) dμ(y) at the rows of `at` (m, d), or the particles (a singular K omits i = j)."""
+        return self.kernel_sums(kernel, at)[0]
+
+    def kernel_sums(
+        self,
+        kernel: Kernel,
+        at: ArrayLike | None = None,
+        factor: Tensor | None = None,
+        method: str = "dense",
+        rtol: float = 1e-6,
+        costs: Costs | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """∫ K(z − y) f(y) dμ(y) (m,) and its gradient in z (m, d), for a factor f (n,), by default 1.
+
+        `method`, `rtol` and `costs` as in `Interaction`; by default all pairs are summed, or moments where K has them.
+        """
+        points = self._x if at is None else self.points(at)
+        weights = self._weights if factor is None else self._weights * factor
+        how = Summation(method, rtol, costs or default_costs())
+        value, gradient = kernel_sums(kernel, points, self._x, weights, at is None, how)
+        return self.reduce(value), self.reduce(gradient)
+
+    def points(self, at: ArrayLike | None) -> Tensor:
+        """`at` as (m, d) points of this space; the particles when it is None."""
+        if at is None:
+            return self._x
+        points = to_tensor(at).to(device=self.device, dtype=self.dtype)
+        if points.ndim != 2 or points.shape[1] != self.dim:
+            raise ShapeError(f"at: shape {tuple(points.shape)}; wanted (m, {self.dim}).")
+        return points
+
+    # ------------------------------------------------------------------------------------------ storage
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write particles, weights and ids as safetensors: whole or not at all."""
+        from safetensors.torch import save
+
+        target = Path(path)
+        partial = target.with_name(target.name + ".partial")
+        tensors = {"x": self._x, "weights": self._weights, "ids": self._ids}
+        try:
+            content = save({k: v.contiguous().cpu() for k, v in tensors.items()}, {"format": "wgf-ensemble-1"})
+            with open(partial, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, target)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise CheckpointError(f"cannot write the ensemble to {target}: {error}") from error
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Ensemble:
+        """Read what `save` wrote; CheckpointError when the file is missing, damaged or something else."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            tensors = load_file(path)
+            return Ensemble(tensors["x"], tensors["weights"], ids=tensors["ids"], copy=False)
+        except (OSError, SafetensorError) as error:
+            raise CheckpointError(f"cannot read an ensemble from {path}: {error}") from error
+        except KeyError as error:
+            raise CheckpointError(f"{path} holds no ensemble: {error} is missing") from error
+
+    # ------------------------------------------------------------------------------------------ samples
+
+    @staticmethod
+    def gaussian(
+        n: int,
+        dim: int,
+        mean: ArrayLike = 0.0,
+        cov: ArrayLike = 1.0,
+        seed: int = 0,
+        *,
+        dtype: torch.dtype | str = torch.float64,
+    ) -> Ensemble:
+        """n samples of N(mean, cov); mean a number or (d,), cov a variance, d variances or a (d, d) matrix."""
+        x = sampling.gaussian(n, dim, mean, cov, seed)
+        return Ensemble(x.to(require_dtype(dtype)), copy=False)
+
+    @staticmethod
+    def uniform(
+        n: int,
+        dim: int,
+        low: ArrayLike = 0.0,
+        high: ArrayLike = 1.0,
+        seed: int = 0,
+        *,
+        dtype: torch.dtype | str = torch.float64,
+    ) -> Ensemble:
+        """n samples of the uniform law on the box [low, high]; bounds are numbers or (d,)."""
+        x = sampling.uniform(n, dim, low, high, seed)
+        return Ensemble(x.to(require_dtype(dtype)), copy=False)
+
+
+def require_ensemble(name: str, value: object) -> Ensemble:
+    """`value` if it is an ensemble, else a ConfigError that says how to make one."""
+    if not isinstance(value, Ensemble):
+        raise ConfigError(f"{name} is {type(value).__name__}: wanted a wgf.Ensemble (wgf.Ensemble(x) makes one).")
+    return value
+
+
+def _distinct(ids: Tensor) -> Tensor:
+    """The ids with later repetitions replaced by numbers that are not in use."""
+    values, first = torch.unique(ids, return_inverse=True)
+    if len(values) == len(ids):
+        return ids
+    seen = torch.full_like(values, len(ids)).scatter_reduce(0, first, torch.arange(len(ids), device=ids.device), "amin")
+    repeated = seen[first] != torch.arange(len(ids), device=ids.device)
+    fresh = ids.clone()
+    fresh[repeated] = values.max() + 1 + torch.arange(int(repeated.sum()), device=ids.device)
+    return fresh

@@ -1,0 +1,75 @@
+"""Independent samples of a law, keyed by particle: the first k of n samples are the k samples."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .. import ops
+from ..errors import ConfigError, ShapeError, require_integer, require_number, require_seed
+from ..ops import linalg
+from .arrays import ArrayLike, to_tensor
+from .noise import INITIAL, Noise
+
+
+def gaussian(n: int, dim: int, mean: ArrayLike, cov: ArrayLike, seed: int) -> Tensor:
+    """(n, dim) samples of N(mean, cov); cov is a variance, `dim` variances or a (dim, dim) matrix."""
+    center = _row("mean", mean, require_integer("dim", dim, low=1))
+    z = _samples(n, dim, seed, normal=True)
+    spread = _numbers("cov", cov)
+    if spread.ndim == 2:
+        if spread.shape != (dim, dim):
+            raise ShapeError(f"cov: shape {tuple(spread.shape)}; wanted a number, ({dim},) or ({dim}, {dim}).")
+        return ops.affine(z, torch.zeros(dim, dtype=torch.float64), _factor(spread).T) + center
+    variances = _row("cov", cov, dim)
+    if not bool((variances >= 0).all()):
+        raise ConfigError(f"cov = {cov!r}: variances must be ≥ 0.")
+    return center + variances.sqrt() * z
+
+
+def uniform(n: int, dim: int, low: ArrayLike, high: ArrayLike, seed: int) -> Tensor:
+    """(n, dim) samples of the uniform law on the box [low, high]."""
+    require_integer("dim", dim, low=1)
+    lower, upper = _row("low", low, dim), _row("high", high, dim)
+    if not bool((lower < upper).all()):
+        raise ConfigError(f"low = {low!r}, high = {high!r}: wanted low < high in every coordinate.")
+    return lower + (upper - lower) * _samples(n, dim, seed, normal=False)
+
+
+def _row(name: str, value: ArrayLike, dim: int) -> Tensor:
+    """A number or (d,) as a float64 row."""
+    row = _numbers(name, value)
+    if row.shape not in ((dim,), ()):
+        raise ShapeError(f"{name}: shape {tuple(row.shape)}; wanted a number or ({dim},).")
+    return row.expand(dim)
+
+
+def _numbers(name: str, value: ArrayLike) -> Tensor:
+    """A number or an array of finite numbers as float64."""
+    if value is None or isinstance(value, (int, float, str, bool)):
+        return torch.tensor(require_number(name, value), dtype=torch.float64)
+    try:
+        numbers = to_tensor(value).to(torch.float64)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{name} = {value!r}: wanted numbers.") from error
+    if not bool(torch.isfinite(numbers).all()):
+        raise ConfigError(f"{name} = {value!r}: wanted finite numbers.")
+    return numbers
+
+
+def _samples(n: int, dim: int, seed: int, normal: bool) -> Tensor:
+    ids = torch.arange(require_integer("n", n, low=1))
+    noise = Noise(require_seed(seed))
+    return (noise.normal if normal else noise.uniform)(ids, 0, dim, INITIAL)
+
+
+def _factor(cov: Tensor) -> Tensor:
+    """A with A Aᵀ = cov, for any symmetric positive semi-definite matrix."""
+    if not torch.allclose(cov, cov.T, rtol=1e-10, atol=0.0):
+        raise ConfigError("cov: the matrix is not symmetric.")
+    values, vectors = linalg.symmetric_eigen(cov)
+    if float(values.min()) < -1e-10 * float(values.abs().max()):
+        raise ConfigError(
+            f"cov: the matrix has the eigenvalue {float(values.min()):g}; wanted a positive semi-definite one."
+        )
+    return vectors * values.clamp(min=0.0).sqrt()

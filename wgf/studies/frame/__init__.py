@@ -1,0 +1,7 @@
+"""What all studies share: settings, findings, tables, statistics, and how they are run and written."""
+
+from .statistics import Estimate
+from .study import Figure, Finding, Outcome, Study, Table, Verdict, above_zero
+from .work import Work, processors
+
+__all__ = ["Estimate", "Figure", "Finding", "Outcome", "Study", "Table", "Verdict", "Work", "above_zero", "processors"]

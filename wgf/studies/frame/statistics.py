@@ -1,0 +1,283 @@
+"""What replicas say: intervals over seeds, and exponents of power laws with intervals from the replicas themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from ...errors import ConfigError, require_integer, require_number
+
+LEVEL = 0.95
+"""Of every interval, unless told."""
+RESAMPLES = 2000
+"""Bootstrap resamples, unless told: the ends of a 95 % interval are then known to about 5 % of its width."""
+FEWEST_SIZES = 3
+"""Two sizes fix a line and leave nothing to judge it by."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A measured number with its interval [low, high] at a confidence level, and the method that made it."""
+
+    value: float
+    low: float
+    high: float
+    level: float = LEVEL
+    method: str = ""
+
+    @property
+    def half_width(self) -> float:
+        """Half the length of the interval."""
+        return 0.5 * (self.high - self.low)
+
+    def covers(self, truth: float) -> bool:
+        """Whether the interval holds a number."""
+        return self.low <= truth <= self.high
+
+    def scaled(self, factor: float) -> Estimate:
+        """The same in another unit."""
+        ends = sorted((factor * self.low, factor * self.high))
+        return Estimate(factor * self.value, ends[0], ends[1], self.level, self.method)
+
+    def __str__(self) -> str:
+        """With as many digits as show the interval; a number without an interval stands alone."""
+        if self.low == self.high:
+            return f"{self.value:.4g}".replace("-", "−")
+        spread = self.half_width / max(abs(self.value), self.half_width)
+        digits = min(max(4, 2 - math.floor(math.log10(spread))), 9) if 0 < spread < math.inf else 4
+        return f"{self.value:.{digits}g} [{self.low:.{digits}g}, {self.high:.{digits}g}]".replace("-", "−")
+
+
+def _sample(values: ArrayLike, fewest: int, what: str) -> NDArray[np.float64]:
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 1 or len(sample) < fewest or not np.isfinite(sample).all():
+        raise ConfigError(
+            f"{what} of {sample.size} values, {int(np.isfinite(sample).sum())} of them finite: wanted at least "
+            f"{fewest} finite numbers in one row, one per seed; run more seeds."
+        )
+    return sample
+
+
+def t_interval(values: ArrayLike, level: float = LEVEL) -> Estimate:
+    """Mean and Student's interval m ± t s/√n of n ≥ 2 independent values, exact where they are normal (Student 1908).
+
+    ConfigError for fewer than two values or one that is not finite.
+
+    >>> print(t_interval([1.0, 2.0, 3.0]))
+    2 [−0.4841, 4.484]
+    """
+    sample = _sample(values, 2, "an interval")
+    level = _level(level)
+    mean, error = float(sample.mean()), float(sample.std(ddof=1)) / math.sqrt(len(sample))
+    reach = float(stats.t.ppf(0.5 + 0.5 * level, len(sample) - 1)) * error
+    return Estimate(mean, mean - reach, mean + reach, level, f"Student t, {len(sample)} seeds")
+
+
+def bootstrap_interval(
+    values: ArrayLike,
+    statistic: Callable[..., Any] = np.mean,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Estimate:
+    """A statistic of n ≥ 3 independent values with its BCa bootstrap interval (Efron 1987), by scipy.stats.bootstrap.
+
+    `statistic` takes an array and `axis`. Values that are all equal give an interval of length 0.
+    """
+    sample = _sample(values, 3, "a bootstrap")
+    value = float(statistic(sample, axis=-1))
+    if np.ptp(sample) == 0:
+        return Estimate(value, value, value, _level(level), "all values equal")
+    result = stats.bootstrap(
+        (sample,), statistic, confidence_level=_level(level), method="BCa",
+        n_resamples=require_integer("resamples", resamples, low=100), rng=np.random.default_rng(seed), vectorized=True,
+    )  # fmt: skip
+    low, high = (float(end) for end in result.confidence_interval)
+    return Estimate(value, low, high, level, f"BCa bootstrap, {len(sample)} seeds")
+
+
+def quantile_interval(
+    value: float, resampled: ArrayLike, level: float = LEVEL, method: str = "bootstrap", replicas: int | None = None
+) -> Estimate:
+    """A number with the percentile interval of its bootstrap copies.
+
+    Percentiles are too narrow for few replicas, so with their number the tails shrink to Φ(−√(r/(r−1)) t), with t
+    Student's quantile of r − 1 degrees of freedom: the expanded percentile interval (Hesterberg 2015, Am. Stat. 69).
+    """
+    copies = _sample(resampled, 20, "a percentile interval")
+    tail = 0.5 - 0.5 * _level(level)
+    if replicas is not None:
+        tail = float(stats.norm.cdf(math.sqrt(replicas / (replicas - 1)) * stats.t.ppf(tail, replicas - 1)))
+    low, high = np.quantile(copies, [tail, 1 - tail])
+    return Estimate(float(value), float(low), float(high), level, method)
+
+
+def _level(level: float) -> float:
+    if not 0 < require_number("level", level) < 1:
+        raise ConfigError(f"level = {level!r}: wanted a number between 0 and 1, as in 0.95.")
+    return float(level)
+
+
+# ---------------------------------------------------------------------------------------------- over sizes
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """y = prefactor · size^exponent, each with its interval, and χ² per degree of freedom of the fit.
+
+    `chi_square` far above 1 says that no power law fits within the scatter of the replicas.
+    """
+
+    exponent: Estimate
+    prefactor: Estimate
+    chi_square: float
+
+    def __call__(self, size: ArrayLike) -> NDArray[np.float64]:
+        """The fitted y at a size."""
+        return self.prefactor.value * np.asarray(size, dtype=np.float64) ** self.exponent.value
+
+
+def sizes_with_replicas(
+    sizes: ArrayLike, replicas: Sequence[ArrayLike], fewest: int = FEWEST_SIZES
+) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
+    """Distinct positive sizes and the values at each, or a ConfigError that says what a fit needs."""
+    n = np.asarray(sizes, dtype=np.float64)
+    if n.ndim != 1 or len(np.unique(n)) < fewest:
+        raise ConfigError(
+            f"a fit over {len(np.unique(n))} sizes: wanted at least {fewest} different ones; add sizes to the sweep."
+        )
+    if len(n) != len(np.unique(n)) or not (np.isfinite(n) & (n > 0)).all() or len(replicas) != len(n):
+        raise ConfigError(
+            f"sizes {n.tolist()} with {len(replicas)} rows of replicas: wanted distinct positive sizes, a row for each."
+        )
+    return n, [_sample(row, 2, f"replicas at size {size:g}") for size, row in zip(n, replicas, strict=True)]
+
+
+def resampled(
+    rows: Sequence[NDArray[np.float64]], resamples: int = RESAMPLES, seed: int = 0, paired: bool = False
+) -> list[NDArray[np.float64]]:
+    """Bootstrap copies of each row's values: a list of arrays (resamples, replicas), drawn with replacement.
+
+    `paired`: the rows share their seeds (replica k of every row has the same noise), so the same replicas are drawn in
+    all of them; otherwise each row is drawn on its own.
+    """
+    rng = np.random.default_rng(seed)
+    if paired:
+        count = len(rows[0])
+        if any(len(row) != count for row in rows):
+            raise ConfigError("replicas with common seeds must be equally many at every size.")
+        pick = rng.integers(count, size=(resamples, count))
+        return [row[pick] for row in rows]
+    return [row[rng.integers(len(row), size=(resamples, len(row)))] for row in rows]
+
+
+def power_law(
+    sizes: ArrayLike,
+    replicas: Sequence[ArrayLike],
+    *,
+    statistic: Callable[..., Any] = np.mean,
+    paired: bool = False,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> PowerLaw:
+    """Fit log y = log c + a log size, with y a statistic (taking `axis`) of the replicas at each size.
+
+    Weighted least squares in the logarithm; a weight is (y/s)² with s the bootstrap deviation of y, or 1 where nothing
+    scatters. Intervals are expanded percentiles over resampled replicas, with the weights kept as they are: they
+    need no model of the noise.
+
+    Raises ConfigError below three sizes or two replicas, and where y is not told from 0: a logarithm needs its sign.
+
+    >>> fit = power_law([1, 2, 4, 8], [[3 / n, 3 / n] for n in (1, 2, 4, 8)])
+    >>> round(fit.exponent.value, 12), round(fit.prefactor.value, 12)
+    (-1.0, 3.0)
+    """
+    n, rows = sizes_with_replicas(sizes, replicas)
+    resamples = require_integer("resamples", resamples, low=100)
+    y = np.array([float(statistic(row, axis=-1)) for row in rows])
+    copies = np.stack([statistic(block, axis=-1) for block in resampled(rows, resamples, seed, paired)])
+    for size, value, block in zip(n, y, copies, strict=True):
+        if value <= 0 or np.mean(block <= 0) > 0.5 - 0.5 * level:
+            raise ConfigError(
+                f"size {size:g}: {value:.3g} ± {block.std():.2g} is not told from 0, so it has no logarithm to fit; "
+                "run more seeds or leave the size out."
+            )
+    scatter = copies.std(axis=1) / y
+    noisy = bool((scatter > 0).all())
+    weight = scatter**-2 if noisy else np.ones(len(y))
+    positive = np.where(copies > 0, copies, np.min(copies, axis=1, where=copies > 0, initial=math.inf)[:, None])
+    slope, offset = _line(np.log(n), np.log(y), weight)
+    slopes, offsets = _line(np.log(n), np.log(positive), weight)
+    residual = np.log(y) - offset - slope * np.log(n)
+    chi_square = float((weight * residual**2).sum()) / (len(n) - 2) if noisy else math.nan
+    fewest = min(map(len, rows))
+    method = f"bootstrap over {fewest} seeds at {len(n)} sizes"
+    return PowerLaw(
+        quantile_interval(float(slope), slopes, level, method, fewest),
+        quantile_interval(math.exp(offset), np.exp(offsets), level, method, fewest),
+        chi_square,
+    )
+
+
+@dataclass(frozen=True)
+class Limit:
+    """y = limit + slope · size^{−exponent}, each with its interval, and χ² per degree of freedom."""
+
+    limit: Estimate
+    slope: Estimate
+    chi_square: float
+
+
+def extrapolate(
+    sizes: ArrayLike,
+    replicas: Sequence[ArrayLike],
+    *,
+    exponent: float = 1.0,
+    paired: bool = False,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Limit:
+    """The limit of infinite size where the correction is known to fall as size^{−exponent}.
+
+    Least squares weighted by the standard errors of the means; intervals are expanded percentiles over resampled
+    replicas.
+    ConfigError as `power_law`, except that any sign will do.
+
+    >>> fit = extrapolate([1, 2, 4], [[5 + 3 / n, 5 + 3 / n] for n in (1, 2, 4)])
+    >>> round(fit.limit.value, 12), round(fit.slope.value, 12)
+    (5.0, 3.0)
+    """
+    n, rows = sizes_with_replicas(sizes, replicas)
+    x = n ** -require_number("exponent", exponent, positive=True)
+    y = np.array([row.mean() for row in rows])
+    copies = np.stack([block.mean(axis=-1) for block in resampled(rows, resamples, seed, paired)])
+    error = np.array([row.std(ddof=1) / math.sqrt(len(row)) for row in rows])
+    noisy = bool((error > 0).all())
+    weight = error**-2 if noisy else np.ones(len(y))
+    slope, limit = _line(x, y, weight)
+    slopes, limits = _line(x, copies, weight)
+    chi_square = float((weight * (y - limit - slope * x) ** 2).sum()) / (len(n) - 2) if noisy else math.nan
+    fewest = min(map(len, rows))
+    method = f"bootstrap over {fewest} seeds at {len(n)} sizes"
+    return Limit(
+        quantile_interval(float(limit), limits, level, method, fewest),
+        quantile_interval(float(slope), slopes, level, method, fewest),
+        chi_square,
+    )
+
+
+def _line(x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64]) -> tuple[Any, Any]:
+    """Weighted least squares through (x, y); y is (m,) or (m, copies)."""
+    w = weight / weight.sum()
+    centre = w @ x
+    lever = w * (x - centre)
+    slope = lever @ y / (lever @ x)
+    return slope, w @ y - slope * centre

@@ -1,0 +1,162 @@
+"""The run directory of a study: study.json, tables as CSV, figures as SVG and PNG, and a report of one page."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...runs import store
+from ...runs.page import image, render, svg
+from .study import Finding, Outcome, Study, Table, Verdict
+from .work import Work
+
+STUDY, TEMPLATE = "study.json", Path(__file__).with_name("study.html")
+ROWS_SHOWN = 40
+"""Of a table in the report; the CSV has them all."""
+
+
+@dataclass(frozen=True, eq=False)
+class StudyResult:
+    """A study that was run: its outcome, and the directory with the report."""
+
+    study: Study
+    outcome: Outcome
+    directory: Path
+    seconds: float
+
+    @property
+    def report(self) -> Path:
+        """The page to read."""
+        return self.directory / store.REPORT
+
+
+def run_study(study: Study, directory: str | Path | None, work: Work, quick: bool = False) -> StudyResult:
+    """Run a study and write its directory, which appears under its name when it is whole.
+
+    Raises ConfigError where the place is taken, CheckpointError where it cannot be written.
+    """
+    path = store.choose(directory, study.name)
+    started, clock = datetime.datetime.now().astimezone(), time.perf_counter()
+    with store.writing(path) as folder:
+        outcome = study.run(work)
+        seconds = time.perf_counter() - clock
+        summary = _summary(study, outcome, quick, started, seconds)
+        store.write_json(folder / STUDY, summary)
+        for name in ("tables", "figures"):
+            (folder / name).mkdir()
+        for table in outcome.tables:
+            _write_csv(folder / "tables" / f"{table.name}.csv", table)
+        drawn = {figure.name: svg(figure.drawing) for figure in outcome.figures}
+        for figure in outcome.figures:
+            (folder / "figures" / f"{figure.name}.svg").write_bytes(drawn[figure.name])
+            figure.drawing.savefig(folder / "figures" / f"{figure.name}.png", dpi=150)
+        (folder / store.REPORT).write_text(_page(summary, outcome, drawn), encoding="utf-8")
+    return StudyResult(study, outcome, path, seconds)
+
+
+def _summary(study: Study, outcome: Outcome, quick: bool, started: datetime.datetime, seconds: float) -> dict[str, Any]:
+    command = f"wgf study {study.name}" + (" --quick" if quick else "")
+    usual = type(study)().quick() if quick else type(study)()
+    for name in ("seeds", "first_seed"):
+        if study.settings[name] != usual.settings[name]:
+            command += f" --{name.replace('_', '-')} {study.settings[name]}"
+    return {
+        "name": study.name,
+        "title": study.title,
+        "question": study.question,
+        "command": command,
+        "quick": quick,
+        "started": started.strftime("%Y-%m-%d %H:%M:%S %z"),
+        "seconds": seconds,
+        "settings": study.settings,
+        "seeds": study.seed_numbers,
+        "findings": [_finding(finding) for finding in outcome.findings],
+        "limits": list(outcome.limits),
+        "tables": [table.name for table in outcome.tables],
+        "figures": [figure.name for figure in outcome.figures],
+        "versions": store.versions(),
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    measured = finding.measured
+    return {
+        "asked": finding.asked,
+        "value": measured.value,
+        "low": measured.low,
+        "high": measured.high,
+        "level": measured.level,
+        "method": measured.method,
+        "expected": finding.expected,
+        "verdict": finding.verdict.value,
+        "criterion": finding.criterion,
+        "remark": finding.remark,
+    }
+
+
+def _write_csv(path: Path, table: Table) -> None:
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(table.columns)
+        writer.writerows([[_exact(entry) for entry in row] for row in table.rows])
+
+
+def _exact(entry: Any) -> Any:
+    """A number as it reads back to the same bits; a missing one is an empty cell."""
+    if isinstance(entry, (float, np.floating)):
+        return repr(float(entry)) if math.isfinite(entry) else ""
+    return entry.item() if isinstance(entry, np.generic) else entry
+
+
+def shown(entry: Any) -> str:
+    """An entry of a table for people."""
+    if isinstance(entry, (float, np.floating)):
+        return f"{float(entry):.4g}".replace("-", "−") if math.isfinite(entry) else "–"
+    if isinstance(entry, (list, tuple)):
+        return ", ".join(shown(part) for part in entry)
+    return "–" if entry is None else str(entry)
+
+
+def _page(summary: dict[str, Any], outcome: Outcome, drawn: dict[str, bytes]) -> str:
+    def rows(table: Table) -> Sequence[Sequence[str]]:
+        return [[shown(entry) for entry in row] for row in table.rows[:ROWS_SHOWN]]
+
+    findings = [
+        {
+            **entry,
+            "shown": str(finding.measured),
+            "expected_shown": f"{entry['expected']:.6g}" if entry["expected"] is not None else "",
+            "method": entry["method"] if entry["level"] == 1 else f"{100 * entry['level']:g} %, {entry['method']}",
+        }
+        for entry, finding in zip(summary["findings"], outcome.findings, strict=True)
+    ]
+    settings = {name: shown(value) for name, value in summary["settings"].items()}
+    given = [finding.verdict for finding in outcome.findings]
+    verdicts = ", ".join(f"{given.count(verdict)} {verdict.value}" for verdict in Verdict)
+    figures = []
+    for figure in outcome.figures:
+        uri, width = image(figure.drawing, drawn[figure.name])
+        figures.append(
+            {"name": figure.name, "title": figure.title, "caption": figure.caption, "image": uri, "width": width}
+        )
+    tables = [
+        {
+            "name": table.name,
+            "title": table.title,
+            "text": table.text,
+            "columns": table.columns,
+            "rows": rows(table),
+            "cut": len(table.rows) if len(table.rows) > ROWS_SHOWN else 0,
+        }
+        for table in outcome.tables
+    ]
+    study = {**summary, "findings": findings, "settings": {**summary["settings"]}}
+    return render(TEMPLATE, study=study, verdicts=verdicts, shown_settings=settings, figures=figures, tables=tables)
