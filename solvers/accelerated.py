@@ -12,7 +12,6 @@ from torch import Tensor
 from wgf.errors import ConfigError, require_number
 from wgf.functional import FreeEnergyEvaluation
 from wgf.measure import Ensemble, NoiseSource
-from wgf.ops import linalg
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
 from wgf.protocol.requirements import require_full_batch
 
@@ -74,7 +73,7 @@ class Accelerated(Solver):
         mu, before, half = state.mu, state.memory, 0.5 * h
         kept, push, _ = self._friction(before.age, half)
         p = kept.to(mu.dtype) * before.p - push.to(mu.dtype) * state.evaluation.gradient
-        middle = mu.expect(linalg.row_dot(p, p))
+        middle = mu.inner(p, p)
         x = mu.x + h * p
         if dynamics.domain is not None:
             x, p = dynamics.domain.carry(x, p)
@@ -83,7 +82,7 @@ class Accelerated(Solver):
         stop = self._rises(new, p, evaluation, state)
         kept, push, rate = self._friction(before.age + half, half)
         p = kept.to(mu.dtype) * p - push.to(mu.dtype) * evaluation.gradient
-        taken = torch.where(stop, 0.5 * mu.expect(linalg.row_dot(p, p)), 0.0)
+        taken = torch.where(stop, 0.5 * mu.inner(p, p), 0.0)
         p = torch.where(stop, torch.zeros_like(p), p)
         age = torch.where(stop, 0.0, before.age + h)
         memory = Momenta(p, age, before.restarts + stop)
@@ -102,7 +101,7 @@ class Accelerated(Solver):
     def _rises(self, mu: Ensemble, p: Tensor, evaluation: FreeEnergyEvaluation, before: State) -> Tensor:
         """Whether F goes up at the end of a step that moved along p: a 0-d boolean."""
         if self.restart == "gradient":
-            return mu.expect(linalg.row_dot(p, evaluation.gradient)) > 0
+            return mu.inner(p, evaluation.gradient) > 0
         if self.restart == "function":
             return evaluation.value > before.evaluation.value
         return torch.zeros((), dtype=torch.bool, device=mu.device)
@@ -110,10 +109,10 @@ class Accelerated(Solver):
     def dissipation(self, dynamics: Dynamics, state: State, slope: Slope | None) -> Tensor:
         """γ ∫|p|² dμ; 0 at rest, where γ = 3/s is infinite."""
         p, age = state.memory.p, state.memory.age
-        square = state.mu.expect(linalg.row_dot(p, p))
+        square = state.mu.inner(p, p)
         if self.damping != "nesterov":
             return float(self.damping) * square
         return torch.where(age > 0, 3.0 * square / age, 0.0)
 
     def kinetic(self, state: State) -> Tensor:
-        return 0.5 * state.mu.expect(linalg.row_dot(state.memory.p, state.memory.p))
+        return 0.5 * state.mu.inner(state.memory.p, state.memory.p)

@@ -12,17 +12,18 @@ import torch
 from torch import Tensor
 
 from wgf import ops
-from wgf.energies.least_squares import LeastSquares, LinearisedLeastSquares
 from wgf.errors import ConfigError, WgfWarning, closest
-from wgf.functional import FreeEnergy
+from wgf.extension import renamed
+from wgf.functional import FreeEnergy, Term
 from wgf.measure import Ensemble, NoiseSource, checks
 from wgf.ops import linalg
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
 from wgf.protocol.requirements import refuse
 
-NOISES = ("cholesky", "deviations")
+SQUARE_ROOTS = ("cholesky", "deviations")
 
 
+@renamed(noise="square_root")
 @dataclass(frozen=True)
 class AffineInvariant(Solver):
     """x' = x − h C ∇_W E(x) + h T (d + 1) w (x − m) + √(2Th) C^{1/2} ξ  (Garbuno-Iñigo, Nüsken & Reich 2020: ALDI).
@@ -39,7 +40,7 @@ class AffineInvariant(Solver):
     Domains with walls are refused: a fold reflects along the normal, and diffusion by C needs it along C times that. On
     a torus C is of the coordinates and jumps as a particle goes round, which costs invariance O(1/n).
 
-    `noise` is how C^{1/2}ξ is made:
+    `square_root` is how C^{1/2}ξ is made:
 
     - "cholesky": Lξ with C = LLᵀ, d normals a particle, O(n·d² + d³). Pathwise invariant under lower triangular maps,
       in law under all.
@@ -52,7 +53,7 @@ class AffineInvariant(Solver):
     terms keep their gradients.
     """
 
-    noise: str = "cholesky"
+    square_root: str = "cholesky"
     gradient_free: bool = False
 
     order: ClassVar[int] = 1
@@ -66,14 +67,13 @@ class AffineInvariant(Solver):
     """Normals of deviation noise that are held at once: 32 MiB."""
 
     def __post_init__(self) -> None:
-        if self.noise not in NOISES:
-            raise ConfigError(f"noise = {self.noise!r}{closest(self.noise, NOISES)}")
+        if self.square_root not in SQUARE_ROOTS:
+            raise ConfigError(f"square_root = {self.square_root!r}{closest(self.square_root, SQUARE_ROOTS)}")
         if not isinstance(self.gradient_free, bool):
             raise ConfigError(f"gradient_free = {self.gradient_free!r}: wanted True or False.")
 
     def require(self, dynamics: Dynamics, mu: Ensemble, t: float) -> None:
-        kinds = [type(term.functional) for term in dynamics.free_energy.terms]
-        if self.gradient_free and LinearisedLeastSquares not in kinds:
+        if self.gradient_free and not any(term.functional.by_values for term in dynamics.free_energy.terms):
             names = ", ".join(term.name for term in dynamics.free_energy.terms)
             refuse(
                 self, f"gradient_free = True with {names}", "a LeastSquares term, whose forward map it can use",
@@ -86,10 +86,9 @@ class AffineInvariant(Solver):
 
     def _require_number(self, mu: Ensemble) -> None:
         """Where there is noise: as many particles as it can be made for, a warning where they are too few."""
-        if self.noise == "deviations" and mu.n > self.MOST:
-            refuse(
-                self, f"noise = 'deviations' with {mu.n} particles", f"at most {self.MOST}", "Take noise='cholesky'."
-            )
+        if self.square_root == "deviations" and mu.n > self.MOST:
+            given = f"square_root = 'deviations' with {mu.n} particles"
+            refuse(self, given, f"at most {self.MOST}", "Take square_root='cholesky'.")
         if mu.n <= mu.dim + 1:
             warnings.warn(
                 f"{self.name}: {mu.n} particles in dimension {mu.dim} never leave their affine span, and the Gibbs law "
@@ -100,16 +99,11 @@ class AffineInvariant(Solver):
 
     def rewrite(self, free_energy: FreeEnergy) -> FreeEnergy:
         """Misfits by values of their forward maps, where that was asked for."""
-        if not self.gradient_free:
-            return free_energy
-        return FreeEnergy(
-            tuple(
-                replace(term, functional=LinearisedLeastSquares(term.functional))
-                if isinstance(term.functional, LeastSquares)
-                else term
-                for term in free_energy.terms
-            )
-        )
+
+        def rewritten(term: Term) -> Term:
+            return replace(term, functional=term.functional.linearised() or term.functional)
+
+        return FreeEnergy(tuple(map(rewritten, free_energy.terms))) if self.gradient_free else free_energy
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
         """One step; the noise is keyed by the step, so that it does not depend on how the run was cut."""
@@ -118,10 +112,10 @@ class AffineInvariant(Solver):
         moved = _times(gradient, covariance)
         x = mu.x - h * moved
         if temperature <= 0:
-            return Step(mu.moved(x), mu.expect(linalg.row_dot(gradient, moved)))
+            return Step(mu.moved(x), mu.inner(gradient, moved))
         away = mu.x.double() - mean
         inflation = (h * temperature * (mu.dim + 1)) * mu.weights[:, None] * away
-        if self.noise == "cholesky":
+        if self.square_root == "cholesky":
             random = _times(noise.normal(mu.ids, state.step, mu.dim), _factor(covariance).T.contiguous())
         else:
             random = self._by_deviations(mu, away, state.step, noise)
@@ -140,7 +134,7 @@ class AffineInvariant(Solver):
         if slope is None:
             return math.nan
         twin = _times(slope.twin, state.mu.covariance())
-        return slope.mu.expect(linalg.row_dot(slope.force, twin))
+        return slope.mu.inner(slope.force, twin)
 
 
 def _times(rows: Tensor, matrix: Tensor) -> Tensor:

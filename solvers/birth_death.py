@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from wgf import ops
-from wgf.entropies import Blob, LogDet
+from wgf.entropies import Blob
 from wgf.errors import ConfigError, WgfError, require_number
+from wgf.extension import renamed
 from wgf.functional import FreeEnergy
 from wgf.measure import RESAMPLING, Ensemble, NoiseSource
-from wgf.ops import linalg
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
 from wgf.protocol.requirements import refuse, require_first_variation
 
@@ -23,6 +23,7 @@ from .langevin import Langevin
 from .random_batch import RandomBatch
 
 
+@renamed(threshold="ess_threshold")
 @dataclass(frozen=True)
 class BirthDeath(Solver):
     """∂ρ/∂t = ∇·(ρ ∇ δF/δμ) − rate · ρ (δF/δμ − ∫ δF/δμ dμ): transport by the scheme `inner`, then the weights by
@@ -39,9 +40,9 @@ class BirthDeath(Solver):
     density of the particles as they are at the time, in O(n²); a rule follows them. The ledger's entropy is of it.
     Near the boundary of a domain that density is too low, ρ/2 at a wall, so that mass gathers there.
 
-    Where 1/Σw² falls below `threshold`·n the next step begins with systematic resampling to equal weights, by one
+    Where 1/Σw² falls below `ess_threshold`·n the next step begins with systematic resampling to equal weights, by one
     uniform number and in the order of the ids: particle i gets ⌊n wᵢ⌋ or ⌈n wᵢ⌉ copies, with ids of their own. Copies
-    part by noise only: without Shannon, and with singular interactions above all, take `threshold=0` (never).
+    part by noise only: without Shannon, and with singular interactions above all, take `ess_threshold=0` (never).
 
     (Lu, Lu & Nolen 2019; Rotskoff, Jelassi, Bruna & Vanden-Eijnden 2019; Kitagawa 1996 on resampling.)
     """
@@ -49,7 +50,7 @@ class BirthDeath(Solver):
     transport: bool = True
     inner: Solver = field(default=Langevin())
     rate: float = 1.0
-    threshold: float = 0.5
+    ess_threshold: float = 0.5
     bandwidth: float | str = "silverman"
 
     order: ClassVar[int] = 1
@@ -66,8 +67,8 @@ class BirthDeath(Solver):
             given = f"inner = {self.inner!r}"
             raise ConfigError(f"{given}: wanted a scheme that moves the particles it is given, such as Langevin().")
         require_number("rate", self.rate, positive=True)
-        if not require_number("threshold", self.threshold, nonnegative=True) <= 1:
-            raise ConfigError(f"threshold = {self.threshold!r}: wanted a number from 0 (never) to 1.")
+        if not require_number("ess_threshold", self.ess_threshold, nonnegative=True) <= 1:
+            raise ConfigError(f"ess_threshold = {self.ess_threshold!r}: wanted a number from 0 (never) to 1.")
         Blob(self.bandwidth)  # refuses what is no bandwidth
 
     @property
@@ -110,7 +111,7 @@ class BirthDeath(Solver):
         begun = self._resampled(dynamics, state, noise)
         still = Step(begun.mu, torch.zeros_like(begun.evaluation.value))
         moved = self.inner.step(dynamics, begun, h, noise) if self.transport else still
-        mu = dynamics.inside(moved.mu)
+        mu = dynamics.fold(moved.mu)
         frozen = dynamics.frozen(state.t, state.step)
         variation, temperature = self._first_variation(dynamics, frozen, mu, state)
         decay = self.rate * temperature * h
@@ -134,7 +135,7 @@ class BirthDeath(Solver):
             for term in frozen.terms:  # one by one, so that an error names the term
                 factor = term.coefficient.number
                 total = total + factor * term.functional.first_variation(mu).double()
-                if isinstance(term.functional, LogDet | Blob):
+                if term.functional.is_log_density:
                     temperature -= factor
         except WgfError as error:
             raise type(error)(f"step {state.step}, t = {state.t:g}: {error}") from error
@@ -143,7 +144,7 @@ class BirthDeath(Solver):
     def _resampled(self, dynamics: Dynamics, state: State, noise: NoiseSource) -> State:
         """The state with equal weights where too few particles carry the mass; birth–death alone goes on with them."""
         mu = state.mu
-        if not self.transport or 1.0 / float(mu.expect(mu.weights)) >= self.threshold * mu.n:
+        if not self.transport or mu.effective_size >= self.ess_threshold * mu.n:
             return state
         rows = _systematic(mu, float(noise.uniform(torch.zeros_like(mu.ids[:1]), state.step, 1, RESAMPLING)))
         new = mu.select(rows)
@@ -160,7 +161,7 @@ class BirthDeath(Solver):
             if dynamics.shannon.terms or slope is None:
                 return math.nan
             own = self.inner.dissipation(dynamics, state, slope)
-            transported = slope.mu.expect(linalg.row_dot(slope.force, slope.twin)) if own is None else own
+            transported = slope.mu.inner(slope.force, slope.twin) if own is None else own
         variation, _ = self._first_variation(dynamics, dynamics.drift.at(state.t), state.mu, state)
         return transported + self.rate * _variance(state.mu, variation)
 

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from wgf import ops
-from wgf.energies import Quadratic
 from wgf.functional import FreeEnergyEvaluation
 from wgf.measure import NoiseSource
 from wgf.ops import linalg
@@ -43,7 +42,7 @@ class ExponentialEuler(Solver):
         x = mu.x - stiffness.apply(lambda k: h * phi(h * k), gradient)
         if temperature <= 0:
             decayed = stiffness.apply(lambda k: phi(2 * h * k), gradient)
-            return Step(mu.moved(x), mu.expect(linalg.row_dot(gradient, decayed)))
+            return Step(mu.moved(x), mu.inner(gradient, decayed))
         normal = noise.normal(mu.ids, state.step, mu.dim).to(mu.dtype)
         x = x + stiffness.apply(lambda k: math.sqrt(2 * temperature * h) * torch.sqrt(phi(2 * h * k)), normal)
         return Step(mu.moved(x))
@@ -61,8 +60,9 @@ class _Stiffness:
         """Of the sum of the quadratic terms of an evaluated, hence frozen, free energy; 0 where there is none."""
         parts = []
         for part in evaluation.terms:
-            if isinstance(part.term.functional, Quadratic) and isinstance(part.term.functional.stiffness, Tensor):
-                parts.append(part.term.coefficient.number * part.term.functional.stiffness.cpu())
+            hessian = part.term.functional.constant_hessian
+            if hessian is not None:
+                parts.append(part.term.coefficient.number * hessian.cpu())
         full = [k for k in parts if k.ndim == 2]
         diagonal = sum((k for k in parts if k.ndim < 2), torch.zeros((), dtype=torch.float64))
         if not full:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from wgf.domains import Box, Domain
-from wgf.energies import Interaction, Potential, Quadratic
 from wgf.errors import ConfigError, StepSizeError, WgfError, require_integer
 from wgf.functional import FreeEnergy
 from wgf.measure import Ensemble, NoiseSource
@@ -106,9 +105,9 @@ class Grid(Solver):
             if isinstance(term.functional, PowerOnCells) and term.functional.m < 1:
                 given = f"{term.name} has m = {term.functional.m:g}"
                 refuse(self, given, "m > 1", "Diffusivity is infinite in empty cells; use particles.")
-            if isinstance(term.functional, Interaction) and term.functional.kernel.singular:
+            if term.functional.pair_kernel is not None and term.functional.pair_kernel.singular:
                 refuse(
-                    self, f"{term.name} has the singular kernel {term.functional.kernel!r}",
+                    self, f"{term.name} has the singular kernel {term.functional.pair_kernel!r}",
                     "one that is finite at 0, since a cell acts on itself", "Give it a softening of some cells.",
                 )  # fmt: skip
         others = dynamics.free_energy.only(lambda term: not isinstance(term.functional, PowerOnCells))
@@ -187,8 +186,8 @@ class _Problem:
         # in float64 whatever the particles are: iterations would not converge on the rounding of float32
         self._cells = state.mu.moved(lattice.centres().to(state.mu.device))
         smooth = dynamics.drift.only(lambda term: not isinstance(term.functional, PowerOnCells))
-        self._outer = smooth.only(lambda term: isinstance(term.functional, Potential | Quadratic))
-        self._inner = smooth.only(lambda term: not isinstance(term.functional, Potential | Quadratic))
+        self._outer = smooth.only(lambda term: term.functional.linear)
+        self._inner = smooth.only(lambda term: not term.functional.linear)
         self._fixed: tuple[float, Cells] | None = None  # of the outer terms, and at what time
         self.where = f"step {state.step}, t = {state.t:g}"
 

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from wgf.diagnostics.transport import wasserstein
 from wgf.errors import DivergenceError, WgfError, WgfWarning, require_integer, require_number
+from wgf.extension import renamed
 from wgf.functional import FreeEnergyEvaluation
 from wgf.measure import Ensemble, NoiseSource
-from wgf.ops import linalg
 from wgf.protocol import Dynamics, Solver, State, Step
 
 from .descent import Descent, Point, minimise, minimise_within
@@ -40,6 +40,7 @@ class Proximal:
     relabelled: int = 0
 
 
+@renamed(lines="max_line_searches")
 @dataclass(frozen=True)
 class JKO(Solver):
     """x_{k+1} = argmin_x Φ(x),   Φ(x) = F_{t+h}[μ_x] + ∫ |x − x_k|² dμ / (2h),   by descent from x_k.
@@ -47,8 +48,9 @@ class JKO(Solver):
     Implicit Euler in Lagrangian coordinates: order 1, stable at every h, and F_{t+h}[μ_{k+1}] ≤ F_{t+h}[μ_k] at every h
     (to the rounding of F) however well Φ is minimised, since only lower values are accepted. Where F is not convex the
     minimum found is a lower one, and not always that of the basin of x_k. h is a time of the flow. Φ is minimised by
-    L-BFGS in L²(μ) until the norm of its gradient is `tolerance` of that at x_k, or after `lines` lines; the residual
-    of each step is in `sol.state.memory`, and the first above √tolerance is a WgfWarning. A step costs one evaluation
+    L-BFGS in L²(μ) until the norm of its gradient is `tolerance` of that at x_k, or after `max_line_searches` line
+    searches; the residual of each step is in `sol.state.memory`, and the first above √tolerance is a WgfWarning. A step
+    costs one evaluation
     of ∇_W F a line and one or two more: 5 where h is short, 10 to 20 where it is not, on smooth F. Where F is not
     finite on the way down, the step fails with the error of F. Within walls Φ is minimised over the domain, by
     projected gradients. On a torus F has to be periodic: the descent ends at the seam where Φ jumps there.
@@ -66,7 +68,7 @@ class JKO(Solver):
     """
 
     tolerance: float = 1e-8
-    lines: int = 200
+    max_line_searches: int = 200
     check_up_to: int = 500
 
     order: ClassVar[int] = 1
@@ -77,7 +79,7 @@ class JKO(Solver):
 
     def __post_init__(self) -> None:
         require_number("tolerance", self.tolerance, positive=True)
-        require_integer("lines", self.lines, low=1)
+        require_integer("max_line_searches", self.max_line_searches, low=1)
         require_integer("check_up_to", self.check_up_to, low=0)
 
     def init(self, dynamics: Dynamics, mu: Ensemble, t: float) -> Proximal:
@@ -100,13 +102,13 @@ class JKO(Solver):
         away = objective.away(found.point.x)
         new = mu.moved(found.point.x.to(mu.dtype, copy=True))
         evaluation = None if dynamics.drift.sampled else found.point.evaluation
-        return Step(new, mu.expect(linalg.row_dot(away, away)) / h**2, record, evaluation=evaluation)
+        return Step(new, mu.inner(away, away) / h**2, record, evaluation=evaluation)
 
     def _descend(self, objective: _Objective, point: Point, target: float) -> tuple[Descent, float, int]:
         """The descent, repeated where the coupling that it found is not optimal; its excess, and how often."""
         lines = 0
         for relabelled in range(self.ROUNDS):
-            found = objective.minimise(point, target, self.lines)
+            found = objective.minimise(point, target, self.max_line_searches)
             if found.obstacle is not None:
                 raise found.obstacle
             lines += found.lines
@@ -135,7 +137,8 @@ class JKO(Solver):
     def _loose(self, state: State, residual: float, found: Descent) -> str:
         return (
             f"step {state.step}, t = {state.t:g}: JKO solved the proximal problem to a residual of {residual:.1e} in "
-            f"{found.lines} lines; wanted {self.tolerance:.0e}. F falls all the same; raise lines = {self.lines}, or "
+            f"{found.lines} lines; wanted {self.tolerance:.0e}. F falls all the same; raise "
+            f"max_line_searches = {self.max_line_searches}, or "
             "shorten dt, for the minimum itself."
         )
 
@@ -150,7 +153,7 @@ class _Objective:
 
     def inner(self, a: Tensor, b: Tensor) -> float:
         """∫ a·b dμ."""
-        return float(self.mu.expect(linalg.row_dot(a, b)))
+        return float(self.mu.inner(a, b))
 
     def norm(self, a: Tensor) -> float:
         return math.sqrt(self.inner(a, a))

@@ -129,8 +129,7 @@ def on_cells(free_energy: FreeEnergy, cells: int | tuple[int, ...]) -> FreeEnerg
     """The free energy with every `Power` taken of the density of the cells."""
 
     def change(term: Term) -> Term:
-        if not isinstance(term.functional, Power):
-            return term
-        return Term(term.name, term.coefficient, PowerOnCells(term.functional.m, cells))
+        m = term.functional.density_power
+        return term if m is None else Term(term.name, term.coefficient, PowerOnCells(m, cells))
 
     return FreeEnergy(tuple(change(term) for term in free_energy.terms))

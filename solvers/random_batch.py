@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from wgf import ops
-from wgf.energies import Interaction
 from wgf.errors import ConfigError, require_integer
 from wgf.functional import Evaluation, FreeEnergy, Functional, Term
 from wgf.kernels import Kernel
@@ -70,9 +69,8 @@ class RandomBatch(Solver):
         """The free energy with each interaction in batches, under its own name."""
 
         def batched(term: Term) -> Term:
-            if not isinstance(term.functional, Interaction):
-                return term
-            return replace(term, functional=_Batched(term.functional, self.size))
+            kernel = term.functional.pair_kernel
+            return term if kernel is None else replace(term, functional=_Batched(term.functional, kernel, self.size))
 
         return FreeEnergy(tuple(batched(term) for term in self.inner.rewrite(free_energy).terms))
 
@@ -104,8 +102,10 @@ class _Batched(Functional):
 
     sampled = True
 
-    def __init__(self, whole: Interaction, size: int, noise: NoiseSource | None = None, step: int = 0) -> None:
-        self._whole, self._size, self._noise, self._step = whole, size, noise, step
+    def __init__(
+        self, whole: Functional, kernel: Kernel, size: int, noise: NoiseSource | None = None, step: int = 0
+    ) -> None:
+        self._whole, self._kernel, self._size, self._noise, self._step = whole, kernel, size, noise, step
 
     @property
     def name(self) -> str:
@@ -115,9 +115,9 @@ class _Batched(Functional):
         return f"{self._whole!r} in batches of {self._size}"
 
     def draw(self, noise: NoiseSource, step: int) -> Functional:
-        return _Batched(self._whole, self._size, noise, step)
+        return _Batched(self._whole, self._kernel, self._size, noise, step)
 
-    def audit(self, mu: Ensemble) -> Check:
+    def audit(self, mu: Ensemble) -> Check | None:
         return self._whole.audit(mu)
 
     def _value(self, mu: Ensemble) -> Tensor:
@@ -144,7 +144,7 @@ class _Batched(Functional):
 
         In one thread, as vectorised functions round differently at the ends of threads' chunks.
         """
-        kernel, x, weights = self._whole.kernel, mu.x.double(), mu.weights
+        kernel, x, weights = self._kernel, mu.x.double(), mu.weights
         value, gradient = torch.zeros_like(weights), torch.zeros_like(x)
         with ops.one_torch_thread():
             for batches in _partition(noise.uniform(mu.ids, self._step, 1, BATCHES)[:, 0], self._size):

@@ -14,7 +14,6 @@ from wgf.errors import ConfigError, closest, require_number
 from wgf.kernels import Gaussian, Kernel, Linear
 from wgf.kernels.stein import direction, has_stein_operator, squared_norm
 from wgf.measure import SUBSET, Ensemble, Noise, NoiseSource
-from wgf.ops import linalg
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
 from wgf.protocol.requirements import refuse
 
@@ -81,7 +80,7 @@ class Stein(Solver):
         """One step; without temperature its dissipation is −∫∇F·v dμ."""
         mu, gradient, temperature = state.mu, state.evaluation.gradient, dynamics.noise_temperature(state.t)
         velocity = mu.reduce(direction(self.kernel_at(mu), mu.x, mu.weights, -gradient, temperature))
-        dissipation = None if temperature > 0 else -mu.expect(linalg.row_dot(gradient, velocity))
+        dissipation = None if temperature > 0 else -mu.inner(gradient, velocity)
         return Step(mu.moved(mu.x + h * velocity), dissipation)
 
     def dissipation(self, dynamics: Dynamics, state: State, slope: Slope | None) -> Tensor:
@@ -106,7 +105,7 @@ def _median_bandwidth(mu: Ensemble, most: int) -> float:
     sample = mu
     if mu.n > most:
         sample = mu.select(torch.argsort(Noise(0).uniform(mu.ids, 0, 1, SUBSET)[:, 0])[:most])
-    count = 1.0 / float(mu.expect(mu.weights))
+    count = mu.effective_size
     i, j = torch.triu_indices(sample.n, sample.n, 1, device=mu.device)
     distance = 0.0
     if len(i):

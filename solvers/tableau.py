@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from wgf.measure import Ensemble, NoiseSource
-from wgf.ops import linalg
 from wgf.protocol import Dynamics, Solver, State, Step
 
 Row = tuple[float, ...]
@@ -45,7 +44,7 @@ def stages(dynamics: Dynamics, state: State, h: float, a: tuple[Row, ...], c: Ro
 
 def quadrature(mu: Ensemble, b: Row, velocities: list[Tensor]) -> Tensor:
     """Σ bᵢ ∫|kᵢ|² dμ, 0-d float64."""
-    return torch.stack([w * mu.expect(linalg.row_dot(v, v)) for w, v in zip(b, velocities, strict=True)]).sum(0)
+    return torch.stack([w * mu.inner(v, v) for w, v in zip(b, velocities, strict=True)]).sum(0)
 
 
 def euler_step(state: State, h: float) -> Step:

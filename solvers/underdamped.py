@@ -11,7 +11,6 @@ from torch import Tensor
 
 from wgf.errors import require_number
 from wgf.measure import SECOND, Ensemble, NoiseSource
-from wgf.ops import linalg
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
 
 
@@ -55,7 +54,7 @@ class Underdamped(Solver):
         temperature = dynamics.noise_temperature(state.t + half)
         x, p = _drifted(dynamics, mu.x, state.memory - half * state.evaluation.gradient, half)
         kept, lost = math.exp(-self.friction * h), -math.expm1(-2 * self.friction * h)
-        dissipation = None if dynamics.shannon.terms else (0.5 * lost / h) * mu.expect(linalg.row_dot(p, p))
+        dissipation = None if dynamics.shannon.terms else (0.5 * lost / h) * mu.inner(p, p)
         p = kept * p
         if temperature > 0:
             p = p + math.sqrt(temperature * lost) * noise.normal(mu.ids, state.step, mu.dim).to(mu.dtype)
@@ -68,7 +67,7 @@ class Underdamped(Solver):
         return math.nan if dynamics.shannon.terms else 2 * self.friction * self.kinetic(state)
 
     def kinetic(self, state: State) -> Tensor:
-        return 0.5 * state.mu.expect(linalg.row_dot(state.memory, state.memory))
+        return 0.5 * state.mu.inner(state.memory, state.memory)
 
 
 def _drifted(dynamics: Dynamics, x: Tensor, p: Tensor, h: float) -> tuple[Tensor, Tensor]:

@@ -297,7 +297,7 @@ def test_too_few_particles_warn_where_there_is_noise():
 
 def test_deviation_noise_of_too_many_particles_is_refused():
     mu = wgf.Ensemble.gaussian(2**14 + 1, 2, seed=1)
-    with pytest.raises(ConfigError, match=r"with 16385 particles; wanted at most 16384. Take noise='cholesky'"):
+    with pytest.raises(ConfigError, match=r"with 16385 particles; wanted at most 16384. Take square_root='cholesky'"):
         wgf.solve(wgf.Quadratic() - wgf.Shannon(), mu, AffineInvariant("deviations"), dt=0.1, t_end=0.1)
 
 

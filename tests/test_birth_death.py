@@ -116,7 +116,7 @@ def test_resampling_is_systematic_and_copies_have_ids_of_their_own():
     assert copies.max() > 5
     assert len(set(new.ids.tolist())) == n
     torch.testing.assert_close(new.weights, torch.full_like(new.weights, 1 / n), rtol=1e-9, atol=0)
-    for kept in (BirthDeath(threshold=0.0), BirthDeath(transport=False)):
+    for kept in (BirthDeath(ess_threshold=0.0), BirthDeath(transport=False)):
         assert torch.equal(wgf.solve(F, mu, kept, dt=0.1, t_end=0.1).ensemble.ids, mu.ids)
 
 
@@ -159,7 +159,7 @@ def test_order_one_and_the_balance_closes():
     """
     undriven = wgf.Quadratic(1.0) + wgf.Interaction(K.Gaussian(1.0)) - 0.3 * wgf.LogDet()
     driven = undriven + wgf.Quadratic(1.0, center=lambda t: math.sin(t))
-    mu, solver = wgf.Ensemble.gaussian(40, 2, cov=2.0, seed=1), BirthDeath(rate=0.7, threshold=0.0)
+    mu, solver = wgf.Ensemble.gaussian(40, 2, cov=2.0, seed=1), BirthDeath(rate=0.7, ess_threshold=0.0)
     for F in (driven, undriven):
         ends = [wgf.solve(F, mu, solver, dt=1 / n, t_end=1.0) for n in (32, 64, 128, 256)]
         for values in ([end.ensemble.x for end in ends], [end.ensemble.weights for end in ends]):
@@ -222,7 +222,7 @@ def test_refusals():
     for ask, message in [
         (lambda: BirthDeath(transport=1), "transport = 1: wanted True or False"),
         (lambda: BirthDeath(rate=0.0), "rate = 0.0: wanted a positive number"),
-        (lambda: BirthDeath(threshold=1.5), "threshold = 1.5: wanted a number from 0"),
+        (lambda: BirthDeath(ess_threshold=1.5), "ess_threshold = 1.5: wanted a number from 0"),
         (lambda: BirthDeath(bandwidth="silver"), "did you mean 'silverman'"),
         (lambda: BirthDeath(inner=BogackiShampine()), "wanted a scheme of fixed steps"),
         (lambda: BirthDeath(inner=Grid(20)), r"inner = Grid\(cells=20.*wanted a scheme that moves the particles it is"),

@@ -93,13 +93,13 @@ def plain_bodies():
             if hasattr(ops, name):
                 stack.enter_context(mock.patch.object(ops, name, body))
         stack.enter_context(mock.patch.object(linalg, "product", torch.matmul))
-        stack.enter_context(mock.patch.object(ops, "network_sweep", in_one_run))
+        stack.enter_context(mock.patch.object(ops, "network_forward_backward", in_one_run))
         stack.enter_context(mock.patch.object(choice, "finite", return_value=True))  # asked on the CPU only
         yield
 
 
 def in_one_run(theta, weights, z, outputs, activation, residual):
-    """What `ops.network_sweep` does on a GPU, by the bodies that stand there."""
+    """What `ops.network_forward_backward` does on a GPU, by the bodies that stand there."""
     r = residual(ops.network_forward(theta, weights, z, outputs, activation), slice(0, len(z)))
     return ops.network_backward(theta, z, r, activation)[1]
 
@@ -271,7 +271,7 @@ def test_a_stricter_check_costs_a_repetition_once():
     steps = loop.Run._steps
 
     def counted(self, stop):
-        calls.append((self.put_off, self.state.step, stop))
+        calls.append((self.deferred, self.state.step, stop))
         steps(self, stop)
 
     with mock.patch.object(loop.Run, "_steps", counted), checks.forced(True):
@@ -458,9 +458,9 @@ def test_memory_does_not_grow_with_the_number_of_steps():
 
 def test_the_switch():
     cpu, gpu = torch.device("cpu"), torch.device("cuda")
-    assert (checks.put_off(cpu), checks.put_off(gpu)) == (False, True)
+    assert (checks.deferred_on(cpu), checks.deferred_on(gpu)) == (False, True)
     with checks.forced(True), checks.forced(False):
-        assert (checks.put_off(cpu), checks.put_off(gpu)) == (False, False)
+        assert (checks.deferred_on(cpu), checks.deferred_on(gpu)) == (False, False)
     wrong = torch.tensor([1.0, math.nan])
     assert not checks.finite(wrong)
     with checks.deferred(cpu) as noted:

@@ -87,7 +87,7 @@ def test_the_work_of_every_drive_at_once_is_its_definition(mu, solver):
             number = part.coefficient.number
             if name in held:
                 number *= ledger[held[name]][row]
-                functional = functional.given(mu) if isinstance(functional, Excess) else functional
+                functional = functional.resolve(mu) if isinstance(functional, Excess) else functional
             else:
                 number = part.coefficient.at(t).number
             total += number * float(functional.at(t).value(mu.moved(x)))

@@ -62,7 +62,7 @@ def test_case_10_one_step_is_the_closed_form_of_theory(tau, weighted):
 def test_the_free_energy_falls_at_every_step_length(tau):
     """With the minimum found, and with three lines of search only, whatever is left: to the rounding of F."""
     mu = wgf.Ensemble.gaussian(30, 2, cov=0.5, seed=1)
-    for solver in (JKO(), JKO(lines=3)):
+    for solver in (JKO(), JKO(max_line_searches=3)):
         sol = wgf.solve(wells(), mu, solver, dt=tau, t_end=5 * tau, record_every=1)
         F = sol.ledger["free_energy"]
         terms = sum(np.abs(sol.ledger[f"term:{name}"]) for name in ("Potential", "Interaction", "LogDet"))
@@ -144,7 +144,7 @@ def test_the_optimal_order_is_the_best_of_all(dim):
 def test_an_inexact_solve_says_so_once():
     mu = wgf.Ensemble.gaussian(30, 2, cov=0.5, seed=1)
     with pytest.warns(WgfWarning, match=r"step 0, t = 0: JKO solved .* in 2 lines; wanted 1e-08") as said:
-        sol = wgf.solve(wells(), mu, JKO(lines=2), dt=1.0, t_end=3.0)
+        sol = wgf.solve(wells(), mu, JKO(max_line_searches=2), dt=1.0, t_end=3.0)
     assert sum("JKO solved" in str(one.message) for one in said) == 1
     assert sol.state.memory.worst > 1e-4
 
@@ -153,7 +153,7 @@ def test_shannon_is_refused_with_its_surrogates_and_settings_are_checked():
     mu = wgf.Ensemble.gaussian(10, 2)
     with pytest.raises(ConfigError, match=r"JKO .*Shannon.*LogDet.*Blob"):
         wgf.solve(wgf.Quadratic() - wgf.Shannon(), mu, JKO(), dt=0.1, t_end=1.0)
-    for settings in ({"tolerance": 0.0}, {"lines": 0}, {"check_up_to": -1}):
+    for settings in ({"tolerance": 0.0}, {"max_line_searches": 0}, {"check_up_to": -1}):
         with pytest.raises(ConfigError, match=re.escape(next(iter(settings)))):
             JKO(**settings)
 

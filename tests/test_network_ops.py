@@ -41,8 +41,8 @@ def case(rng, n, m, d, k, dtype=torch.float64):
     return theta, torch.from_numpy(rng.uniform(size=n) / n), z, torch.from_numpy(rng.normal(size=(m, k)))
 
 
-def sweep(theta, w, z, y, code):
-    """f and the gradient of the squared loss by `network_sweep`, with the runs of samples it was given."""
+def forward_backward(theta, w, z, y, code):
+    """f and the gradient of the squared loss by `network_forward_backward`, with the runs of samples it was given."""
     runs, f = [], torch.full(y.shape, math.nan, dtype=torch.float64)
 
     def residual(part, rows):
@@ -50,7 +50,7 @@ def sweep(theta, w, z, y, code):
         f[rows] = part
         return (part - y[rows]) / len(y)
 
-    return f, ops.network_sweep(theta, w, z, y.shape[1], code, residual), runs
+    return f, ops.network_forward_backward(theta, w, z, y.shape[1], code, residual), runs
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -98,7 +98,7 @@ def test_passes_against_oracles(activation, shape, dtype, rng):
     plain = naive.network(exact.numpy(), w.numpy(), inputs.numpy(), k, activation)
     assert distance(want_f, plain) < 1e-11  # naive softplus and sigmoid are not careful
 
-    f, g, _ = sweep(theta, w, z, y, code)
+    f, g, _ = forward_backward(theta, w, z, y, code)
     v, again = ops.network_backward(theta, z, r, code)
     results = ((f, want_f), (g, want_g), (v, want_v), (again, want_g))
     for got, want in (*results, (ops.network_forward(theta, w, z, k, code), want_f)):
@@ -120,13 +120,13 @@ def test_autograd(rng):
 def test_runs_and_recomputation_change_rounding_only(k, rng, monkeypatch):
     """Each sample is asked for once, in order, whether activations are kept run by run or computed twice."""
     theta, w, z, y = case(rng, 300, 1000, 7, k)
-    f, g, runs = sweep(theta, w, z, y, activations.TANH)
+    f, g, runs = forward_backward(theta, w, z, y, activations.TANH)
     assert runs == [slice(0, 1000)]
     monkeypatch.setattr(cpu, "_CACHE", 300 * 8 * 256)
-    f_runs, g_runs, runs = sweep(theta, w, z, y, activations.TANH)
+    f_runs, g_runs, runs = forward_backward(theta, w, z, y, activations.TANH)
     assert runs == [slice(i, i + 250) for i in range(0, 1000, 250)]
     monkeypatch.setattr(cpu, "BUDGET", 0)
-    f_twice, g_twice, runs = sweep(theta, w, z, y, activations.TANH)
+    f_twice, g_twice, runs = forward_backward(theta, w, z, y, activations.TANH)
     assert runs == [slice(0, 1000)]
     for got, want in ((f_runs, f), (g_runs, g), (f_twice, f), (g_twice, g)):
         assert distance(got, want) < 1e-14
@@ -141,7 +141,7 @@ def test_same_bits_with_one_and_two_threads(n, k, dtype, rng, monkeypatch):
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            f, g, _ = sweep(theta, w, z, y, activations.TANH)
+            f, g, _ = forward_backward(theta, w, z, y, activations.TANH)
             results.append([f, g, *ops.network_backward(theta, z, y, activations.TANH)])
             results[-1].append(ops.network_forward(theta, w, z, k, activations.TANH))
     finally:
@@ -163,7 +163,7 @@ def test_nan_and_infinity_are_kept(activation, k, rng):
     assert bad[7]
     assert bad.sum() == 1
     assert torch.isnan(value).sum() == 1
-    assert torch.isnan(sweep(theta, w, z, y, code)[1]).any(1).all()
+    assert torch.isnan(forward_backward(theta, w, z, y, code)[1]).any(1).all()
     y[3, 0] = math.inf
     assert not torch.isfinite(ops.network_backward(theta, z, y, code)[1][:, 0]).any() or activation == "relu"
 
@@ -174,10 +174,10 @@ def test_memory_is_that_of_a_run_of_samples(rng, monkeypatch):
     small = 4 * theta.numel() * 8 + 16 * y.numel() * 8  # copies of parts of θ, the gradient, sums over runs of neurons
 
     def peak():
-        sweep(theta, w, z, y, activations.TANH)
+        forward_backward(theta, w, z, y, activations.TANH)
         tracemalloc.start()
         try:
-            sweep(theta, w, z, y, activations.TANH)
+            forward_backward(theta, w, z, y, activations.TANH)
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

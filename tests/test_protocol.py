@@ -163,7 +163,7 @@ def test_first_variations_are_asked_at_two_particles():
 
 
 def test_first_variations_of_singular_interactions_leave_out_the_self_pair():
-    F, scheme = wgf.Quadratic() + wgf.Interaction(K.Log()), BirthDeath(threshold=0.0)
+    F, scheme = wgf.Quadratic() + wgf.Interaction(K.Log()), BirthDeath(ess_threshold=0.0)
     assert wgf.solve(F, start(), scheme, dt=0.01, t_end=0.1).status.ok
     with pytest.raises(DivergenceError, match="particle 0 and particle 1 coincide"):
         wgf.solve(F, wgf.Ensemble([[1.0], [1.0]]), scheme, dt=0.01, t_end=0.1)

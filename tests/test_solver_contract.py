@@ -203,7 +203,7 @@ class Turn(DrivenFunctional):
     def advance(self, memory, view, h):
         return min(memory + 1, 3)
 
-    def given(self, memory):
+    def resolve(self, memory):
         return wgf.Quadratic(0.5, center=0.5 if memory == 3 else 0.0)
 
 

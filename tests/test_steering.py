@@ -42,7 +42,7 @@ class Exchange(DrivenFunctional):
     def advance(self, memory, view, h):
         return memory or view.t >= self.when
 
-    def given(self, memory):
+    def resolve(self, memory):
         return wgf.Quadratic(2.0, center=1.0 if memory else 0.0)
 
 
@@ -104,7 +104,7 @@ def test_a_control_costs_no_evaluation_and_its_value_is_in_the_ledger(mu):
 
 def test_the_evaluation_after_a_change_is_that_of_the_new_free_energy(mu):
     sol = wgf.solve(steered(), mu, wgf.solvers.Euler(), dt=0.01, t_end=0.35, record_every=1)
-    frozen = Steering(steered()).given(sol.state.drives).at(sol.state.t)
+    frozen = Steering(steered()).resolve(sol.state.drives).at(sol.state.t)
     fresh = frozen.evaluate(sol.ensemble)
     assert torch.equal(sol.state.evaluation.gradient, fresh.gradient)
     assert torch.equal(sol.state.evaluation.value, fresh.value)

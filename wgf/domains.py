@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .errors import ConfigError, ShapeError, require_number
+from .extension import Numbers, Registry
 from .measure import ArrayLike, Ensemble, to_tensor
 from .ops import linalg
 
@@ -102,10 +103,10 @@ def _triangle(x: Tensor, low: Tensor | float, width: Tensor | float) -> tuple[Te
     return low + (width - (y - width).abs()), y > width
 
 
-class _Bounds(Domain):
+class _Bounds(Domain, ABC):
     """low ≤ x ≤ high in every component."""
 
-    def __init__(self, low: ArrayLike = 0.0, high: ArrayLike = 1.0) -> None:
+    def __init__(self, low: Numbers = 0.0, high: Numbers = 1.0) -> None:
         self.low, self.high = _numbers("low", low), _numbers("high", high)
         if self.low.ndim and self.high.ndim and len(self.low) != len(self.high):
             raise ShapeError(f"low has {len(self.low)} entries and high {len(self.high)}; wanted as many.")
@@ -172,7 +173,7 @@ class Ball(Domain):
     [[0.75, 0.0], [0.0, -0.5], [0.1, 0.2]]
     """
 
-    def __init__(self, radius: float = 1.0, center: ArrayLike = 0.0) -> None:
+    def __init__(self, radius: float = 1.0, center: Numbers = 0.0) -> None:
         self.radius, self.center = require_number("radius", radius, positive=True), _numbers("center", center)
 
     @property
@@ -206,3 +207,7 @@ class Ball(Domain):
             return points, None
         across = linalg.row_dot(velocity, unit).to(x.dtype)[:, None]
         return points, torch.where(odd & ~inside, velocity - 2 * across * unit, velocity)
+
+
+REGISTRY: Registry[Domain] = Registry("domain", Domain, globals())
+"""Every domain by its name."""

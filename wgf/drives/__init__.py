@@ -4,31 +4,28 @@ What depends on t alone (schedules, risks, shifts) acts within a step; what foll
 happens at a time (`Swap`, `Preferences`) acts between steps. The ledger books all of it as work.
 """
 
-from .budget import Budget, Displacement, EvaluationCap
-from .controller import Controller
-from .feedback import Preferences
-from .risk import CVaR, EntropicRisk, MeanVariance
-from .schedules import Constant, Cosine, Exponential, Linear, Piecewise, Schedule, Steps, Warmup
-from .shift import CovariateShift, LabelShift, Swap
+from ..extension import Registry
+from .budget import Budget as Budget
+from .budget import Displacement as Displacement
+from .budget import EvaluationCap as EvaluationCap
+from .controller import Controller as Controller
+from .feedback import Preferences as Preferences
+from .risk import CVaR as CVaR
+from .risk import EntropicRisk as EntropicRisk
+from .risk import MeanVariance as MeanVariance
+from .schedules import Constant as Constant
+from .schedules import Cosine as Cosine
+from .schedules import Exponential as Exponential
+from .schedules import Linear as Linear
+from .schedules import Piecewise as Piecewise
+from .schedules import Schedule as Schedule
+from .schedules import Steps as Steps
+from .schedules import Warmup as Warmup
+from .shift import CovariateShift as CovariateShift
+from .shift import LabelShift as LabelShift
+from .shift import Swap as Swap
 
-__all__ = [
-    "Budget",
-    "CVaR",
-    "Constant",
-    "Controller",
-    "Cosine",
-    "CovariateShift",
-    "Displacement",
-    "EntropicRisk",
-    "EvaluationCap",
-    "Exponential",
-    "LabelShift",
-    "Linear",
-    "MeanVariance",
-    "Piecewise",
-    "Preferences",
-    "Schedule",
-    "Steps",
-    "Swap",
-    "Warmup",
-]
+REGISTRY: Registry[object] = Registry("drive", object, globals(), without=(Registry, Schedule))
+"""Every drive and schedule by its name. A new drive is one file and one import line above."""
+
+__all__ = ["REGISTRY", "Schedule", *REGISTRY]

@@ -73,6 +73,10 @@ class AlteredRisk(Functional):
     def draw(self, noise: NoiseSource, step: int) -> Functional:
         return self._now.draw(noise, step)
 
+    @property
+    def infimum(self) -> float:
+        return 0.0
+
     def _value(self, mu: Ensemble) -> Tensor:
         return self._now._value(mu)
 

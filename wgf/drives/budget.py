@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..energies import KSD, MMD, NetworkRisk, Quadratic, SlicedWasserstein
 from ..errors import ConfigError, DivergenceError, require_integer, require_number
 from ..functional import (
     Coefficient,
@@ -25,7 +24,6 @@ from ..functional import (
 )
 from ..measure import Ensemble, NoiseSource, require_ensemble
 from ..ops import linalg
-from .altered import AlteredRisk
 from .plain import require_plain
 
 
@@ -87,6 +85,10 @@ class Displacement(Functional):
             )
         return mu.x - start.x[rows]
 
+    @property
+    def infimum(self) -> float:
+        return 0.0
+
     def _value(self, mu: Ensemble) -> Tensor:
         return self._evaluate(mu).value
 
@@ -99,7 +101,7 @@ class Displacement(Functional):
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
         offset = self._offset(mu, None)
-        return Evaluation(mu.expect(0.5 * linalg.row_dot(offset, offset)), offset)
+        return Evaluation(0.5 * mu.inner(offset, offset), offset)
 
 
 class Excess(DrivenFunctional):
@@ -144,7 +146,7 @@ class Excess(DrivenFunctional):
     def advance(self, memory: Ensemble, view: View, h: float) -> Ensemble:
         return memory
 
-    def given(self, memory: Ensemble) -> Functional:
+    def resolve(self, memory: Ensemble) -> Functional:
         return Excess(self.cost.prepare(memory), self.limit, self.lowest)
 
     def _number(self) -> float:
@@ -254,7 +256,7 @@ class Budget(FreeEnergy):
         cost = require_plain("Budget", cost)
         if not callable(limit):
             limit = require_number("Budget limit", limit)
-        known = _lowest(cost) if lowest is None else require_number("Budget lowest", lowest)
+        known = cost.infimum if lowest is None else require_number("Budget lowest", lowest)
         excess = Excess(cost, limit, known)
         multiplier = Multiplier(
             require_number("Budget rate", rate, positive=True),
@@ -263,21 +265,6 @@ class Budget(FreeEnergy):
             require_number("Budget ceiling", ceiling, positive=True),
         )
         super().__init__((Term("Budget", Coefficient().times(multiplier), excess),))
-
-
-def _lowest(cost: Functional) -> float | None:
-    """The infimum of a cost, where it is known."""
-    if isinstance(cost, Displacement | NetworkRisk | AlteredRisk | MMD | KSD | SlicedWasserstein):
-        return 0.0
-    if isinstance(cost, Quadratic) and isinstance(cost.stiffness, Tensor):
-        stiffness = cost.stiffness
-        least = linalg.symmetric_eigen(stiffness)[0].min() if stiffness.ndim == 2 else stiffness.min()
-        return 0.0 if float(least) >= 0 else None
-    if isinstance(cost, FreeEnergy) and not any(part.coefficient.functions for part in cost.terms):
-        parts = [_lowest(part.functional) for part in cost.terms]
-        if all(part == 0.0 for part in parts) and all(part.coefficient.number >= 0 for part in cost.terms):
-            return 0.0
-    return None
 
 
 @dataclass(frozen=True)

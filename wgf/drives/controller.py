@@ -8,12 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ..entropies.shannon import Shannon
 from ..errors import ConfigError, DivergenceError, require_number
 from ..functional import Control, Functional, View
 from ..ledger.forces import Forces
 from ..measure import Ensemble
-from ..ops import linalg
 from .plain import require_plain
 
 _STEEP = 700.0
@@ -87,7 +85,7 @@ class Controller(Control):
         for part in term._terms() if isinstance(term, Functional) else ():
             if not part.functional.is_entropy:
                 raise ConfigError(f"Controller of {part.name}: it is a temperature; wanted an entropy such as LogDet.")
-            if isinstance(part.functional, Shannon):
+            if part.functional.realised_by_noise:
                 self._require_sensor()
         return NotImplemented
 
@@ -125,7 +123,7 @@ class Controller(Control):
         forces = Forces.of(view.evaluation)
 
         def norm(force: Tensor) -> float:
-            return math.sqrt(float(view.mu.expect(linalg.row_dot(force, force))))
+            return math.sqrt(float(view.mu.inner(force, force)))
 
         loss = norm(forces.energetic)
         if self.sensor is not None:

@@ -169,7 +169,7 @@ class Preferences(Events):
             later += 1
         return later
 
-    def given(self, memory: int) -> Functional:
+    def resolve(self, memory: int) -> Functional:
         told = self._all
         return BradleyTerry(told.unit, told.items, told.pairs[:memory], told.scale, told.output)
 
@@ -178,7 +178,7 @@ class Preferences(Events):
         return self._times is not None
 
     def at(self, t: float) -> Functional:
-        return self.given(self._count(t))
+        return self.resolve(self._count(t))
 
 
 def _pairs(pairs: ArrayLike, items: int) -> Tensor:

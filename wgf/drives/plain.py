@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..entropies.shannon import Shannon
 from ..errors import ConfigError
 from ..functional import Control, DrivenFunctional, FreeEnergy, Functional
 
@@ -13,7 +12,7 @@ def require_plain(where: str, term: Any) -> Functional:
     """A term, or a sum of terms, that acts by force and does not follow the run itself."""
     if not isinstance(term, Functional):
         raise ConfigError(f"{where}: {term!r}; wanted a term such as wgf.Quadratic().")
-    if isinstance(term, Shannon):
+    if term.realised_by_noise:
         raise ConfigError(f"{where}: Shannon has no value on particles; wanted a term with one, such as LogDet.")
     if isinstance(term, DrivenFunctional):
         raise ConfigError(f"{where}: {term!r} follows the run by itself; wanted a term that does not.")

@@ -199,7 +199,7 @@ class Swap(Events):
         index = max(memory[0], self._index(view.t))
         return memory if index == memory[0] else (index, memory[1])
 
-    def given(self, memory: tuple[int, Ensemble]) -> Functional:
+    def resolve(self, memory: tuple[int, Ensemble]) -> Functional:
         return self._members[memory[0]].prepare(memory[1])
 
     @property

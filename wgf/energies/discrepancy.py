@@ -40,6 +40,10 @@ class MMD(Functional):
         self.target = _target(samples)
         self.kernel = kernel
 
+    @property
+    def infimum(self) -> float:
+        return 0.0
+
     @cached_property
     def _target_energy(self) -> Tensor:
         return 0.5 * self.target.expect(self.target.convolve(self.kernel))
@@ -111,6 +115,10 @@ class SlicedWasserstein(Functional):
         self.target = _target(samples)
         self.projections = require_integer("projections", projections, low=1)
         self.seed = require_seed(seed)
+
+    @property
+    def infimum(self) -> float:
+        return 0.0
 
     @cached_property
     def _slices(self) -> _Slices:

@@ -55,6 +55,10 @@ class Interaction(Functional):
         require_method(kernel, method, self.rtol)
         self._costs = costs if isinstance(costs, Costs) else default_costs() if costs is None else load_costs(costs)
 
+    @property
+    def pair_kernel(self) -> Kernel:
+        return self.kernel
+
     def audit(self, mu: Ensemble) -> Check:
         """How the sums over `mu` are made, and the error of approximate ones against all pairs at 256 particles."""
         return check(Sums(self.kernel, mu.x, mu.x, mu.weights, True), Summation(self.method, self.rtol, self._costs))

@@ -94,6 +94,10 @@ class KSD(Functional):
             (turned,) = torch.autograd.grad(scores, x, along.to(scores.dtype))
         return value, slope + turned
 
+    @property
+    def infimum(self) -> float:
+        return 0.0
+
     def _value(self, mu: Ensemble) -> Tensor:
         return mu.expect(self._rows(mu, None))
 

@@ -34,6 +34,9 @@ class LeastSquares(Functional):
     (1.0, 8.0)
     """
 
+    linear = True
+    by_values = True
+
     def __init__(self, forward: Callable[[Tensor], Any], data: ArrayLike, noise_cov: ArrayLike = 1.0) -> None:
         if not callable(forward):
             raise ConfigError(f"LeastSquares(forward={forward!r}): wanted a callable, particles (n, d) to (n, K).")
@@ -62,6 +65,9 @@ class LeastSquares(Functional):
             raise DivergenceError(f"LeastSquares: forward is not finite at particle {bad}.")
         return predictions
 
+    def linearised(self) -> LinearisedLeastSquares:
+        return LinearisedLeastSquares(self)
+
     def residuals(self, predictions: Tensor) -> tuple[Tensor, Tensor]:
         """r = G − y and Γ⁻¹r, both (n, K)."""
         r = predictions - self.data.to(predictions, non_blocking=True)
@@ -76,7 +82,7 @@ class LeastSquares(Functional):
         return predictions, *self.residuals(predictions)
 
     def _value(self, mu: Ensemble) -> Tensor:
-        return mu.expect(0.5 * linalg.row_dot(*self._plain(mu, None)[1:]))
+        return 0.5 * mu.inner(*self._plain(mu, None)[1:])
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
         return (0.5 * linalg.row_dot(*self._plain(mu, at)[1:])).to(mu.dtype)
@@ -132,7 +138,7 @@ class LinearisedLeastSquares(Functional):
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
         predictions, r, weighted = self.misfit._plain(mu, None)
-        return Evaluation(mu.expect(0.5 * linalg.row_dot(r, weighted)), self._linearised(mu, predictions, weighted))
+        return Evaluation(0.5 * mu.inner(r, weighted), self._linearised(mu, predictions, weighted))
 
     def _linearised(self, mu: Ensemble, predictions: Tensor, weighted: Tensor) -> Tensor:
         """Γ⁻¹(G − y) (m, K) brought to the particles by (C⁻¹C^{xG}) (d, K)."""

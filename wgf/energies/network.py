@@ -212,6 +212,10 @@ class NetworkRisk(Functional):
         with ops.one_torch_thread():
             return self.loss.derivative(f, y) * slope[:, None]
 
+    @property
+    def infimum(self) -> float:
+        return 0.0
+
     def _value(self, mu: Ensemble) -> Tensor:
         z, y = self._data(mu)
         return self._aggregated(self._forward(mu, z), y)
@@ -224,9 +228,9 @@ class NetworkRisk(Functional):
         return self._pull_back(mu, at)[0]
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        return self._sweep(mu)[1] if at is None else self._pull_back(mu, at)[1]
+        return self._forward_backward(mu)[1] if at is None else self._pull_back(mu, at)[1]
 
-    def _sweep(self, mu: Ensemble) -> tuple[Tensor, Tensor]:
+    def _forward_backward(self, mu: Ensemble) -> tuple[Tensor, Tensor]:
         """Predictions and gradient at the particles themselves, a run of samples at a time where A is linear."""
         z, y = self._data(mu)
         if not self._aggregate.linear:  # a slope needs the losses of all samples: forward first, then pull back
@@ -238,11 +242,11 @@ class NetworkRisk(Functional):
             runs.append(self._finished(mu, partial))
             return self._residual(runs[-1], y[rows], len(y), rows)
 
-        gradient = self.unit.sweep(mu.x, mu.weights, z, residual)
+        gradient = self.unit.forward_backward(mu.x, mu.weights, z, residual)
         return torch.cat(runs), gradient
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
-        f, gradient = self._sweep(mu)
+        f, gradient = self._forward_backward(mu)
         return Evaluation(self._aggregated(f, self._data(mu)[1]), gradient)
 
 

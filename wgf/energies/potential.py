@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .. import ops
 from ..errors import ConfigError, DivergenceError, ShapeError, require_number
+from ..extension import Numbers
 from ..functional import Evaluation, Functional
 from ..measure import ArrayLike, Ensemble, checks, first_bad_row, to_tensor
 from ..ops import linalg
@@ -29,6 +30,8 @@ class Potential(Functional):
     >>> V.gradient(Ensemble([[2.0]])).item()
     8.0
     """
+
+    linear = True
 
     def __init__(self, fn: Callable[[Tensor], Any], grad: Callable[[Tensor], Any] | None = None) -> None:
         if not callable(fn) or not (grad is None or callable(grad)):
@@ -97,7 +100,9 @@ class Quadratic(Functional):
     6.0
     """
 
-    def __init__(self, stiffness: Any = 1.0, center: Any = 0.0) -> None:
+    linear = True
+
+    def __init__(self, stiffness: Numbers = 1.0, center: Numbers = 0.0) -> None:
         self._stiffness = stiffness if callable(stiffness) else _coefficients("stiffness", stiffness, 2)
         self._center = center if callable(center) else _coefficients("center", center, 1)
 
@@ -114,6 +119,18 @@ class Quadratic(Functional):
     def center(self) -> Tensor | Callable[[float], Any]:
         """c: a number or (d,) in float64, or the callable of t that was given."""
         return self._center
+
+    @property
+    def constant_hessian(self) -> Tensor | None:
+        return self._stiffness if isinstance(self._stiffness, Tensor) else None
+
+    @property
+    def infimum(self) -> float | None:
+        hessian = self.constant_hessian
+        if hessian is None:
+            return None
+        least = linalg.symmetric_eigen(hessian)[0].min() if hessian.ndim == 2 else hessian.min()
+        return 0.0 if float(least) >= 0 else None
 
     @property
     def varies(self) -> bool:
@@ -144,7 +161,7 @@ class Quadratic(Functional):
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
         offset, force = self._offset_and_force(mu, None)
-        return Evaluation(mu.expect(0.5 * linalg.row_dot(offset, force)), force)
+        return Evaluation(0.5 * mu.inner(offset, force), force)
 
 
 def _coefficients(name: str, value: ArrayLike, most: int) -> Tensor:

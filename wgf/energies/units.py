@@ -40,7 +40,9 @@ class NetworkUnit(ABC):
     def backward(self, theta: Tensor, z: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
         """vᵢ = Σₘ rₘ·φ(zₘ; θᵢ) (n,) and ∇_θ vᵢ (n, d), for residuals r (M, K)."""
 
-    def sweep(self, theta: Tensor, weights: Tensor, z: Tensor, residual: Callable[[Tensor, slice], Tensor]) -> Tensor:
+    def forward_backward(
+        self, theta: Tensor, weights: Tensor, z: Tensor, residual: Callable[[Tensor, slice], Tensor]
+    ) -> Tensor:
         """The gradient of `backward` at θ for r[rows] = residual(f[rows], rows), where f is that of `forward`."""
         r = residual(self.forward(theta, weights, z), slice(0, len(z)))
         return self.backward(theta, z, r)[1]
@@ -94,9 +96,11 @@ class TwoLayer(NetworkUnit):
         value, gradient = ops.network_backward(theta, z, residual, self._activation)
         return value, gradient
 
-    def sweep(self, theta: Tensor, weights: Tensor, z: Tensor, residual: Callable[[Tensor, slice], Tensor]) -> Tensor:
+    def forward_backward(
+        self, theta: Tensor, weights: Tensor, z: Tensor, residual: Callable[[Tensor, slice], Tensor]
+    ) -> Tensor:
         self._require(theta)
-        return ops.network_sweep(theta, weights, z, self.width, self._activation, residual)
+        return ops.network_forward_backward(theta, weights, z, self.width, self._activation, residual)
 
     def initial(self, n: int, seed: int) -> Tensor:
         theta = _normal(n, self.dim, seed)

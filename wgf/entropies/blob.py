@@ -13,7 +13,7 @@ from ..errors import ConfigError, DivergenceError, closest, require_number
 from ..functional import Evaluation, Functional
 from ..kernels import Gaussian
 from ..measure import Ensemble
-from .base import Entropy
+from .base import Entropy, Variant
 
 RULES = ("silverman", "scott")
 
@@ -24,7 +24,7 @@ def bandwidth_by_rule(rule: str, mu: Ensemble) -> float:
     For weighted particles n is the effective number 1/Σw².
     """
     sigma = math.sqrt(float(mu.covariance().diagonal().mean()))
-    n, d = 1.0 / float(mu.expect(mu.weights)), mu.dim
+    n, d = mu.effective_size, mu.dim
     if sigma == 0.0:
         raise ConfigError(f"bandwidth={rule!r}: all particles coincide, so the rule gives 0; give a number.")
     factor = 4.0 / (d + 2.0) if rule == "silverman" else 1.0
@@ -80,6 +80,13 @@ class Blob(_Smoothed):
     ensemble and then keeps constant.
     """
 
+    is_log_density = True
+
+    @classmethod
+    def variants(cls) -> tuple[Variant, ...]:
+        """The bandwidth is the median distance of the first particles: Silverman's is too small in many dimensions."""
+        return (Variant("Blob", "blob", lambda mu: cls(float(torch.pdist(mu.x.double()).median()))),)
+
     def _with(self, bandwidth: float) -> Functional:
         return Blob(bandwidth)
 
@@ -125,6 +132,10 @@ class Power(_Smoothed):
         self.m = require_number("m", m, positive=True)
         if self.m == 1.0:
             raise ConfigError("Power(m=1) is the Shannon limit: use Blob(bandwidth).")
+
+    @property
+    def density_power(self) -> float:
+        return self.m
 
     def _with(self, bandwidth: float) -> Functional:
         return Power(self.m, bandwidth)

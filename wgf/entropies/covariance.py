@@ -138,6 +138,9 @@ class LogDet(Entropy):
     With fewer particles than dimensions a ridge is required and the Gram form is used.
     """
 
+    is_log_density = True
+    words = "log-det"
+
     def __init__(self, ridge: float = 0.0) -> None:
         self.ridge = require_ridge(ridge)
 
@@ -167,6 +170,8 @@ def _variances(mu: Ensemble) -> Tensor:
 class Variance(Entropy):
     """S = ½ tr C, ∇_W S = x − m. It grows without bound: the flow is unstable once T exceeds the confinement."""
 
+    words = "variance"
+
     def _value(self, mu: Ensemble) -> Tensor:
         return 0.5 * linalg.total(_variances(mu))
 
@@ -180,6 +185,8 @@ class Variance(Entropy):
 
 class LogVariance(Entropy):
     """S = ½ Σⱼ log(Cⱼⱼ + ε), ∇_W S = (xⱼ − mⱼ)/(Cⱼⱼ + ε): the diagonal log-determinant, blind to correlations."""
+
+    words = "log-variance"
 
     def __init__(self, ridge: float = 0.0) -> None:
         self.ridge = require_ridge(ridge)

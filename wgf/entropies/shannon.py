@@ -11,6 +11,7 @@ from ..measure import Ensemble
 from .base import Entropy
 
 SURROGATES = ("LogDet", "Variance", "LogVariance", "Blob", "Power", "Softmax")
+"""What messages name in place of Shannon: entropies with a force on particles."""
 
 
 class Shannon(Entropy):
@@ -19,6 +20,8 @@ class Shannon(Entropy):
     A stochastic solver such as `Langevin` realises −T·S by the noise √(2T) dB. On particles neither the value nor the
     force exists; the ledger reports named estimates, up to dimension 8. A deterministic solver refuses this term.
     """
+
+    realised_by_noise = True
 
     def _refuse(self) -> NoReturn:
         raise ConfigError(

@@ -7,13 +7,15 @@ from torch import Tensor
 
 from .. import ops
 from ..errors import ConfigError, closest, require_number
+from ..extension import renamed
 from ..functional import Evaluation
 from ..measure import Ensemble
-from .base import Entropy
+from .base import Entropy, Variant
 
 _AXES = ("features", "particles")
 
 
+@renamed(temperature="tau")
 class Softmax(Entropy):
     """Entropy of softmax-normalised coordinates at softmax temperature τ.
 
@@ -24,29 +26,41 @@ class Softmax(Entropy):
     δS/δμ = (1/d) Σⱼ qⱼ(1 − log qⱼ − Hⱼ) and ∇_W S = −(1/(dτ)) qⱼ (log qⱼ + Hⱼ).
     """
 
-    def __init__(self, temperature: float = 1.0, axis: str = "features") -> None:
-        self.temperature = require_number("softmax temperature", temperature, positive=True)
+    def __init__(self, tau: float = 1.0, axis: str = "features") -> None:
+        self.tau = require_number("softmax tau", tau, positive=True)
         if axis not in _AXES:
             raise ConfigError(f"Softmax(axis={axis!r}){closest(axis, _AXES)}")
         self.axis = axis
 
+    @property
+    def fewest_particles(self) -> int:
+        return 1 if self.axis == "features" else 2
+
+    @classmethod
+    def variants(cls) -> tuple[Variant, ...]:
+        """Both axes, at τ = 1."""
+        return (
+            Variant("SoftmaxFeatures", "softmax over features", lambda mu: cls()),
+            Variant("SoftmaxParticles", "softmax over particles", lambda mu: cls(axis="particles")),
+        )
+
     def _features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """H (m,) and the gradient (m, d) of x ↦ H(softmax(x/τ))."""
         with ops.one_torch_thread():
-            log_p = torch.log_softmax(x / self.temperature, dim=1)
+            log_p = torch.log_softmax(x / self.tau, dim=1)
             p = log_p.exp()
             h = -(p * log_p).sum(1)
-        return h, -p * (log_p + h[:, None]) / self.temperature
+        return h, -p * (log_p + h[:, None]) / self.tau
 
     def _density(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """q and log q at the points (m, d) and H (d,); sums are shifted by the largest exponent."""
         with ops.one_torch_thread():
-            s = mu.x.double() / self.temperature
+            s = mu.x.double() / self.tau
             top = s.max(0).values
             shifted = torch.exp(s - top)
             z = mu.expect(shifted)
             entropy = torch.log(z) - mu.expect(shifted * (s - top)) / z
-            log_q = mu.points(at).double() / self.temperature - top - torch.log(z)
+            log_q = mu.points(at).double() / self.tau - top - torch.log(z)
             return log_q.exp(), log_q, entropy
 
     def _value(self, mu: Ensemble) -> Tensor:
@@ -64,7 +78,7 @@ class Softmax(Entropy):
         if self.axis == "features":
             return self._features(mu.points(at))[1]
         q, log_q, h = self._density(mu, at)
-        return (-q * (log_q + h) / (self.temperature * mu.dim)).to(mu.dtype)
+        return (-q * (log_q + h) / (self.tau * mu.dim)).to(mu.dtype)
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
         if self.axis == "features":

@@ -38,7 +38,7 @@ class Run:
 
     def go(self, state: State, throw: bool) -> Solution:
         outcome, error = Outcome(Status.COMPLETED), None
-        self.state, self.put_off = state, checks.put_off(state.mu.device)
+        self.state, self.deferred = state, checks.deferred_on(state.mu.device)
         try:
             with self.progress.running(self.plan.steps, self.plan.t_end):
                 outcome = self._advance()
@@ -83,7 +83,7 @@ class Run:
         again, looking at each step, and fails where and as it should. Where it does not (a check may be stricter than
         the term) it stands, and the run goes on looking at each step.
         """
-        if not self.put_off:
+        if not self.deferred:
             return self._steps(stop)
         begun, raised = (self.state, self.books.booked, self.dynamics.evaluations), None
         try:
@@ -93,9 +93,9 @@ class Run:
             raised = error
         if not noted.held():
             self.state, self.books.booked, self.dynamics.evaluations = begun
-            self.dynamics.turn(self.steering.given(self.state.drives))
+            self.dynamics.replace_free_energy(self.steering.resolve(self.state.drives))
             if raised is None or isinstance(raised, Exception):  # else interrupted: no time to find out what happened
-                self.put_off = False
+                self.deferred = False
                 return self._steps(stop)
         if raised is not None:
             raise raised
@@ -113,7 +113,7 @@ class Run:
         step = self.solver.step(self.dynamics, before, h, self.noise)
         taken = h if step.h is None else step.h
         after = self.plan.after(before, h, taken)
-        mu = self.dynamics.inside(step.mu)
+        mu = self.dynamics.fold(step.mu)
         evaluation = step.evaluation
         if evaluation is None or (self.dynamics.drift.varies and after.t != before.t + taken):  # off by a rounding
             evaluation = self.dynamics.evaluate(mu, after.t, after.step)
@@ -127,7 +127,7 @@ class Run:
         if drives is state.drives:
             return state
         before = self.dynamics.free_energy
-        self.dynamics.turn(self.steering.given(drives))
+        self.dynamics.replace_free_energy(self.steering.resolve(drives))
         if self.steering.replaced(state.drives, drives):
             evaluation = self.dynamics.evaluate(state.mu, state.t, state.step)
         else:  # the terms are what they were

@@ -108,7 +108,7 @@ def solve(
     steering = Steering(free_energy)
     steering.require(start, plan.t_end, resumed=state is not None)
     drives = steering.begin(start_from, start, {} if state is None else state.drives)
-    free_energy = steering.given(drives)
+    free_energy = steering.resolve(drives)
     require_schedules(free_energy, plan)
     dynamics = Dynamics(free_energy, source, domain)
     solver.require(dynamics, start_from, start)
@@ -132,7 +132,7 @@ def solve(
 
 def _initial_state(dynamics: Dynamics, solver: Solver, mu: Ensemble, plan: Plan, seed: int) -> State:
     t = plan.origin_t
-    mu = solver.start(dynamics, dynamics.inside(mu), t)
+    mu = solver.start(dynamics, dynamics.fold(mu), t)
     evaluation = dynamics.evaluate(mu, t, 0)
     memory = solver.init(dynamics, mu, t)
     return State(mu, t, 0, seed, evaluation, t, 0, plan.dt, memory, solver=solver.name)
@@ -140,7 +140,7 @@ def _initial_state(dynamics: Dynamics, solver: Solver, mu: Ensemble, plan: Plan,
 
 def _resume(dynamics: Dynamics, solver: Solver, state: State, plan: Plan) -> State:
     """The state under the free energy and the solver given now, which may differ from those it was made with."""
-    t, mu = state.t if plan.adaptive else plan.time(state.step), dynamics.inside(state.mu)
+    t, mu = state.t if plan.adaptive else plan.time(state.step), dynamics.fold(state.mu)
     memory = state.memory
     if state.solver != solver.name:
         mu = solver.start(dynamics, mu, t)

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError, DivergenceError, require_number
+from ..extension import same_value
+from ..kernels import Kernel
 from ..measure import ArrayLike, Ensemble, NoiseSource, checks, require_ensemble
 from ..summation import Check
 from .coefficient import Coefficient
@@ -31,6 +33,15 @@ class Functional(ABC):
 
     __array_ufunc__ = None  # numpy scalars on the left leave the product to us
     is_entropy: ClassVar[bool] = False
+    """Whether the term is an entropy: it then enters the free energy with the coefficient −T."""
+    realised_by_noise: ClassVar[bool] = False
+    """Whether the term has no force on particles, so that a scheme must realise it by noise (Shannon)."""
+    linear: ClassVar[bool] = False
+    """Whether 𝓕 is linear in μ, so that δ𝓕/δμ does not depend on μ: a potential."""
+    is_log_density: ClassVar[bool] = False
+    """Whether δ𝓕/δμ is minus the logarithm of a density: birth–death then decays at the rate T."""
+    by_values: ClassVar[bool] = False
+    """Whether `linearised` gives a form of the term that needs no derivative."""
 
     # -------------------------------------------------------------------------------- what a term computes
 
@@ -110,6 +121,39 @@ class Functional(ABC):
     def prepare(self, mu: Ensemble) -> Functional:
         """The term with its rules (a bandwidth by Silverman, say) resolved from the initial ensemble."""
         return self
+
+    # -------------------------------------------------------------------------------- what schemes may use
+
+    @property
+    def pair_kernel(self) -> Kernel | None:
+        """W where 𝓕 = ½ ∬ W dμ dμ, so that random batches may sum it; else None."""
+        return None
+
+    @property
+    def constant_hessian(self) -> Tensor | None:
+        """K where ∇_W 𝓕 = K (x − c): a number, (d,) or (d, d), float64; else None."""
+        return None
+
+    @property
+    def density_power(self) -> float | None:
+        """m where 𝓕 = −∫ρᵐ/(m − 1), so that a grid may use its own density ρ; else None."""
+        return None
+
+    @property
+    def infimum(self) -> float | None:
+        """The least value that 𝓕 can take, where that is known; else None."""
+        return None
+
+    def linearised(self) -> Functional | None:
+        """The term with statistical linearisation in place of derivatives; None where there is no such form."""
+        return None
+
+    def same_as(self, other: Functional) -> bool:
+        """Whether the other term has the same class and the same settings, arrays compared entry by entry.
+
+        A continued run keeps what was resolved for a term only where the term is the same as before.
+        """
+        return type(self) is type(other) and same_value(vars(self), vars(other))
 
     # -------------------------------------------------------------------------------- algebra
 
@@ -228,6 +272,11 @@ class FreeEnergy(Functional):
         return any(term.functional.sampled for term in self.terms)
 
     @property
+    def infimum(self) -> float | None:
+        plain = all(not term.coefficient.functions and term.coefficient.number >= 0 for term in self.terms)
+        return 0.0 if plain and all(term.functional.infimum == 0.0 for term in self.terms) else None
+
+    @property
     def temperature(self) -> float:
         """Σ T over the entropies of a frozen free energy."""
         return sum((-_number(term) for term in self.terms if term.functional.is_entropy), 0.0)
@@ -256,12 +305,13 @@ class FreeEnergy(Functional):
     def prepare(self, mu: Ensemble, kept: Resolved | None = None) -> FreeEnergy:
         """Rules resolved from μ, or taken from `kept` where a run goes on with the same term."""
 
-        def settle(term: Term) -> Term:
+        def resolve(term: Term) -> Term:
             before, resolved = (kept or {}).get(term.name, (None, None))
-            same = type(before) is type(term.functional) and vars(before) == vars(term.functional)
-            return replace(term, functional=resolved if same and resolved else term.functional.prepare(mu))
+            if before is not None and resolved is not None and before.same_as(term.functional):
+                return replace(term, functional=resolved)
+            return replace(term, functional=term.functional.prepare(mu))
 
-        return self._map(settle)
+        return self._map(resolve)
 
     # ------------------------------------------------------------------------------- values
 

@@ -76,7 +76,7 @@ class DrivenFunctional(Functional, Drive):
     """A term that changes itself between steps, such as a risk whose data are exchanged; it has a value in a run."""
 
     @abstractmethod
-    def given(self, memory: Any) -> Functional:
+    def resolve(self, memory: Any) -> Functional:
         """The term as it is with this memory."""
 
     def _outside(self) -> NoReturn:
@@ -118,7 +118,7 @@ class Steering:
         """The memories at the start of a run: those kept by the state that it goes on from, the others anew."""
         return {name: kept[name] if name in kept else drive.begin(mu, t) for name, drive in self.drives.items()}
 
-    def given(self, memories: Memories) -> FreeEnergy:
+    def resolve(self, memories: Memories) -> FreeEnergy:
         """F with controls as numbers and driven terms as they are now."""
         held = {id(drive): memories[name] for name, drive in self.drives.items()}
 
@@ -128,7 +128,7 @@ class Steering:
                 value = factor.value(held[id(factor)]) if isinstance(factor, Control) else factor
                 coefficient = coefficient.times(value)
             if isinstance(functional, DrivenFunctional):
-                functional = functional.given(held[id(functional)])
+                functional = functional.resolve(held[id(functional)])
             return replace(term, coefficient=coefficient, functional=functional)
 
         return FreeEnergy(tuple(map(settle, self.free_energy.terms)))

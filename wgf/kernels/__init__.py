@@ -1,23 +1,23 @@
 """Kernels W(x − y) as users name them: closed forms, scaled and added like terms, summed over particles."""
 
-from .base import Kernel, KernelSum
-from .custom import RadialKernel
-from .moments import Cosine, Linear, QuadraticKernel
-from .radial import Gaussian, InverseMultiquadric, Laplace, Log, Matern, Morse, Newtonian, Riesz
+from ..extension import Registry
+from .base import Exponential as Exponential
+from .base import Kernel as Kernel
+from .base import KernelSum as KernelSum
+from .custom import RadialKernel as RadialKernel
+from .moments import Cosine as Cosine
+from .moments import Linear as Linear
+from .moments import QuadraticKernel as QuadraticKernel
+from .radial import Gaussian as Gaussian
+from .radial import InverseMultiquadric as InverseMultiquadric
+from .radial import Laplace as Laplace
+from .radial import Log as Log
+from .radial import Matern as Matern
+from .radial import Morse as Morse
+from .radial import Newtonian as Newtonian
+from .radial import Riesz as Riesz
 
-__all__ = [
-    "Cosine",
-    "Gaussian",
-    "InverseMultiquadric",
-    "Kernel",
-    "KernelSum",
-    "Laplace",
-    "Linear",
-    "Log",
-    "Matern",
-    "Morse",
-    "Newtonian",
-    "QuadraticKernel",
-    "RadialKernel",
-    "Riesz",
-]
+REGISTRY: Registry[Kernel] = Registry("kernel", Kernel, globals(), without=(KernelSum,))
+"""Every kernel by its name. A new kernel is one file and one import line above."""
+
+__all__ = ["REGISTRY", "Exponential", "Kernel", "KernelSum", *REGISTRY]

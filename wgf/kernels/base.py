@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..errors import require_number
 
-Exponential = tuple[tuple[float, float, float], float, bool]
-"""A term p(s) e^(−λs), s = a|u|, of a kernel on a line: (p₀, p₁, p₂), a, and whether λ is 1 or 0."""
+
+class Exponential(NamedTuple):
+    """A term p(s) e^(−s), or p(s) where it does not decay, with s = rate · |u| and p(s) = p₀ + p₁s + p₂s²."""
+
+    polynomial: tuple[float, float, float]
+    rate: float
+    decays: bool = True
+
+    def times(self, factor: float) -> Exponential:
+        """The term multiplied by a number."""
+        p0, p1, p2 = self.polynomial
+        return self._replace(polynomial=(factor * p0, factor * p1, factor * p2))
 
 
 class Kernel(ABC):
@@ -129,7 +139,7 @@ class KernelSum(Kernel):
             own = kernel.exponentials()
             if own is None:
                 return None
-            terms += [((factor * p[0], factor * p[1], factor * p[2]), rate, decays) for p, rate, decays in own]
+            terms += [term.times(factor) for term in own]
         return tuple(terms)
 
     def __call__(self, x: Tensor, y: Tensor | float = 0.0) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -95,12 +95,15 @@ class Matern(_Radial):
 
     def exponentials(self) -> tuple[Exponential, ...]:
         polynomial = {0.5: (1.0, 0.0, 0.0), 1.5: (1.0, 1.0, 0.0), 2.5: (1.0, 1.0, 1.0 / 3.0)}[self.nu]
-        return ((polynomial, math.sqrt(2.0 * self.nu) / self.h, True),)
+        return (Exponential(polynomial, math.sqrt(2.0 * self.nu) / self.h),)
 
 
-def Laplace(h: float) -> Matern:
+@dataclass(frozen=True)
+class Laplace(Matern):
     """exp(−|u|/h), the Matérn kernel with ν = 1/2."""
-    return Matern(0.5, h)
+
+    nu: float = field(default=0.5, init=False, repr=False)
+    h: float
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ class Morse(_Radial):
         return float(self.Cr), float(self.lr), float(self.Ca), float(self.la)
 
     def exponentials(self) -> tuple[Exponential, ...]:
-        return ((self.Cr, 0.0, 0.0), 1.0 / self.lr, True), ((-self.Ca, 0.0, 0.0), 1.0 / self.la, True)
+        return Exponential((self.Cr, 0.0, 0.0), 1.0 / self.lr), Exponential((-self.Ca, 0.0, 0.0), 1.0 / self.la)
 
 
 @dataclass(frozen=True)
@@ -213,7 +216,8 @@ class Newtonian(_Radial):
         return (self.d - 2.0,) if self.d >= 3 else ()
 
     def exponentials(self) -> tuple[Exponential, ...] | None:
-        return (((0.0, self.scale, 0.0), 1.0, False),) if self.d == 1 and self.softening == 0.0 else None
+        line = Exponential((0.0, self.scale, 0.0), 1.0, decays=False)
+        return (line,) if self.d == 1 and self.softening == 0.0 else None
 
     def _check_dim(self, dim: int) -> None:
         if dim != self.d:

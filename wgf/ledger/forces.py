@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ..functional import FreeEnergyEvaluation
 from ..measure import Ensemble
-from ..ops import linalg
 from ..protocol import Slope
 from .reference import cosine
 
@@ -72,7 +71,7 @@ class Forces:
         """
 
         def inner(a: Tensor, b: Tensor) -> float:
-            return float(mu.expect(linalg.row_dot(a, b)))
+            return float(mu.inner(a, b))
 
         loss = math.sqrt(inner(self.energetic, self.energetic))
         if self.entropic is None or self.twin is None:

@@ -11,7 +11,6 @@ from ..entropies.covariance import LogDet
 from ..errors import ConfigError, WgfError
 from ..functional import FreeEnergyEvaluation, Functional
 from ..measure import Ensemble, require_ensemble
-from ..ops import linalg
 
 RIDGE = 1e-3
 """The ridge of the reference, in units of the mean variance tr C/d, where the covariance is singular."""
@@ -61,7 +60,7 @@ def _regular(mu: Ensemble) -> ReferenceForce | None:
 
 def _ridged(mu: Ensemble) -> ReferenceForce:
     centred = mu.x.double() - mu.mean()
-    ridge = RIDGE * float(mu.expect(linalg.row_dot(centred, centred))) / mu.dim
+    ridge = RIDGE * float(mu.inner(centred, centred)) / mu.dim
     if not 0 < ridge < math.inf:
         return ReferenceForce(None, "NaN where all particles coincide or are too far out")
     note = f"beside LogDet(ridge={RIDGE:g} tr C/d), as the covariance is singular"
@@ -75,7 +74,7 @@ def cosine(mu: Ensemble, force: Tensor, twin: Tensor, reference: Tensor) -> floa
     """
 
     def inner(a: Tensor, b: Tensor) -> float:
-        return float(mu.expect(linalg.row_dot(a, b)))
+        return float(mu.inner(a, b))
 
     norms = math.sqrt(max(inner(force, twin), 0.0)) * math.sqrt(inner(reference, reference))
     return inner(0.5 * (force + twin), reference) / norms if norms > 0 else math.nan

@@ -50,16 +50,16 @@ def deferred(device: torch.device) -> Iterator[Deferred]:
 
 
 @contextmanager
-def forced(put_off: bool) -> Iterator[None]:
+def forced(deferring: bool) -> Iterator[None]:
     """Runs started inside put their checks off, or look at every step, whatever their device."""
-    token = _forced.set(put_off)
+    token = _forced.set(deferring)
     try:
         yield
     finally:
         _forced.reset(token)
 
 
-def put_off(device: torch.device) -> bool:
+def deferred_on(device: torch.device) -> bool:
     """Whether a run on this device looks at values at records only: on the CPU looking costs nothing."""
     choice = _forced.get()
     return device.type != "cpu" if choice is None else choice

@@ -163,6 +163,24 @@ class Ensemble:
         total = self.reduce(ops.weighted_sum(self._weights, values.reshape(self.n, -1)))
         return total.reshape(values.shape[1:])
 
+    def inner(self, a: Tensor, b: Tensor) -> Tensor:
+        """∫ ⟨a, b⟩ dμ = Σᵢ wᵢ aᵢ·bᵢ for fields a and b (n, d), 0-d float64: the inner product of L²(μ).
+
+        >>> mu = Ensemble([[1.0, 0.0], [0.0, 3.0]])
+        >>> float(mu.inner(mu.x, mu.x))
+        5.0
+        """
+        return self.expect(linalg.row_dot(a, b))
+
+    @property
+    def effective_size(self) -> float:
+        """1/Σ wᵢ², the number of equal weights that are worth as much: n for equal weights, 1 for all mass on one.
+
+        >>> Ensemble([[0.0], [1.0]], [0.5, 0.5]).effective_size
+        2.0
+        """
+        return 1.0 / float(self.expect(self._weights))
+
     def mean(self) -> Tensor:
         """∫ x dμ (d,), float64."""
         return self.expect(self._x)

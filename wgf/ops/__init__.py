@@ -2,7 +2,7 @@
 
 from .finite import all_finite
 from .moments import affine, moments, weighted_sum
-from .network import network_backward, network_forward, network_sweep
+from .network import network_backward, network_forward, network_forward_backward
 from .noise import langevin, normal, uniform
 from .pairwise import pair_sums, stein_direction
 from .sliced import (
@@ -24,7 +24,7 @@ __all__ = [
     "moments",
     "network_backward",
     "network_forward",
-    "network_sweep",
+    "network_forward_backward",
     "normal",
     "one_blas_thread",
     "one_torch_thread",

@@ -71,7 +71,7 @@ def _forward_backward(ctx: Any, bar: Tensor) -> Any:
 network_forward.register_autograd(_forward_backward, setup_context=_forward_context)
 
 
-def network_sweep(
+def network_forward_backward(
     theta: Tensor,
     weights: Tensor,
     z: Tensor,
@@ -86,7 +86,7 @@ def network_sweep(
     """
     if theta.device.type == "cpu":
         rows = array(theta, _dtype(theta))
-        gradient = cpu.sweep(
+        gradient = cpu.forward_backward(
             rows, array(weights), array(z, rows.dtype), outputs, activation,
             lambda f, run: array(residual(torch.from_numpy(f), run)),
         )  # fmt: skip

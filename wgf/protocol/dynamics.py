@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..domains import Domain
-from ..entropies.shannon import Shannon
 from ..errors import DivergenceError, WgfError
 from ..functional import FreeEnergy, FreeEnergyEvaluation, Term
 from ..measure import Ensemble, NoiseSource, first_bad_row
@@ -21,15 +20,15 @@ class Dynamics:
     def __init__(self, free_energy: FreeEnergy, noise: NoiseSource, domain: Domain | None = None) -> None:
         self.noise, self.domain = noise, domain
         self.evaluations = 0
-        self.turn(free_energy)
+        self.replace_free_energy(free_energy)
 
-    def turn(self, free_energy: FreeEnergy) -> None:
-        """From now on the drift is that of another free energy: between steps, where something steers it."""
+    def replace_free_energy(self, free_energy: FreeEnergy) -> None:
+        """Replace the free energy, between two steps of a run that something steers."""
         self.free_energy = free_energy
         self.drift = free_energy.only(lambda term: not realised_by_noise(term))
         self.shannon = free_energy.only(realised_by_noise)
 
-    def inside(self, mu: Ensemble) -> Ensemble:
+    def fold(self, mu: Ensemble) -> Ensemble:
         """The ensemble folded into the domain; itself where there is none."""
         return mu if self.domain is None else mu.moved(self.domain.fold(mu.x))
 
@@ -40,12 +39,12 @@ class Dynamics:
     def evaluate(self, mu: Ensemble, t: float, step: int) -> FreeEnergyEvaluation:
         """F and ∇_W F of the terms that act by force, at (μ, t), with the minibatch of `step`."""
         self.evaluations += 1
-        return checked(self.frozen(t, step), self.inside(mu), t, step)
+        return checked(self.frozen(t, step), self.fold(mu), t, step)
 
     def first_variation(self, mu: Ensemble, t: float, step: int, at: Tensor | None = None) -> Tensor:
         """δF/δμ (m,) of the terms that act by force, at the points `at`, by default the particles."""
         try:
-            return self.frozen(t, step).first_variation(self.inside(mu), at)
+            return self.frozen(t, step).first_variation(self.fold(mu), at)
         except WgfError as error:
             raise type(error)(f"step {step}, t = {t:g}: {error}") from error
 
@@ -56,7 +55,7 @@ class Dynamics:
 
 def realised_by_noise(term: Term) -> bool:
     """Whether a term is the Shannon entropy."""
-    return isinstance(term.functional, Shannon)
+    return term.functional.realised_by_noise
 
 
 def checked(frozen: FreeEnergy, mu: Ensemble, t: float, step: int) -> FreeEnergyEvaluation:

@@ -1,6 +1,27 @@
-"""Entropies for any torch training: S of a batch of representations, and the forces that act on it."""
+"""Entropies for any torch training: S of a batch of representations, and the forces that act on it.
 
-from .entropy import Blob, LogDet, LogVariance, Power, Regularizer, Softmax, Variance
+Every entropy of `wgf.entropies` that has a force is here as a torch module of the same name and settings.
+"""
+
+from typing import Any
+
+from ..entropies import REGISTRY as _ENTROPIES
+from .entropy import Regularizer, regularizer_of
 from .monitor import ForceMonitor
 
-__all__ = ["Blob", "ForceMonitor", "LogDet", "LogVariance", "Power", "Regularizer", "Softmax", "Variance"]
+
+def _names() -> list[str]:
+    return [name for name, entropy in _ENTROPIES.items() if not entropy.realised_by_noise]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _names():
+        return regularizer_of(_ENTROPIES[name])
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *_names()]
+
+
+__all__ = ["ForceMonitor", "Regularizer", *_names()]

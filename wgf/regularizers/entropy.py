@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .. import entropies
+from ..entropies import Entropy
 from ..errors import ConfigError, DivergenceError, WgfError
 from ..functional import Functional
 from ..measure import checks
 from . import batch
 from .batch import Group
+
+PACKAGE = __name__.rpartition(".")[0]
 
 
 class _Once(torch.autograd.Function):
@@ -83,18 +87,16 @@ class Regularizer(nn.Module):
     (0.5, [[0.5, 0.0], [-0.5, 0.0]])
     """
 
-    least: int = 1
-    """Rows below which S says nothing of the batch."""
-
     def __init__(self, functional: Functional, *, sync: bool = False, group: Group = None) -> None:
         super().__init__()
         if not isinstance(functional, Functional):
             raise ConfigError(
                 f"functional = {functional!r}: wanted a functional of the measure, such as wgf.LogDet(ridge=1e-3)."
             )
-        if isinstance(functional, entropies.Shannon):
+        if functional.realised_by_noise:
             raise ConfigError("Shannon has no force on particles; use a surrogate, such as LogDet or Blob.")
         self.functional = functional
+        self.least = functional.fewest_particles if isinstance(functional, Entropy) else 1
         self.sync = bool(sync) or group is not None
         self.group = group
 
@@ -136,56 +138,19 @@ class Regularizer(nn.Module):
         return f"{self.functional!r}, sync=True" if self.sync else repr(self.functional)
 
 
-class LogDet(Regularizer):
-    """S = ½ log det(C + εI) of the batch, ε = `ridge` in units of z²: needed where rows are not more than features."""
+@cache
+def regularizer_of(entropy: type[Entropy]) -> type[Regularizer]:
+    """The regularizer class of an entropy: it takes the settings of the entropy, and `sync` and `group`."""
 
-    least = 2
+    def __init__(self: Regularizer, *args: Any, sync: bool = False, group: Group = None, **settings: Any) -> None:
+        Regularizer.__init__(self, entropy(*args, **settings), sync=sync, group=group)
 
-    def __init__(self, ridge: float = 0.0, *, sync: bool = False, group: Group = None) -> None:
-        super().__init__(entropies.LogDet(ridge), sync=sync, group=group)
-
-
-class Variance(Regularizer):
-    """S = ½ tr C of the batch."""
-
-    least = 2
-
-    def __init__(self, *, sync: bool = False, group: Group = None) -> None:
-        super().__init__(entropies.Variance(), sync=sync, group=group)
-
-
-class LogVariance(Regularizer):
-    """S = ½ Σⱼ log(Cⱼⱼ + ε) of the batch, ε = `ridge` in units of z²: blind to correlations."""
-
-    least = 2
-
-    def __init__(self, ridge: float = 0.0, *, sync: bool = False, group: Group = None) -> None:
-        super().__init__(entropies.LogVariance(ridge), sync=sync, group=group)
-
-
-class Softmax(Regularizer):
-    """The entropy of softmax(z/τ) over features, row by row, or over the rows of each feature (axis="particles")."""
-
-    def __init__(
-        self, temperature: float = 1.0, axis: str = "features", *, sync: bool = False, group: Group = None
-    ) -> None:
-        super().__init__(entropies.Softmax(temperature, axis), sync=sync, group=group)
-        self.least = 1 if axis == "features" else 2
-
-
-class Blob(Regularizer):
-    """S = −∫ log(φ_h * μ) dμ of the batch; h = `bandwidth` in units of z, or a rule settled anew for each batch."""
-
-    least = 2
-
-    def __init__(self, bandwidth: float | str, *, sync: bool = False, group: Group = None) -> None:
-        super().__init__(entropies.Blob(bandwidth), sync=sync, group=group)
-
-
-class Power(Regularizer):
-    """S = −(1/(m−1)) ∫ (φ_h * μ)^{m−1} dμ of the batch, m ≠ 1; the bandwidth as in `Blob`."""
-
-    least = 2
-
-    def __init__(self, m: float, bandwidth: float | str, *, sync: bool = False, group: Group = None) -> None:
-        super().__init__(entropies.Power(m, bandwidth), sync=sync, group=group)
+    own = inspect.signature(entropy).parameters.values()
+    added = [p for p in inspect.signature(Regularizer).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    signature = inspect.Signature([*own, *added])
+    doc = (
+        f"`wgf.{entropy.__name__}` of a batch of representations, as a torch module; see `Regularizer`.\n\n"
+        f"    {inspect.cleandoc(entropy.__doc__ or '').splitlines()[0]}"
+    )
+    body = {"__init__": __init__, "__doc__": doc, "__module__": PACKAGE, "__signature__": signature}
+    return type(entropy.__name__, (Regularizer,), body)

@@ -9,27 +9,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError, closest
-from .chaos import Chaos
-from .dissipation import Dissipation
+from ..extension import Registry
+from .chaos import Chaos as Chaos
+from .dissipation import Dissipation as Dissipation
 from .frame import Estimate, Figure, Finding, Outcome, Study, Table, Verdict, Work, processors
-from .generalisation import Generalisation
-from .information_force import InformationForce
-from .phase import Phase
-from .scaling import Scaling
+from .generalisation import Generalisation as Generalisation
+from .information_force import InformationForce as InformationForce
+from .phase import Phase as Phase
+from .scaling import Scaling as Scaling
 
 if TYPE_CHECKING:
     from .frame.write import StudyResult
 
-NAMES: dict[str, type[Study]] = {
-    "information-force": InformationForce,
-    "dissipation": Dissipation,
-    "chaos": Chaos,
-    "generalisation": Generalisation,
-    "scaling": Scaling,
-    "phase": Phase,
-}
-"""Every study by its name: a new one is a file and a line here."""
+REGISTRY: Registry[Study] = Registry("study", Study, globals(), name=lambda study: study.name)
+"""Every study by its name. A new study is one package and one import line above."""
+NAMES = REGISTRY
 
 
 def load(name: str, *, quick: bool = False, seeds: int | None = None, first_seed: int = 0, **settings: Any) -> Study:
@@ -37,9 +31,7 @@ def load(name: str, *, quick: bool = False, seeds: int | None = None, first_seed
 
     ConfigError for an unknown name or setting, with the nearest known one.
     """
-    if name not in NAMES:
-        raise ConfigError(f"study {name!r}{closest(name, NAMES)}")
-    study = NAMES[name]()
+    study = REGISTRY.make(name)
     study = study.quick() if quick else study
     changes = settings | {"first_seed": first_seed} | ({} if seeds is None else {"seeds": seeds})
     return study.replace(**changes)
@@ -71,17 +63,16 @@ def run(
 
 __all__ = [
     "NAMES",
-    "Chaos",
-    "Dissipation",
+    "REGISTRY",
     "Estimate",
     "Figure",
     "Finding",
     "Outcome",
-    "Phase",
     "Study",
     "Table",
     "Verdict",
     "Work",
     "load",
     "run",
+    *(study.__name__ for study in REGISTRY.values()),
 ]

@@ -161,7 +161,7 @@ def chunk(n: int, m: int, itemsize: int) -> int:
     return -(-m // -(-m // size))
 
 
-def sweep(
+def forward_backward(
     theta: np.ndarray,
     weights: np.ndarray,
     z: np.ndarray,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 
-COLOURS = dict(zip(SURROGATES, CYCLE, strict=True))
+COLOURS = {name: CYCLE[k % len(CYCLE)] for k, name in enumerate(SURROGATES)}
 SETTINGS = {"particles": "flow time t", "representations": "steps of Adam"}
 
 

@@ -17,20 +17,14 @@ from ...data import load
 from ...diagnostics.force_report import force_report
 from ...diagnostics.regimes import REGIMES, Thresholds, variation
 from ...diagnostics.transport import wasserstein
-from ...entropies import Blob, LogDet, LogVariance, Softmax, Variance
+from ...entropies import REGISTRY as ENTROPIES
 from ...functional import Functional
 from ...ledger import Ledger
 from ...measure import Ensemble
 
-SURROGATES = {
-    "LogDet": "log-det",
-    "Variance": "variance",
-    "LogVariance": "log-variance",
-    "SoftmaxFeatures": "softmax over features",
-    "SoftmaxParticles": "softmax over particles",
-    "Blob": "blob",
-}
-"""Every surrogate by its name in the tables, and in words. "none" is plain loss minimisation."""
+VARIANTS = {variant.name: variant for entropy in ENTROPIES.values() for variant in entropy.variants()}
+SURROGATES = {name: VARIANTS[name].words for name in sorted(VARIANTS, key=lambda name: name != "LogDet")}
+"""Every surrogate of the registry by its name in the tables, and in words; the reference, log-det, comes first."""
 LOG_DET, NONE = "LogDet", "none"
 CONFINEMENT = 1e-3
 """k of the confinement k|x|²/2 in every energy, as weight decay: without it no entropy has an equilibrium."""
@@ -41,14 +35,8 @@ INPUT_NOISE = 1.0
 
 
 def surrogate(name: str, mu: Ensemble) -> Functional:
-    """A surrogate by its name. The bandwidth of the blob is the median distance of the particles that it begins with:
-    by Silverman's rule particles in this many dimensions would not see each other.
-    """
-    if name == "Blob":
-        return Blob(float(torch.pdist(mu.x.double()).median()))
-    if name.startswith("Softmax"):
-        return Softmax(axis=name.removeprefix("Softmax").lower())
-    return {"LogDet": LogDet, "Variance": Variance, "LogVariance": LogVariance}[name]()
+    """A surrogate by its name, made for the particles μ that the run begins with."""
+    return VARIANTS[name].make(mu)
 
 
 def unit_temperature(loss_force: Tensor, entropic: Tensor, mu: Ensemble) -> float:
