@@ -23,7 +23,7 @@ REFERENCES = {
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
 }
 BOUNDS = {"sigmoid": 3.0}  # ulp; 2 for the others
-OF_THE_NETWORK = ["tanh", "softplus", "erf", "exp2_minus_1"]  # their errors: tests/test_network_ops.py
+OF_THE_NETWORK = ["tanh", "softplus", "erf", "exp2_minus_1"]  # their errors: tests/ops/test_network.py
 
 
 def apply(name, x):

@@ -440,7 +440,11 @@ def test_an_unwritable_place_is_a_typed_error(place):
 
 def test_ctrl_c_keeps_what_was_computed_and_exits_130(place):
     command = [sys.executable, "-m", "wgf.cli", "run", "small.toml", "--out", "out", "--set", "solver.t_end=10000"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # a process started in the background, as a worker of pytest-xdist is, ignores SIGINT, and so do its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     metrics, patience = Path("out.partial/metrics.jsonl"), time.monotonic() + 30
     while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < patience:
         time.sleep(0.05)
