@@ -22,6 +22,8 @@ class Domain(ABC):
     that minimise go to the `nearest` point instead.
     """
 
+    stated: ClassVar[tuple[str, ...]] = ()
+    """Settings that give the size: a configuration file must state them, though the constructor has defaults."""
     walls: ClassVar[bool] = True
     """Whether it ends somewhere; a torus does not."""
 
@@ -106,6 +108,8 @@ def _triangle(x: Tensor, low: Tensor | float, width: Tensor | float) -> tuple[Te
 class _Bounds(Domain, ABC):
     """low ≤ x ≤ high in every component."""
 
+    stated = ("low", "high")
+
     def __init__(self, low: Numbers = 0.0, high: Numbers = 1.0) -> None:
         self.low, self.high = _numbers("low", low), _numbers("high", high)
         if self.low.ndim and self.high.ndim and len(self.low) != len(self.high):
@@ -172,6 +176,8 @@ class Ball(Domain):
     >>> Ball(1.0).fold([[1.25, 0.0], [0.0, 2.5], [0.1, 0.2]]).tolist()
     [[0.75, 0.0], [0.0, -0.5], [0.1, 0.2]]
     """
+
+    stated = ("radius",)
 
     def __init__(self, radius: float = 1.0, center: Numbers = 0.0) -> None:
         self.radius, self.center = require_number("radius", radius, positive=True), _numbers("center", center)

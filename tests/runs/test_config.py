@@ -12,7 +12,7 @@ import wgf
 from wgf.errors import BackendError, ConfigError
 from wgf.runs import DEFAULT, dump, load_config, toml
 from wgf.runs.config import Config
-from wgf.runs.terms import ENERGIES, ENTROPIES, KERNELS
+from wgf.runs.terms import models
 
 MINIMAL = '[data]\nsource = "digits"\n[solver]\ndt = 0.1\nt_end = 1.0\n'
 
@@ -79,6 +79,9 @@ def test_a_domain_is_built_by_its_kind(tmp_path):
         with pytest.raises(ConfigError) as caught:
             load_config(file(tmp_path, MINIMAL + "[domain]\n" + wrong + "\n"))
         assert message in str(caught.value)
+
+
+KERNELS, ENTROPIES = models("kernel"), models("entropy")
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -331,4 +334,5 @@ def test_what_does_not_fit_the_data_is_refused(override, task, message):
 
 
 def test_the_names_of_terms_are_distinct():
-    assert len(KERNELS | ENERGIES | ENTROPIES) == len(KERNELS) + len(ENERGIES) + len(ENTROPIES)
+    kinds = [models(kind) for kind in ("kernel", "energy", "entropy", "domain")]
+    assert len({name for kind in kinds for name in kind}) == sum(map(len, kinds))

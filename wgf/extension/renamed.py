@@ -1,4 +1,4 @@
-"""Keywords that were renamed: the old name goes on with a DeprecationWarning."""
+"""Renamed settings: the old keyword and attribute still work, with a DeprecationWarning."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ C = TypeVar("C", bound=type)
 
 def renamed(**names: str) -> Callable[[C], C]:
     """A class decorator: `@renamed(old="new")` lets the constructor take `old=` as `new=`, with a DeprecationWarning.
+
+    The attribute can be read under its old name too.
 
     Raises
     ------
@@ -35,6 +37,18 @@ def renamed(**names: str) -> Callable[[C], C]:
             build(self, *args, **settings)
 
         cls.__init__ = __init__  # type: ignore[misc]
+        for old, new in names.items():
+            setattr(cls, old, _alias(cls.__name__, old, new))
         return cls
 
     return decorate
+
+
+def _alias(owner: str, old: str, new: str) -> property:
+    """The attribute under its old name."""
+
+    def get(self: Any) -> Any:
+        warnings.warn(f"{owner}.{old} is now {owner}.{new}.", DeprecationWarning, stacklevel=2)
+        return getattr(self, new)
+
+    return property(get)

@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from ..errors import closest
-from .terms import TAGGED
+from .schemes import solver_model
+from .terms import tagged
 
 _WANTED = {
     "bool_type": "true or false",
@@ -45,8 +46,8 @@ def complaints(error: ValidationError, model: type[BaseModel], label: str, chang
 
 def _dotted(loc: Sequence[Any], kind: str) -> str:
     """The path as the file writes it: the names of chosen models are no keys, but what a file added is one."""
-    last = len(loc) - 1 if kind == "extra_forbidden" else None
-    return ".".join(str(part) for depth, part in enumerate(loc) if part not in TAGGED or depth == last)
+    last, chosen = len(loc) - 1 if kind == "extra_forbidden" else None, tagged()
+    return ".".join(str(part) for depth, part in enumerate(loc) if part not in chosen or depth == last)
 
 
 def _is_misspelt(missing: Sequence[Any], unknown: set[tuple[Any, ...]]) -> bool:
@@ -90,9 +91,12 @@ def _wanted(kind: str, key: str, context: Any) -> str:
 
 def _keys(loc: Sequence[Any], model: type[BaseModel]) -> list[str]:
     """The keys known at this place of the file."""
+    chosen = tagged()
     for part in reversed(loc):
-        if part in TAGGED:
-            return list(TAGGED[part].model_fields)
+        if part in chosen:
+            return list(chosen[part].model_fields)
+        if part == "solver":
+            return list(solver_model().model_fields)
         annotation = getattr(model.model_fields.get(str(part)), "annotation", None)
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             return list(annotation.model_fields)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError, create_model
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from .. import solvers
 from ..data import SUFFIXES, TASKS
 from ..domains import Domain
 from ..energies.losses import LOSSES
@@ -17,10 +15,10 @@ from ..errors import BackendError, ConfigError, ShapeError, closest
 from ..functional import Functional
 from ..measure import require_device
 from ..ops.activations import NAMES as ACTIVATIONS
-from ..protocol import Solver as Scheme
 from ..summation import load_costs
 from . import toml
 from .complaints import complaints
+from .schemes import AnySolver
 from .terms import AnyDomain, AnyEnergy, AnyEntropy, Column, Section
 
 LARGEST_SEED = 2**64 - 1
@@ -67,40 +65,6 @@ class Network(Section):
     batch: int | None = Field(default=None, ge=1)
 
 
-def _settings_of(scheme: type) -> set[str]:
-    return set(inspect.signature(scheme).parameters)
-
-
-_Settings: Any = create_model(  # type: ignore[call-overload]
-    "_Settings",
-    __base__=Section,
-    **{key: (Any, None) for scheme in solvers.REGISTRY.values() for key in sorted(_settings_of(scheme))},
-)
-"""The settings of all schemes together; the chosen scheme then takes its own, and checks them itself."""
-
-
-class Solver(_Settings):
-    """The scheme, its step and the time to reach, beside the scheme's own settings."""
-
-    name: Annotated[str, _one_of(*solvers.REGISTRY)] = "Heun"
-    dt: float = Field(gt=0)
-    t_end: float = Field(ge=0)
-    record_every: int | None = Field(default=None, ge=1)
-
-    def scheme(self) -> Scheme:
-        """The solver of `wgf.solvers`."""
-        kind = solvers.REGISTRY[self.name]
-        defaults = {key: setting.default for key, setting in inspect.signature(kind).parameters.items()}
-        settings = {key: value for key, value in self if key in _Settings.model_fields and value is not None}
-        for key in sorted(set(settings) - _settings_of(kind)):
-            raise ConfigError(f"solver.{key} = {settings[key]!r} is no setting of {self.name}.")
-        for key, value in settings.items():
-            if isinstance(defaults[key], Scheme) and isinstance(value, str):  # a scheme inside a scheme, by its name
-                settings[key] = solvers.by_name(value)
-        scheme: Scheme = kind(**settings)
-        return scheme
-
-
 class Output(Section):
     """Where the run is written."""
 
@@ -118,7 +82,7 @@ class Config(Section):
     network: Network = Network()
     energy: Annotated[tuple[AnyEnergy, ...], Field(strict=False)] = ()
     entropy: Annotated[tuple[AnyEntropy, ...], Field(strict=False)] = ()
-    solver: Solver
+    solver: AnySolver
     domain: AnyDomain | None = None
     output: Output = Output()
 

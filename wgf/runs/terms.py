@@ -1,15 +1,22 @@
-"""What a configuration file may name: energies, kernels and entropies, each with its own parameters and their types."""
+"""What a configuration file may name: energies, kernels, entropies and domains, read off the registries.
+
+Every registered class whose required settings a file can write has a model, made from its signature. Models are made
+when a file is checked, so that a class which a user has registered is known.
+"""
 
 from __future__ import annotations
 
-import inspect
 import math
-from typing import Annotated, Any, Literal, TypeAlias, get_type_hints
+from collections.abc import Hashable, Mapping
+from functools import cache
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, SerializeAsAny, TypeAdapter
+from pydantic import create_model as make_model
 from pydantic_core import PydanticCustomError
 
 from .. import domains, energies, entropies, kernels
+from ..extension import Numbers, Registry, settings_of
 from ..functional import Functional
 from ..summation import Costs
 
@@ -20,12 +27,15 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+# ------------------------------------------------------------------------------------------------- types of settings
+
+
 def _wanted(what: str) -> PydanticCustomError:
     return PydanticCustomError("wanted", "{what}", {"what": what})
 
 
 def _numbers(value: Any, depth: int = 0) -> Any:
-    """A number, a list of numbers or a list of lists of them; a TOML array may mix types, so all are looked at."""
+    """A number, a list of numbers or a list of lists of them; a TOML array may mix types, so every entry is checked."""
     if isinstance(value, list) and depth < 2:
         return tuple(_numbers(entry, depth + 1) for entry in value)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
@@ -45,43 +55,21 @@ def _column(value: Any) -> Any:
     return value
 
 
-Numbers: TypeAlias = Annotated[Any, AfterValidator(_numbers)]
-NumberOrRule: TypeAlias = Annotated[Any, AfterValidator(_number_or_rule)]
 Column: TypeAlias = Annotated[Any, AfterValidator(_column)]
-Parameters: TypeAlias = dict[str, tuple[Any, Any]]  # type and default (... where there is none) by name
 
 
-def _models(tag: str, base: type[Section], table: dict[str, Parameters]) -> dict[str, type[Section]]:
-    """One model per name; `tag` is the key by which a file names it."""
-    return {
-        name: create_model(name, __base__=base, **{tag: (Literal[name], ...)}, **parameters)  # type: ignore[call-overload]
-        for name, parameters in table.items()
-    }
+def _type_of(kind: Any) -> Any:
+    """How a file writes a setting of this type; None where it cannot."""
+    if kind == Numbers:
+        return Annotated[Any, AfterValidator(_numbers)]
+    if kind == float | str:
+        return Annotated[Any, AfterValidator(_number_or_rule)]
+    if kind is kernels.Kernel:
+        return AnyKernel
+    return kind if kind in (float, int, str, bool) else None
 
 
-def _one_of(models: dict[str, type[Section]], tag: str) -> Any:
-    union: Any = None
-    for model in models.values():
-        union = model if union is None else union | model
-    return Annotated[union, Field(discriminator=tag)]
-
-
-def _parameters_of(kernel: Any) -> Parameters:
-    """The parameters of a kernel as it declares them itself, so that a form is written once."""
-    hints = get_type_hints(kernel)
-    return {
-        name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
-        for name, parameter in inspect.signature(kernel).parameters.items()
-    }
-
-
-_KERNELS: dict[str, Any] = {
-    kernel.__name__: kernel
-    for kernel in (
-        kernels.Gaussian, kernels.Matern, kernels.Laplace, kernels.InverseMultiquadric, kernels.QuadraticKernel,
-        kernels.Morse, kernels.Log, kernels.Riesz, kernels.Newtonian, kernels.Cosine,
-    )
-}  # fmt: skip
+# ------------------------------------------------------------------------------------------------- tables and models
 
 
 class Kernel(Section):
@@ -90,11 +78,7 @@ class Kernel(Section):
     def build(self) -> kernels.Kernel:
         """The kernel of `wgf.kernels`."""
         settings: dict[str, Any] = dict(self)
-        kernel: kernels.Kernel = _KERNELS[settings.pop("name")](**settings)
-        return kernel
-
-
-KERNELS = _models("name", Kernel, {name: _parameters_of(kernel) for name, kernel in _KERNELS.items()})
+        return kernels.REGISTRY.make(settings.pop("name"), **settings)
 
 
 class Energy(Section):
@@ -103,19 +87,12 @@ class Energy(Section):
     coefficient: float = 1.0
 
     def build(self, costs: Costs | None = None) -> Functional:
-        """coefficient · term; `costs` is the table by which an interaction chooses its method."""
+        """coefficient · term; `costs` is the table by which terms that sum over pairs choose their method."""
         settings: dict[str, Any] = {k: v.build() if isinstance(v, Kernel) else v for k, v in self}
         coefficient, name = settings.pop("coefficient"), settings.pop("term")
-        if name == "Interaction":
+        if "costs" in settings_of(energies.REGISTRY[name]):
             settings["costs"] = costs
-        term: Functional = getattr(energies, name)(**settings)
-        return coefficient * term
-
-
-ENERGIES = _models("term", Energy, {
-    "Quadratic": {"stiffness": (Numbers, 1.0), "center": (Numbers, 0.0)},
-    "Interaction": {"kernel": (_one_of(KERNELS, "name"), ...), "method": (str, "auto"), "rtol": (float, 1e-6)},
-})  # fmt: skip
+        return coefficient * energies.REGISTRY.make(name, **settings)
 
 
 class Entropy(Section):
@@ -124,24 +101,10 @@ class Entropy(Section):
     temperature: float = Field(ge=0)
 
     def build(self, costs: Costs | None = None) -> Functional:
-        """−T · S. The softmax has a temperature of its own, which a file calls tau."""
+        """−T · S."""
         settings: dict[str, Any] = dict(self)
         temperature, name = settings.pop("temperature"), settings.pop("term")
-        if name == "Softmax":
-            settings["temperature"] = settings.pop("tau")
-        term: Functional = getattr(entropies, name)(**settings)
-        return -temperature * term
-
-
-ENTROPIES = _models("term", Entropy, {
-    "Shannon": {},
-    "LogDet": {"ridge": (float, 0.0)},
-    "Variance": {},
-    "LogVariance": {"ridge": (float, 0.0)},
-    "Softmax": {"tau": (float, 1.0), "axis": (str, "features")},
-    "Blob": {"bandwidth": (NumberOrRule, ...)},
-    "Power": {"m": (float, ...), "bandwidth": (NumberOrRule, ...)},
-})  # fmt: skip
+        return -temperature * entropies.REGISTRY.make(name, **settings)
 
 
 class Place(Section):
@@ -150,18 +113,61 @@ class Place(Section):
     def build(self) -> domains.Domain:
         """The domain of `wgf.domains`."""
         settings: dict[str, Any] = dict(self)
-        domain: domains.Domain = getattr(domains, settings.pop("kind"))(**settings)
-        return domain
+        return domains.REGISTRY.make(settings.pop("kind"), **settings)
 
 
-DOMAINS = _models("kind", Place, {
-    "Box": {"low": (Numbers, ...), "high": (Numbers, ...)},
-    "PeriodicBox": {"low": (Numbers, ...), "high": (Numbers, ...)},
-    "Ball": {"radius": (float, ...), "center": (Numbers, 0.0)},
-})  # fmt: skip
+@cache
+def _model(cls: Hashable, name: str, tag: str, base: type[Section]) -> type[Section] | None:
+    """The table of one class, which `tag` names in a file; None where a file cannot write a required setting."""
+    fields: dict[str, Any] = {tag: (Literal[name], ...)}
+    for key, setting in settings_of(cls).items():
+        kind = _type_of(setting.kind)
+        if kind is None and setting.required:
+            return None
+        if kind is not None:
+            must = setting.required or key in getattr(cls, "stated", ())
+            fields[key] = (kind, ... if must else setting.default)
+    return make_model(name, __base__=base, **fields)
 
-AnyDomain: Any = _one_of(DOMAINS, "kind")
-AnyEnergy: Any = _one_of(ENERGIES, "term")
-AnyEntropy: Any = _one_of(ENTROPIES, "term")
-TAGGED: dict[str, type[Section]] = KERNELS | ENERGIES | ENTROPIES | DOMAINS
-"""Every model that a file picks by name; the names are distinct."""
+
+_KINDS: dict[str, tuple[Registry[Any], str, type[Section]]] = {
+    "kernel": (kernels.REGISTRY, "name", Kernel),
+    "energy": (energies.REGISTRY, "term", Energy),
+    "entropy": (entropies.REGISTRY, "term", Entropy),
+    "domain": (domains.REGISTRY, "kind", Place),
+}
+
+
+def models(kind: str) -> dict[str, type[Section]]:
+    """The tables of one kind ("kernel", "energy", "entropy" or "domain"), by the name that a file gives."""
+    registry, tag, base = _KINDS[kind]
+    found = {name: _model(cls, name, tag, base) for name, cls in registry.items()}
+    return {name: model for name, model in found.items() if model is not None}
+
+
+def tagged() -> Mapping[str, type[Section]]:
+    """Every model that a file picks by name; the names are distinct."""
+    return {name: model for kind in _KINDS for name, model in models(kind).items()}
+
+
+@cache
+def _choice(tag: str, among: tuple[type[Section], ...]) -> TypeAdapter[Any]:
+    union: Any = among[0]
+    for model in among[1:]:
+        union = union | model
+    return TypeAdapter(Annotated[union, Field(discriminator=tag)])
+
+
+def _one_of(kind: str) -> Any:
+    """The type of a value that is one of the tables of a kind, as the registry stands when the value is checked."""
+
+    def check(value: Any) -> Any:
+        return _choice(_KINDS[kind][1], tuple(models(kind).values())).validate_python(value)
+
+    return SerializeAsAny[Annotated[Section, PlainValidator(check)]]
+
+
+AnyKernel: Any = _one_of("kernel")
+AnyEnergy: Any = _one_of("energy")
+AnyEntropy: Any = _one_of("entropy")
+AnyDomain: Any = _one_of("domain")
