@@ -21,16 +21,36 @@ class Loss(ABC):
         """The targets as this loss uses them, and the number K of outputs."""
 
     @abstractmethod
-    def value(self, f: Tensor, y: Tensor) -> Tensor:
-        """ℓ per sample (M,)."""
+    def _value(self, f: Tensor, y: Tensor) -> Tensor:
+        """ℓ per sample (M,), for checked predictions f (M, K) and targets y as `encode` gives them."""
 
     @abstractmethod
-    def derivative(self, f: Tensor, y: Tensor) -> Tensor:
+    def _derivative(self, f: Tensor, y: Tensor) -> Tensor:
         """∂ℓ/∂f (M, K)."""
 
-    def correct(self, f: Tensor, y: Tensor) -> Tensor:
-        """Whether each sample is classified rightly (M,)."""
+    def _correct(self, f: Tensor, y: Tensor) -> Tensor:
+        """Whether each sample is classified correctly (M,)."""
         raise ConfigError(f"{type(self).__name__} is a regression loss: accuracy is not defined; use the risk's loss.")
+
+    def value(self, f: Tensor, y: Tensor) -> Tensor:
+        """ℓ per sample (M,) for predictions f (M, K) and targets y as `encode` gives them."""
+        return self._value(*self._checked(f, y))
+
+    def derivative(self, f: Tensor, y: Tensor) -> Tensor:
+        """∂ℓ/∂f (M, K)."""
+        return self._derivative(*self._checked(f, y))
+
+    def correct(self, f: Tensor, y: Tensor) -> Tensor:
+        """Whether each sample is classified correctly (M,); ConfigError for a regression loss."""
+        return self._correct(*self._checked(f, y))
+
+    def _checked(self, f: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        if f.ndim != 2 or len(f) != len(y):
+            raise ShapeError(
+                f"{type(self).__name__}: predictions of shape {tuple(f.shape)} and {len(y)} targets; wanted (M, K) "
+                "predictions and M targets as loss.encode(targets) gives them."
+            )
+        return f, y
 
 
 class _Regression(Loss):
@@ -47,10 +67,10 @@ class _Regression(Loss):
 class Squared(_Regression):
     """½ |f − y|², summed over outputs."""
 
-    def value(self, f: Tensor, y: Tensor) -> Tensor:
+    def _value(self, f: Tensor, y: Tensor) -> Tensor:
         return 0.5 * ((f - y) ** 2).sum(1)
 
-    def derivative(self, f: Tensor, y: Tensor) -> Tensor:
+    def _derivative(self, f: Tensor, y: Tensor) -> Tensor:
         return f - y
 
 
@@ -63,11 +83,11 @@ class Huber(_Regression):
     def __post_init__(self) -> None:
         require_number("Huber delta", self.delta, positive=True)
 
-    def value(self, f: Tensor, y: Tensor) -> Tensor:
+    def _value(self, f: Tensor, y: Tensor) -> Tensor:
         r = (f - y).abs()
         return torch.where(r <= self.delta, 0.5 * r * r, self.delta * (r - 0.5 * self.delta)).sum(1)
 
-    def derivative(self, f: Tensor, y: Tensor) -> Tensor:
+    def _derivative(self, f: Tensor, y: Tensor) -> Tensor:
         return (f - y).clamp(-self.delta, self.delta)
 
 
@@ -84,13 +104,13 @@ class Logistic(Loss):
             raise ConfigError(f"logistic targets: found {sorted(values)[:5]}; wanted 0/1 or -1/+1.")
         return (y if values <= {-1.0, 1.0} else 2 * y - 1), y.shape[1]
 
-    def value(self, f: Tensor, y: Tensor) -> Tensor:
+    def _value(self, f: Tensor, y: Tensor) -> Tensor:
         return torch.logaddexp(torch.zeros_like(f), -y * f).sum(1)
 
-    def derivative(self, f: Tensor, y: Tensor) -> Tensor:
+    def _derivative(self, f: Tensor, y: Tensor) -> Tensor:
         return -y * torch.sigmoid(-y * f)
 
-    def correct(self, f: Tensor, y: Tensor) -> Tensor:
+    def _correct(self, f: Tensor, y: Tensor) -> Tensor:
         return (torch.where(f > 0, 1.0, -1.0) == y).all(1)
 
 
@@ -108,13 +128,13 @@ class CrossEntropy(Loss):
             raise ConfigError("cross-entropy targets: wanted class indices 0, 1, ... (integers).")
         return y, max(2, int(y.max()) + 1)
 
-    def value(self, f: Tensor, y: Tensor) -> Tensor:
+    def _value(self, f: Tensor, y: Tensor) -> Tensor:
         return torch.logsumexp(f, 1) - f.gather(1, y[:, None])[:, 0]
 
-    def derivative(self, f: Tensor, y: Tensor) -> Tensor:
+    def _derivative(self, f: Tensor, y: Tensor) -> Tensor:
         return torch.softmax(f, 1).scatter_add(1, y[:, None], -torch.ones_like(f[:, :1]))
 
-    def correct(self, f: Tensor, y: Tensor) -> Tensor:
+    def _correct(self, f: Tensor, y: Tensor) -> Tensor:
         return f.argmax(1) == y
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..errors import require_number
+from ..errors import ShapeError, require_number
 
 
 class Exponential(NamedTuple):
@@ -63,8 +63,15 @@ class Kernel(ABC):
         """
 
     @abstractmethod
-    def __call__(self, x: Tensor, y: Tensor | float = 0.0) -> Tensor:
-        """K(x, y) row by row for x of shape (..., d)."""
+    def _value(self, x: Tensor, y: Tensor) -> Tensor:
+        """K(x, y) (...) for x and y of shape (..., d), which broadcast."""
+
+    def __call__(self, x: Any, y: Any = 0.0) -> Tensor:
+        """K(x, y) (...) row by row, for points x and y of shape (..., d); y = 0 gives K of the difference x."""
+        points = torch.as_tensor(x)
+        if not points.ndim:
+            raise ShapeError(f"{type(self).__name__}: x has no axes; wanted points of shape (..., d).")
+        return self._value(points, torch.as_tensor(y, dtype=points.dtype, device=points.device))
 
     def profile(self, q: Tensor) -> Tensor:
         """K as a function of q = |u|² (float64, any shape), where the kernel is radial."""
@@ -142,8 +149,8 @@ class KernelSum(Kernel):
             terms += [term.times(factor) for term in own]
         return tuple(terms)
 
-    def __call__(self, x: Tensor, y: Tensor | float = 0.0) -> Tensor:
-        return torch.stack([factor * kernel(x, y) for factor, kernel in self.parts]).sum(0)
+    def _value(self, x: Tensor, y: Tensor) -> Tensor:
+        return torch.stack([factor * kernel._value(x, y) for factor, kernel in self.parts]).sum(0)
 
     def __repr__(self) -> str:
         return " + ".join(f"{factor:g} * {kernel!r}" for factor, kernel in self.parts)

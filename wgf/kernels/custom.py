@@ -59,8 +59,8 @@ class RadialKernel(Kernel):
     def profile(self, q: Tensor) -> Tensor:
         return self._form(q)[0]
 
-    def __call__(self, x: Tensor, y: Tensor | float = 0.0) -> Tensor:
-        u = torch.as_tensor(x) - y
+    def _value(self, x: Tensor, y: Tensor) -> Tensor:
+        u = x - y
         return self.fn((u * u).sum(-1))
 
 

@@ -30,8 +30,8 @@ class QuadraticKernel(Kernel):
         value = 0.5 * (mass * (u * u).sum(1) - 2 * (u * first).sum(1) + second)
         return self.strength * value, (self.strength * (mass * u - first)).to(x.dtype)
 
-    def __call__(self, x: Tensor, y: Tensor | float = 0.0) -> Tensor:
-        u = torch.as_tensor(x) - y
+    def _value(self, x: Tensor, y: Tensor) -> Tensor:
+        u = x - y
         return 0.5 * self.strength * (u * u).sum(-1)
 
 
@@ -52,8 +52,8 @@ class Cosine(Kernel):
         mc, ms = moments[: x.shape[1]], moments[x.shape[1] :]
         return -self.strength * (c * mc + s * ms).sum(1), (self.strength * (s * mc - c * ms)).to(x.dtype)
 
-    def __call__(self, x: Tensor, y: Tensor | float = 0.0) -> Tensor:
-        return -self.strength * torch.cos(torch.as_tensor(x) - y).sum(-1)
+    def _value(self, x: Tensor, y: Tensor) -> Tensor:
+        return -self.strength * torch.cos(x - y).sum(-1)
 
 
 @dataclass(frozen=True)
@@ -68,5 +68,5 @@ class Linear(Kernel):
         value = (x * moments[1:]).sum(1) + moments[0]
         return value, moments[1:].to(x.dtype).expand_as(x).clone()
 
-    def __call__(self, x: Tensor, y: Tensor | float = 0.0) -> Tensor:
-        return (torch.as_tensor(x) * y).sum(-1) + 1.0
+    def _value(self, x: Tensor, y: Tensor) -> Tensor:
+        return (x * y).sum(-1) + 1.0

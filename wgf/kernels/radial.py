@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from .. import ops
@@ -49,8 +48,8 @@ class _Radial(Kernel):
         value, gradient = ops.pair_sums(x, y, weights, self.form, self._parameters(), self.softening, leave_out)
         return (value, gradient) if self.scale == 1.0 else (self.scale * value, self.scale * gradient)
 
-    def __call__(self, x: Tensor, y: Tensor | float = 0.0) -> Tensor:
-        u = torch.as_tensor(x) - y
+    def _value(self, x: Tensor, y: Tensor) -> Tensor:
+        u = x - y
         self._check_dim(u.shape[-1])
         return self.profile((u * u).sum(-1))
 

@@ -141,7 +141,7 @@ _KINDS: dict[str, tuple[Registry[Any], str, type[Section]]] = {
 def models(kind: str) -> dict[str, type[Section]]:
     """The tables of one kind ("kernel", "energy", "entropy" or "domain"), by the name that a file gives."""
     registry, tag, base = _KINDS[kind]
-    found = {name: _model(cls, name, tag, base) for name, cls in registry.items()}
+    found = {name: _model(cls, name, tag, base) for name, cls in registry.items()}  # type: ignore[arg-type]
     return {name: model for name, model in found.items() if model is not None}
 
 
