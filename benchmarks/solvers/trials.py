@@ -11,7 +11,7 @@ from typing import Any
 
 from ... import solvers
 from ...errors import ConfigError, WgfError
-from ...flow import Progress, solve
+from ...flow import Monitor, solve
 from ...functional import Functional
 from ...protocol import Solver
 from .problems import Problem
@@ -23,7 +23,7 @@ class OutOfTime(Exception):
     """A run that takes longer than the bench has for it."""
 
 
-class Stopwatch(Progress):
+class Stopwatch(Monitor):
     """Seconds from the first record to the last, neither included; a run beyond `limit` is stopped."""
 
     def __init__(self, limit: float) -> None:

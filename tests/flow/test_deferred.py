@@ -17,7 +17,7 @@ import wgf
 from wgf import kernels as K
 from wgf import ops
 from wgf.errors import ConfigError, DivergenceError, ResourceError
-from wgf.flow import Plan, Progress, loop
+from wgf.flow import Monitor, Plan, loop
 from wgf.functional import FreeEnergy, Steering
 from wgf.ledger import Bookkeeper
 from wgf.measure import checks
@@ -216,9 +216,10 @@ def test_on_another_device_nothing_waits_or_is_copied(name):
     steering = Steering(dynamics.free_energy)
     books = Bookkeeper(dynamics, steering, solver, {})
     books._last = {"t": 0.0}
-    going = loop.Run(dynamics, steering, solver, plan, source, None, 100, books, 5, 0, Progress())
+    flow = loop.Flow(dynamics, steering, solver, plan, source)
     with checks.deferred(mu.device), plain_bodies(), Waits("meta") as waits:
-        going.state = State(mu, 0.0, 0, 0, dynamics.evaluate(mu, 0.0, 0), 0.0, 0, 0.1)
+        first = State(mu, 0.0, 0, 0, dynamics.evaluate(mu, 0.0, 0), 0.0, 0, 0.1)
+        going = loop.Run(first, flow, books, loop.Cadence(5, 0), loop.Stops(100))
         waits.seen.clear()
         going._steps(5)
     assert going.state.step == 5
@@ -442,7 +443,7 @@ def test_an_interruption_keeps_a_good_state(first, step):
 def test_memory_does_not_grow_with_the_number_of_steps():
     """Tensors alive after 20 and after 120 steps of one stretch, with work and dissipation to book at each."""
 
-    class Census(Progress):
+    class Census(Monitor):
         def advance(self, done, t, row):
             if done in (20, 120):
                 gc.collect()

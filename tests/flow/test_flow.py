@@ -530,3 +530,20 @@ def test_a_sampler_at_equilibrium_does_not_pretend_to_dissipate():
     assert abs(book["dissipation"].mean()) < 0.1
     assert book["information_force"].mean() == pytest.approx(math.sqrt(2), rel=0.05)
     assert math.isnan(book["closure"][-1]) or abs(book["closure"][-1]) < 3 * book["closure_error"][-1]
+
+
+def test_observers_are_handed_the_time_where_they_ask_for_it():
+    """A second argument without a default, or called t, is the time; any other default is the observer's own."""
+    sol = wgf.solve(
+        wgf.Quadratic(), start(), Euler(), dt=0.25, t_end=1.0, record_every=1,
+        observers={
+            "when": lambda mu, t: t,
+            "late": lambda mu, t=-1.0: 10 * t,
+            "own": lambda mu, scale=3.0: scale,
+            "size": len,
+        },
+    )  # fmt: skip
+    np.testing.assert_array_equal(sol.ledger["when"], sol.ledger["t"])
+    np.testing.assert_array_equal(sol.ledger["late"], 10 * sol.ledger["t"])
+    assert set(sol.ledger["own"]) == {3.0}
+    assert set(sol.ledger["size"]) == {float(start().n)}

@@ -1,16 +1,18 @@
 """`solve`: from arguments to a plan, a loop and a solution."""
 
+from .arguments import RECORDS
 from .collapse_index import collapse_index
+from .monitor import Monitor, Row
 from .plan import Plan
-from .progress import Progress, Row, counting, reporter
+from .progress import counting, reporter
 from .solution import Outcome, Solution, Status
-from .solve import RECORDS, solve
+from .solve import solve
 
 __all__ = [
     "RECORDS",
+    "Monitor",
     "Outcome",
     "Plan",
-    "Progress",
     "Row",
     "Solution",
     "Status",

@@ -1,21 +1,105 @@
-"""What `solve` accepts: every argument is looked at before the first step, and refused in a sentence."""
+"""The arguments of `solve`, all checked before anything is built; each refusal is one sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..domains import Domain
 from ..entropies.shannon import SURROGATES
-from ..errors import ConfigError, require_integer, require_seed
+from ..errors import ConfigError, require_integer, require_number, require_seed
 from ..functional import FreeEnergy, Functional
 from ..ledger import COLUMNS, Observer
-from ..measure import Ensemble, require_ensemble
+from ..measure import Ensemble, Noise, NoiseSource, require_ensemble
 from ..protocol import Solver, State, realised_by_noise
+from .monitor import Monitor
 from .plan import Plan
+from .progress import reporter
 
-Observers = Mapping[str, Observer] | Iterable[Observer]
+Observers = Mapping[str, Callable[..., float]] | Iterable[Callable[..., float]]
+Until = Callable[[Mapping[str, float]], bool]
+RECORDS = 100
+"""About how many records a run makes by default."""
+
+
+@dataclass(frozen=True, eq=False)
+class Arguments:
+    """The checked arguments of one call of `solve`: F as a free energy, μ and times from the state where there is one.
+
+    `record_every` and `trajectory_every` are in steps; 0 means no frames.
+    """
+
+    free_energy: FreeEnergy
+    mu: Ensemble
+    solver: Solver
+    plan: Plan
+    state: State | None
+    seed: int
+    noise: NoiseSource
+    domain: Domain | None
+    observers: dict[str, Observer]
+    until: Until | None
+    max_steps: int
+    record_every: int
+    trajectory_every: int
+    monitor: Monitor
+
+    @staticmethod
+    def checked(
+        F: Any,
+        mu: Ensemble | None,
+        solver: Any,
+        *,
+        dt: float,
+        t_end: float,
+        t0: float,
+        state: State | None,
+        seed: int,
+        record_every: int | None,
+        trajectory_every: int | None,
+        observers: Observers,
+        until: Until | None,
+        domain: Domain | None,
+        rtol: float | None,
+        atol: float | None,
+        max_steps: int,
+        progress: bool | Monitor,
+        noise: NoiseSource | None,
+    ) -> Arguments:
+        """Check every argument; ConfigError or ShapeError for the first that is not acceptable."""
+        free_energy = require_free_energy(F)
+        require_solver(free_energy, solver)
+        solver = with_tolerances(solver, rtol, atol)
+        if not (state is None or isinstance(state, State)):
+            raise ConfigError(f"state is {type(state).__name__}: wanted sol.state of an earlier run.")
+        length = require_number("dt", dt, positive=True)
+        start = require_number("t0", t0) if state is None else state.t
+        plan = Plan.make(start, require_number("t_end", t_end), length, state, solver.adaptive)
+        if not (until is None or callable(until)):
+            raise ConfigError(f"until = {until!r}: wanted a function of a row of the ledger.")
+        first = initial_ensemble(mu, t0, state)
+        require_domain(domain, first)
+        by_default = 1 if plan.steps is None else max(1, math.ceil(plan.steps / RECORDS))
+        key = noise_seed(seed, state)
+        return Arguments(
+            free_energy=free_energy,
+            mu=first,
+            solver=solver,
+            plan=plan,
+            state=state,
+            seed=key,
+            noise=noise or Noise(key),
+            domain=domain,
+            observers=named_observers(observers),
+            until=until,
+            max_steps=require_integer("max_steps", max_steps, low=1),
+            record_every=cadence("record_every", record_every, by_default),
+            trajectory_every=cadence("trajectory_every", trajectory_every, 0),
+            monitor=reporter(progress),
+        )
 
 
 def require_solver(free_energy: FreeEnergy, solver: Solver) -> None:
@@ -104,9 +188,22 @@ def named_observers(observers: Observers) -> dict[str, Observer]:
         raise ConfigError(f"observers = {observers!r}: wanted a mapping of names to functions, or a list of functions.")
     for name, observe in pairs:
         if not callable(observe):
-            raise ConfigError(f"observer {name!r} is {observe!r}: wanted a function of the ensemble.")
+            raise ConfigError(
+                f"observer {name!r} is {observe!r}: wanted a function of the ensemble, or of the ensemble and t."
+            )
         if name in COLUMNS or str(name).startswith("term:"):
             raise ConfigError(f"observer {name!r}: the ledger has a column of this name; give the observer another.")
         if [other for other, _ in pairs].count(name) > 1:
             raise ConfigError(f"observer {name!r} is there twice; give names by a mapping, {{'name': function}}.")
-    return dict(pairs)
+    return {name: _with_time(observe) for name, observe in pairs}
+
+
+def _with_time(observe: Callable[..., float]) -> Observer:
+    """The observer as a function of the ensemble and the time, which it is given if it has a second argument."""
+    try:
+        parameters = list(inspect.signature(observe).parameters.values())
+    except (TypeError, ValueError):  # a builtin that does not tell its signature
+        return lambda mu, t: observe(mu)
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    wanted = len(positional) > 1 and (positional[1].default is inspect.Parameter.empty or positional[1].name == "t")
+    return observe if wanted else lambda mu, t: observe(mu)

@@ -13,34 +13,60 @@ from ..functional import Steering
 from ..ledger import Bookkeeper
 from ..measure import NoiseSource, checks
 from ..protocol import Dynamics, Solver, State
+from .monitor import Monitor
 from .plan import Plan
-from .progress import Progress
 from .solution import Outcome, Solution, Status
 
 
-@dataclass
-class Run:
-    """One run: the state, the books and the frames, advanced step by step to the end of the plan."""
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """What is integrated, and how: the drift and its steering, the scheme, the times of its steps, its noise."""
 
     dynamics: Dynamics
     steering: Steering
     solver: Solver
     plan: Plan
     noise: NoiseSource
-    until: Callable[[Mapping[str, float]], bool] | None
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """Every how many steps there is a record, and a frame of the trajectory (0: none)."""
+
+    records: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class Stops:
+    """What ends a run before t_end: a number of steps, or a true `until` of a record."""
+
     max_steps: int
+    until: Callable[[Mapping[str, float]], bool] | None = None
+
+
+@dataclass
+class Run:
+    """One run: the state, the books and the frames, advanced step by step to the end of the plan."""
+
+    state: State
+    flow: Flow
     books: Bookkeeper
-    record_every: int
-    trajectory_every: int
-    progress: Progress
+    cadence: Cadence
+    stops: Stops
+    monitor: Monitor = field(default_factory=Monitor)
     frames: list[Tensor] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
 
-    def go(self, state: State, throw: bool) -> Solution:
+    def __post_init__(self) -> None:
+        self.dynamics, self.plan = self.flow.dynamics, self.flow.plan
+        self.deferred = checks.deferred_on(self.state.mu.device)
+
+    def go(self, throw: bool = True) -> Solution:
+        """Carry out the run. A failure is raised with `.solution` attached, or is the status of what is returned."""
         outcome, error = Outcome(Status.COMPLETED), None
-        self.state, self.deferred = state, checks.deferred_on(state.mu.device)
         try:
-            with self.progress.running(self.plan.steps, self.plan.t_end):
+            with self.monitor.running(self.plan.steps, self.plan.t_end):
                 outcome = self._advance()
         except (Exception, KeyboardInterrupt) as raised:  # whatever ends the run, what was computed is kept
             outcome, error = Outcome(_status(raised), _message(raised)), raised
@@ -58,11 +84,11 @@ class Run:
         while row is None or not self._stop(row):
             if self.plan.done(self.state):
                 return Outcome(Status.COMPLETED)
-            if self.state.step - self.plan.first >= self.max_steps:
+            if self.state.step - self.plan.first >= self.stops.max_steps:
                 what = "the tolerances" if self.plan.adaptive else "dt"
                 raise ResourceError(
-                    f"step {self.state.step}, t = {self.state.t:g}: max_steps = {self.max_steps} were taken before "
-                    f"t_end = {self.plan.t_end:g}; raise max_steps or {what}."
+                    f"step {self.state.step}, t = {self.state.t:g}: max_steps = {self.stops.max_steps} were taken "
+                    f"before t_end = {self.plan.t_end:g}; raise max_steps or {what}."
                 )
             self._stretch(self._next_stop())
             row = self._observe()
@@ -70,11 +96,11 @@ class Run:
 
     def _next_stop(self) -> int:
         """The step at which the state is wanted next, for a record, a frame or an end."""
-        cadences = [every for every in (self.record_every, self.trajectory_every) if every]
+        cadences = [every for every in (self.cadence.records, self.cadence.frames) if every]
         due = [(self.state.step // every + 1) * every for every in cadences]
         if self.plan.adaptive:  # the scheme looks at its error at every step, and nobody knows which is the last
             return self.state.step + 1
-        return min(self.plan.last, self.plan.first + self.max_steps, *due)
+        return min(self.plan.last, self.plan.first + self.stops.max_steps, *due)
 
     def _stretch(self, stop: int) -> None:
         """The steps up to `stop`, looked at one by one or, where that would stop a device, when they are done.
@@ -93,7 +119,7 @@ class Run:
             raised = error
         if not noted.held():
             self.state, self.books.booked, self.dynamics.evaluations = begun
-            self.dynamics.replace_free_energy(self.steering.resolve(self.state.drives))
+            self.dynamics.replace_free_energy(self.flow.steering.resolve(self.state.drives))
             if raised is None or isinstance(raised, Exception):  # else interrupted: no time to find out what happened
                 self.deferred = False
                 return self._steps(stop)
@@ -106,11 +132,11 @@ class Run:
             self._step()
             if self.state.step >= stop:
                 return
-            self.progress.advance(self.state.step - self.plan.first, self.state.t, None)
+            self.monitor.advance(self.state.step - self.plan.first, self.state.t, None)
 
     def _step(self) -> None:
         before, h = self.state, self.plan.next(self.state)
-        step = self.solver.step(self.dynamics, before, h, self.noise)
+        step = self.flow.solver.step(self.dynamics, before, h, self.flow.noise)
         taken = h if step.h is None else step.h
         after = self.plan.after(before, h, taken)
         mu = self.dynamics.fold(step.mu)
@@ -123,12 +149,12 @@ class Run:
 
     def _steered(self, state: State, h: float) -> State:
         """The state under F as those who steer it leave it after a step; what that does to F is work."""
-        drives = self.steering.advance(state.drives, state.mu, state.t, state.evaluation, h)
+        drives = self.flow.steering.advance(state.drives, state.mu, state.t, state.evaluation, h)
         if drives is state.drives:
             return state
         before = self.dynamics.free_energy
-        self.dynamics.replace_free_energy(self.steering.resolve(drives))
-        if self.steering.replaced(state.drives, drives):
+        self.dynamics.replace_free_energy(self.flow.steering.resolve(drives))
+        if self.flow.steering.replaced(state.drives, drives):
             evaluation = self.dynamics.evaluate(state.mu, state.t, state.step)
         else:  # the terms are what they were
             evaluation = self.dynamics.drift.at(state.t).combined(state.evaluation.terms, state.mu)
@@ -140,24 +166,24 @@ class Run:
         """Record the state where the cadence asks for it."""
         done, state = self.state.step - self.plan.first, self.state
         final = self.plan.done(state)
-        if done == 0 or (self.trajectory_every and state.step % self.trajectory_every == 0):
+        if done == 0 or (self.cadence.frames and state.step % self.cadence.frames == 0):
             self._frame()
-        if not (final or done == 0 or state.step % self.record_every == 0):
-            self.progress.advance(done, state.t, None)
+        if not (final or done == 0 or state.step % self.cadence.records == 0):
+            self.monitor.advance(done, state.t, None)
             return None
-        self.progress.recording(state.t)
+        self.monitor.recording(state.t)
         row = self.books.record(state)
-        self.progress.advance(done, state.t, row)
+        self.monitor.advance(done, state.t, row)
         return row
 
     def _frame(self) -> None:
         """Keep the particles for the trajectory, once at each time."""
-        if self.trajectory_every and (not self.times or self.times[-1] != self.state.t):
+        if self.cadence.frames and (not self.times or self.times[-1] != self.state.t):
             self.frames.append(self.state.mu.x.cpu())
             self.times.append(self.state.t)
 
     def _stop(self, row: Mapping[str, float]) -> bool:
-        return self.until is not None and bool(self.until(row))
+        return self.stops.until is not None and bool(self.stops.until(row))
 
     def _solution(self, outcome: Outcome) -> Solution:
         frames = torch.stack(self.frames) if self.frames else None

@@ -4,26 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-Row = Mapping[str, float]
-
-
-class Progress:
-    """Says nothing; the others say how far a run is. `running` brackets the run, `advance` is called every step."""
-
-    @contextmanager
-    def running(self, steps: int | None, t_end: float) -> Iterator[None]:
-        """The run of `steps` steps (None where the scheme decides) to the time t_end."""
-        yield
-
-    def recording(self, t: float) -> None:
-        """A record at time t is about to be made."""
-
-    def advance(self, done: int, t: float, row: Row | None) -> None:
-        """`done` steps are behind us at time t; `row` is a new record, if there is one."""
+from .monitor import Monitor, Row
 
 
 def _describe(t: float, row: Row | None) -> str:
@@ -34,7 +19,7 @@ def _describe(t: float, row: Row | None) -> str:
     return "  ".join(parts)
 
 
-class LineProgress(Progress):
+class LineProgress(Monitor):
     """One line every `interval` seconds, with an estimate of the time left."""
 
     def __init__(self, interval: float = 10.0, stream: Any = None) -> None:
@@ -65,7 +50,7 @@ class LineProgress(Progress):
         )
 
 
-class BarProgress(Progress):
+class BarProgress(Monitor):
     """A rich bar on a terminal."""
 
     @contextmanager
@@ -85,7 +70,7 @@ class BarProgress(Progress):
         self._bar.update(self._task, completed=done, description=_describe(t, self._row))
 
 
-class NotebookProgress(Progress):
+class NotebookProgress(Monitor):
     """A tqdm bar, as notebooks show it."""
 
     @contextmanager
@@ -101,12 +86,12 @@ class NotebookProgress(Progress):
             self._bar.set_description(_describe(t, row))
 
 
-def reporter(progress: bool | Progress) -> Progress:
+def reporter(progress: bool | Monitor) -> Monitor:
     """What suits the place where we run: nothing unless asked, else a notebook bar, a terminal bar or plain lines."""
-    if isinstance(progress, Progress):
+    if isinstance(progress, Monitor):
         return progress
     if not progress:
-        return Progress()
+        return Monitor()
     if "ipykernel" in sys.modules:
         try:
             import tqdm.auto  # noqa: F401

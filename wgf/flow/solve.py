@@ -1,36 +1,20 @@
-"""`solve`: what is asked is checked and made ready for the loop; of solvers it knows only the protocol."""
+"""`solve`: its arguments are checked, then a run is built from them and carried out."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ..domains import Domain
-from ..errors import ConfigError, require_integer, require_number
 from ..functional import FreeEnergy, Functional, Resolved, Steering
 from ..ledger import Bookkeeper
-from ..measure import Ensemble, Noise, NoiseSource
+from ..measure import Ensemble, NoiseSource
 from ..protocol import Dynamics, Solver, State
-from .arguments import (
-    Observers,
-    cadence,
-    initial_ensemble,
-    named_observers,
-    noise_seed,
-    require_domain,
-    require_free_energy,
-    require_schedules,
-    require_solver,
-    with_tolerances,
-)
-from .loop import Run
+from .arguments import Arguments, Observers, require_schedules
+from .loop import Cadence, Flow, Run, Stops
+from .monitor import Monitor
 from .plan import Plan
-from .progress import Progress, reporter
 from .solution import Solution
-
-RECORDS = 100
-"""About how many records a run makes unless told."""
 
 
 def solve(
@@ -52,7 +36,7 @@ def solve(
     atol: float | None = None,
     max_steps: int = 10_000_000,
     throw: bool = True,
-    progress: bool | Progress = False,
+    progress: bool | Monitor = False,
     noise: NoiseSource | None = None,
 ) -> Solution:
     """Follow the Wasserstein gradient flow ẋ = −∇_W F_t[μ](x) from `mu` to the time `t_end`.
@@ -69,7 +53,8 @@ def solve(
     seed : keys all noise and minibatches; a continued run keeps the seed of its state.
     record_every, trajectory_every : in steps, accepted ones where the scheme adapts; by default about 100 records
         (every step of an adaptive run) and no trajectory.
-    observers : functions of the ensemble that add columns, as a mapping by name or as named functions.
+    observers : functions of the ensemble, or of the ensemble and t, that add columns: a mapping by name, or named
+        functions.
     until : a function of the row just recorded; a true result stops the run with status CONVERGED.
     throw : raise a typed error that carries `.solution` when the run fails, else return the solution with its status.
     max_steps : stop with status STEP_LIMIT after so many steps.
@@ -90,44 +75,43 @@ def solve(
     >>> sol.status.ok, sol.ledger["t"][-1]
     (True, np.float64(1.0))
     """
-    free_energy = require_free_energy(F)
-    require_solver(free_energy, solver)
-    solver = with_tolerances(solver, rtol, atol)
-    dt = require_number("dt", dt, positive=True)
-    if not (state is None or isinstance(state, State)):
-        raise ConfigError(f"state is {type(state).__name__}: wanted sol.state of an earlier run.")
-    start = require_number("t0", t0) if state is None else state.t
-    plan = Plan.make(start, require_number("t_end", t_end), dt, state, solver.adaptive)
-    if not (until is None or callable(until)):
-        raise ConfigError(f"until = {until!r}: wanted a function of a row of the ledger.")
-    start_from = initial_ensemble(mu, t0, state)
-    require_domain(domain, start_from)
-    source = noise or Noise(noise_seed(seed, state))
-    free_energy = solver.rewrite(free_energy)
-    free_energy, resolved = _prepare(free_energy, start_from, {} if state is None else state.resolved)
-    steering = Steering(free_energy)
-    steering.require(start, plan.t_end, resumed=state is not None)
-    drives = steering.begin(start_from, start, {} if state is None else state.drives)
-    free_energy = steering.resolve(drives)
-    require_schedules(free_energy, plan)
-    dynamics = Dynamics(free_energy, source, domain)
-    solver.require(dynamics, start_from, start)
-    if state is None:
-        begun = _initial_state(dynamics, solver, start_from, plan, noise_seed(seed, None))
-    else:
-        begun = _resume(dynamics, solver, state, plan)
-    begun = replace(begun, resolved=resolved, drives=drives)
-    run = Run(
-        dynamics, steering, solver, plan, source, until, require_integer("max_steps", max_steps, low=1),
-        Bookkeeper(dynamics, steering, solver, named_observers(observers)),
-        cadence("record_every", record_every, 1 if plan.steps is None else max(1, math.ceil(plan.steps / RECORDS))),
-        cadence("trajectory_every", trajectory_every, 0),
-        reporter(progress),
+    arguments = Arguments.checked(
+        F, mu, solver, dt=dt, t_end=t_end, t0=t0, state=state, seed=seed, record_every=record_every,
+        trajectory_every=trajectory_every, observers=observers, until=until, domain=domain, rtol=rtol, atol=atol,
+        max_steps=max_steps, progress=progress, noise=noise,
     )  # fmt: skip
-    return run.go(begun, throw)
+    return build(arguments).go(throw)
 
 
-# ------------------------------------------------------------------------------------------------------ states
+# ------------------------------------------------------------------------------------------------------ building
+
+
+def build(given: Arguments) -> Run:
+    """Build a run from checked arguments, each part once: F, prepared, steered, dynamics, state, run.
+
+    F as the scheme integrates it, with its rules resolved from μ, with its drives at the start, as a drift with noise.
+    """
+    solver, plan, state = given.solver, given.plan, given.state
+    prepared, resolved = _prepare(solver.rewrite(given.free_energy), given.mu, {} if state is None else state.resolved)
+    steering = Steering(prepared)
+    steering.require(plan.start, plan.t_end, resumed=state is not None)
+    drives = steering.begin(given.mu, plan.start, {} if state is None else state.drives)
+    steered = steering.resolve(drives)
+    require_schedules(steered, plan)
+    dynamics = Dynamics(steered, given.noise, given.domain)
+    solver.require(dynamics, given.mu, plan.start)
+    if state is None:
+        first = _initial_state(dynamics, solver, given.mu, plan, given.seed)
+    else:
+        first = _resume(dynamics, solver, state, plan)
+    return Run(
+        state=replace(first, resolved=resolved, drives=drives),
+        flow=Flow(dynamics, steering, solver, plan, given.noise),
+        books=Bookkeeper(dynamics, steering, solver, given.observers),
+        cadence=Cadence(given.record_every, given.trajectory_every),
+        stops=Stops(given.max_steps, given.until),
+        monitor=given.monitor,
+    )
 
 
 def _initial_state(dynamics: Dynamics, solver: Solver, mu: Ensemble, plan: Plan, seed: int) -> State:

@@ -20,7 +20,8 @@ from .reference import NO_FORCE, log_det_force
 from .shannon import ShannonEstimate, estimate_shannon
 from .table import Ledger
 
-Observer = Callable[[Ensemble], float]
+Observer = Callable[[Ensemble, float], float]
+"""A function of the ensemble and the time that gives a column of the ledger."""
 
 COLUMNS = (
     "t", "step", "free_energy", "energy", "entropy", "temperature", "loss_force", "information_force", "force_ratio",
@@ -85,7 +86,7 @@ class Bookkeeper:
         row["evaluations"] = self._dynamics.evaluations
         self._last, self._last_shannon = dict(row), shannon.entropy if shannon else math.nan
         self.booked = Booked()
-        row |= {name: self._observed(name, observe(state.mu)) for name, observe in self._observers.items()}
+        row |= {name: self._observed(name, observe(state.mu, state.t)) for name, observe in self._observers.items()}
         self.ledger.append(row)
         return row
 

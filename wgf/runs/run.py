@@ -20,7 +20,7 @@ from ..diagnostics.force_report import force_report
 from ..diagnostics.transport import Transport, wasserstein
 from ..energies import NetworkRisk
 from ..errors import WgfError, WgfWarning
-from ..flow import RECORDS, Plan, Progress, Row, Solution, Status, reporter, solve
+from ..flow import RECORDS, Monitor, Plan, Row, Solution, Status, reporter, solve
 from ..functional import FreeEnergy
 from ..measure import Ensemble
 from ..protocol import Solver
@@ -59,7 +59,7 @@ def run(config: Config, directory: str | Path | None = None, progress: bool = Tr
         store.write_json(partial / store.VERSIONS, store.versions(config.device))
         watch = _Watch(job)
         with store.metrics(partial) as write, _collected() as warned:
-            solution = job.solve(watch, _Stream(watch, write, reporter(progress)))
+            solution = job.solve(watch, _Stream(write, reporter(progress)))
         _require_records(solution)
         watch.finish(solution)
         solution.ensemble.save(partial / store.FINAL)
@@ -127,12 +127,12 @@ class _Job:
         start = risk.initial(network.neurons, config.seed, dtype=dtype)
         return _Job(config, train, test, risk, free_energy, start, config.solver.scheme())
 
-    def solve(self, watch: _Watch, progress: Progress) -> Solution:
+    def solve(self, watch: _Watch, monitor: Monitor) -> Solution:
         solver = self.config.solver
         return solve(
             self.free_energy, self.start, self.scheme, dt=solver.dt, t_end=solver.t_end, seed=self.config.seed,
             record_every=solver.record_every, observers=watch.columns(), domain=self.config.place(),
-            throw=False, progress=progress,
+            throw=False, progress=monitor,
         )  # fmt: skip
 
     @property
@@ -186,13 +186,13 @@ class _Watch:
 
     def __post_init__(self) -> None:
         self._seen: tuple[Ensemble | None, dict[str, float]] = None, {}
-        self.t, self._records, self._next = 0.0, -1, 0.0
+        self._records, self._next = -1, 0.0
         self._inputs = torch.cat([self.job.train.x, self.job.test.x])
 
     def columns(self) -> dict[str, Any]:
         kinds = ("accuracy", "loss") if self.job.risk.loss.classifies else ("r2", "loss")
         names = [f"{part}_{kind}" for kind in kinds for part in ("train", "test")]
-        observers: dict[str, Any] = {name: (lambda mu, name=name: self._scores(mu)[name]) for name in names}
+        observers: dict[str, Any] = {name: (lambda mu, t, name=name: self._scores(mu)[name]) for name in names}
         return {"distance_from_start": self._distance} | observers
 
     def _scores(self, mu: Ensemble) -> dict[str, float]:
@@ -212,17 +212,17 @@ class _Watch:
             self._seen = mu, scores
         return self._seen[1]
 
-    def _distance(self, mu: Ensemble) -> float:
+    def _distance(self, mu: Ensemble, t: float) -> float:
         self._records += 1
-        return self._frame(mu, self.t) if self._due() else math.nan
+        return self._frame(mu, t) if self._due(t) else math.nan
 
-    def _due(self) -> bool:
+    def _due(self, t: float) -> bool:
         """Whether this record has a picture: every so many, or every so often where nobody knows how many come."""
         last, t_end = self.job.records, self.job.config.solver.t_end
         if last is not None:
             return self._records % max(1, round(last / FRAMES)) == 0 or self._records == last
-        due = self.t >= min(self._next, t_end)
-        self._next = self.t + t_end / FRAMES if due else self._next
+        due = t >= min(self._next, t_end)
+        self._next = t + t_end / FRAMES if due else self._next
         return due
 
     def _frame(self, mu: Ensemble, t: float) -> float:
@@ -246,11 +246,11 @@ class _Watch:
             self._frame(solution.ensemble, solution.state.t)
 
 
-class _Stream(Progress):
-    """Writes every record to metrics.jsonl as it comes, tells the watch its time, and shows the progress."""
+class _Stream(Monitor):
+    """Writes every record to metrics.jsonl as it comes, and shows the progress."""
 
-    def __init__(self, watch: _Watch, write: Callable[[Row], None], shown: Progress) -> None:
-        self._watch, self._write, self._shown = watch, write, shown
+    def __init__(self, write: Callable[[Row], None], shown: Monitor) -> None:
+        self._write, self._shown = write, shown
 
     @contextmanager
     def running(self, steps: int | None, t_end: float) -> Iterator[None]:
@@ -258,7 +258,7 @@ class _Stream(Progress):
             yield
 
     def recording(self, t: float) -> None:
-        self._watch.t = t
+        self._shown.recording(t)
 
     def advance(self, done: int, t: float, row: Row | None) -> None:
         if row is not None:
