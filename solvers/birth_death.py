@@ -32,9 +32,9 @@ class BirthDeath(Solver):
 
     scaled to mass 1. T is the temperature of Shannon, `LogDet` and `Blob` together: along the reaction δF/δμ decays as
     e^{−rate T t} where the energy is a potential, so that the weights are exact at every h for it (birth–death alone
-    takes Gaussians to Gaussians by case 8 of the theory), and stable where h is large. `transport=False` is birth–death
-    alone, on particles that stay. `rate` is per unit of F and time of the flow; stability and h are otherwise those of
-    `inner`. Order 1: one evaluation of ∇_W F and one of δF/δμ a step.
+    takes Gaussians to Gaussians, docs/theory.md §7, case 8), and stable where h is large. `transport=False` is
+    birth–death alone, on particles that stay. `rate` is per unit of F and time of the flow; stability and h are
+    otherwise those of `inner`. Order 1: one evaluation of ∇_W F and one of δF/δμ a step.
 
     Shannon acts on positions through `inner`, which must realise it, and on weights as `Blob(bandwidth)`, a kernel
     density of the particles as they are at the time, in O(n²); a rule follows them. The ledger's entropy is of it.

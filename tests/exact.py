@@ -1,4 +1,4 @@
-"""Closed forms of `theory.md` §7, in numpy alone."""
+"""Closed forms of docs/theory.md §7, in numpy alone."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def kernel(name: str, u: np.ndarray, **p: float) -> np.ndarray:
-    """W(u) for u (..., d), as `theory.md` §8 writes it."""
+    """W(u) for u (..., d), as docs/theory.md §8 writes it."""
     r = np.sqrt((u**2).sum(-1) + p.get("softening", 0.0) ** 2)
     d = u.shape[-1]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -48,7 +48,7 @@ def blob_density(x: np.ndarray, weights: np.ndarray, h: float) -> np.ndarray:
 
 
 def entropy(name: str, x: np.ndarray, w: np.ndarray, **p: float) -> float:
-    """S as `theory.md` §3 writes it."""
+    """S as docs/theory.md §3 writes it."""
     m = w @ x
     c = (x - m).T @ (w[:, None] * (x - m))
     if name == "LogDet":

@@ -1,4 +1,4 @@
-"""The exact cases of `theory.md` §7; statistical tests allow 5 standard errors (false alarm 6e-7, fixed seed)."""
+"""The exact cases of docs/theory.md §7; statistical tests allow 5 standard errors (false alarm 6e-7, fixed seed)."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_case_12_log_gas_virial(d):
 
 
 def test_gaussian_confinement_contracts_wasserstein():
-    """W₂ contracts at e^{−kt} for a k-convex potential (theory §6): two ensembles under the same flow."""
+    """W₂ contracts at e^{−kt} for a k-convex potential (docs/theory.md §6): two ensembles under the same flow."""
     flow = {"dt": 0.01, "t_end": 1.0, "solver": RungeKutta4()}
     F = wgf.Quadratic(1.5)
     one, two = wgf.Ensemble.gaussian(60, 2, seed=1), wgf.Ensemble.gaussian(60, 2, mean=1.0, cov=3.0, seed=2)

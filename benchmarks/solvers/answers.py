@@ -53,7 +53,8 @@ def linear_flow(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variances at t where the mean relaxes at `stiffness` and the spread at `spread`, axis by axis.
 
-    Ornstein–Uhlenbeck has one stiffness for both; V = a|x|²/2 with W = b|x|²/2 has a and a + b (`theory.md`, 1 and 4).
+    Ornstein–Uhlenbeck has one stiffness for both; V = a|x|²/2 with W = b|x|²/2 has a and a + b
+    (docs/theory.md §7, cases 1 and 4).
     """
     rest = temperature / spread
     return mean * np.exp(-stiffness * t), rest + (variance - rest) * np.exp(-2 * spread * t)
@@ -83,16 +84,16 @@ def gibbs_quantiles(
 
 
 def barenblatt_quantiles(t: float) -> Quantiles:
-    """Of ρ_t = (ρ²)'' from a point: ρ = t^{−1/3}(c − x²/(12 t^{2/3}))₊ with the front at (9t)^{1/3} (`theory.md`, 6).
+    """Of ρ_t = (ρ²)'' from a point: ρ = t^{−1/3}(c − x²/(12 t^{2/3}))₊ with the front at (9t)^{1/3}.
 
-    With y = x/front the mass left of y is (2 + 3y − y³)/4, whose inverse is a cosine.
+    docs/theory.md §7, case 6. With y = x/front the mass left of y is (2 + 3y − y³)/4, whose inverse is a cosine.
     """
     front = (9 * t) ** (1 / 3)
     return lambda levels: 2 * front * np.cos((np.arccos(1 - 2 * levels) + 4 * math.pi) / 3)
 
 
 def hermite_zeros(n: int) -> np.ndarray:
-    """Zeros of Hₙ over √n, ascending: where W = |x|²/2 − log|x| leaves n particles (`theory.md`, 5)."""
+    """Zeros of Hₙ over √n, ascending: where W = |x|²/2 − log|x| leaves n particles (docs/theory.md §7, case 5)."""
     return np.polynomial.hermite.hermgauss(n)[0] / math.sqrt(n)
 
 

@@ -88,7 +88,7 @@ PLACES = "distance of all particles from the answer, relative"
 
 
 def ornstein_uhlenbeck(quick: bool) -> Problem:
-    """Case 1 (and 2, for log-det) of `theory.md`, with two rates."""
+    """Case 1 (and 2, for log-det) of docs/theory.md §7, with two rates."""
     k, temperature, t = np.array([1.0, 4.0]), 0.5, 1.0
     start_mean, start_variance = np.array([2.0, 1.0]), np.array([2.0, 1.0])
     mean, variance = answers.linear_flow(k, k, temperature, t, start_mean, start_variance)

@@ -56,7 +56,7 @@ def test_hermite_zeros_and_the_flow_that_keeps_their_shape():
 
 
 def test_the_gibbs_density_is_consistent_with_its_mean():
-    """Case 11 of the theory: at θ = 1, β = 3 the ordered state has m = 0.63732; above the threshold there is none."""
+    """docs/theory.md §7, case 11: at θ = 1, β = 3 the ordered state has m = 0.63732; below β_c there is none."""
     ordered = answers.gibbs_quantiles(lambda x: x**4 / 4 - x**2 / 2, 1.0, 1 / 3)((np.arange(10**6) + 0.5) / 10**6)
     assert ordered.mean() == pytest.approx(0.63732, abs=1e-5)
     symmetric = answers.gibbs_quantiles(lambda x: x**4 / 4 - x**2 / 2, 1.0, 0.5)(LEVELS)

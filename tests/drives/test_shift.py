@@ -26,7 +26,7 @@ def linear_risk(z, y):
 @pytest.mark.parametrize("solver", [wgf.solvers.Euler(), HEUN, wgf.solvers.RungeKutta4()])
 @pytest.mark.parametrize("n", [1, 40])
 def test_a_centre_that_moves_at_velocity_c_is_followed_at_the_lag_c_over_k(solver, n):
-    """V = k|x − ct|²/2 from x = −c/k: lag |c|/k, work per time |c|² = dissipation, all to rounding (theory §4)."""
+    """V = k|x − ct|²/2 from x = −c/k: lag |c|/k, work per time |c|² = dissipation, to rounding (docs/theory.md §4)."""
     k, c = 2.0, torch.tensor([0.6, -0.3], dtype=torch.float64)
     F = wgf.Quadratic(k, center=lambda t: c * t)
     start = wgf.Ensemble((-c / k).expand(n, 2))

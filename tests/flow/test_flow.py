@@ -126,7 +126,7 @@ def test_closure_falls_at_the_stated_order(scheme, F, order):
 
 @pytest.mark.parametrize("scheme", [Euler, Heun, RungeKutta4])
 def test_moving_centre(scheme):
-    """V = k|x − ct|²/2 in the steady state: lag |c|/k, work per time |c|² = dissipation, to rounding (theory §4)."""
+    """V = k|x − ct|²/2, steady state: lag |c|/k, work per time |c|² = dissipation, to rounding (docs/theory.md §4)."""
     k, c, h = 2.0, np.array([0.3, -0.4]), 0.05
     mu = wgf.Ensemble(np.repeat(-c[None] / k, 5, axis=0))
     F = wgf.Quadratic(k, center=lambda t: c * t)

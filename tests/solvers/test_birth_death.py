@@ -1,4 +1,4 @@
-"""Birth–death: case 8 of the theory, mass, resampling, crossing between wells, and the balance of the ledger."""
+"""Birth–death: case 8 of docs/theory.md §7, mass, resampling, crossing between wells, and the balance of the ledger."""
 
 from __future__ import annotations
 

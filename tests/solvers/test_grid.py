@@ -118,7 +118,7 @@ def test_order_two_in_the_cell_in_the_plane():
 
 
 def barenblatt_error(n, solver, dt, t0=0.5, t1=0.8):
-    """Σ |m − exact| for F = ∫ρ² (theory, case 6)."""
+    """Σ |m − exact| for F = ∫ρ² (docs/theory.md §7, case 6)."""
 
     def law(t):
         front = (9 * t) ** (1 / 3)

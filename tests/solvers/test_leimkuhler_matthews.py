@@ -61,7 +61,7 @@ def test_the_variance_is_exact_in_samples(kh):
 
 @pytest.mark.parametrize("h", [0.05, 0.6])
 def test_the_variance_of_finite_ensembles_is_exact(h):
-    """McKean–Vlasov, case 4 of the theory without Euler's bias: E x² = T/(a n) + (1 − 1/n) T/(a + b), to 1e-12.
+    """McKean–Vlasov, docs/theory.md §7, case 4, without Euler's bias: E x² = T/(a n) + (1 − 1/n) T/(a + b), to 1e-12.
 
     Component c has one unit normal, at particle 0 in step c; by symmetry the others' are as many copies of particle 1.
     """

@@ -1,4 +1,4 @@
-"""How far an entropy takes the particles from plain loss minimisation: the collapse index of two runs (theory §5)."""
+"""The collapse index: how far an entropy takes the particles from plain loss minimisation (docs/theory.md §5)."""
 
 from __future__ import annotations
 

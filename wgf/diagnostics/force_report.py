@@ -1,4 +1,4 @@
-"""The force report: whether the entropy of a run acted, within which bounds, and when it did not (theory §5)."""
+"""The force report: whether the entropy of a run acted, within which bounds, and when not (docs/theory.md §5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a noisy representation can know of its input, and what that says of the generalisation gap (theory §6)."""
+"""What a noisy representation can know of its input, and what that says of the gap (docs/theory.md §6)."""
 
 from __future__ import annotations
 

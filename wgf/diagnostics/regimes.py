@@ -1,4 +1,4 @@
-"""Where an entropy does not act as it should: the regimes of the information force as spans of time (theory §5)."""
+"""The regimes in which an entropy does not act as it should, as spans of time (docs/theory.md §5)."""
 
 from __future__ import annotations
 

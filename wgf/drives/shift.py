@@ -138,7 +138,7 @@ class Swap(Events):
 
     `terms` are pairs (t, term) in order; the first is there from the start of the run. An exchange takes place between
     steps, at the end of the first step that reaches its time: F jumps at the same particles and all of the jump is work
-    (theory §4). Terms with schedules of their own are welcome, entropies and controls are not.
+    (docs/theory.md §4). Terms with schedules of their own are welcome, entropies and controls are not.
 
     Every time must lie in the run: ConfigError otherwise. For a run in pieces, say `continued=True`, which allows times
     after t_end; a run that goes on by `state=` remembers what was exchanged and accepts times that have passed. Outside

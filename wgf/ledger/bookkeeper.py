@@ -1,4 +1,4 @@
-"""Bookkeeping of a run: free energy, work from outside, dissipation, and how well they close (theory §4)."""
+"""Bookkeeping of a run: free energy, work from outside, dissipation, and how well they close (docs/theory.md §4)."""
 
 from __future__ import annotations
 

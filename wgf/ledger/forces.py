@@ -1,4 +1,4 @@
-"""The information force: what the entropy does to the particles beside what the loss does (theory §5)."""
+"""The information force: what the entropy does to the particles beside what the loss does (docs/theory.md §5)."""
 
 from __future__ import annotations
 

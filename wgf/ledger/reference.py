@@ -1,4 +1,4 @@
-"""Which way a surrogate pushes: its force beside that of a reference entropy, log-det by default (theory §5)."""
+"""Which way a surrogate pushes, compared with a reference entropy, log-det by default (docs/theory.md §5)."""
 
 from __future__ import annotations
 
