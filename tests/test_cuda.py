@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import problems
 import pytest
-import test_deferred as deferred
 import test_functionals as contract
 import torch
 
@@ -63,7 +63,7 @@ def test_a_run_agrees_with_the_cpu(solver):
     np.testing.assert_allclose(ends[0][1], ends[1][1], rtol=1e-8)
 
 
-@deferred.every_problem
+@problems.every_problem
 def test_no_step_between_records_waits_for_the_gpu(name, monkeypatch):
     """Torch's own detector raises inside; the first run, without it, leaves what is compiled or loaded once behind."""
     steps = loop.Run._steps
@@ -75,17 +75,17 @@ def test_no_step_between_records_waits_for_the_gpu(name, monkeypatch):
         finally:
             torch.cuda.set_sync_debug_mode("default")
 
-    F, dim, solver = deferred.PROBLEMS[name]("cuda")
-    mu, times = deferred.start(d=dim).to("cuda"), {"dt": 0.05, "t_end": 0.6, "record_every": 4, "seed": 3}
+    F, dim, solver = problems.PROBLEMS[name]("cuda")
+    mu, times = problems.start(d=dim).to("cuda"), {"dt": 0.05, "t_end": 0.6, "record_every": 4, "seed": 3}
     once = wgf.solve(F, mu, solver, **times)
     monkeypatch.setattr(loop.Run, "_steps", watched)
     again = wgf.solve(F, mu, solver, **times)
     torch.testing.assert_close(again.ensemble.x, once.ensemble.x, rtol=1e-8, atol=1e-9)
 
 
-@deferred.every_failure
+@problems.every_failure
 def test_a_failure_found_late_is_that_of_the_cpu(name):
-    F, mu, solver, dt, kind = deferred.FAILURES[name]()
+    F, mu, solver, dt, kind = problems.FAILURES[name]()
     failures = []
     for device in ("cpu", "cuda"):
         with pytest.raises(kind) as caught:

@@ -11,49 +11,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wgf.solvers import BogackiShampine, Euler, Heun, Langevin, RungeKutta4
+from ledgers import K, T, book, ends, solve, start
+from wgf.solvers import Heun, Langevin, RungeKutta4
 
 import wgf
 from wgf import figures
-from wgf.diagnostics import Ledger, Thresholds, collapse_of, force_report, reference_alignment, wasserstein
-from wgf.diagnostics.regimes import REGIMES, runs_of, variation, windows
+from wgf.diagnostics import Ledger, Thresholds, force_report, reference_alignment
 from wgf.errors import ConfigError
-from wgf.ledger import reference as beside
 
 # steps are coarse on purpose here
 pytestmark = pytest.mark.filterwarnings("ignore::wgf.errors.WgfWarning")
 
-K, T = 1.3, 0.4
 SURROGATES = {"log-det": wgf.LogDet(), "variance": wgf.Variance(), "log-variance": wgf.LogVariance()}
-
-
-def start(n=60, d=3, seed=1):
-    """Correlated, off centre."""
-    mixing = np.random.default_rng(seed).normal(size=(d, d))
-    return wgf.Ensemble.gaussian(n, d, mean=0.5, cov=mixing @ mixing.T + 0.3 * np.eye(d), seed=seed)
-
-
-def solve(F, mu=None, solver=None, dt=0.05, t_end=1.0, **options):
-    return wgf.solve(F, start() if mu is None else mu, solver or Heun(), dt=dt, t_end=t_end, **options)
-
-
-def book(**columns):
-    """A ledger of the columns given; the others hold what a healthy run has."""
-    rows = len(next(iter(columns.values())))
-    healthy = {"loss_force": 1.0, "information_force": 0.5, "alignment": -0.5, "entropy_production": 0.1,
-               "reference_alignment": 0.9}  # fmt: skip
-    table = {"t": np.arange(rows, dtype=float)} | {name: np.full(rows, x) for name, x in healthy.items()}
-    table |= {name: np.asarray(x, dtype=float) for name, x in columns.items()}
-    if "force_ratio" not in table:
-        table["force_ratio"] = table["information_force"] / table["loss_force"]
-    ledger = Ledger()
-    for k in range(rows):
-        ledger.append({name: column[k] for name, column in table.items()})
-    return ledger
-
-
-def ends(report, regime):
-    return [(span.start, span.end) for span in report.of(regime)]
 
 
 # ------------------------------------------------------------------------------------------- analytic truth
@@ -179,68 +148,6 @@ def test_ends_of_the_weak_span_are_where_the_ratio_crosses():
     assert not report.is_effective(tau=first[0])
 
 
-# ------------------------------------------------------------------------------------------- regimes, on tables
-
-
-def test_spans_have_the_ends_of_their_records():
-    weak = force_report(book(information_force=[1, 1e-4, 1e-4, 1, 1e-4, 1, 1, 1]))
-    assert ends(weak, "weak") == [(1.0, 2.0), (4.0, 4.0)]
-    assert weak.of("weak")[0].threshold == "I/G < 0.001"
-    tilted = force_report(book(reference_alignment=[0.1, 0.0, -0.1, -0.2, 0.3]))
-    assert ends(tilted, "misaligned") == [(2.0, 3.0)]
-
-
-def test_instability_by_variation_covers_the_windows_that_show_it():
-    spike = np.ones(21)
-    spike[10] = 100.0
-    report = force_report(book(information_force=spike, loss_force=np.full(21, 1e3)), window=4.0)
-    assert ends(report, "unstable") == [(6.0, 14.0)]
-    assert "variation" in report.of("unstable")[0].threshold
-    still = force_report(book(information_force=spike, loss_force=np.full(21, 1e3)), window=4.0,
-                         thresholds=Thresholds(variation=50.0))  # fmt: skip
-    assert still.of("unstable") == ()
-
-
-def test_a_rise_counts_only_throughout_a_window_and_above_one():
-    force = [3.0, 3.1, 3.2, 3.3, 3.2, 3.1, 3.2, 3.3, 3.2, 3.1, 3.0, 2.9, 2.8]
-    assert ends(force_report(book(information_force=force)), "unstable") == [(0.0, 3.0)]  # a window of 3
-    assert force_report(book(information_force=force, loss_force=np.full(13, 10.0))).of("unstable") == ()
-    assert force_report(book(information_force=np.full(13, 3.0))).of("unstable") == ()  # at rest, it does not rise
-
-
-@given(st.lists(st.booleans(), min_size=1, max_size=40))
-def test_spans_cover_what_holds_and_nothing_else(flags):
-    t, holds = np.cumsum(np.arange(1.0, len(flags) + 1)), np.array(flags)
-    spans = runs_of("weak", t, holds, "")
-    covered = np.zeros(len(t), dtype=bool)
-    for span in spans:
-        inside = (t >= span.start) & (t <= span.end)
-        assert not (covered & inside).any()
-        covered |= inside
-    np.testing.assert_array_equal(covered, holds)
-
-
-@given(st.lists(st.floats(0.01, 2.0), min_size=2, max_size=30), st.floats(0.05, 1.0))
-def test_a_window_is_the_shortest_that_covers_the_length(steps, fraction):
-    t = np.cumsum(steps)
-    length = fraction * float(t[-1] - t[0])
-    for k, window in enumerate(windows(t, length)):
-        if window.stop == 0:
-            assert t[k] - t[0] < length
-            continue
-        assert t[k] - t[window.start] >= length * (1 - 1e-8)
-        assert window.start + 1 == k or t[k] - t[window.start + 1] < length
-        assert window.stop == k + 1
-
-
-def test_variation_is_over_time_not_over_records():
-    """I = t on [1, 2]: mean 3/2, standard deviation 1/√12, whatever the spacing of the records."""
-    t = 1 + np.sort(np.concatenate([np.linspace(0, 1, 400), np.linspace(0, 0.1, 2003)[1:-1]]))
-    assert variation(t, t, 1.0)[-1] == pytest.approx(1 / math.sqrt(12) / 1.5, rel=1e-4)
-    assert np.isnan(variation(t, t, 1.0)[:-1]).all()
-    np.testing.assert_allclose(variation(t, 1e300 * t, 1.0)[-1], variation(t, t, 1.0)[-1], rtol=1e-12)
-
-
 # ------------------------------------------------------------------------------------------- what is not known
 
 
@@ -308,46 +215,6 @@ def test_a_ledger_of_the_needed_columns_alone_will_do():
 # ------------------------------------------------------------------------------------------- the reference
 
 
-def test_the_reference_reuses_a_log_det_of_the_free_energy():
-    sol = solve(wgf.Quadratic() - T * wgf.Variance() - 0.1 * wgf.LogDet(0.5), record_every=20)
-    x = sol.ensemble.x
-    centred = x - x.mean(0)
-    log_det = centred @ torch.linalg.inv(centred.T @ centred / len(x) + 0.5 * torch.eye(3))
-    surrogate = T * centred + 0.1 * log_det
-    want = float((surrogate * log_det).sum() / (surrogate.norm() * log_det.norm()))
-    assert sol.ledger["reference_alignment"][-1] == pytest.approx(want, rel=1e-12)
-    assert "the term LogDet" in sol.ledger.notes["reference_alignment"]
-
-
-def test_fewer_particles_than_dimensions_get_a_ridge_that_is_noted():
-    mu = wgf.Ensemble.gaussian(6, 9, seed=2)
-    sol = solve(wgf.Quadratic() - T * wgf.Variance(), mu, record_every=20)
-    x = (sol.ensemble.x - sol.ensemble.x.mean(0)).numpy()
-    C = x.T @ x / 6
-    other = x @ np.linalg.inv(C + 1e-3 * np.trace(C) / 9 * np.eye(9))
-    want = (x * other).sum() / (np.linalg.norm(x) * np.linalg.norm(other))
-    assert sol.ledger["reference_alignment"][-1] == pytest.approx(want, rel=1e-8)
-    assert "ridge=0.001 tr C/d" in sol.ledger.notes["reference_alignment"]
-
-
-def test_particles_that_coincide_and_covariances_that_cost_too_much_are_nan_with_a_reason(monkeypatch):
-    sol = solve(wgf.Quadratic() - T * wgf.Variance(), wgf.Ensemble(np.ones((5, 2))))
-    assert np.isnan(sol.ledger["reference_alignment"]).all()
-    assert "coincide" in sol.ledger.notes["reference_alignment"]
-    monkeypatch.setattr(beside, "MOST_WORK", 100)
-    sol = solve(wgf.Quadratic() - T * wgf.Variance())
-    assert np.isnan(sol.ledger["reference_alignment"]).all()
-    assert "costs too much" in force_report(sol).unknown["reference_alignment"]
-
-
-def test_shannon_by_noise_is_set_beside_log_det_by_its_estimated_score():
-    """Of a Gaussian −∇log ρ is the force of log-det itself, so the cosine is 1. Estimated from 2000 particles it is
-    0.992 with a standard deviation of 0.014 over seeds: the bound is 6 of these away (false alarms below 10⁻⁶)."""
-    mu = wgf.Ensemble.gaussian(2000, 2, cov=0.5, seed=4)
-    sol = solve(wgf.Quadratic() - 0.5 * wgf.Shannon(), mu, Langevin(), record_every=20)
-    assert np.abs(sol.ledger["reference_alignment"] - 1).max() < 0.1
-
-
 def test_reference_alignment_takes_frames_and_other_references():
     mu = start()
     assert reference_alignment(wgf.Variance(), mu) == pytest.approx(truth("variance", mu.x.numpy())[
@@ -357,58 +224,6 @@ def test_reference_alignment_takes_frames_and_other_references():
         reference_alignment(wgf.Quadratic(), mu)
     with pytest.raises(ConfigError, match="reference = "):
         reference_alignment(wgf.Variance(), mu, 3)
-
-
-# ------------------------------------------------------------------------------------------- collapse
-
-
-def test_the_collapse_index_of_a_log_det_flow_is_exact():
-    """V = k|x|²/2 on an isotropic centred cloud: both flows scale the cloud, so W₂ is the difference of the scales and
-    the path of μ^0 is straight. Euler: s' = (1 − kh)s without entropy; with it C obeys its own recursion."""
-    x = np.random.default_rng(0).normal(size=(40, 2))
-    x = x - x.mean(0)
-    x = x @ np.linalg.inv(np.linalg.cholesky(x.T @ x / len(x))).T  # C = I
-    h, steps = 0.1, 10
-    c = wgf.collapse_index(wgf.Quadratic(K) - T * wgf.LogDet(), wgf.Ensemble(x), Euler(), dt=h, t_end=1.0, records=10)
-    with_entropy, without = [1.0], [1.0]
-    for _ in range(steps):
-        with_entropy.append(with_entropy[-1] * (1 - K * h + T * h / with_entropy[-1] ** 2))
-        without.append(without[-1] * (1 - K * h))
-    a, b = np.array(with_entropy), np.array(without)
-    np.testing.assert_allclose(c.distance, math.sqrt(2) * (a - b), rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(c.length, math.sqrt(2) * (1 - b), rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(c.index[1:], (a - b)[1:] / (1 - b)[1:], rtol=1e-7)
-    assert math.isnan(c.index[0])
-    np.testing.assert_allclose(c.t, np.linspace(0, 1, 11), atol=1e-12)
-    assert float(c) == c.index[-1]
-    assert json.loads(json.dumps(c.to_dict()))["index"][0] is None
-
-
-def test_with_noise_the_flow_without_shannon_has_none():
-    mu = wgf.Ensemble.gaussian(60, 1, seed=5)
-    c = wgf.collapse_index(wgf.Quadratic() - 0.3 * wgf.Shannon(), mu, Langevin(), dt=0.05, t_end=1.0, seed=7, records=2)
-    noisy = wgf.solve(wgf.Quadratic() - 0.3 * wgf.Shannon(), mu, Langevin(), dt=0.05, t_end=1.0, seed=7).ensemble
-    still = wgf.solve(wgf.Quadratic(), mu, Euler(), dt=0.05, t_end=1.0).ensemble
-    assert c.distance[-1] == pytest.approx(float(wasserstein(noisy, still)), rel=1e-12)
-
-
-@pytest.mark.parametrize(("change", "says"), [
-    ({"F": wgf.Quadratic()}, "no entropy"), ({"F": -1.0 * wgf.Variance()}, "no energy"), ({"F": 3}, "wanted a free"),
-    ({"solver": BogackiShampine()}, "adapts"), ({"records": 0}, "records"), ({"dt": -1.0}, "dt"),
-    ({"record_every": 3}, "record_every"), ({"method": "nearest"}, "nearest"),
-])  # fmt: skip
-def test_collapse_index_refuses(change, says):
-    asked = {"F": wgf.Quadratic() - T * wgf.LogDet(), "mu": start(), "solver": Heun(), "dt": 0.1, "t_end": 0.2} | change
-    with pytest.raises(ConfigError, match=says):
-        wgf.collapse_index(asked.pop("F"), asked.pop("mu"), asked.pop("solver"), **asked)
-
-
-def test_collapse_of_refuses_runs_that_do_not_belong_together():
-    mu = start()
-    with pytest.raises(ConfigError, match="at least 2"):
-        collapse_of([0.0], [mu], [mu])
-    with pytest.raises(ConfigError, match="same start"):
-        collapse_of([0.0, 1.0], [mu, mu], [start(seed=2), mu])
 
 
 # ------------------------------------------------------------------------------------------- input and output
@@ -466,7 +281,3 @@ def test_the_figure_shades_each_regime_in_every_panel_with_one_legend(tmp_path):
     figure.savefig(tmp_path / "forces.png", dpi=40)
     calm = solve(wgf.Quadratic() - 0.5 * wgf.LogDet())
     assert not figures.information_force(calm.ledger, force_report(calm)).legends
-
-
-def test_regimes_and_shades_go_together():
-    assert set(figures.regimes.SHADES) == set(REGIMES)

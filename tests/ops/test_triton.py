@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import test_ops
 import torch
+from operations import operations
+from rounding import DTYPES, close
 
 pytest.importorskip("triton", reason="triton has no wheel for this platform")
 
@@ -38,14 +39,6 @@ FORMS = {
     forms.DISTANCE: [],
 }
 SPECIAL = [(forms.MULTIQUADRIC, [0.7, 0.5]), (forms.RIESZ, [1.0])]  # with formulas of their own
-ROUNDING = {torch.float32: 2e-6, torch.float64: 1e-13}
-DTYPES = pytest.mark.parametrize("dtype", ROUNDING, ids=str)
-
-
-def close(got, want, dtype):
-    """Relative distance in the norm."""
-    got, want = got.double(), want.double()
-    return got.shape == want.shape and float((got - want).norm()) <= ROUNDING[dtype] * float(want.norm())
 
 
 def agree(args, dtype, **options):
@@ -190,10 +183,10 @@ def test_the_same_bits_twice(dtype, make):
         assert torch.equal(run(), run())
 
 
-@pytest.mark.parametrize("name", test_ops.operations())
+@pytest.mark.parametrize("name", operations())
 def test_operations_run_these_kernels_on_a_gpu(name, device):
     """CUDA tensors get the Triton bodies: same values, shapes and dtypes as the plain ones."""
-    op, args = test_ops.operations()[name]
+    op, args = operations()[name]
     there = [a.to(device) if isinstance(a, torch.Tensor) else a for a in args]
     results = (op if device == "cuda" else GPU[f"wgf::{name}"])(*there), PLAIN[f"wgf::{name}"](*args)
     for got, want in zip(*(r if isinstance(r, tuple) else (r,) for r in results), strict=True):

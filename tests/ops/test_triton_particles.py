@@ -9,7 +9,7 @@ import torch
 
 pytest.importorskip("triton", reason="triton has no wheel for this platform")
 
-from test_triton import DTYPES, close
+from rounding import DTYPES, close
 
 from wgf.ops import activations, reference
 from wgf.ops.cuda import moments, network, noise

@@ -1,0 +1,20 @@
+"""Small samples and ensembles that tests of terms and kernels share."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+import wgf
+
+
+def data(d):
+    rng = np.random.default_rng(11)
+    return rng.normal(size=(9, 2)), rng.normal(size=9), rng.normal(size=(5, d))
+
+
+def ensemble(d, weighted, n=7, dtype=torch.float64):
+    rng = np.random.default_rng(3)
+    x = torch.from_numpy(rng.normal(size=(n, d))).to(dtype)
+    w = rng.uniform(0.2, 1.0, n)
+    return wgf.Ensemble(x, w / w.sum() if weighted else None)
