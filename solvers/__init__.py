@@ -1,5 +1,7 @@
 """How a Wasserstein gradient flow is discretised: one scheme a file, and the registry by name."""
 
+from typing import TYPE_CHECKING
+
 from wgf.extension import Registry
 from wgf.protocol import Solver
 
@@ -28,4 +30,5 @@ def by_name(name: str) -> Solver:
     return REGISTRY.make(name)
 
 
-__all__ = ["REGISTRY", "by_name", *REGISTRY]
+if not TYPE_CHECKING:  # a type checker goes by the imports above
+    __all__ = ["REGISTRY", "by_name", *REGISTRY]

@@ -2,75 +2,90 @@
 
 A free energy is written as it stands on paper, `F = risk + 1e-3 * Quadratic() - T * LogDet()`; `solve` follows its
 gradient flow and keeps the ledger. Method: Human-Centered Learning Mechanics, arXiv:2605.22940.
+
+Names are imported when they are first used, so that `import wgf` and `wgf --help` do not wait for torch.
 """
 
-from importlib.metadata import PackageNotFoundError, version
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 # a source tree, where solvers/ and benchmarks/ stand beside wgf/: `python` started in a clone
 if find_spec("wgf.solvers") is None or find_spec("wgf.benchmarks") is None:
     __path__.append(str(Path(__file__).parent.parent))
 
-from . import data, diagnostics, domains, drives, errors, kernels, regularizers, solvers
-from .energies import (
-    KSD,
-    MMD,
-    Interaction,
-    LeastSquares,
-    NetworkRisk,
-    Potential,
-    Quadratic,
-    SlicedWasserstein,
-    Unit,
-    from_function,
-)
-from .entropies import Blob, LogDet, LogVariance, Power, Shannon, Softmax, Variance
-from .flow import Solution, Status, collapse_index, solve
-from .functional import FreeEnergy, Functional
-from .measure import Ensemble, Noise
+if TYPE_CHECKING:
+    from . import data as data
+    from . import diagnostics as diagnostics
+    from . import domains as domains
+    from . import drives as drives
+    from . import errors as errors
+    from . import kernels as kernels
+    from . import regularizers as regularizers
+    from . import solvers as solvers
+    from .energies import *  # noqa: F403 - every registered energy
+    from .energies import Unit as Unit
+    from .energies import from_function as from_function
+    from .entropies import *  # type: ignore[assignment]  # noqa: F403 - every registered entropy
+    from .flow import Solution as Solution
+    from .flow import Status as Status
+    from .flow import collapse_index as collapse_index
+    from .flow import solve as solve
+    from .functional import FreeEnergy as FreeEnergy
+    from .functional import Functional as Functional
+    from .measure import Ensemble as Ensemble
+    from .measure import Noise as Noise
 
-try:
-    __version__ = version("wgflow")
-except PackageNotFoundError:  # run from a source tree that was never installed
-    __version__ = "0+unknown"
+    __version__: str
 
-__all__ = [
-    "KSD",
-    "MMD",
-    "Blob",
-    "Ensemble",
-    "FreeEnergy",
-    "Functional",
-    "Interaction",
-    "LeastSquares",
-    "LogDet",
-    "LogVariance",
-    "NetworkRisk",
-    "Noise",
-    "Potential",
-    "Power",
-    "Quadratic",
-    "Shannon",
-    "SlicedWasserstein",
-    "Softmax",
-    "Solution",
-    "Status",
-    "Unit",
-    "Variance",
-    "collapse_index",
-    "data",
-    "diagnostics",
-    "domains",
-    "drives",
-    "errors",
-    "from_function",
-    "kernels",
-    "regularizers",
-    "solve",
-    "solvers",
-]
+_ROOMS = ("data", "diagnostics", "domains", "drives", "errors", "kernels", "regularizers", "solvers")
+_HOMES = {
+    "Ensemble": "measure",
+    "FreeEnergy": "functional",
+    "Functional": "functional",
+    "Noise": "measure",
+    "Solution": "flow",
+    "Status": "flow",
+    "Unit": "energies",
+    "collapse_index": "flow",
+    "from_function": "energies",
+    "solve": "flow",
+}
+_TERMS = ("energies", "entropies")
+"""Packages whose registered classes are names of `wgf`."""
+
+
+def _registered() -> dict[str, Any]:
+    """Every registered energy and entropy by name."""
+    return {name: cls for room in _TERMS for name, cls in import_module(f".{room}", __name__).REGISTRY.items()}
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("wgflow")
+    except PackageNotFoundError:  # a source tree that was never installed
+        return "0+unknown"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__all__":
+        return sorted([*_ROOMS, *_HOMES, *_registered()])
+    if name == "__version__":
+        value: Any = _version()
+    elif name in _HOMES:
+        value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    elif not name.startswith("_") and name[:1].islower() and find_spec(f"{__name__}.{name}") is not None:
+        value = import_module(f".{name}", __name__)
+    elif not name.startswith("_") and name in _registered():
+        value = _registered()[name]
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return list(__getattr__("__all__"))

@@ -1,8 +1,12 @@
-"""What acts on the free energy from outside: shift, resources, risk, feedback, schedules, control.
+"""What acts on the free energy from typing import TYPE_CHECKING
+
+from outside: shift, resources, risk, feedback, schedules, control.
 
 What depends on t alone (schedules, risks, shifts) acts within a step; what follows the run (`Budget`, `Controller`) or
 happens at a time (`Swap`, `Preferences`) acts between steps. The ledger books all of it as work.
 """
+
+from typing import TYPE_CHECKING
 
 from ..extension import Registry
 from .budget import Budget as Budget
@@ -28,4 +32,5 @@ from .shift import Swap as Swap
 REGISTRY: Registry[object] = Registry("drive", object, globals(), without=(Registry, Schedule))
 """Every drive and schedule by its name. A new drive is one file and one import line above."""
 
-__all__ = ["REGISTRY", "Schedule", *REGISTRY]
+if not TYPE_CHECKING:  # a type checker goes by the imports above
+    __all__ = ["REGISTRY", "Schedule", *REGISTRY]

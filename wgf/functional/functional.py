@@ -7,16 +7,15 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from ..errors import ConfigError, DivergenceError, require_number
 from ..extension import same_value
-from ..kernels import Kernel
 from ..measure import ArrayLike, Ensemble, NoiseSource, checks, require_ensemble
 from ..summation import Check
+from .capabilities import Capabilities
 from .coefficient import Coefficient
 from .evaluation import Evaluation
 
@@ -24,7 +23,7 @@ Resolved = Mapping[str, tuple["Functional", "Functional"]]
 """By name, terms whose rules were settled from the initial ensemble: as the user gave them, and as settled."""
 
 
-class Functional(ABC):
+class Functional(Capabilities, ABC):
     """A functional 𝓕[μ] of an ensemble, with first variation δ𝓕/δμ and Wasserstein gradient ∇ₓ δ𝓕/δμ.
 
     A new term implements `_value`, `_first_variation` and `_gradient`, and `_evaluate` where one pass is cheaper than
@@ -32,17 +31,6 @@ class Functional(ABC):
     """
 
     __array_ufunc__ = None  # numpy scalars on the left leave the product to us
-    is_entropy: ClassVar[bool] = False
-    """Whether the term is an entropy: it then enters the free energy with the coefficient −T."""
-    realised_by_noise: ClassVar[bool] = False
-    """Whether the term has no force on particles, so that a scheme must realise it by noise (Shannon)."""
-    linear: ClassVar[bool] = False
-    """Whether 𝓕 is linear in μ, so that δ𝓕/δμ does not depend on μ: a potential."""
-    is_log_density: ClassVar[bool] = False
-    """Whether δ𝓕/δμ is minus the logarithm of a density: birth–death then decays at the rate T."""
-    by_values: ClassVar[bool] = False
-    """Whether `linearised` gives a form of the term that needs no derivative."""
-
     # -------------------------------------------------------------------------------- what a term computes
 
     @abstractmethod
@@ -121,28 +109,6 @@ class Functional(ABC):
     def prepare(self, mu: Ensemble) -> Functional:
         """The term with its rules (a bandwidth by Silverman, say) resolved from the initial ensemble."""
         return self
-
-    # -------------------------------------------------------------------------------- what schemes may use
-
-    @property
-    def pair_kernel(self) -> Kernel | None:
-        """W where 𝓕 = ½ ∬ W dμ dμ, so that random batches may sum it; else None."""
-        return None
-
-    @property
-    def constant_hessian(self) -> Tensor | None:
-        """K where ∇_W 𝓕 = K (x − c): a number, (d,) or (d, d), float64; else None."""
-        return None
-
-    @property
-    def density_power(self) -> float | None:
-        """m where 𝓕 = −∫ρᵐ/(m − 1), so that a grid may use its own density ρ; else None."""
-        return None
-
-    @property
-    def infimum(self) -> float | None:
-        """The least value that 𝓕 can take, where that is known; else None."""
-        return None
 
     def linearised(self) -> Functional | None:
         """The term with statistical linearisation in place of derivatives; None where there is no such form."""

@@ -61,18 +61,19 @@ def run(
     return run_study(study, out, Work(jobs, progress), quick)
 
 
-__all__ = [
-    "NAMES",
-    "REGISTRY",
-    "Estimate",
-    "Figure",
-    "Finding",
-    "Outcome",
-    "Study",
-    "Table",
-    "Verdict",
-    "Work",
-    "load",
-    "run",
-    *(study.__name__ for study in REGISTRY.values()),
-]
+if not TYPE_CHECKING:  # a type checker goes by the imports above
+    __all__ = [
+        "NAMES",
+        "REGISTRY",
+        "Estimate",
+        "Figure",
+        "Finding",
+        "Outcome",
+        "Study",
+        "Table",
+        "Verdict",
+        "Work",
+        "load",
+        "run",
+        *(study.__name__ for study in REGISTRY.values()),
+    ]
