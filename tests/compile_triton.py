@@ -20,8 +20,7 @@ from triton.runtime.jit import JITFunction
 
 from wgf.ops import activations, forms
 from wgf.ops.cuda import moments, network, noise
-from wgf.ops.cuda.pairwise import pair_sums
-from wgf.ops.cuda.stein import stein_direction
+from wgf.ops.cuda.pairwise import pair_sums, stein_direction
 
 
 class H100:

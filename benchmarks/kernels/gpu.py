@@ -117,7 +117,7 @@ def pairs(n: int, d: int, dtype: torch.dtype, precisions: tuple[str, ...] = ()) 
 
 def stein(n: int, d: int, dtype: torch.dtype) -> dict:
     """The Stein direction, kernel and scores included; torch forms the matrix of pairs."""
-    from wgf.ops.cuda.stein import stein_direction
+    from wgf.ops.cuda.pairwise import stein_direction
 
     x, s = (torch.randn(n, d, device="cuda", dtype=dtype) for _ in range(2))
     w = torch.full((n,), 1 / n, device="cuda", dtype=dtype)

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from ..extension import same_value
 from ..kernels import Kernel
 
 
@@ -42,3 +43,10 @@ class Capabilities:
     def infimum(self) -> float | None:
         """The least value that 𝓕 can take, where that is known; else None."""
         return None
+
+    def same_as(self, other: object) -> bool:
+        """Whether the other term has the same class and the same settings, arrays compared entry by entry.
+
+        A continued run keeps what was resolved for a term only where the term is the same as before.
+        """
+        return type(self) is type(other) and same_value(vars(self), vars(other))

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError, DivergenceError, require_number
-from ..extension import same_value
 from ..measure import ArrayLike, Ensemble, NoiseSource, checks, require_ensemble
 from ..summation import Check
 from .capabilities import Capabilities
@@ -113,13 +112,6 @@ class Functional(Capabilities, ABC):
     def linearised(self) -> Functional | None:
         """The term with statistical linearisation in place of derivatives; None where there is no such form."""
         return None
-
-    def same_as(self, other: Functional) -> bool:
-        """Whether the other term has the same class and the same settings, arrays compared entry by entry.
-
-        A continued run keeps what was resolved for a term only where the term is the same as before.
-        """
-        return type(self) is type(other) and same_value(vars(self), vars(other))
 
     # -------------------------------------------------------------------------------- algebra
 

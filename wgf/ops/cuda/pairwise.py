@@ -1,10 +1,9 @@
-"""Sums over pairs of particles on a GPU, value and gradient in one pass."""
+"""Sums over pairs of particles on a GPU: values and gradients of a kernel, and the Stein direction."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from .differences import LIMIT, difference_sums
@@ -23,22 +22,59 @@ def pair_sums(
     exclude_self: bool,
     precision: str | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Σⱼ wⱼ K(xᵢ − yⱼ) (m,) float64 and Σⱼ wⱼ ∇K(xᵢ − yⱼ) (m, d) in the dtype of x; the oracle is
-    `reference.pair_sums`.
+    """Σⱼ wⱼ K(xᵢ − yⱼ) (m,) float64 and Σⱼ wⱼ ∇K(xᵢ − yⱼ) (m, d) in the dtype of x.
 
-    Up to d = 16 by differences of coordinates, above by products of matrices of the given `precision`
-    (`launch.dot_precision`). Memory O((m + n) d), and at most 2¹⁷ (1 + d) numbers for
-    the pieces of sums where m is small.
+    The oracle is `reference.pair_sums`. `precision` is that of products of matrices (`launch.dot_precision`), used
+    above d = 16. Memory O((m + n) d), and at most 2¹⁷ (1 + d) numbers for the pieces of sums where m is small.
     """
     if len(x) == 0 or len(y) == 0:
-        return x.new_zeros(len(x), dtype=torch.float64), torch.zeros_like(x)
-    dtype = compute_dtype(x, y)
-    here, there, w = (t.detach().to(dtype).contiguous() for t in (x, y, weights))
-    name, constants = numbers(form, parameters)
-    soft = softening**2
-    if x.shape[1] <= LIMIT:
-        out = difference_sums(here, there, w, None, name, constants, soft, exclude_self)
-        return out[:, 0].contiguous(), out[:, 1:].to(x.dtype).contiguous()
-    value, gradient = product_sums(here, there, w, None, name, constants, soft, exclude_self, precision)
+        return x.new_zeros(len(x)).double(), x.new_zeros(x.shape)
+    value, gradient = _traverse(x, y, weights, None, form, parameters, softening, exclude_self, precision)
     assert value is not None  # it is None with scores alone
     return value, gradient.to(x.dtype)
+
+
+def stein_direction(
+    x: Tensor,
+    y: Tensor,
+    weights: Tensor,
+    scores: Tensor,
+    form: int,
+    parameters: Sequence[float],
+    softening: float,
+    precision: str | None = None,
+) -> Tensor:
+    """φ(xᵢ) = Σⱼ wⱼ [K(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)] (m, d) in the dtype of x (Liu & Wang 2016).
+
+    x (m, d), y (n, d), weights (n,), scores s (n, d). The second term is the derivative of K in yⱼ, the repulsion.
+    `precision` and memory are as in `pair_sums`.
+    """
+    if len(x) == 0 or len(y) == 0:
+        return x.new_zeros(x.shape)
+    return _traverse(x, y, weights, scores, form, parameters, softening, False, precision)[1].to(x.dtype)
+
+
+def _traverse(
+    x: Tensor,
+    y: Tensor,
+    weights: Tensor,
+    scores: Tensor | None,
+    form: int,
+    parameters: Sequence[float],
+    softening: float,
+    exclude_self: bool,
+    precision: str | None,
+) -> tuple[Tensor | None, Tensor]:
+    """Values (m,) (None with scores) and vectors (m, d): by differences of coordinates up to d = 16, else by products.
+
+    Float32 where x and y are float32, else float64; sums are float64.
+    """
+    dtype = compute_dtype(x, y)
+    here, there, w = (t.detach().to(dtype).contiguous() for t in (x, y, weights))
+    s = None if scores is None else scores.detach().to(dtype).contiguous()
+    name, constants = numbers(form, parameters)
+    soft = softening**2
+    if x.shape[1] > LIMIT:
+        return product_sums(here, there, w, s, name, constants, soft, exclude_self, precision)
+    out = difference_sums(here, there, w, s, name, constants, soft, exclude_self)
+    return (out[:, 0].contiguous(), out[:, 1:].contiguous()) if s is None else (None, out)
