@@ -1,4 +1,4 @@
-"""Sums over pairs of particles on a GPU, value and gradient in one pass."""
+"""Pair sums on a GPU: the value and the gradient of a radial kernel, in one pass."""
 
 from __future__ import annotations
 
@@ -23,12 +23,26 @@ def pair_sums(
     exclude_self: bool,
     precision: str | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Σⱼ wⱼ K(xᵢ − yⱼ) (m,) float64 and Σⱼ wⱼ ∇K(xᵢ − yⱼ) (m, d) in the dtype of x; the oracle is
-    `reference.pair_sums`.
+    """Sum a radial kernel over all pairs on a GPU: Σⱼ wⱼ K(xᵢ − yⱼ) and Σⱼ wⱼ ∇K(xᵢ − yⱼ).
 
-    Up to d = 16 by differences of coordinates, above by products of matrices of the given `precision`
-    (`launch.dot_precision`). Memory O((m + n) d), and at most 2¹⁷ (1 + d) numbers for
-    the pieces of sums where m is small.
+    Parameters
+    ----------
+    x, y, weights, form, parameters, softening, exclude_self
+        As in `wgf.ops.pair_sums`.
+    precision : str, optional
+        How matrix products are formed, as in `launch.dot_precision`.
+
+    Returns
+    -------
+    value : Tensor
+        The sums (m,), float64.
+    gradient : Tensor
+        Their gradients (m, d), in the dtype of x.
+
+    Notes
+    -----
+    Up to d = 16 by differences of coordinates, beyond by matrix products. Memory O((m + n)·d), and at most 2¹⁷ (1 + d)
+    numbers for partial sums where m is small. Tests compare it with `reference.pair_sums`.
     """
     if len(x) == 0 or len(y) == 0:
         return x.new_zeros(len(x), dtype=torch.float64), torch.zeros_like(x)
@@ -40,5 +54,5 @@ def pair_sums(
         out = difference_sums(here, there, w, None, name, constants, soft, exclude_self)
         return out[:, 0].contiguous(), out[:, 1:].to(x.dtype).contiguous()
     value, gradient = product_sums(here, there, w, None, name, constants, soft, exclude_self, precision)
-    assert value is not None  # it is None with scores alone
+    assert value is not None  # it is None only if scores are given
     return value, gradient.to(x.dtype)

@@ -1,4 +1,4 @@
-"""The Stein direction on a GPU: the traversals of pair sums with a vector carried by each particle."""
+"""The Stein direction on a GPU, by the loops of the pair sums, where each particle carries its score."""
 
 from __future__ import annotations
 
@@ -23,10 +23,23 @@ def stein_direction(
     softening: float,
     precision: str | None = None,
 ) -> Tensor:
-    """φ(xᵢ) = Σⱼ wⱼ [K(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)] (m, d) in the dtype of x (Liu & Wang 2016).
+    """Sum the Stein direction on a GPU: Σⱼ wⱼ [K(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)] (Liu & Wang 2016).
 
-    x (m, d), y (n, d), weights (n,), scores s (n, d). The second term is the derivative of K in yⱼ, the repulsion.
-    Which traversal runs, `precision` and memory are as in `pairwise.pair_sums`.
+    Parameters
+    ----------
+    x, y, weights, scores, form, parameters, softening
+        As in `wgf.ops.stein_direction`.
+    precision : str, optional
+        How matrix products are formed, as in `launch.dot_precision`.
+
+    Returns
+    -------
+    Tensor
+        The directions (m, d), in the dtype of x. The second part keeps the particles apart.
+
+    Notes
+    -----
+    Loops and memory are those of `pairwise.pair_sums`.
     """
     if len(x) == 0 or len(y) == 0:
         return torch.zeros_like(x)
