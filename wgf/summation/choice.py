@@ -48,7 +48,7 @@ class Summation:
 
 @dataclass(frozen=True)
 class Choice:
-    """A method for given sums, ready to run.
+    """A method chosen for given sums.
 
     Attributes
     ----------
@@ -142,7 +142,7 @@ def choose(sums: Sums, how: Summation) -> Choice:
     Returns
     -------
     Choice
-        The method, ready to run.
+        The method; its `run` takes the sums.
 
     Raises
     ------

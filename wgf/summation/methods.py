@@ -167,7 +167,7 @@ def by_sorting(sums: Sums, rtol: float, costs: Costs, limit: float = math.inf) -
     Returns
     -------
     Candidate
-        The sum, ready to run.
+        The sum, not yet taken.
 
     Raises
     ------
@@ -212,7 +212,7 @@ def by_fourier(sums: Sums, rtol: float, costs: Costs, limit: float = math.inf) -
     Returns
     -------
     Candidate
-        The sum, ready to run. Its series is planned already.
+        The sum; its series is planned already.
 
     Raises
     ------
