@@ -1,4 +1,4 @@
-"""What a kernel is, and the algebra of kernels."""
+"""The base class of all kernels, and the sum of kernels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from ..errors import ShapeError, require_number
 
 
 class Exponential(NamedTuple):
-    """A term p(s) e^(−s), or p(s) where it does not decay, with s = rate · |u| and p(s) = p₀ + p₁s + p₂s²."""
+    """One term of a kernel on a line: p(s) e^(−s), or p(s) where it does not decay.
+
+    s = rate · |u|, with the rate in one over a length, and p(s) = p₀ + p₁s + p₂s².
+    """
 
     polynomial: tuple[float, float, float]
     rate: float
@@ -26,40 +29,77 @@ class Exponential(NamedTuple):
 
 
 class Kernel(ABC):
-    """A function K(x, y), most often of the difference u = x − y.
+    """A function K(x, y) of two points, most often of their difference u = x − y.
 
-    `2 * Gaussian(1.0) - Gaussian(0.5)` is a kernel again.
+    Users take a kernel of `wgf.kernels`, or write `RadialKernel(fn)`. Kernels are added, subtracted and multiplied by a
+    number, and the result is a kernel. `Interaction(kernel)` is the energy ½ ∬ K dμ dμ: K repels where it decreases
+    with the distance and attracts where it increases.
+
+    Notes
+    -----
+    A subclass defines `sums` and `_value`, which `kernel(x, y)` calls with checked points. It sets the class attributes
+    and properties below where they differ from the defaults; they decide which ways of summing apply and which solvers
+    accept the kernel.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from wgf.kernels import Gaussian
+    >>> kernel = 2 * Gaussian(1.0) - Gaussian(0.5)
+    >>> kernel
+    2 * Gaussian(h=1.0) + -1 * Gaussian(h=0.5)
+    >>> kernel(torch.zeros(1, 3))
+    tensor([1.])
     """
 
-    __array_ufunc__ = None  # numpy scalars on the left leave the product to us
+    __array_ufunc__ = None  # so that np.float64(2) * kernel is computed by __rmul__ here
     by_moments: ClassVar[bool] = False
-    """Whether `sums` is O(n·d) by itself."""
+    """Whether `sums` needs only a few moments of the particles, and so takes O(n·d) time."""
     radial: ClassVar[bool] = False
-    """Whether K(x, y) is a function of |x − y|, which `profile` gives."""
+    """Whether K(x, y) depends on |x − y| alone; `profile` then gives that function."""
     positive_definite: ClassVar[bool] = False
-    """Whether ∬ K dν dν ≥ 0 for every signed ν; False where that is not known."""
+    """Whether ∬ K dν dν ≥ 0 for every signed measure ν; False where that is not known. Stein and KSD need it."""
 
     @property
     def singular(self) -> bool:
-        """Whether K is infinite at u = 0; then the self pair is left out of sums."""
+        """Whether K is infinite at u = 0; sums then leave out the self pair i = j."""
         return False
 
     @property
     def kinked(self) -> bool:
-        """Whether ∇K jumps at u = 0, so that no Fourier series of it converges."""
+        """Whether ∇K jumps at u = 0; the Fourier series of its force then does not converge."""
         return False
 
     @property
     def family(self) -> str:
-        """The name of the formula, by which a table of costs knows how long a pair takes."""
+        """The name of the formula, the key of its row in the table of costs."""
         return type(self).__name__
 
     @abstractmethod
     def sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool = False) -> tuple[Tensor, Tensor]:
-        """Σⱼ wⱼ K(xᵢ, yⱼ) (m,) float64 and its gradient in xᵢ (m, d), for x (m, d), y (n, d), weights (n,).
+        """Sum the kernel over particles: Σⱼ wⱼ K(xᵢ, yⱼ) for every i, and the gradient in xᵢ.
 
-        `same` says that x and y are the same particles row by row, so that a singular kernel can leave out i = j.
-        Memory is O((m + n)·d); the bits do not depend on the number of threads.
+        Parameters
+        ----------
+        x : Tensor
+            Points (m, d) at which the sums are taken, float32 or float64.
+        y : Tensor
+            Particles (n, d) that are summed over.
+        weights : Tensor
+            Their weights (n,), float64; any sign.
+        same : bool, default False
+            Whether x and y are the same particles, row by row. A singular kernel then leaves out i = j.
+
+        Returns
+        -------
+        value : Tensor
+            The sums (m,), float64.
+        gradient : Tensor
+            Their gradients (m, d) in xᵢ, in the dtype of x. They are not divided by the weights.
+
+        Notes
+        -----
+        Memory is O((m + n)·d). The result has the same bits for every number of threads.
         """
 
     @abstractmethod
@@ -67,18 +107,58 @@ class Kernel(ABC):
         """K(x, y) (...) for x and y of shape (..., d), which broadcast."""
 
     def __call__(self, x: Any, y: Any = 0.0) -> Tensor:
-        """K(x, y) (...) row by row, for points x and y of shape (..., d); y = 0 gives K of the difference x."""
+        """Evaluate K(x, y) row by row.
+
+        Parameters
+        ----------
+        x : array-like
+            Points (..., d).
+        y : array-like, default 0.0
+            Points that broadcast against x. By default K is taken at the difference u = x.
+
+        Returns
+        -------
+        Tensor
+            The values (...), without the last axis, in the dtype of x.
+
+        Raises
+        ------
+        ShapeError
+            If x has no axes.
+        """
         points = torch.as_tensor(x)
         if not points.ndim:
             raise ShapeError(f"{type(self).__name__}: x has no axes; wanted points of shape (..., d).")
         return self._value(points, torch.as_tensor(y, dtype=points.dtype, device=points.device))
 
     def profile(self, q: Tensor) -> Tensor:
-        """K as a function of q = |u|² (float64, any shape), where the kernel is radial."""
+        """Evaluate a radial kernel as a function of the squared distance.
+
+        Parameters
+        ----------
+        q : Tensor
+            Squared distances |u|², float64, any shape, in the squared units of x.
+
+        Returns
+        -------
+        Tensor
+            K at these distances, the shape of q.
+
+        Raises
+        ------
+        NotImplementedError
+            If the kernel is not a function of the distance.
+        """
         raise NotImplementedError(f"{self!r} is no function of the distance")
 
     def exponentials(self) -> tuple[Exponential, ...] | None:
-        """On a line, K as a sum of polynomials times exponentials of |u|; None where it is none."""
+        """Write a kernel on a line as a sum of polynomials times exponentials of |u|.
+
+        Returns
+        -------
+        tuple of Exponential, or None
+            The terms p(s) e^(−λs), s = a|u|. None where the kernel is no such sum; it then cannot be summed by sorting.
+        """
         return None
 
     def __add__(self, other: Kernel) -> Kernel:
@@ -98,12 +178,32 @@ class Kernel(ABC):
 
 
 def _parts(kernel: Kernel) -> tuple[tuple[float, Kernel], ...]:
+    """The (factor, kernel) pairs of a sum, or the kernel itself with factor 1."""
     return kernel.parts if isinstance(kernel, KernelSum) else ((1.0, kernel),)
 
 
 @dataclass(frozen=True)
 class KernelSum(Kernel):
-    """Σ cₖ Kₖ."""
+    """The weighted sum Σₖ cₖ Kₖ of kernels, as `+`, `-` and `*` build it. A factor < 0 turns repulsion into attraction.
+
+    Parameters
+    ----------
+    parts : tuple of (float, Kernel)
+        The factors cₖ and kernels Kₖ.
+
+    Notes
+    -----
+    It is singular or kinked if any part is, and radial if every part is. It counts as positive definite if every part
+    is and no factor is negative.
+
+    Examples
+    --------
+    >>> from wgf.kernels import Gaussian, Log
+    >>> -0.5 * Log() + Gaussian(2.0)
+    -0.5 * Log(softening=0.0) + 1 * Gaussian(h=2.0)
+    >>> (-0.5 * Log() + Gaussian(2.0)).singular
+    True
+    """
 
     parts: tuple[tuple[float, Kernel], ...]
 

@@ -1,4 +1,4 @@
-"""The user's own radial kernel."""
+"""A radial kernel from a function that the user writes in torch."""
 
 from __future__ import annotations
 
@@ -17,15 +17,43 @@ from .base import Kernel
 
 @dataclass(frozen=True)
 class RadialKernel(Kernel):
-    """The user's function of r² = |u|² in torch; autograd gives the force.
+    """The user's function fn(|u|²), u = x − y; it repels where fn decreases and attracts where fn increases.
 
-    `fn` maps a float64 tensor of squared distances to a tensor of the same shape. It runs in one torch thread, block by
-    block, so that its bits do not depend on the number of threads. Where positive definiteness is asked, as for Stein
-    and KSD, it is taken on trust.
+    The force is found by automatic differentiation.
 
-    >>> import torch
-    >>> RadialKernel(lambda q: 1 / (1 + q))(torch.ones(1, 2))
+    Parameters
+    ----------
+    fn : callable
+        A function in torch. It maps squared distances r² = |u|² (float64, any shape, in the squared units of x) to
+        values of the same shape.
+    infinite_at_zero : bool, default False
+        Whether fn is infinite at r² = 0. Sums then leave out the self pair i = j.
+
+    Raises
+    ------
+    ShapeError
+        If fn returns another shape, or no tensor; when the sums are taken.
+
+    Notes
+    -----
+    fn runs in one torch thread on one block of pairs at a time, so that the result has the same bits for every number
+    of threads. The cost is O(n²·d), several times that of a kernel of `wgf.kernels`.
+    `Stein` and `KSD` need a positive definite kernel. That of fn is not checked: it is assumed. A function that is
+    completely monotone in r², such as e^(−r²) or 1/(1 + r²), is positive definite in every dimension (Schoenberg 1938).
+
+    References
+    ----------
+    Schoenberg (1938), Metric spaces and completely monotone functions, Annals of Mathematics 39.
+
+    Examples
+    --------
+    >>> import torch, wgf
+    >>> kernel = RadialKernel(lambda q: 1 / (1 + q))
+    >>> kernel(torch.ones(1, 2))
     tensor([0.3333])
+    >>> force = -wgf.energies.Interaction(kernel).gradient(wgf.Ensemble([[0.0], [1.0]]))
+    >>> force[1].item() > 0  # the particle on the right moves to the right: repulsion
+    True
     """
 
     fn: Callable[[Tensor], Tensor]
@@ -38,6 +66,7 @@ class RadialKernel(Kernel):
         return self.infinite_at_zero
 
     def _form(self, q: Tensor) -> tuple[Tensor, Tensor]:
+        """(k, g) at q = |u|², where K = k and ∇K = g·u."""
         with torch.enable_grad():
             q = q.detach().requires_grad_()
             k: Any = self.fn(q)
@@ -46,7 +75,7 @@ class RadialKernel(Kernel):
                     f"RadialKernel: fn returned {_describe(k)} for r² of shape {tuple(q.shape)}; wanted the same shape."
                 )
             slope = torch.zeros_like(q) if not k.requires_grad else torch.autograd.grad(k.sum(), q)[0]
-        # at u = 0 the force is zero by symmetry, whatever the derivative of fn is there
+        # at u = 0 the force is zero by symmetry, even where the derivative of fn is infinite or NaN
         return k.detach(), 2.0 * torch.where(q == 0, torch.zeros_like(slope), slope)
 
     def sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool = False) -> tuple[Tensor, Tensor]:
@@ -65,4 +94,5 @@ class RadialKernel(Kernel):
 
 
 def _describe(value: object) -> str:
+    """What fn returned, for an error message."""
     return f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__

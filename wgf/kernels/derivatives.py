@@ -1,4 +1,4 @@
-"""Derivatives of a radial kernel in q = |u|²: what Stein's operator on it is made of."""
+"""Derivatives of a radial kernel in q = |u|², from which Stein's operator is built."""
 
 from __future__ import annotations
 
@@ -9,21 +9,52 @@ from torch import Tensor
 
 from .base import Kernel, KernelSum
 from .custom import RadialKernel
-from .radial import Gaussian, InverseMultiquadric, Matern
+from .smooth import Gaussian, InverseMultiquadric, Matern
 
 Jet = tuple[Tensor, Tensor, Tensor, Tensor]
-"""φ, φ′, φ″ and q·φ‴ at q: the third is infinite at q = 0 for Matérn kernels, and is always met with a factor q."""
+"""(φ, φ′, φ″, q·φ‴) at q, for K(u) = φ(|u|²).
+
+For Matérn kernels φ″ may be infinite at q = 0. It is stored as 0 there, because every use multiplies it by q or u.
+"""
 
 
 def twice_differentiable(kernel: Kernel) -> bool:
-    """Whether K is a function of |x − y| for which ∇ₓ∇ᵧK exists at x = y, as far as its form says."""
+    """Whether a kernel is radial and smooth enough for Stein's operator: ∇ₓ∇ᵧK exists at x = y.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        Any kernel. A sum is smooth enough if every part is.
+
+    Returns
+    -------
+    bool
+        False for a kernel that is not radial, is singular, or whose force jumps at 0. A `RadialKernel` is trusted.
+    """
     if isinstance(kernel, KernelSum):
         return all(twice_differentiable(part) for _, part in kernel.parts)
     return kernel.radial and not kernel.singular and not kernel.kinked
 
 
 def jet(kernel: Kernel, q: Tensor) -> Jet:
-    """φ, φ′, φ″, q·φ‴ of a kernel K(u) = φ(|u|²) at q ≥ 0, float64; in closed form, by autograd for the user's own."""
+    """The first derivatives of a radial kernel K(u) = φ(|u|²) in q = |u|²: φ, φ′, φ″ and q·φ‴.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        A kernel for which `twice_differentiable` is True.
+    q : Tensor
+        Squared distances q ≥ 0, float64, any shape.
+
+    Returns
+    -------
+    tuple of Tensor
+        The four tensors, each of the shape of q.
+
+    Notes
+    -----
+    Gaussian, InverseMultiquadric and Matern have closed forms. Others go through autograd.
+    """
     if isinstance(kernel, KernelSum):
         jets = [(factor, jet(part, q)) for factor, part in kernel.parts]
         zero = torch.zeros_like(q)
@@ -46,7 +77,7 @@ def jet(kernel: Kernel, q: Tensor) -> Jet:
 
 
 def _matern(kernel: Matern, q: Tensor) -> Jet:
-    """With s = √(2ν)|u|/h and ds/dq = ν/(h² s). Where s = 0 what is infinite is set to 0: it is met with q or u."""
+    """The jet of a Matérn kernel, with s = √(2ν)|u|/h and ds/dq = ν/(h² s). An infinite φ″ at s = 0 becomes 0."""
     rate = 2.0 * kernel.nu / kernel.h**2
     s = torch.sqrt(rate * q)
     decay = torch.exp(-s)
@@ -59,6 +90,7 @@ def _matern(kernel: Matern, q: Tensor) -> Jet:
 
 
 def _by_autograd(kernel: Kernel, q: Tensor) -> Jet:
+    """The jet by three passes of automatic differentiation."""
     with torch.enable_grad():
         at = q.detach().clone().requires_grad_()
         parts = [kernel.fn(at) if isinstance(kernel, RadialKernel) else kernel.profile(at)]
@@ -75,14 +107,27 @@ def _by_autograd(kernel: Kernel, q: Tensor) -> Jet:
 
 
 def minus_laplacian(kernel: Kernel, dim: int) -> Kernel | None:
-    """tr ∇ₓ∇ᵧK = −ΔK in `dim` dimensions as a kernel with a compiled sum, where its form has one."""
+    """The function tr ∇ₓ∇ᵧK = −ΔK as a kernel with a compiled sum.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        Any kernel.
+    dim : int
+        The dimension d of the space.
+
+    Returns
+    -------
+    Kernel or None
+        −ΔK. None unless the kernel is an InverseMultiquadric or a Matern with ν > 1/2.
+    """
     if isinstance(kernel, InverseMultiquadric):
         p, h = kernel.p, kernel.h
         near, far = InverseMultiquadric(h, p + 1.0), InverseMultiquadric(h, p + 2.0)
         return (2.0 * p / h**2) * ((dim - 2.0 * (p + 1.0)) * near + (2.0 * (p + 1.0)) * far)
     if isinstance(kernel, Matern) and kernel.nu > 0.5:
         lower = Matern(kernel.nu - 1.0, kernel.h * math.sqrt((kernel.nu - 1.0) / kernel.nu))
-        if kernel.nu == 2.5:  # (1 + s)e⁻ˢ at the same s
+        if kernel.nu == 2.5:  # here `lower` is (1 + s)e⁻ˢ with the s of the kernel itself
             return (5.0 / kernel.h**2) * ((dim / 3.0 + 1.0) * lower - kernel)
         return (3.0 / kernel.h**2) * ((dim + 1.0) * lower - kernel)
     return None

@@ -1,11 +1,12 @@
-"""Stein's operator on a kernel, summed over all pairs: the direction, the discrepancy and its gradient.
+"""Stein's operator on a kernel, summed over all pairs: the direction of a Stein flow, and the kernel Stein discrepancy.
 
-With scores s, a temperature T and ∇ those of K in its two arguments, over y (n, d) with weights w:
+With scores s, a temperature T, and particles y (n, d) of weights w:
 
     direction      a(x) = Σⱼ wⱼ [K sⱼ + T ∇ᵧK]
     discrepancy    u(x) = Σⱼ wⱼ [K s·sⱼ + T s·∇ᵧK + T sⱼ·∇ₓK + T² tr ∇ₓ∇ᵧK]
 
-so that ∫ u dμ = |a|² in the space of the kernel (Liu & Wang 2016; Liu, Lee & Jordan 2016). Self pairs are included.
+Then ∫ u dμ = |a|², the squared norm in the space of the kernel (Liu & Wang 2016; Liu, Lee & Jordan 2016). Sums include
+the self pairs.
 """
 
 from __future__ import annotations
@@ -21,26 +22,63 @@ from .base import Kernel, KernelSum
 from .custom import RadialKernel
 from .derivatives import jet, minus_laplacian, twice_differentiable
 from .moments import Linear
-from .radial import Gaussian, _Radial
+from .radial import Radial
+from .smooth import Gaussian
 
-_HELD = 16  # arrays of pairs that a block holds at once
+_HELD = 16  # arrays of the size of a block that are in memory at once
 
 
 def has_stein_operator(kernel: Kernel) -> bool:
-    """Whether the sums here exist for a kernel: a smooth function of |x − y|, `Linear`, or a sum of those."""
+    """Whether Stein's operator exists for a kernel.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        Any kernel.
+
+    Returns
+    -------
+    bool
+        True for a smooth function of |x − y|, for `Linear`, and for sums of these.
+    """
     if isinstance(kernel, KernelSum):
         return all(has_stein_operator(part) for _, part in kernel.parts)
     return isinstance(kernel, Linear) or twice_differentiable(kernel)
 
 
 def direction(kernel: Kernel, x: Tensor, weights: Tensor, scores: Tensor, temperature: float) -> Tensor:
-    """a (n, d) at the particles x (n, d) themselves, in their dtype."""
+    """The Stein direction a(xᵢ) = Σⱼ wⱼ [K(xᵢ, xⱼ) sⱼ + T ∇ⱼK(xᵢ, xⱼ)] at the particles themselves.
+
+    The first part moves particles along the scores of their neighbours, the second keeps them apart.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        A kernel with `has_stein_operator`.
+    x : Tensor
+        Particles (n, d).
+    weights : Tensor
+        Their weights (n,), float64.
+    scores : Tensor
+        Scores s (n, d), most often −∇E: the gradient of the log density of the target, times T.
+    temperature : float
+        T ≥ 0.
+
+    Returns
+    -------
+    Tensor
+        Directions (n, d), in the dtype of x.
+
+    References
+    ----------
+    Liu & Wang (2016), Stein variational gradient descent, NeurIPS 29.
+    """
     if isinstance(kernel, KernelSum):
         return _sum_of_parts(kernel, lambda part: direction(part, x, weights, scores, temperature))
     if isinstance(kernel, Linear):
         matrix, mean = _linear(x, weights, scores)
         return ops.affine(x, torch.zeros_like(mean), matrix) + mean.to(x.dtype) + temperature * x
-    if isinstance(kernel, _Radial):
+    if isinstance(kernel, Radial):
         return _compiled(kernel, x, weights, scores, temperature)
     return _by_blocks(kernel, x, weights, scores, temperature)
 
@@ -52,17 +90,20 @@ def _sum_of_parts(kernel: KernelSum, of: Callable[[Kernel], Tensor]) -> Tensor:
 
 
 def _linear(x: Tensor, weights: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
-    """Σ w x sᵀ (d, d) and Σ w s (d,), float64."""
+    """Σ w x sᵀ (d, d) and Σ w s (d,), float64: all that the kernel x·y + 1 needs."""
     weighted = (weights[:, None] * x.double()).T.contiguous()
     return linalg.product(weighted, scores.double().contiguous()), ops.weighted_sum(weights, scores)
 
 
-def _compiled(kernel: _Radial, x: Tensor, weights: Tensor, scores: Tensor, temperature: float) -> Tensor:
-    """By the op whose temperature is 1; without temperature the repulsion is taken out again."""
-    kernel._check_dim(x.shape[1])
+def _compiled(kernel: Radial, x: Tensor, weights: Tensor, scores: Tensor, temperature: float) -> Tensor:
+    """The direction by the compiled operation, which has temperature 1: divide the scores by T, multiply the result.
+
+    At T = 0 the repulsion, which is the result for scores 0, is subtracted.
+    """
+    kernel.require_dim(x.shape[1])
 
     def op(s: Tensor) -> Tensor:
-        return ops.stein_direction(x, x, weights, s, kernel.form, kernel._parameters(), kernel.softening)
+        return ops.stein_direction(x, x, weights, s, kernel.form, kernel.parameters(), kernel.softening)
 
     if temperature > 0.0:
         return (kernel.scale * temperature) * op(scores / temperature)
@@ -70,7 +111,7 @@ def _compiled(kernel: _Radial, x: Tensor, weights: Tensor, scores: Tensor, tempe
 
 
 def _by_blocks(kernel: Kernel, x: Tensor, weights: Tensor, scores: Tensor, temperature: float) -> Tensor:
-    """For the user's own function of r²."""
+    """The direction for a `RadialKernel`, in plain torch, one block of rows at a time."""
     assert isinstance(kernel, RadialKernel)
     y, payload = x.double(), weights[:, None] * scores.double()
     found = []
@@ -83,10 +124,31 @@ def _by_blocks(kernel: Kernel, x: Tensor, weights: Tensor, scores: Tensor, tempe
 
 
 def squared_norm(kernel: Kernel, x: Tensor, weights: Tensor, scores: Tensor, temperature: float) -> Tensor:
-    """|a|² = ∬ [K s·s′ + 2T s·∇ᵧK + T² tr ∇ₓ∇ᵧK] in the space of the kernel, 0-d float64; by compiled sums."""
+    """The squared norm |a|² of the Stein direction in the space of the kernel: the squared kernel Stein discrepancy.
+
+    |a|² = ∬ [K s·s′ + 2T s·∇ᵧK + T² tr ∇ₓ∇ᵧK] dμ dμ.
+
+    Parameters
+    ----------
+    kernel, x, weights, scores, temperature
+        As in `direction`.
+
+    Returns
+    -------
+    Tensor
+        A 0-d float64 tensor.
+
+    Notes
+    -----
+    It goes through compiled sums wherever ∬ tr ∇ₓ∇ᵧK has a closed form, else through `discrepancy`.
+
+    References
+    ----------
+    Liu, Lee & Jordan (2016), A kernelized Stein discrepancy for goodness-of-fit tests, ICML.
+    """
     if isinstance(kernel, KernelSum):
         return _sum_of_parts(kernel, lambda part: squared_norm(part, x, weights, scores, temperature))
-    along = direction(kernel, x, weights, scores, temperature)  # ∫ s·a has the repulsion once
+    along = direction(kernel, x, weights, scores, temperature)  # ∫ s·a has the mixed term T s·∇ᵧK once, |a|² twice
     if isinstance(kernel, Linear):
         repulsion, trace = x, torch.full((), float(x.shape[1]), dtype=torch.float64, device=x.device)
     else:
@@ -97,14 +159,17 @@ def squared_norm(kernel: Kernel, x: Tensor, weights: Tensor, scores: Tensor, tem
 
 
 def _trace(kernel: Kernel, x: Tensor, weights: Tensor, value: Tensor, slope: Tensor) -> Tensor:
-    """∬ tr ∇ₓ∇ᵧK, given the sums of K. For a Gaussian −ΔK = K (d − q/h²)/h², and q = |x|² + |y|² − 2 x·y."""
+    """∬ tr ∇ₓ∇ᵧK from the sums of K and their gradients.
+
+    For a Gaussian −ΔK = K (d − q/h²)/h² with q = |x|² + |y|² − 2 x·y, so that compiled sums suffice.
+    """
     dim = x.shape[1]
     closed = minus_laplacian(kernel, dim)
     if closed is not None:
         rows = closed.sums(x, x, weights)[0]
     elif isinstance(kernel, Gaussian):
         u = x - x[0]
-        carried = ops.stein_direction(x, x, weights, u, kernel.form, kernel._parameters(), 0.0) + slope
+        carried = ops.stein_direction(x, x, weights, u, kernel.form, kernel.parameters(), 0.0) + slope
         distances = 2.0 * (linalg.row_dot(u, u) * value - linalg.row_dot(u, carried))
         rows = (dim * value - distances / kernel.h**2) / kernel.h**2
     else:
@@ -115,14 +180,36 @@ def _trace(kernel: Kernel, x: Tensor, weights: Tensor, value: Tensor, slope: Ten
 def discrepancy(
     kernel: Kernel, x: Tensor, y: Tensor, scores: Tensor, others: Tensor, weights: Tensor, derivative: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """u (m,) at T = 1 for x with `scores` (m, d), y with `others` (n, d), of a radial kernel; all float64.
+    """The function u of the kernel Stein discrepancy at T = 1, for a radial kernel.
 
-    With `derivative` also a (m, d) and the part of ∇u (m, d) that leaves s(x) as it is; the rest is (∇s)ᵀa. With u
-    for x − y, P = s·s′ and R = (s − s′)·u they are
+    With u for x − y, P = s·s′ and R = (s − s′)·u, each pair adds φP − 2φ′R − 2dφ′ − 4qφ″.
 
-        φP − 2φ′R − 2dφ′ − 4qφ″   and   u[2φ′P − 4φ″R − (4d + 8)φ″ − 8qφ‴] − 2φ′(s − s′).
+    Parameters
+    ----------
+    kernel : Kernel
+        A radial kernel K(u) = φ(|u|²) for which `twice_differentiable` is True.
+    x, scores : Tensor
+        Points (m, d) and the scores s at them (m, d).
+    y, others : Tensor
+        Particles (n, d) and the scores s′ at them (n, d).
+    weights : Tensor
+        Weights of y (n,), float64.
+    derivative : bool
+        Whether to compute the directions and gradients as well. Otherwise they are zeros.
 
-    Plain torch in one thread, O(m·n·d) time and the memory of a block of rows.
+    Returns
+    -------
+    values : Tensor
+        u (m,), float64.
+    directions : Tensor
+        a (m, d), float64.
+    slopes : Tensor
+        The part of ∇u (m, d) at fixed s(x), float64. The whole gradient is that plus (∇s)ᵀa.
+
+    Notes
+    -----
+    The part of ∇u at fixed scores is u[2φ′P − 4φ″R − (4d + 8)φ″ − 8qφ‴] − 2φ′(s − s′), summed over y.
+    Plain torch in one thread: O(m·n·d) time, and the memory of one block of rows.
     """
     values, directions, slopes = [], [], []
     origin = y[0]

@@ -1,4 +1,8 @@
-"""Arrays in, arrays out: pairs, moments, networks, lines and noise, with the same bits for any thread count."""
+"""The numerical operations of the package: sums over pairs, moments, networks, transport along lines, random numbers.
+
+An operation takes tensors and returns tensors. On the CPU compiled numba code runs, on a GPU Triton or plain torch. The
+result has the same bits for every number of threads.
+"""
 
 from .finite import all_finite
 from .moments import affine, moments, weighted_sum

@@ -1,4 +1,7 @@
-"""The built-in activations by number, and each as plain torch (the oracle of `cpu.network`)."""
+"""The built-in activation functions: their numbers, their names, and their formulas in plain torch.
+
+Compiled code knows an activation by its number. Tests compare every compiled formula with `evaluate`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,26 @@ NAMES = {"tanh": TANH, "relu": RELU, "sigmoid": SIGMOID, "softplus": SOFTPLUS, "
 
 
 def evaluate(activation: int, s: Tensor) -> tuple[Tensor, Tensor]:
-    """(σ(s), σ'(s)); the slope of relu at 0 is 0."""
+    """Evaluate an activation σ and its slope σ′ in plain torch.
+
+    Parameters
+    ----------
+    activation : int
+        Its number, such as `TANH`; `NAMES` gives the number of a name.
+    s : Tensor
+        Inputs, any shape.
+
+    Returns
+    -------
+    value, slope : Tensor
+        σ(s) and σ′(s), of the shape and dtype of s. The slope of relu at 0 is 0.
+
+    Examples
+    --------
+    >>> import torch
+    >>> evaluate(RELU, torch.tensor([-1.0, 0.0, 2.0]))
+    (tensor([0., 0., 2.]), tensor([0., 0., 1.]))
+    """
     if activation == TANH:
         h = torch.tanh(s)
         return h, 1 - h * h

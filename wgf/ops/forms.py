@@ -1,4 +1,7 @@
-"""The radial forms by number, and each as plain torch: the oracle of what `cpu.pairwise` writes for tiles."""
+"""The radial kernel formulas: their numbers, and each formula in plain torch.
+
+Compiled code knows a formula by its number. Tests compare every compiled formula with `evaluate`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,29 @@ GAUSSIAN, MATERN12, MATERN32, MATERN52, MULTIQUADRIC, MORSE, LOG, RIESZ, DISTANC
 
 
 def evaluate(form: int, p: Sequence[float], q: Tensor) -> tuple[Tensor, Tensor]:
-    """(k, g) at q = |u|²: K(u) = k and ∇K(u) = g·u. Parameters `p` in the order in which `wgf.kernels` takes them."""
+    """Evaluate a radial formula and its gradient: K(u) = k and ∇K(u) = g·u for q = |u|².
+
+    Parameters
+    ----------
+    form : int
+        Number of the formula, such as `GAUSSIAN`.
+    p : sequence of float
+        Its parameters, in the order in which the kernel of `wgf.kernels` takes them. Lengths are in the units of x.
+    q : Tensor
+        Squared distances q ≥ 0, any shape. A softening δ is already included: q = |u|² + δ².
+
+    Returns
+    -------
+    k, g : Tensor
+        Of the shape of q. Where a formula has a kink at q = 0, g is 0 there.
+
+    Examples
+    --------
+    >>> import torch
+    >>> k, g = evaluate(GAUSSIAN, [1.0], torch.tensor([0.0]))
+    >>> k.item(), g.item()
+    (1.0, -1.0)
+    """
     r = q.sqrt()
     if form == GAUSSIAN:
         k = torch.exp(-q / (2 * p[0] ** 2))
@@ -45,5 +70,5 @@ def evaluate(form: int, p: Sequence[float], q: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _smooth_at_zero(numerator: Tensor, r: Tensor) -> Tensor:
-    """numerator / r, and 0 at a kink (r = 0): the force of a point on itself vanishes by symmetry."""
+    """numerator / r, and 0 at a kink r = 0: by symmetry a point exerts no force on itself."""
     return torch.where(r == 0, torch.zeros_like(r), numerator / torch.where(r == 0, torch.ones_like(r), r))

@@ -1,4 +1,4 @@
-"""Sums over particles: means, covariances, and the affine maps built of them."""
+"""Weighted sums over particles, means and covariances, and affine maps of particles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,26 @@ from .registry import array, custom_op, double, native, register
 
 @custom_op("wgf::weighted_sum", mutates_args=(), device_types="cpu")
 def weighted_sum(weights: Tensor, values: Tensor) -> Tensor:
-    """Σᵢ wᵢ vᵢ for weights (n,), values (n, k) → (k,), float64."""
+    """The weighted sum Σᵢ wᵢ vᵢ over particles.
+
+    Parameters
+    ----------
+    weights : Tensor
+        Weights (n,), any sign.
+    values : Tensor
+        One row for each particle (n, k), float32 or float64.
+
+    Returns
+    -------
+    Tensor
+        The sums (k,), float64. Autograd can differentiate them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> weighted_sum(torch.tensor([0.5, 0.5]), torch.tensor([[1.0, 0.0], [3.0, 4.0]])).tolist()
+    [2.0, 2.0]
+    """
     return torch.from_numpy(cpu.weighted_sum(array(weights), native(values)))
 
 
@@ -36,10 +55,41 @@ weighted_sum.register_autograd(_sum_backward, setup_context=lambda ctx, inputs, 
 
 @custom_op("wgf::moments", mutates_args=(), device_types="cpu")
 def moments(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mass Σw (), centre c = Σwx/Σw (d,), scatter Σ w (x − c)(x − c)ᵀ (d, d) of weights w ≥ 0, float64.
+    """Mass, centre and scatter matrix of weighted particles.
 
-    The parts of an ensemble join exactly: with m the centre of the whole, its scatter is the sum over the parts of
-    scatter + mass (c − m)(c − m)ᵀ (Chan, Golub & LeVeque 1979).
+    mass = Σ w, c = Σ w x / Σ w, scatter = Σ w (x − c)(x − c)ᵀ; the scatter of an ensemble is its covariance.
+
+    Parameters
+    ----------
+    x : Tensor
+        Particles (n, d), float32 or float64.
+    weights : Tensor
+        Weights (n,), w ≥ 0.
+
+    Returns
+    -------
+    mass : Tensor
+        0-d, float64.
+    centre : Tensor
+        Shape (d,), float64, in the units of x.
+    scatter : Tensor
+        Shape (d, d), float64, in the squared units of x.
+
+    Notes
+    -----
+    A cloud far from the origin loses no digits. The moments of parts join exactly: with m the centre of the whole, its
+    scatter is the sum over the parts of scatter + mass (c − m)(c − m)ᵀ. Autograd can differentiate all three results.
+
+    References
+    ----------
+    Chan, Golub & LeVeque (1979), Updating formulae and a pairwise algorithm for computing sample variances, Stanford.
+
+    Examples
+    --------
+    >>> import torch
+    >>> mass, centre, scatter = moments(torch.tensor([[0.0], [2.0]]), torch.tensor([0.5, 0.5]))
+    >>> mass.item(), centre.item(), scatter.item()
+    (1.0, 1.0, 1.0)
     """
     mass, centre, scatter = cpu.moments(native(x), array(weights))
     return torch.tensor(mass, dtype=torch.float64), torch.from_numpy(centre), torch.from_numpy(scatter)
@@ -63,7 +113,7 @@ def _moments_context(ctx: Any, inputs: Any, output: Any) -> None:
 
 
 def _moments_backward(ctx: Any, mass_bar: Tensor, centre_bar: Tensor, bar: Tensor) -> Any:
-    """Σ w (x − c) = 0, so that the scatter does not feel the centre move."""
+    """The derivative. As Σ w (x − c) = 0, the scatter does not change to first order when c moves."""
     x, weights, mass, centre = ctx.saved_tensors
     u, per_mass = x.double() - centre, centre_bar / mass
     moved = affine(x.double(), centre, bar + bar.T)
@@ -77,7 +127,28 @@ moments.register_autograd(_moments_backward, setup_context=_moments_context)
 
 @custom_op("wgf::affine", mutates_args=(), device_types="cpu")
 def affine(x: Tensor, center: Tensor, matrix: Tensor) -> Tensor:
-    """(x − c) A for x (n, d), A (d, e): a product whose bits do not depend on threads."""
+    """The affine map (x − c) A of every particle.
+
+    Parameters
+    ----------
+    x : Tensor
+        Particles (n, d), float32 or float64.
+    center : Tensor
+        The point c (d,).
+    matrix : Tensor
+        The matrix A (d, e).
+
+    Returns
+    -------
+    Tensor
+        Shape (n, e), in the dtype of x. The difference x − c is formed in float64. Autograd can differentiate it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> affine(torch.tensor([[3.0, 1.0]]), torch.tensor([1.0, 1.0]), 2.0 * torch.eye(2))
+    tensor([[4., 0.]])
+    """
     return torch.from_numpy(cpu.affine(native(x), array(center), array(matrix)))
 
 

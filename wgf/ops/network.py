@@ -1,4 +1,8 @@
-"""The two-layer network: sums over neurons, and the residual pulled back to them."""
+"""The two-layer network with one particle for each neuron: its output, and gradients in the neurons.
+
+A particle is θ = (a, w, b): K output weights, D input weights and a bias, so that d = K + D + 1. The output is the
+weighted sum over particles of φ(z; θ) = a σ(w·z + b).
+"""
 
 from __future__ import annotations
 
@@ -15,13 +19,45 @@ from .registry import array, custom_op, like, register
 
 
 def _dtype(theta: Tensor) -> Any:
-    """The dtype of the arithmetic: float32 for float32 particles."""
+    """The dtype of the arithmetic: float32 for float32 particles, else float64."""
     return np.float32 if theta.dtype == torch.float32 else np.float64
 
 
 @custom_op("wgf::network_backward", mutates_args=(), device_types="cpu")
 def network_backward(theta: Tensor, z: Tensor, residual: Tensor, activation: int) -> tuple[Tensor, Tensor]:
-    """vᵢ = Σₘ rₘ·φ(zₘ; θᵢ) (n,) and ∇_θ vᵢ (n, d), for φ = a σ(w·z + b) and residuals r (M, K)."""
+    """The residuals pulled back to the neurons: vᵢ = Σₘ rₘ·φ(zₘ; θᵢ) and its gradient in θᵢ, φ(z; θ) = a σ(w·z + b).
+
+    Parameters
+    ----------
+    theta : Tensor
+        Neurons (n, K + D + 1), packed as (a, w, b).
+    z : Tensor
+        Inputs (M, D).
+    residual : Tensor
+        Residuals r (M, K), such as the derivative of the loss in the output.
+    activation : int
+        Number of the activation function, in `wgf.ops.activations`.
+
+    Returns
+    -------
+    value : Tensor
+        v (n,), in the dtype of theta.
+    gradient : Tensor
+        ∇_θ v (n, K + D + 1), in the dtype of theta.
+
+    Notes
+    -----
+    The arithmetic is that of the dtype of theta, the sums over samples are in float64. Cost O(n·M·D), memory O(n·d).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from wgf.ops.activations import IDENTITY
+    >>> theta = torch.tensor([[2.0, 3.0, 0.0]])  # a = 2, w = 3, b = 0
+    >>> value, gradient = network_backward(theta, torch.tensor([[1.0]]), torch.tensor([[1.0]]), IDENTITY)
+    >>> value.tolist(), gradient.tolist()
+    ([6.0], [[3.0, 2.0, 2.0]])
+    """
     rows = array(theta, _dtype(theta))
     value, gradient = cpu.backward(rows, array(z, rows.dtype), array(residual), activation)
     return like(value, theta), like(gradient, theta)
@@ -42,7 +78,39 @@ register(
 
 @custom_op("wgf::network_forward", mutates_args=(), device_types="cpu")
 def network_forward(theta: Tensor, weights: Tensor, z: Tensor, outputs: int, activation: int) -> Tensor:
-    """f (M, K) float64: fₘ = Σᵢ weightsᵢ aᵢ σ(wᵢ·zₘ + bᵢ) for packed θ = (a, w, b) (n, K + D + 1)."""
+    """The output of the network: fₘ = Σᵢ weightsᵢ aᵢ σ(wᵢ·zₘ + bᵢ).
+
+    Parameters
+    ----------
+    theta : Tensor
+        Neurons (n, K + D + 1), packed as (a, w, b).
+    weights : Tensor
+        Weights of the neurons (n,).
+    z : Tensor
+        Inputs (M, D).
+    outputs : int
+        The number K of outputs.
+    activation : int
+        Number of the activation function, in `wgf.ops.activations`.
+
+    Returns
+    -------
+    Tensor
+        f (M, K), float64. Autograd can differentiate it in theta and weights.
+
+    Raises
+    ------
+    NotImplementedError
+        If a derivative in the inputs z is requested.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from wgf.ops.activations import IDENTITY
+    >>> theta = torch.tensor([[2.0, 3.0, 0.0]])  # a = 2, w = 3, b = 0
+    >>> network_forward(theta, torch.ones(1), torch.tensor([[1.0], [2.0]]), 1, IDENTITY).flatten().tolist()
+    [6.0, 12.0]
+    """
     rows = array(theta, _dtype(theta))
     return torch.from_numpy(cpu.forward(rows, array(weights), array(z, rows.dtype), outputs, activation))
 
@@ -79,10 +147,41 @@ def network_forward_backward(
     activation: int,
     residual: Callable[[Tensor, slice], Tensor],
 ) -> Tensor:
-    """∇_θ Σₘ rₘ·φ(zₘ; θᵢ) (n, d) of the residuals r[rows] = residual(f[rows], rows), with f as of `network_forward`.
+    """Forward pass, residuals and backward pass in one: ∇_θ Σₘ rₘ·φ(zₘ; θᵢ) for residuals that depend on the output.
 
-    `residual` is called for consecutive runs of samples, each sample once. On the CPU a run is as long as its
-    activations stay in cache until the gradient needs them; elsewhere there is one run.
+    Parameters
+    ----------
+    theta : Tensor
+        Neurons (n, K + D + 1), packed as (a, w, b).
+    weights : Tensor
+        Weights of the neurons (n,).
+    z : Tensor
+        Inputs (M, D).
+    outputs : int
+        The number K of outputs.
+    activation : int
+        Number of the activation function, in `wgf.ops.activations`.
+    residual : callable
+        (f[rows], rows) → residuals of these samples (len(rows), K), with f the output of `network_forward` and rows a
+        slice. It is called for consecutive slices that cover every sample once.
+
+    Returns
+    -------
+    Tensor
+        The gradient (n, K + D + 1), in the dtype of theta.
+
+    Notes
+    -----
+    On the CPU a slice is short enough that its activations are still in cache when the backward pass needs them. On
+    other devices there is one slice.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from wgf.ops.activations import IDENTITY
+    >>> theta, z = torch.tensor([[2.0, 3.0, 0.0]]), torch.tensor([[1.0]])  # the output is 6
+    >>> network_sweep(theta, torch.ones(1), z, 1, IDENTITY, lambda f, rows: f - 5.0).tolist()
+    [[3.0, 2.0, 2.0]]
     """
     if theta.device.type == "cpu":
         rows = array(theta, _dtype(theta))

@@ -1,15 +1,17 @@
-"""Counter-based random numbers, and the Langevin update that takes them on its way through memory.
+"""Random numbers that are a function of seed, step, stream and particle, and the Langevin update that uses them.
 
-Two layouts of Philox4x32-10, a function from a key (seed low, seed high) and a counter of four words to four words:
+The generator is Philox4x32-10: a function from a key (seed low, seed high) and a counter of four words to four words.
+There are two layouts of the counter.
 
 float64     Counter (j, id low, step low, stream·2²⁴ | step high·2¹² | id high) gives the components 2j and 2j + 1 of a
-            particle, each uniform from 64 bits, by Box–Muller where normals are wanted.
-float32     The numbers of one draw are counted by f = id·dim + component. Counter (F low, F high, step low,
-            (stream + 64)·2²⁴ | step high·2¹²) gives the normals f = 4F … 4F + 3, two words for two normals: a radius
-            and an angle. Radius words below 2¹⁶ are extended by 32 bits from the counter with stream + 192, so that
-            the tail is as fine beyond 9σ as at 5σ. A number depends on `dim`: draw each step with one.
+            particle. Each is a uniform number made from 64 bits; two of them give two normals by Box–Muller.
+float32     The numbers of one draw are numbered f = id·dim + component. Counter (F low, F high, step low,
+            (stream + 64)·2²⁴ | step high·2¹²) gives the normals f = 4F … 4F + 3: a word for the radius and a word for
+            the angle make two normals. A radius word below 2¹⁶ gets 32 more bits, from the counter with stream + 192,
+            so that the tail is as fine beyond 9σ as at 5σ. A number depends on `dim`: draw a step with one `dim`.
 
-Both depend on ids alone, never on the position of a row. float32 normals are not the float64 ones rounded.
+The numbers depend on the ids of particles, never on their place in the array. float32 normals are not rounded float64
+normals.
 """
 
 from __future__ import annotations
@@ -27,7 +29,37 @@ from .registry import custom_op, register
 
 @custom_op("wgf::uniform", mutates_args=(), device_types="cpu")
 def uniform(ids: Tensor, key: Sequence[int], step: int, stream: int, dim: int) -> Tensor:
-    """Uniforms on (0, 1] (n, dim) float64, keyed by (seed low, seed high), step, stream and particle id."""
+    """Uniform random numbers on (0, 1].
+
+    Parameters
+    ----------
+    ids : Tensor
+        Ids of the particles (n,), int64.
+    key : sequence of int
+        Seed low and seed high, 32 bits each.
+    step : int
+        Number of the step.
+    stream : int
+        Number of the stream; streams are independent.
+    dim : int
+        Numbers for each particle.
+
+    Returns
+    -------
+    Tensor
+        Shape (n, dim), float64.
+
+    References
+    ----------
+    Salmon, Moraes, Dror & Shaw (2011), Parallel random numbers: as easy as 1, 2, 3, SC11.
+
+    Examples
+    --------
+    >>> import torch
+    >>> a = uniform(torch.arange(3), [1, 0], 0, 0, 2)
+    >>> bool((a[2] == uniform(torch.tensor([2]), [1, 0], 0, 0, 2)).all())  # the number belongs to the id
+    True
+    """
     return torch.from_numpy(cpu.uniform(ids.numpy(), key, step, stream, dim))
 
 
@@ -41,7 +73,30 @@ register(
 
 @custom_op("wgf::normal", mutates_args=(), device_types="cpu")
 def normal(ids: Tensor, key: Sequence[int], step: int, stream: int, dim: int, dtype: torch.dtype) -> Tensor:
-    """Standard normals (n, dim) in float64 or float32."""
+    """Standard normal random numbers.
+
+    Parameters
+    ----------
+    ids, key, step, stream, dim
+        As in `uniform`.
+    dtype : torch.dtype
+        float32 or float64. The two give different numbers.
+
+    Returns
+    -------
+    Tensor
+        Shape (n, dim), of that dtype.
+
+    References
+    ----------
+    Box & Muller (1958), A note on the generation of random normal deviates, Annals of Mathematical Statistics 29.
+
+    Examples
+    --------
+    >>> import torch
+    >>> normal(torch.arange(3), [1, 0], 0, 0, 2, torch.float64).shape
+    torch.Size([3, 2])
+    """
     return torch.from_numpy(cpu.normal(ids.numpy(), key, step, stream, dim, _numpy_type(dtype)))
 
 
@@ -57,7 +112,36 @@ register(
 def langevin(
     x: Tensor, gradient: Tensor, ids: Tensor, key: Sequence[int], step: int, stream: int, h: float, scale: float
 ) -> Tensor:
-    """x − h·gradient + scale·ξ (n, d) with the normals ξ of `normal`, in the dtype of x; one pass over memory."""
+    """One step of Langevin dynamics: x − h·gradient + scale·ξ, with standard normals ξ.
+
+    Parameters
+    ----------
+    x : Tensor
+        Particles (n, d), float32 or float64.
+    gradient : Tensor
+        Gradient of the energy at them (n, d).
+    ids, key, step, stream
+        As in `uniform`.
+    h : float
+        Step size, in the units of time.
+    scale : float
+        Standard deviation of the noise, in the units of x; √(2Th) at temperature T.
+
+    Returns
+    -------
+    Tensor
+        The moved particles (n, d), in the dtype of x. Autograd can differentiate it in x and gradient.
+
+    Notes
+    -----
+    The normals are those of `normal`. They are used as they are drawn: one pass over memory.
+
+    Examples
+    --------
+    >>> import torch
+    >>> langevin(torch.ones(1, 2), torch.ones(1, 2), torch.arange(1), [1, 0], 0, 0, 0.25, 0.0)
+    tensor([[0.7500, 0.7500]])
+    """
     here, force = (t.detach().contiguous().numpy() for t in (x, gradient.to(x.dtype)))
     return torch.from_numpy(cpu.langevin(here, force, ids.numpy(), key, step, stream, h, scale))
 
@@ -71,7 +155,7 @@ register(
 
 
 def _langevin_backward(ctx: Any, bar: Tensor) -> Any:
-    """The noise does not depend on the particles."""
+    """The derivative: the noise does not depend on the particles."""
     return bar, -ctx.h * bar, None, None, None, None, None, None
 
 
@@ -83,4 +167,5 @@ langevin.register_autograd(_langevin_backward, setup_context=_keep_step_length)
 
 
 def _numpy_type(dtype: torch.dtype) -> Any:
+    """The numpy dtype of a torch dtype."""
     return torch.empty(0, dtype=dtype).numpy().dtype

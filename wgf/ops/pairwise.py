@@ -1,4 +1,4 @@
-"""Sums over pairs of particles, value and gradient in one pass."""
+"""Sums of a radial kernel over all pairs of particles, and the Stein direction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .cpu import products
 from .registry import array, custom_op, like, native, register
 
 DIRECT_UP_TO = 14
-"""Dimension up to which differences of coordinates beat matrix products (measured by `benchmarks`)."""
+"""Up to this dimension, differences of coordinates are faster than matrix products (measured by `benchmarks`)."""
 
 
 @custom_op("wgf::pair_sums", mutates_args=(), device_types="cpu")
@@ -28,7 +28,49 @@ def pair_sums(
     softening: float,
     exclude_self: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Σⱼ wⱼ K(xᵢ − yⱼ) (m,) and Σⱼ wⱼ ∇K(xᵢ − yⱼ) (m, d) for x (m, d), y (n, d), weights (n,)."""
+    """Sum a radial kernel over all pairs: Σⱼ wⱼ K(xᵢ − yⱼ) and Σⱼ wⱼ ∇K(xᵢ − yⱼ), in one pass.
+
+    Parameters
+    ----------
+    x : Tensor
+        Points (m, d) at which the sums are taken, float32 or float64.
+    y : Tensor
+        Particles (n, d) that are summed over.
+    weights : Tensor
+        Their weights (n,), any sign.
+    form : int
+        Number of the kernel formula, in `wgf.ops.forms`.
+    parameters : sequence of float
+        Its parameters; lengths in the units of x.
+    softening : float
+        Length δ ≥ 0 in the units of x: |u|² becomes |u|² + δ².
+    exclude_self : bool
+        Whether to leave out the pairs i = j.
+
+    Returns
+    -------
+    value : Tensor
+        The sums (m,), float64. Autograd can differentiate them, once.
+    gradient : Tensor
+        Their gradients (m, d) in xᵢ, in the dtype of x. Autograd cannot differentiate these.
+
+    Raises
+    ------
+    NotImplementedError
+        If autograd is to differentiate the gradient.
+
+    Notes
+    -----
+    O(m·n·d) time, O((m + n)·d) memory. The arithmetic is in float32 if x and y are, else in float64.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from wgf.ops.forms import GAUSSIAN
+    >>> value, gradient = pair_sums(torch.zeros(1, 1), torch.ones(1, 1), torch.ones(1), GAUSSIAN, [1.0], 0.0, False)
+    >>> round(value.item(), 4), round(gradient.item(), 4)
+    (0.6065, 0.6065)
+    """
     rows, columns = _points(x, y)
     body = (products if x.shape[1] > DIRECT_UP_TO else cpu).pair_sums
     value, gradient = body(rows, columns, array(weights), form, parameters, softening, exclude_self)
@@ -36,7 +78,7 @@ def pair_sums(
 
 
 def _points(x: Tensor, y: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Both in the dtype that holds them, float32 or float64; one array where they are the same memory."""
+    """x and y in the dtype that holds both. One and the same array if they share their memory."""
     dtype = torch.promote_types(x.dtype, y.dtype)
     rows = native(x.to(dtype))
     same = x.data_ptr() == y.data_ptr() and x.shape == y.shape and x.stride() == y.stride() and x.dtype == y.dtype
@@ -63,7 +105,10 @@ def _pair_context(ctx: Any, inputs: Any, output: Any) -> None:
 
 
 def _pair_backward(ctx: Any, value_bar: Tensor | None, gradient_bar: Tensor | None) -> Any:
-    """Forms are even in u, so the derivative in y and in the weights is the transposed sum, by the same op."""
+    """The derivative of the value.
+
+    K is even in u, so that the derivatives in y and in the weights are sums of the same kind, with x and y exchanged.
+    """
     if gradient_bar is not None:
         raise NotImplementedError("wgf::pair_sums: the gradient cannot be differentiated again; only the value can")
     if value_bar is None:
@@ -91,10 +136,41 @@ def stein_direction(
     parameters: Sequence[float],
     softening: float,
 ) -> Tensor:
-    """Σⱼ wⱼ [K(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)] (m, d) for x (m, d), y (n, d), weights (n,), scores s (n, d).
+    """Sum the Stein direction over all pairs: Σⱼ wⱼ [K(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)].
 
-    With scores s = ∇ log π it is the direction of Stein variational gradient descent (Liu & Wang 2016): the second
-    part is Σⱼ wⱼ ∇_{yⱼ} K, which keeps the particles apart.
+    With scores s = ∇ log π it is the direction of Stein variational gradient descent. The second part, Σⱼ wⱼ ∇ⱼK,
+    keeps the particles apart.
+
+    Parameters
+    ----------
+    x : Tensor
+        Points (m, d) at which the direction is taken, float32 or float64.
+    y : Tensor
+        Particles (n, d) that are summed over.
+    weights : Tensor
+        Their weights (n,).
+    scores : Tensor
+        Scores s at the particles y (n, d), in the inverse units of x.
+    form, parameters, softening
+        The kernel, as in `pair_sums`.
+
+    Returns
+    -------
+    Tensor
+        The directions (m, d), in the dtype of x.
+
+    References
+    ----------
+    Liu & Wang (2016), Stein variational gradient descent, NeurIPS 29.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from wgf.ops.forms import GAUSSIAN
+    >>> x = torch.tensor([[0.0], [1.0]])
+    >>> a = stein_direction(x, x, torch.tensor([0.5, 0.5]), torch.zeros(2, 1), GAUSSIAN, [1.0], 0.0)
+    >>> a[1].item() > 0  # no scores: the particle on the right moves to the right
+    True
     """
     rows, columns = _points(x, y)
     body = (products if x.shape[1] > DIRECT_UP_TO else cpu).stein_direction

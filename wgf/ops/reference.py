@@ -1,6 +1,7 @@
-"""Every operation in plain torch: the oracle of the compiled bodies, and the body of devices that have no other yet.
+"""Every operation in plain torch: the standard for tests of compiled code, and the body for other devices.
 
-Pairs and neuron × sample products are formed a block of rows at a time, so memory stays O(n·d).
+Parameters and results are those of the operation of the same name in `wgf.ops`. Pairs, and products of neurons and
+samples, are formed for one block of rows at a time, so that memory stays O(n·d).
 """
 
 from __future__ import annotations
@@ -13,26 +14,26 @@ from torch import Tensor
 
 from . import activations, forms
 
-_BLOCK = 2**22  # numbers in one block
+_BLOCK = 2**22  # most numbers in one block
 
 Form = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def row_blocks(rows: int, columns: int) -> list[slice]:
-    """Slices of range(rows) with at most _BLOCK numbers each when a row holds `columns` of them."""
+    """Slices that cover range(rows), so short that a block with `columns` numbers a row has at most _BLOCK numbers."""
     step = max(1, _BLOCK // max(1, columns))
     return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
 def radial_sums(form: Form, x: Tensor, y: Tensor, weights: Tensor, exclude_self: bool) -> tuple[Tensor, Tensor]:
-    """Σⱼ wⱼ K(xᵢ − yⱼ) and its gradient in xᵢ, for a form q ↦ (k, g) with q = |u|², ∇K = g·u."""
+    """Σⱼ wⱼ K(xᵢ − yⱼ) and its gradient in xᵢ, for a form that maps q = |u|² to (k, g): K = k, ∇K = g·u."""
     values, gradients = [], []
     for rows in row_blocks(len(x), len(y) * x.shape[1]):
         u = x[rows, None, :] - y[None, :, :]
         k, g = form((u * u).sum(-1))
         if exclude_self:
             own = torch.arange(rows.start, rows.stop, device=x.device)[:, None] == torch.arange(len(y), device=x.device)
-            k, g = k.masked_fill(own, 0.0), g.masked_fill(own, 0.0)  # where(own, 0.0, k) would stop a GPU
+            k, g = k.masked_fill(own, 0.0), g.masked_fill(own, 0.0)  # where(own, 0.0, k) would make a GPU wait
         values.append((k * weights).sum(1))
         gradients.append(((g * weights)[..., None] * u).sum(1))
     return torch.cat(values), torch.cat(gradients)
@@ -41,14 +42,14 @@ def radial_sums(form: Form, x: Tensor, y: Tensor, weights: Tensor, exclude_self:
 def pair_sums(
     x: Tensor, y: Tensor, weights: Tensor, form: int, p: Sequence[float], softening: float, exclude_self: bool
 ) -> tuple[Tensor, Tensor]:
-    """`radial_sums` of a numbered form, softened by |u|² → |u|² + δ²."""
+    """The sums of a formula of `wgf.ops.forms`, with |u|² replaced by |u|² + δ²."""
     return radial_sums(lambda q: forms.evaluate(form, p, q + softening**2), x, y, weights, exclude_self)
 
 
 def stein_direction(
     x: Tensor, y: Tensor, weights: Tensor, scores: Tensor, form: int, p: Sequence[float], softening: float
 ) -> Tensor:
-    """Σⱼ wⱼ [K(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)]."""
+    """Σⱼ wⱼ [K(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)] (m, d)."""
     directions = []
     for rows in row_blocks(len(x), len(y) * x.shape[1]):
         u = x[rows, None, :] - y[None, :, :]
@@ -58,7 +59,7 @@ def stein_direction(
 
 
 def weighted_sum(weights: Tensor, values: Tensor) -> Tensor:
-    """Σᵢ wᵢ vᵢ for values (n, k) → (k,)."""
+    """Σᵢ wᵢ vᵢ (k,) for values (n, k)."""
     return weights @ values
 
 
@@ -71,12 +72,12 @@ def moments(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def affine(x: Tensor, center: Tensor, matrix: Tensor) -> Tensor:
-    """(x − c) A."""
+    """(x − c) A (n, e)."""
     return (x - center) @ matrix
 
 
 def network_forward(theta: Tensor, weights: Tensor, z: Tensor, outputs: int, activation: int) -> Tensor:
-    """f (M, K) with fₘ = Σᵢ weightsᵢ aᵢ σ(wᵢ·zₘ + bᵢ), θ = (a, w, b)."""
+    """fₘ = Σᵢ weightsᵢ aᵢ σ(wᵢ·zₘ + bᵢ) (M, K), for θ = (a, w, b)."""
     f = torch.zeros(len(z), outputs, dtype=theta.dtype, device=theta.device)
     for rows in row_blocks(len(theta), len(z)):
         a, w, b = theta[rows, :outputs], theta[rows, outputs:-1], theta[rows, -1]
@@ -86,7 +87,7 @@ def network_forward(theta: Tensor, weights: Tensor, z: Tensor, outputs: int, act
 
 
 def network_backward(theta: Tensor, z: Tensor, residual: Tensor, activation: int) -> tuple[Tensor, Tensor]:
-    """(v, g): vᵢ = Σₘ rₘ·φ(zₘ; θᵢ) and its gradient in θᵢ."""
+    """vᵢ = Σₘ rₘ·φ(zₘ; θᵢ) (n,) and its gradient in θᵢ (n, d)."""
     outputs = residual.shape[1]
     values, gradients = [], []
     for rows in row_blocks(len(theta), len(z)):
@@ -99,7 +100,7 @@ def network_backward(theta: Tensor, z: Tensor, residual: Tensor, activation: int
 
 
 def philox(counter: Sequence[Tensor], key: tuple[int, int]) -> tuple[Tensor, ...]:
-    """Philox4x32-10 on words held in int64: a product wraps there exactly as it does in unsigned arithmetic."""
+    """Philox4x32-10 on 32-bit words held in int64, where an overflowing product wraps as unsigned arithmetic does."""
     mask = 0xFFFFFFFF
     c0, c1, c2, c3 = counter
     k0, k1 = key
@@ -111,19 +112,19 @@ def philox(counter: Sequence[Tensor], key: tuple[int, int]) -> tuple[Tensor, ...
 
 
 _WORD = 0xFFFFFFFF
-_SINGLE, _TAIL = 0x40, 0xC0  # added to the stream: float32 layout, and words that extend its tail
+_SINGLE, _TAIL = 0x40, 0xC0  # added to the stream: for float32 numbers, and for the bits that extend their tail
 
 
 def _words(
     low: Tensor, high: Tensor, last: Tensor | int, key: Sequence[int], step: int, stream: int
 ) -> tuple[Tensor, ...]:
-    """Philox words of the counters (low, high, step low, stream·2²⁴ | step high·2¹² | last)."""
+    """The four Philox words of the counters (low, high, step low, stream·2²⁴ | step high·2¹² | last)."""
     tail = (stream << 24 | (step >> 32) << 12) | last + 0 * low
     return philox((low, high, torch.full_like(low, step & _WORD), tail), (key[0], key[1]))
 
 
 def _pairs(ids: Tensor, key: Sequence[int], step: int, stream: int, dim: int) -> tuple[Tensor, Tensor]:
-    """The two float64 uniforms on (0, 1] of each lane, (n, ⌈dim/2⌉); `wgf.ops.noise` says what a lane is."""
+    """The two float64 uniforms on (0, 1] of each counter (n, ⌈dim/2⌉); `wgf.ops.noise` states the layout."""
     j = torch.arange((dim + 1) // 2, device=ids.device)[None, :] + 0 * ids[:, None]
     a, b, c, e = _words(j, (ids[:, None] & _WORD) + 0 * j, ids[:, None] >> 32, key, step, stream)
     first, second = ((h.double() * 2.0**32 + low.double() + 0.5) * 2.0**-64 for h, low in ((a, b), (c, e)))
@@ -131,16 +132,17 @@ def _pairs(ids: Tensor, key: Sequence[int], step: int, stream: int, dim: int) ->
 
 
 def _rows(first: Tensor, second: Tensor, dim: int) -> Tensor:
+    """Two columns of numbers for each particle interleaved, cut to `dim` numbers."""
     return torch.stack([first, second], dim=-1).reshape(len(first), -1)[:, :dim].contiguous()
 
 
 def uniform(ids: Tensor, key: Sequence[int], step: int, stream: int, dim: int) -> Tensor:
-    """Uniforms on (0, 1] (n, dim), float64."""
+    """Uniform numbers on (0, 1] (n, dim), float64."""
     return _rows(*_pairs(ids, key, step, stream, dim), dim)
 
 
 def normal(ids: Tensor, key: Sequence[int], step: int, stream: int, dim: int, dtype: torch.dtype) -> Tensor:
-    """Standard normals (n, dim) in float64 or float32."""
+    """Standard normal numbers (n, dim), float64 or float32."""
     if dtype == torch.float32:
         return _normal_single(ids, key, step, stream, dim)
     first, second = _pairs(ids, key, step, stream, dim)
@@ -149,6 +151,7 @@ def normal(ids: Tensor, key: Sequence[int], step: int, stream: int, dim: int, dt
 
 
 def _normal_single(ids: Tensor, key: Sequence[int], step: int, stream: int, dim: int) -> Tensor:
+    """Standard normal numbers in the float32 layout."""
     number = ids[:, None] * dim + torch.arange(dim, device=ids.device)
     four, pair, second = number >> 2, (number & 2) > 0, (number & 1) > 0
     counter = four & _WORD, four >> 32, 0, key, step
@@ -168,15 +171,18 @@ def _normal_single(ids: Tensor, key: Sequence[int], step: int, stream: int, dim:
 def langevin(
     x: Tensor, gradient: Tensor, ids: Tensor, key: Sequence[int], step: int, stream: int, h: float, scale: float
 ) -> Tensor:
-    """x − h·gradient + scale·ξ."""
+    """x − h·gradient + scale·ξ (n, d)."""
     return x - h * gradient + scale * normal(ids, key, step, stream, x.shape[1], x.dtype)
 
 
-# Transport along lines: a row for each direction, sorted projections (k, n) with the levels to which their weights add.
+# Transport along lines. One row for each direction: sorted projections (k, n), and levels, the cumulated weights.
 
 
 def _project(x: Tensor, directions: Tensor) -> Tensor:
-    """θ·xᵢ (k, n), axis by axis: a product rounds otherwise at its ends, which parts particles at one place."""
+    """θ·xᵢ (k, n), added one axis after the other.
+
+    A matrix product rounds differently at its edges: particles at one place would get different projections.
+    """
     rows = torch.zeros(directions.shape[1], len(x), dtype=torch.float64, device=x.device)
     for axis in range(x.shape[1]):
         rows = rows + directions[axis][:, None] * x[:, axis].double()
@@ -184,7 +190,7 @@ def _project(x: Tensor, directions: Tensor) -> Tensor:
 
 
 def _sorted_rows(x: Tensor, weights: Tensor, directions: Tensor, equal: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Values, order and levels, (k, n) each; NaN where a projection or a weight is not finite."""
+    """Sorted values, their order and their levels, (k, n) each; NaN where a projection or a weight is not finite."""
     values, order = _project(x, directions).sort(dim=1, stable=True)
     steps = torch.arange(1, len(x) + 1, dtype=torch.float64, device=x.device) / len(x)
     levels = weights.double()[order].cumsum(1).clamp(max=1.0)
@@ -195,13 +201,16 @@ def _sorted_rows(x: Tensor, weights: Tensor, directions: Tensor, equal: bool) ->
 
 
 def sorted_projections(x: Tensor, weights: Tensor, directions: Tensor, equal: bool) -> tuple[Tensor, Tensor]:
-    """Sorted θ·xᵢ (k, n), and the levels of their weights, (1, n) where these are equal."""
+    """Sorted θ·xᵢ (k, n) and their levels, (1, n) where the weights are equal."""
     values, _, levels = _sorted_rows(x, weights, directions, equal)
     return values, levels[:1].clone() if equal else levels
 
 
 def _pieces(levels: Tensor, target_levels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The masses (k, n + m) between all levels of two ladders, and which value and which target holds each."""
+    """Merge the levels of two rows.
+
+    Returns the masses (k, n + m) between neighbouring levels, and for each the indices of its value and its target.
+    """
     merged = torch.cat([levels, target_levels], dim=1).sort(dim=1).values
     masses = merged.diff(dim=1, prepend=torch.zeros_like(merged[:, :1]))
     middle = merged - masses / 2
@@ -209,13 +218,16 @@ def _pieces(levels: Tensor, target_levels: Tensor) -> tuple[Tensor, Tensor, Tens
 
 
 def quantile_costs(values: Tensor, levels: Tensor, target: Tensor, target_levels: Tensor) -> Tensor:
-    """∫₀¹ |F⁻¹ − G⁻¹|² (k,) of sorted rows."""
+    """W₂² = ∫₀¹ |F⁻¹ − G⁻¹|² (k,) of sorted rows."""
     masses, i, j = _pieces(levels.expand_as(values).contiguous(), target_levels.expand_as(target).contiguous())
     return (masses * (values.gather(1, i) - target.gather(1, j)) ** 2).sum(1)
 
 
 def _maps(values: Tensor, levels: Tensor, target: Tensor, target_levels: Tensor) -> tuple[Tensor, Tensor]:
-    """T at each sorted value, shared by those that are equal, and the mean of both sides of G⁻¹ at its level."""
+    """The transport map at each sorted value, and G⁻¹ at its level.
+
+    Equal values share the mean of their images. Where G⁻¹ jumps, the mean of both sides is taken.
+    """
     masses, i, j = _pieces(levels, target_levels)
     atom = torch.zeros_like(values, dtype=torch.int64)
     atom[:, 1:] = (values[:, 1:] != values[:, :-1]).cumsum(1)

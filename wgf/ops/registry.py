@@ -1,8 +1,8 @@
-"""How an operation becomes one torch op with a body for each device, and how tensors and arrays share memory.
+"""Register an operation as a torch op with one body for each device, and convert between tensors and arrays.
 
-Each operation is a torch custom op: a numba body on the CPU, plain torch or Triton elsewhere, autograd registered.
-Nothing above `wgf.ops` knows which body ran. Sums are accumulated and returned in float64; per-particle results come
-back in the dtype of the particles.
+A body is the code of an operation on one device: numba on the CPU, Triton or plain torch elsewhere. Nothing above
+`wgf.ops` knows which body ran. Sums are accumulated and returned in float64; results for each particle have the dtype
+of the particles.
 """
 
 from __future__ import annotations
@@ -17,20 +17,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# mypy sees the decorated functions as CustomOpDef, whose call is untyped
+# to mypy the decorated functions are CustomOpDef, whose call has no types
 custom_op: Any = torch.library.custom_op
 
 PLAIN: dict[str, Callable[..., Any]] = {}
-"""By operation, the plain-torch body of devices without one of their own; tests hold it against the compiled one."""
+"""The plain-torch body of each operation, for devices without one of their own; tests compare the others with it."""
 
 GPU: dict[str, Callable[..., Any]] = {}
-"""By operation, the body that CUDA tensors get."""
+"""The body of each operation for CUDA tensors."""
 
 
 def register(op: Any, elsewhere: Callable[..., Any], fake: Callable[..., Any], triton: str | None = None) -> None:
-    """Give `op` the body of other devices than the CPU, and the shapes and dtypes of its results.
+    """Give an operation its bodies for devices other than the CPU.
 
-    `triton` names the file of `wgf.ops.cuda` that holds a function of the name of the operation, its body on a GPU.
+    Parameters
+    ----------
+    op : CustomOpDef
+        The operation, as `custom_op` made it; its own function is the body for the CPU.
+    elsewhere : callable
+        The plain-torch body.
+    fake : callable
+        Returns empty tensors of the shapes and dtypes of the results, for tracing.
+    triton : str, optional
+        The file of `wgf.ops.cuda` with the Triton body, a function with the name of the operation.
     """
     PLAIN[op._qualname] = elsewhere
     GPU[op._qualname] = elsewhere if triton is None else _gpu_body(triton, op._name, elsewhere)
@@ -39,7 +48,7 @@ def register(op: Any, elsewhere: Callable[..., Any], fake: Callable[..., Any], t
 
 
 def _gpu_body(file: str, name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
-    """The Triton body where triton is installed, else the plain one; looked up at the first call, not at import."""
+    """The Triton body if triton is installed, else the plain one. It is imported at the first call."""
 
     @cache
     def chosen() -> Callable[..., Any]:
@@ -54,17 +63,30 @@ def _gpu_body(file: str, name: str, plain: Callable[..., Any]) -> Callable[..., 
 
 
 def array(tensor: Tensor, dtype: np.dtype | type = np.float64) -> np.ndarray:
-    """The same memory as a C-contiguous array of that dtype (a copy only where dtype or layout differ)."""
+    """A tensor as a C-contiguous array of a given dtype.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        On the CPU.
+    dtype : dtype, default float64
+        The dtype of the array.
+
+    Returns
+    -------
+    ndarray
+        It shares the memory of the tensor, unless dtype or layout differ.
+    """
     return np.ascontiguousarray(tensor.detach().numpy(), dtype=dtype)
 
 
 def native(tensor: Tensor) -> np.ndarray:
-    """The same memory as a C-contiguous array of its own dtype."""
+    """A CPU tensor as a C-contiguous array of its own dtype; it shares the memory unless the layout differs."""
     return np.ascontiguousarray(tensor.detach().numpy())
 
 
 def like(values: np.ndarray, tensor: Tensor) -> Tensor:
-    """The values as a tensor of the dtype of `tensor`."""
+    """An array as a tensor of the dtype of `tensor`."""
     return torch.from_numpy(values).to(tensor.dtype)
 
 

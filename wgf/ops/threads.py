@@ -1,4 +1,7 @@
-"""Work in fixed blocks: threads decide who computes a block, never what is in it, so the bits do not change."""
+"""Run blocks of work in threads, with the same bits for every number of threads.
+
+The blocks are fixed by the sizes of the data. Threads decide who computes a block, never what is in it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
 
 
 def _pool(threads: int) -> ThreadPoolExecutor:
-    """A pool of this process; a forked child cannot use its parent's threads, hence the process id in the key."""
+    """The thread pool of this process.
+
+    The key has the process id, because a forked child cannot use the threads of its parent.
+    """
     key = (os.getpid(), threads)
     with _lock:
         if key not in _pools:
@@ -28,20 +34,45 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 def run_blocks(worker: Callable[[Iterator[int]], None], blocks: int) -> None:
-    """Call `worker(indices)` in each of `torch.get_num_threads()` threads, the caller's among them.
+    """Run a worker in several threads, which share blocks of work.
 
-    All draw from one range(blocks), so that a thread that falls behind does less. A worker gets an iterator rather than
-    one index so that it can allocate its scratch once. Bodies release the GIL. Numpy is silent about overflow in them:
-    what is not finite is found, and named, by the flow.
+    Parameters
+    ----------
+    worker : callable
+        Called once in each thread with an iterator of block numbers, and computes every block that it draws. It can
+        therefore allocate its scratch memory once.
+    blocks : int
+        Number of blocks.
+
+    Raises
+    ------
+    Exception
+        What a worker raised. Blocks that are not yet begun are then dropped.
+
+    Notes
+    -----
+    `torch.get_num_threads()` threads run, the caller's among them. All draw from one iterator, so that a slow thread
+    does less. Workers should release the GIL, as compiled code does. Numpy's warnings about overflow are silenced here:
+    numbers that are not finite are found and named later, by the flow.
+
+    Examples
+    --------
+    >>> done = [0] * 4
+    >>> def worker(indices):
+    ...     for i in indices:
+    ...         done[i] = i * i
+    >>> run_blocks(worker, 4)
+    >>> done
+    [0, 1, 4, 9]
     """
-    indices = iter(range(blocks))  # the GIL makes each draw one step
+    indices = iter(range(blocks))  # drawing from it is atomic under the GIL
 
     def quietly() -> None:
         with np.errstate(over="ignore", invalid="ignore"):
             try:
                 worker(indices)
             except BaseException:
-                for _ in indices:  # nobody begins another block
+                for _ in indices:  # empty the iterator: no thread begins another block
                     pass
                 raise
 
@@ -52,14 +83,14 @@ def run_blocks(worker: Callable[[Iterator[int]], None], blocks: int) -> None:
             futures.append(_pool(others).submit(quietly))
         quietly()
     finally:
-        begun = [future for future in futures if not future.cancel()]  # for the others nothing is left to do
+        begun = [future for future in futures if not future.cancel()]  # cancelled ones never started
         wait(begun)
     for future in begun:
         future.result()
 
 
 class _Held:
-    """A setting held at one value while anybody in its scope needs it, and put back by the last who leaves."""
+    """A context that changes a setting while any caller is inside, and restores it when the last one leaves."""
 
     def __init__(self, enter: Callable[[], Callable[[], None]], scope: Any) -> None:
         self._enter, self._scope, self._guard = enter, scope, threading.Lock()
@@ -85,7 +116,7 @@ _controller: ThreadpoolController | None = None
 
 def _limit_blas() -> Callable[[], None]:
     global _controller
-    if _controller is None:  # scanning the loaded libraries takes milliseconds: once
+    if _controller is None:  # finding the loaded libraries takes milliseconds
         _controller = ThreadpoolController().select(user_api="blas")
     return _controller.limit(limits=1).restore_original_limits
 
@@ -96,8 +127,8 @@ def _limit_torch() -> Callable[[], None]:
     return lambda: torch.set_num_threads(before)
 
 
-one_blas_thread = _Held(_limit_blas, SimpleNamespace())  # OpenBLAS has one setting for the process
-"""Context in which numpy's BLAS runs one thread: our blocks are the parallelism, and its own threads change bits."""
+one_blas_thread = _Held(_limit_blas, SimpleNamespace())  # OpenBLAS has one setting for the whole process
+"""Context in which numpy's BLAS uses one thread: blocks are parallel already, and BLAS threads change the bits."""
 
-one_torch_thread = _Held(_limit_torch, threading.local())  # torch has one for each thread
-"""Context for the user's torch code: its reductions and products would differ in the last bits with two threads."""
+one_torch_thread = _Held(_limit_torch, threading.local())  # torch has one setting for each thread
+"""Context for the user's torch code: sums and products would differ in the last bits with more threads."""

@@ -1,4 +1,7 @@
-"""Which way to sum a kernel over pairs: all pairs, Fourier transforms, sorting or moments, with a guaranteed error."""
+"""Choose how to sum a kernel over pairs of particles: all pairs, Fourier transforms, sorting or moments.
+
+`kernel_sums` takes the sums, `choose` picks the method by predicted time, `check` measures the error of a result.
+"""
 
 from .check import Check, check
 from .choice import METHODS, Choice, Summation, choose, kernel_sums

@@ -1,4 +1,7 @@
-"""The choice of a method by predicted time, from a table and never from a clock; autograd through what was chosen."""
+"""Choose the method for a kernel sum by its predicted time, and take the sum, with derivatives by autograd.
+
+The prediction comes from a table of costs, never from a clock: the same input always gets the same method.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,24 @@ from .methods import Candidate, by_fourier, by_sorting, require_method
 from .sums import Sums, finite
 
 METHODS = ("auto", "dense", "fourier", "sorting", "moments")
+"""The names that users may give as `method`."""
 _MAKERS = {"sorting": by_sorting, "fourier": by_fourier}
-_QUICK = 5e5  # nanoseconds of a dense sum below which nothing else is looked at
+_QUICK = 5e5  # nanoseconds; a dense sum faster than this is taken at once
 
 
 @dataclass(frozen=True)
 class Summation:
-    """How to sum: a method or "auto", the relative error that is allowed, and the costs that "auto" goes by."""
+    """How to sum: the method, the relative error allowed, and the table of costs.
+
+    Parameters
+    ----------
+    method : {"auto", "dense", "fourier", "sorting", "moments"}, default "dense"
+        "auto" takes the method of least predicted time.
+    rtol : float, default 1e-6
+        Relative error allowed to an approximate method, as `relative_error` defines it.
+    costs : Costs
+        The table from which "auto" predicts times. By default that of the package.
+    """
 
     method: str = "dense"
     rtol: float = 1e-6
@@ -34,7 +48,17 @@ class Summation:
 
 @dataclass(frozen=True)
 class Choice:
-    """A method, why it was chosen, and the sums by it."""
+    """A method chosen for given sums.
+
+    Attributes
+    ----------
+    method : str
+        Its name.
+    note : str
+        Why it was chosen, with the predicted times.
+    run : callable
+        Takes the sums: () → (value (m,), gradient (m, d)).
+    """
 
     method: str
     note: str
@@ -44,10 +68,52 @@ class Choice:
 def kernel_sums(
     kernel: Kernel, x: Tensor, y: Tensor, weights: Tensor, same: bool, how: Summation
 ) -> tuple[Tensor, Tensor]:
-    """Σⱼ wⱼ K(xᵢ, yⱼ) (m,) float64 and its gradient (m, d), as `how` says; see `Kernel.sums` for the arguments.
+    """Sum a kernel over particles: Σⱼ wⱼ K(xᵢ, yⱼ) for every i, and its gradient in xᵢ, by a chosen method.
 
-    ConfigError or BackendError where a method is asked for that cannot give these sums to within `rtol`; "auto" then
-    takes another. Where a source is not finite every sum is NaN, as over all pairs.
+    Parameters
+    ----------
+    kernel : Kernel
+        Any kernel.
+    x : Tensor
+        Points (m, d) at which the sums are taken, float32 or float64.
+    y : Tensor
+        Particles (n, d) that are summed over.
+    weights : Tensor
+        Their weights (n,), float64; any sign.
+    same : bool
+        Whether x and y are the same particles, row by row. A singular kernel then leaves out i = j.
+    how : Summation
+        The method and the relative error allowed.
+
+    Returns
+    -------
+    value : Tensor
+        The sums (m,), float64. Autograd can differentiate them, once.
+    gradient : Tensor
+        Their gradients (m, d) in xᵢ, in the dtype of x. Autograd cannot differentiate these.
+
+    Raises
+    ------
+    ConfigError
+        If a method named by the user cannot give these sums within rtol. "auto" then takes another.
+    BackendError
+        If "fourier" or "sorting" is named and the particles are not on the CPU, or "fourier" without finufft.
+
+    Notes
+    -----
+    If a particle of y or a weight is not finite, every sum is NaN. If only some points of x are not finite, the sums at
+    these are NaN.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from wgf.kernels import QuadraticKernel
+    >>> from wgf.summation import Summation, kernel_sums
+    >>> x = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+    >>> weights = torch.full((2,), 0.5, dtype=torch.float64)
+    >>> value, gradient = kernel_sums(QuadraticKernel(1.0), x, x, weights, True, Summation("moments"))
+    >>> value.tolist(), gradient.flatten().tolist()
+    ([0.25, 0.25], [-0.5, 0.5])
     """
     if how.method == "dense" or (kernel.by_moments and how.method in ("auto", "moments")):
         return kernel.sums(x, y, weights, same)
@@ -64,7 +130,25 @@ def kernel_sums(
 
 
 def choose(sums: Sums, how: Summation) -> Choice:
-    """The method for these sums (of finite numbers), ready to run."""
+    """Choose the method for sums of finite numbers.
+
+    Parameters
+    ----------
+    sums : Sums
+        The sums to take.
+    how : Summation
+        The method named by the user, or "auto".
+
+    Returns
+    -------
+    Choice
+        The method; its `run` takes the sums.
+
+    Raises
+    ------
+    ConfigError, BackendError
+        As `kernel_sums`.
+    """
     if sums.kernel.by_moments and how.method in ("auto", "moments"):
         return Choice("moments", "exact, by moments", sums.dense)
     if how.method == "dense":
@@ -73,6 +157,7 @@ def choose(sums: Sums, how: Summation) -> Choice:
 
 
 def _cheapest(sums: Sums, how: Summation) -> Choice:
+    """The method of least predicted time; all pairs on a GPU and in more than three dimensions."""
     (m, dim), n = sums.x.shape, len(sums.y)
     dense = Choice("dense", "all pairs", sums.dense)
     if sums.x.device.type != "cpu" or dim > 3:
@@ -95,14 +180,14 @@ def _cheapest(sums: Sums, how: Summation) -> Choice:
     def run() -> tuple[Tensor, Tensor]:
         try:
             return chosen.run()
-        except Refused:  # the sums cancel too far: all pairs do not mind
+        except Refused:  # the sums cancel too far for the transforms: take all pairs
             return sums.dense()
 
     return Choice(method, f"{chosen.note}; chosen by {how.costs.source} ({predicted})", run)
 
 
 def _asked_for(sums: Sums, how: Summation) -> Choice:
-    """The method that the user named, or an error that says why it cannot be had."""
+    """The method that the user named, or an error that says why it cannot be used here."""
     require_method(sums.kernel, how.method, how.rtol)
     if sums.x.device.type != "cpu":
         raise BackendError(f"method={how.method!r} sums on the CPU; the particles are on {sums.x.device}.")
@@ -128,7 +213,10 @@ def _asked_for(sums: Sums, how: Summation) -> Choice:
 
 
 class _Differentiable(torch.autograd.Function):
-    """The value as a function of particles and weights; kernels are symmetric, so the transpose is such a sum again."""
+    """The sums as a function that autograd can differentiate in x, y and the weights.
+
+    Kernels are symmetric in x and y. The derivatives in y and in the weights are therefore kernel sums too.
+    """
 
     @staticmethod
     def forward(
@@ -147,7 +235,7 @@ class _Differentiable(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             x_bar = (bar[:, None] * gradient).to(x.dtype)
         if ctx.needs_input_grad[2] or ctx.needs_input_grad[3]:
-            how = Summation("auto", ctx.how.rtol, ctx.how.costs)  # what `bar` sums to may cancel: no method is sure
+            how = Summation("auto", ctx.how.rtol, ctx.how.costs)  # the sum of `bar` may cancel, and a named method fail
             value, slope = kernel_sums(ctx.kernel, y, x, bar.double(), ctx.same, how)
             y_bar, weights_bar = (weights[:, None] * slope).to(y.dtype), value.to(weights.dtype)
         return None, x_bar, y_bar, weights_bar, None, None

@@ -1,13 +1,15 @@
-"""What sums cost: a table of measured constants, in nanoseconds, from which "auto" predicts the time of each method.
+"""A table of measured constants, in nanoseconds, from which "auto" predicts the time of each way of summing.
 
-    dense     pairs · dense[family][dtype][d], or of "<dtype> once" where particles meet themselves, each pair once
-    sorting   sort · N log₂N + scan · N · terms, with N the points to be sorted
+    dense     pairs · dense[family][dtype][d]
+    sorting   sort · N log₂N + scan · N · terms
     fourier   fixed + (point + spread · w^d) · transforms of points / threads at work
               + grid · G log₂G · transforms · chunks / threads at work + mode · modes
 
-with w the width of the window of a transform and G its fine grid. The table that comes with the package was measured
-on the machine that it names. `wgf tune` measures one here; it is used only where a user names it, so that no result
-depends on a timing.
+Here N is the number of points to sort, w the width of the window of a transform, and G the number of points of its
+fine grid. A dense sum of particles with themselves has the key "<dtype> once": it visits each pair once.
+
+The package comes with a table; it names the machine on which it was measured. `wgf tune` measures one on this machine.
+That is used only where the user passes it, so that no result depends on a timing.
 """
 
 from __future__ import annotations
@@ -25,14 +27,31 @@ from ..errors import ConfigError
 from ..kernels import Kernel, KernelSum
 
 FORMAT = "wgf-costs-2"
+"""The version of the file format of a table."""
 FOURIER = ("fixed", "point", "spread", "grid", "mode")
 DENSE = ("float64", "float32", "float64 once", "float32 once")
-_UNKNOWN = "RadialKernel"  # stands for kernels of the user's own
+_UNKNOWN = "RadialKernel"  # the row for kernels without a row of their own
 
 
 @dataclass(frozen=True)
 class FourierWork:
-    """What a Fourier sum has to do: points times transforms, the width of a window, points of a grid, and so on."""
+    """The size of the work of one Fourier sum.
+
+    Attributes
+    ----------
+    points : int
+        Points times transforms.
+    width : int
+        Width of the window of a transform, in points of its grid along one axis.
+    grid : int
+        Points of the fine grid.
+    transforms : int
+        Number of transforms.
+    chunks : int
+        Chunks into which the particles are cut.
+    modes : int
+        Fourier modes, over all axes.
+    """
 
     points: int
     width: int
@@ -42,7 +61,20 @@ class FourierWork:
     modes: int
 
     def features(self, dim: int, threads: int) -> tuple[float, ...]:
-        """Multiples of the constants `FOURIER` that add up to the time."""
+        """The factors of the five constants `FOURIER`; the time is the sum of constant times factor.
+
+        Parameters
+        ----------
+        dim : int
+            Dimension of the particles, 1 to 3.
+        threads : int
+            Threads that share the work.
+
+        Returns
+        -------
+        tuple of float
+            The five factors.
+        """
         at_work = min(threads, self.chunks)
         grids = self.transforms * math.ceil(self.chunks / threads)
         fft = self.grid * max(math.log2(self.grid), 1.0)
@@ -51,7 +83,31 @@ class FourierWork:
 
 @dataclass(frozen=True)
 class Costs:
-    """A table of costs; `source` says where it came from, `machine` where it was measured."""
+    """A table of costs, in nanoseconds.
+
+    Attributes
+    ----------
+    dense : mapping
+        By family of kernel and dtype, the time of one pair in 1, 2 and 3 dimensions.
+    sorting : mapping
+        The constants "sort" and "scan".
+    fourier : mapping
+        By dimension ("1", "2", "3"), the constants named in `FOURIER`.
+    threads : int
+        Threads that were at work when the table was measured.
+    machine : mapping
+        A description of the machine.
+    source : str, default "given"
+        Where the table comes from, for messages.
+
+    Examples
+    --------
+    >>> from wgf.kernels import Gaussian
+    >>> from wgf.summation import default_costs
+    >>> costs = default_costs()
+    >>> costs.pairs(Gaussian(1.0), "float64", 2, 1000, 1000) > 0.0
+    True
+    """
 
     dense: Mapping[str, Mapping[str, tuple[float, ...]]]
     sorting: Mapping[str, float]
@@ -61,29 +117,90 @@ class Costs:
     source: str = "given"
 
     def pairs(self, kernel: Kernel, dtype: str, dim: int, m: int, n: int, once: bool = False) -> float:
-        """Predicted nanoseconds of a dense sum of m × n pairs in d ≤ 3 dimensions; `once`: each is visited once."""
+        """Predict the time of a sum over all pairs.
+
+        Parameters
+        ----------
+        kernel : Kernel
+            The kernel; the parts of a sum of kernels are added.
+        dtype : {"float32", "float64"}
+            Dtype of the particles.
+        dim : int
+            Dimension d, 1 to 3.
+        m, n : int
+            Number of points and of particles.
+        once : bool, default False
+            Whether the sum visits each pair of particles once.
+
+        Returns
+        -------
+        float
+            Nanoseconds.
+        """
         if isinstance(kernel, KernelSum):
             return sum(self.pairs(part, dtype, dim, m, n, once) for _, part in kernel.parts)
         way = f"{dtype} once" if once else dtype
         return m * n * self.dense.get(kernel.family, self.dense[_UNKNOWN])[way][dim - 1]
 
     def sort(self, points: int, terms: int) -> float:
-        """Predicted nanoseconds of a sum by sorting."""
+        """Predict the time of a sum by sorting.
+
+        Parameters
+        ----------
+        points : int
+            Points to be sorted.
+        terms : int
+            Exponential terms of the kernel.
+
+        Returns
+        -------
+        float
+            Nanoseconds.
+        """
         return points * (self.sorting["sort"] * math.log2(points + 1) + self.sorting["scan"] * terms)
 
     def transform(self, dim: int, work: FourierWork) -> float:
-        """Predicted nanoseconds of a Fourier sum."""
+        """Predict the time of a Fourier sum.
+
+        Parameters
+        ----------
+        dim : int
+            Dimension of the particles, 1 to 3.
+        work : FourierWork
+            The size of the work.
+
+        Returns
+        -------
+        float
+            Nanoseconds.
+        """
         constants = self.fourier[str(dim)]
         return sum(constants[n] * f for n, f in zip(FOURIER, work.features(dim, self.threads), strict=True))
 
     def as_json(self) -> str:
-        """The table as `load_costs` reads it."""
+        """The table as JSON text, which `load_costs` reads."""
         table = {k: v for k, v in asdict(self).items() if k != "source"}
         return json.dumps({"format": FORMAT, "unit": "nanoseconds"} | table, indent=1) + "\n"
 
 
 def load_costs(path: str | os.PathLike[str]) -> Costs:
-    """Read a table that `wgf tune` wrote; ConfigError where it is none."""
+    """Read a table that `wgf tune` has written.
+
+    Parameters
+    ----------
+    path : str or path
+        The JSON file.
+
+    Returns
+    -------
+    Costs
+        The table; its `source` is the path.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, or is not such a table.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -93,11 +210,12 @@ def load_costs(path: str | os.PathLike[str]) -> Costs:
 
 @cache
 def default_costs() -> Costs:
-    """The table that comes with the package."""
+    """The table of costs that comes with the package."""
     return _parse(Path(__file__).with_name("costs.json").read_text(encoding="utf-8"), "the table of the package")
 
 
 def _parse(text: str, source: str) -> Costs:
+    """A table from JSON text; ConfigError if it is none."""
     try:
         table = json.loads(text)
         if table.pop("format") != FORMAT or table.pop("unit") != "nanoseconds":
@@ -114,7 +232,7 @@ def _parse(text: str, source: str) -> Costs:
 
 
 def _require_positive(costs: Costs) -> None:
-    """Every constant that may be asked for is there and is a number ≥ 0."""
+    """Check that every constant that may be needed is there and is a finite number ≥ 0; ValueError if not."""
     numbers = [costs.sorting["sort"], costs.sorting["scan"], costs.threads - 1.0]
     numbers += [costs.fourier[str(d)][name] for d in (1, 2, 3) for name in FOURIER]
     for rows in (costs.dense[_UNKNOWN], *costs.dense.values()):

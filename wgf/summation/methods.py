@@ -1,9 +1,9 @@
-"""The near-linear methods: what each can sum, what that takes, and the sums.
+"""The two fast ways of summing, sorting and Fourier transforms: what each can sum, its predicted time, and the sums.
 
-The error of a Fourier sum is relative: max over targets of |error| over max over targets of |sum|, for values and for
-gradients (Euclidean length) each, and at most `rtol`. The maxima are taken, from below, over a few targets that are
-summed directly (`PROBES`); the series and the transforms are then made so that their bounds keep it, and the same
-targets confirm every sum afterwards.
+The error of a Fourier sum is relative: the largest error over the targets divided by the largest sum. It is taken for
+values and for gradients (Euclidean length) each, and is at most `rtol`. The largest sum is estimated from below on a
+few targets (`PROBES`), where all pairs are summed. The series and transforms are made so that their error bounds keep
+`rtol`, and every result is compared with the sums at these targets.
 """
 
 from __future__ import annotations
@@ -25,14 +25,26 @@ from .costs import Costs, FourierWork
 from .sums import Sums, relative_error
 
 PROBES = 32
+"""Targets at which all pairs are summed too, to set and to confirm the accuracy of a Fourier sum."""
 SMALLEST = {"fourier": 1e-12, "sorting": 1e-13}
-"""The smallest rtol that a method offers; with float32 particles Fourier sums stop at SMALLEST_FLOAT32."""
+"""The smallest rtol that a method can keep."""
 SMALLEST_FLOAT32 = 5e-7
+"""The smallest rtol that a Fourier sum can keep with float32 particles."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A way to get the sums: what it is, the nanoseconds that it should take, and the sums themselves."""
+    """A method that can take given sums.
+
+    Attributes
+    ----------
+    note : str
+        What it does, and its size.
+    nanoseconds : float
+        Its predicted time.
+    run : callable
+        Takes the sums: () → (value (m,), gradient (m, d)). It may raise Refused.
+    """
 
     note: str
     nanoseconds: float
@@ -40,7 +52,28 @@ class Candidate:
 
 
 def impossible(kernel: Kernel, method: str, rtol: float) -> str | None:
-    """Why a method can never sum this kernel to `rtol`, whatever the particles; None where it may."""
+    """Say why a method can never sum a kernel, whatever the particles.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        The kernel.
+    method : str
+        A name of `METHODS`.
+    rtol : float
+        The relative error allowed.
+
+    Returns
+    -------
+    str or None
+        The reason. None where the method may work.
+
+    Examples
+    --------
+    >>> from wgf.kernels import Laplace
+    >>> impossible(Laplace(1.0), "fourier", 1e-6)
+    'its force jumps at distance 0, and the Fourier series of a jump does not converge'
+    """
     pairwise, _ = split(kernel)
     if rtol < SMALLEST.get(method, 0.0):
         return f"it offers rtol ≥ {SMALLEST[method]:g}"
@@ -56,7 +89,20 @@ def impossible(kernel: Kernel, method: str, rtol: float) -> str | None:
 
 
 def require_method(kernel: Kernel, method: str, rtol: float) -> None:
-    """ConfigError where the method can never do it, BackendError where finufft is missing."""
+    """Refuse a method that can never sum a kernel.
+
+    Parameters
+    ----------
+    kernel, method, rtol
+        As in `impossible`.
+
+    Raises
+    ------
+    ConfigError
+        If the method can never sum this kernel to rtol.
+    BackendError
+        If method is "fourier" and finufft is not installed.
+    """
     reason = impossible(kernel, method, rtol)
     if reason:
         raise ConfigError(f"method={method!r} cannot sum {kernel!r} to rtol = {rtol:g}: {reason}. Use method='auto'.")
@@ -65,7 +111,20 @@ def require_method(kernel: Kernel, method: str, rtol: float) -> None:
 
 
 def split(kernel: Kernel) -> tuple[Kernel | None, tuple[tuple[float, Kernel], ...]]:
-    """The part of a kernel that needs a method, and the parts that are summed by moments."""
+    """Split a kernel into the part that needs a method and the parts that are summed by moments.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        Any kernel.
+
+    Returns
+    -------
+    pairwise : Kernel or None
+        The part that needs a method; None if there is none.
+    moments : tuple of (float, Kernel)
+        The factors and kernels of the other parts.
+    """
     if not isinstance(kernel, KernelSum):
         return (None, ((1.0, kernel),)) if kernel.by_moments else (kernel, ())
     rest = tuple((factor, part) for factor, part in kernel.parts if not part.by_moments)
@@ -75,6 +134,7 @@ def split(kernel: Kernel) -> tuple[Kernel | None, tuple[tuple[float, Kernel], ..
 def _with_moments(
     sums: Sums, value: np.ndarray, gradient: np.ndarray, moments: tuple[tuple[float, Kernel], ...]
 ) -> tuple[Tensor, Tensor]:
+    """Value and gradient as tensors, with the parts that are summed by moments added."""
     v, g = torch.from_numpy(value), torch.from_numpy(gradient)
     for factor, part in moments:
         more, slope = part.sums(sums.x, sums.y, sums.weights, sums.same)
@@ -83,7 +143,7 @@ def _with_moments(
 
 
 def _columns(tensor: Tensor) -> np.ndarray:
-    """(d, n) in float64, each coordinate in one piece of memory."""
+    """Coordinates as a float64 array (d, n), each coordinate contiguous."""
     return np.ascontiguousarray(tensor.detach().numpy().T, dtype=np.float64)
 
 
@@ -91,7 +151,29 @@ def _columns(tensor: Tensor) -> np.ndarray:
 
 
 def by_sorting(sums: Sums, rtol: float, costs: Costs, limit: float = math.inf) -> Candidate:
-    """Exact, on a line; Refused where it cannot be or takes more than `limit` nanoseconds."""
+    """The exact sum on a line by sorting.
+
+    Parameters
+    ----------
+    sums : Sums
+        The sums to take.
+    rtol : float
+        The relative error allowed.
+    costs : Costs
+        The table of costs.
+    limit : float, default infinity
+        Nanoseconds of the best other method.
+
+    Returns
+    -------
+    Candidate
+        The sum, not yet taken.
+
+    Raises
+    ------
+    Refused
+        If the particles are not on a line, the kernel is no sum of exponentials, or the time exceeds limit.
+    """
     reason = impossible(sums.kernel, "sorting", rtol)
     if reason or sums.x.shape[1] != 1:
         raise Refused(reason or f"particles are sorted on a line, not in {sums.x.shape[1]} dimensions")
@@ -114,7 +196,33 @@ def by_sorting(sums: Sums, rtol: float, costs: Costs, limit: float = math.inf) -
 
 
 def by_fourier(sums: Sums, rtol: float, costs: Costs, limit: float = math.inf) -> Candidate:
-    """By non-uniform Fourier transforms in d ≤ 3; Refused where they cannot, or take more than `limit` nanoseconds."""
+    """The approximate sum by non-uniform Fourier transforms, in one to three dimensions.
+
+    Parameters
+    ----------
+    sums : Sums
+        The sums to take.
+    rtol : float
+        The relative error allowed.
+    costs : Costs
+        The table of costs.
+    limit : float, default infinity
+        Nanoseconds of the best other method.
+
+    Returns
+    -------
+    Candidate
+        The sum; its series is planned already.
+
+    Raises
+    ------
+    Refused
+        If the kernel, the dimension or rtol rule it out, finufft is missing, or the predicted time exceeds limit.
+
+    Notes
+    -----
+    The predicted time includes the 32 targets at which all pairs are summed.
+    """
     (m, dim), n = sums.x.shape, len(sums.y)
     reason = impossible(sums.kernel, "fourier", rtol)
     kernel, moments = split(sums.kernel)
@@ -128,7 +236,7 @@ def by_fourier(sums: Sums, rtol: float, costs: Costs, limit: float = math.inf) -
     points, width = n + (transforms - 1) * m, math.ceil(-math.log10(closeness)) + 1
     probes = costs.pairs(sums.kernel, "float64", dim, PROBES, n)
     least = probes + costs.transform(dim, FourierWork(points, width, 1, transforms, costs.threads, 1))
-    if least > limit:  # even with a grid of nothing: no need to plan one
+    if least > limit:  # too slow even with the smallest grid: do not plan one
         raise Refused("it takes longer")
     made = _FourierSum.make(kernel, moments, sums, rtol)
     modes, grid = made.plan.modes, made.plan.grid(closeness)
@@ -139,7 +247,10 @@ def by_fourier(sums: Sums, rtol: float, costs: Costs, limit: float = math.inf) -
 
 @dataclass(frozen=True)
 class _Profile:
-    """The profile of a kernel for arrays; equal for equal kernels, so that a plan made for one serves the other."""
+    """The profile of a kernel as a function of numpy arrays.
+
+    Two are equal if their kernels are, so that the cache of plans serves both.
+    """
 
     kernel: Kernel
 
@@ -151,13 +262,13 @@ class _Profile:
     def __hash__(self) -> int:
         try:
             return hash(self.kernel)
-        except TypeError:  # a kernel of the user's own
+        except TypeError:  # a user's kernel that cannot be hashed
             return id(self.kernel)
 
 
 @dataclass(frozen=True)
 class _FourierSum:
-    """A planned Fourier sum with the targets that were summed directly."""
+    """A Fourier sum whose series is planned, with the targets at which all pairs were summed."""
 
     sums: Sums
     moments: tuple[tuple[float, Kernel], ...]
@@ -169,6 +280,7 @@ class _FourierSum:
 
     @staticmethod
     def make(kernel: Kernel, moments: tuple[tuple[float, Kernel], ...], sums: Sums, rtol: float) -> _FourierSum:
+        """Sum all pairs at a few targets, and plan a series accurate enough for the sums found there."""
         probes = sums.some(PROBES)
         mass = float(sums.weights.detach().abs().sum())
         value, gradient = float(probes[1].abs().max()), float(probes[2].norm(dim=1).max())
@@ -180,6 +292,7 @@ class _FourierSum:
         return _FourierSum(sums, moments, profile, fourier.plan(profile, *columns, per_mass), columns, probes, rtol)
 
     def run(self) -> tuple[Tensor, Tensor]:
+        """Take the sums, and raise Refused if they are wrong at the targets."""
         weights = self.sums.weights.detach().numpy()
         arrays = fourier.fourier_sums(self.profile, self.plan, *self.columns, weights)
         value, gradient = _with_moments(self.sums, *arrays, self.moments)

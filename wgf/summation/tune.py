@@ -1,4 +1,4 @@
-"""`wgf tune`: measures a table of costs on this machine."""
+"""Measure a table of costs on this machine, for the command `wgf tune`."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ KERNELS: tuple[kernels.Kernel, ...] = (
     kernels.Log(0.1), kernels.Riesz(1.0, 0.1), kernels.Riesz(1.5, 0.1), kernels.Newtonian(1),
     kernels.RadialKernel(lambda q: torch.exp(-q)),
 )  # fmt: skip
-"""One kernel of every family."""
+"""One kernel of each family, whose time per pair is measured."""
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 _REPEATS = 3
 Say = Callable[[str], None]
 
 
 def _seconds(body: Callable[[], object], repeats: int = _REPEATS) -> float:
-    """The median time of a body that has run once before."""
+    """The median time of a function, after one call that is not counted."""
     body()
     times = []
     for _ in range(repeats):
@@ -42,7 +42,29 @@ def _seconds(body: Callable[[], object], repeats: int = _REPEATS) -> float:
 
 
 def tune(machine: Mapping[str, Any], say: Say = lambda text: None) -> Costs:
-    """Measure everything that "auto" goes by; one or two minutes. `machine` is kept in the table as a description."""
+    """Measure all the constants from which "auto" predicts times.
+
+    Parameters
+    ----------
+    machine : mapping
+        A description of the machine; it is stored in the table.
+    say : callable, default silent
+        Called with a line of text before each part.
+
+    Returns
+    -------
+    Costs
+        The table, measured with the current number of torch threads.
+
+    Raises
+    ------
+    BackendError
+        If finufft is not installed.
+
+    Notes
+    -----
+    Takes one or two minutes.
+    """
     if not fourier.available():
         raise BackendError("wgf tune measures Fourier sums too: it needs finufft, as in `pip install wgflow[fast]`.")
     dense: dict[str, dict[str, tuple[float, ...]]] = {}
@@ -62,20 +84,21 @@ def tune(machine: Mapping[str, Any], say: Say = lambda text: None) -> Costs:
 
 
 def _per_pair(kernel: kernels.Kernel, once: bool, dtype: torch.dtype, dim: int) -> float:
-    dim = 1 if isinstance(kernel, kernels.Newtonian) else dim  # that one belongs to the line
+    """Nanoseconds of one pair in a sum over all pairs, on 8192 particles."""
+    dim = 1 if isinstance(kernel, kernels.Newtonian) else dim  # the kernel is Newtonian(1), made for one dimension only
     points = torch.from_numpy(np.random.default_rng(dim).normal(size=(8192, dim))).to(dtype)
     weights = torch.full((len(points),), 1.0 / len(points), dtype=torch.float64)
     if once:
         return 1e9 * _seconds(lambda: kernel.sums(points, points, weights, True)) / len(points) ** 2
     few = points[:256]
     guess = _seconds(lambda: kernel.sums(few, points, weights, False), 1)
-    rows = max(256, min(len(points) - 1, int(256 * 0.05 / guess)))  # about a twentieth of a second
+    rows = max(256, min(len(points) - 1, int(256 * 0.05 / guess)))  # so many rows that the sum takes about 0.05 s
     seconds = _seconds(lambda: kernel.sums(points[:rows], points, weights, False))
     return 1e9 * seconds / (rows * len(points))
 
 
 def _sorting_costs() -> dict[str, float]:
-    """The constants of sort · N log₂N + scan · N · terms, from one and two terms."""
+    """The constants of sort · N log₂N + scan · N · terms, from sums with one and with three terms."""
     n = 300_000
     x, weights = np.random.default_rng(1).normal(size=n), np.full(n, 1.0 / n)
     term = ((1.0, 0.0, 0.0), 1.0, True)
@@ -86,7 +109,7 @@ def _sorting_costs() -> dict[str, float]:
 
 
 def _fourier_costs(dim: int) -> dict[str, float]:
-    """The constants of a Fourier sum by least squares of relative errors, none negative."""
+    """The constants of a Fourier sum, none negative, by least squares of the relative errors of the time."""
     rows, times = [], []
     rng = np.random.default_rng(dim)
     for n in (3_000, 20_000, 200_000):
@@ -107,7 +130,7 @@ def _fourier_costs(dim: int) -> dict[str, float]:
 
 
 def _one_transform(x: np.ndarray, weights: np.ndarray, h: float, rtol: float) -> tuple[FourierWork, float]:
-    """What a Gaussian sum takes, planning included; Refused where it is too much to be worth measuring."""
+    """The size of a Gaussian sum and its time, planning included; Refused if it is too large to measure."""
     (dim, n), closeness = x.shape, 0.1 * rtol
 
     def profile(q: np.ndarray) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""The bodies of the operations on the CPU, compiled by numba."""
+"""The code of the operations on the CPU, compiled by numba."""

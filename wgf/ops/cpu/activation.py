@@ -1,8 +1,8 @@
-"""The built-in activations for compiled loops, each written once: what is kept of a neuron's input, and what it gives.
+"""The activation functions for compiled loops: what is kept of a neuron's input, and how σ and σ′ follow from it.
 
-`kept(σ, s)` is stored for one neuron and one sample; `revived(σ, c)` makes (σ(s), σ'(s)) of it. Where the slope is a
-function of the value, the value is kept; of erf the input. The type of a named tuple tells the compiler which σ to put
-into a loop. `activations.evaluate` is the oracle of every formula here.
+`kept(σ, s)` is stored for each neuron and sample; `revived(σ, c)` makes (σ(s), σ′(s)) from it. Where the slope is a
+function of the value, the value is kept; for erf the input is. The type of a named tuple tells the compiler which σ to
+put into a loop. Tests compare every formula with `activations.evaluate`.
 """
 
 from __future__ import annotations
@@ -107,12 +107,12 @@ _NAMED = (types.NamedTuple, types.NamedUniTuple)
 
 
 def kept(activation, x):
-    """What is stored of an input x = s; for compiled code only."""
+    """What is stored for the input x = s. For compiled code only."""
     raise NotImplementedError
 
 
 def revived(activation, x):
-    """(σ(s), σ'(s)) from what was stored; for compiled code only."""
+    """(σ(s), σ′(s)) from what was stored. For compiled code only."""
     raise NotImplementedError
 
 

@@ -1,6 +1,6 @@
-"""Elementary functions that LLVM can vectorise, for float32 and float64, with NaN and infinity kept.
+"""Elementary functions for compiled loops, for float32 and float64, that vectorise and keep NaN and infinity.
 
-Error bounds over the whole range, subnormal numbers included, in units in the last place (`tests/test_elementary.py`):
+Error bounds over the whole range, subnormal numbers included, in units in the last place; tests hold them:
 
     exp, exp2, log, log2, rsqrt             2 ulp
     sigmoid, softplus                       3 ulp
@@ -21,12 +21,12 @@ from .intrinsics import FLAGS, add_to_exponent, cast, horner, nearest, pick, pow
 
 INLINED: Any = {"error_model": "numpy", "fastmath": set(FLAGS), "forceinline": True}
 inlined: Any = numba.njit(**INLINED)
-"""How functions are compiled that become part of a loop; their sums are never reordered, unlike those of the loop."""
+"""Compile a function that is inlined into loops. Its own sums are never reordered, unlike those of the loop."""
 
 _LOG2E, _LN2 = 1.4426950408889634, 0.6931471805599453
 _LN2_HIGH32, _LN2_LOW32 = 0.693145751953125, 1.428606765330187e-06
 _LN2_HIGH64, _LN2_LOW64 = 6.93147180369123816490e-01, 1.90821492927058770002e-10
-_SHIFT32, _SHIFT64 = 1.5 * 2.0**23, 1.5 * 2.0**52  # adding it leaves the nearest integer in the low bits
+_SHIFT32, _SHIFT64 = 1.5 * 2.0**23, 1.5 * 2.0**52  # after adding it, the low bits hold the nearest integer
 _INFINITY = math.inf
 
 # (2ʳ − 1)/r on |r| ≤ ½: relative error of 2ʳ 9e-8 (short), 2e-9, 3e-18
@@ -68,7 +68,7 @@ _LOG1P_64 = (
     0.15384542448674546, 0.13335209716107319, 0.11733884760588953, 0.10848200083345909, 0.07479326293403027,
     0.15653680928021477,
 )  # fmt: skip
-# −log₂(erfc x)/x on [0, 4] and on [0, 6], the weight being that of the relative error of erf
+# −log₂(erfc x)/x on [0, 4] and on [0, 6], weighted for the relative error of erf
 _ERF_32 = (
     1.6279070310218688, 0.9184480498011993, 0.14827047784882996, -0.027594683198245696, -0.0003331770194221692,
     0.002555376090962217, -0.001039377669771245, 0.00022983242793830495, -2.835028987420576e-05,
@@ -100,7 +100,7 @@ _HALVED_32, _HALVED_64 = (0.5,), (0.5, 0.375, 0.3125)
 
 @inlined
 def _scaled(p, n):
-    """p·2ⁿ by two factors, so that subnormal results and overflow come out right."""
+    """p·2ⁿ by two factors, so that subnormal results and overflow are right."""
     shift = pick(p, _SHIFT32, _SHIFT64)
     half = cast(0.5, p) * n + shift
     rest = n - (half - shift)
@@ -109,7 +109,7 @@ def _scaled(p, n):
 
 @inlined
 def _clipped(x, bound):
-    """x within ±bound, where the result has long been 0 or infinite; a comparison with NaN is false: NaN goes on."""
+    """x within ±bound, beyond which the result is 0 or infinite. NaN stays, as comparisons with it are false."""
     x = -bound if x < -bound else x
     return bound if x > bound else x
 
@@ -136,10 +136,10 @@ def exp(x):
 
 @inlined
 def exp2_decay(y):
-    """2ʸ for y ≤ 0 inside sums: relative error 1e-7 (float32) and 2e-16, exactly 0 at and below −127 (−1023).
+    """2ʸ for y ≤ 0 inside sums: relative error 1e-7 (float32) and 2e-16 (float64), exactly 0 at and below −127 (−1023).
 
-    Between there and the smallest normal number the result is of the right size only. The exponent is set by an
-    integer sum, which keeps any NaN that arithmetic makes; one with a hand-made payload may become a number.
+    Results below the smallest normal number have the right size only. The exponent is set by an integer addition, which
+    keeps every NaN that arithmetic makes.
     """
     shift, lowest = pick(y, _SHIFT32, _SHIFT64), pick(y, -127.0, -1023.0)
     y = lowest if y < lowest else y
@@ -150,7 +150,7 @@ def exp2_decay(y):
 
 @inlined
 def _log_parts(x):
-    """(ln m, e) with x = m·2ᵉ, the polynomial being that of fdlibm's method (Sun Microsystems, 1993) in s = f/(2+f)."""
+    """(ln m, e) with x = m·2ᵉ, by fdlibm's method (Sun Microsystems, 1993): a polynomial in s = f/(2 + f)."""
     tiny = x < pick(x, 1.1754943508222875e-38, 2.2250738585072014e-308)
     y = x * pick(x, 33554432.0, 18014398509481984.0) if tiny else x
     m, e = split(y)
@@ -187,7 +187,7 @@ def log2(x):
 
 @inlined
 def rsqrt_normal(x):
-    """1/√x for a normal x > 0 (NaN stays), by an estimate and two steps of Householder's method, without a division."""
+    """1/√x for a normal x > 0 (NaN stays), by an estimate and two steps of Householder's method; no division."""
     one = cast(1.0, x)
     y = rsqrt_estimate(x)
     e = one - x * y * y
@@ -216,7 +216,7 @@ def sin_cos_eighth(w):
 
 @inlined
 def sin_cos_2pi(u):
-    """(sin 2πu, cos 2πu): u less its nearest multiple of a quarter, the quarters by symmetry."""
+    """(sin 2πu, cos 2πu): subtract the nearest quarter from u, and restore it by symmetry."""
     u = u - nearest(u)
     quarter = nearest(cast(4.0, u) * u)
     s, c = sin_cos_eighth(u - cast(0.25, u) * quarter)
@@ -230,7 +230,7 @@ def sin_cos_2pi(u):
 
 @inlined
 def sigmoid(x):
-    """1/(1 + e⁻ˣ), as e⁻|ˣ|/(1 + e⁻|ˣ|) for x < 0, which does not overflow."""
+    """1/(1 + e⁻ˣ), written for x < 0 as e⁻|ˣ|/(1 + e⁻|ˣ|), which does not overflow."""
     one = cast(1.0, x)
     e = exp(-abs(x))
     return (e if x < cast(0.0, x) else one) / (one + e)
@@ -247,14 +247,14 @@ def exp2_minus_1(y):
 
 @inlined
 def tanh(x):
-    """e/(e + 2) with e = exp(2x) − 1, where |tanh x| has not yet been rounded to 1."""
+    """e/(e + 2) with e = exp(2x) − 1, for |x| where tanh does not yet round to 1."""
     e = exp2_minus_1(_clipped(x, pick(x, 10.0, 20.0)) * cast(2.0 * _LOG2E, x))
     return e / (e + cast(2.0, x))
 
 
 @inlined
 def softplus(x):
-    """ln(1 + eˣ) = max(x, 0) + ln(1 + e⁻|ˣ|), the logarithm as an area tangent: no reduction is needed on [0, ln 2]."""
+    """ln(1 + eˣ) = max(x, 0) + ln(1 + e⁻|ˣ|). The logarithm is 2 artanh(e/(2 + e)), with e = e⁻|ˣ|."""
     e = exp(-abs(x))
     s = e / (e + cast(2.0, x))
     z = s * s
@@ -264,7 +264,7 @@ def softplus(x):
 
 @inlined
 def erf(x):
-    """1 − 2⁻ᵖ with p = −log₂ erfc |x|, which is |x| times a polynomial: one formula near 0 and far away."""
+    """1 − 2⁻ᵖ with p = −log₂ erfc|x|. p is |x| times a polynomial, so that one formula serves near 0 and far away."""
     bound = pick(x, 4.0, 6.0)
     y = abs(x)
     y = bound if y > bound else y

@@ -1,4 +1,4 @@
-"""Whether all numbers of an array are finite, as fast as memory is read: looked at after every evaluation."""
+"""Test whether all numbers of an array are finite, as fast as memory is read. It runs after every evaluation."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import numpy as np
 from ..threads import run_blocks
 from .jit import compiled
 
-_BLOCK = 2**19  # numbers that a thread takes at a time
+_BLOCK = 2**19  # numbers in one block of work
 _BITS: dict[Any, tuple[Any, int]] = {
     np.dtype(np.float32): (np.int32, 0x7F800000),
     np.dtype(np.float64): (np.int64, 0x7FF0000000000000),
 }
-"""The integers of a dtype, and that of infinity: with the sign cleared only NaN is above it."""
+"""The integer type of the bits of a dtype, and the bits of infinity. Without the sign bit, only NaN is larger."""
 
 
 @compiled
 def _highest(bits, magnitude):
+    """The largest number of the array as an integer, without signs."""
     highest = magnitude & bits[0]
     for i in range(bits.size):
         highest = max(highest, magnitude & bits[i])
@@ -27,7 +28,7 @@ def _highest(bits, magnitude):
 
 
 def all_finite(x: np.ndarray) -> bool:
-    """For a C-contiguous float32 or float64 array of any shape."""
+    """Whether a C-contiguous float32 or float64 array of any shape has only finite numbers."""
     integer, infinity = _BITS[x.dtype]
     bits, magnitude = x.reshape(-1).view(integer), integer(np.iinfo(integer).max)
     highest = np.zeros(-(-bits.size // _BLOCK), integer)

@@ -1,9 +1,9 @@
-"""Code that numba has no words for: constants in the type of their argument, the bits of a float, vectors in registers.
+"""Instructions that numba lacks: constants of the type of an argument, the bits of a float, vectors in registers.
 
-Everything here is generic over float32 and float64 and becomes a few instructions that LLVM can vectorise. In numba a
-float64 literal times a float32 is a float64, which halves the speed: constants are therefore written `cast(0.5, x)`.
+Everything works for float32 and float64, and becomes a few instructions that LLVM can vectorise. In numba a float64
+literal times a float32 is a float64, which takes twice the time: constants are therefore written `cast(0.5, x)`.
 
-A *point* is a tuple of d numbers that live in registers, d known to the compiler: one traversal serves all dimensions.
+A *point* is a tuple of d numbers in registers, d known to the compiler. One loop therefore serves all dimensions.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic as _intrinsic
 
-intrinsic: Any = _intrinsic  # numba supplies the typing context; to a type checker the calls look one argument short
+intrinsic: Any = _intrinsic  # numba adds the first argument of a call; a type checker would miss it
 
 FLAGS = ("contract", "nsz")  # a product and a sum may be fused; NaN and infinity are kept
 SUM_FLAGS = (*FLAGS, "reassoc")  # a sum may also be reordered, so that it vectorises
@@ -26,10 +26,12 @@ _ROOT_HALF = {types.float32: 0x3F3504F3, types.float64: 0x3FE6A09E667F3BCD}  # t
 
 
 def _constant(number: Any, value: float) -> Any:
+    """A constant of a float type, for LLVM."""
     return ir.Constant(ir.FloatType() if number == types.float32 else ir.DoubleType(), value)
 
 
 def _integer(number: Any) -> Any:
+    """The LLVM integer type with the bits of a float type."""
     return ir.IntType(_INTEGERS[number].bitwidth)
 
 
@@ -59,7 +61,7 @@ def pick(_typing, x, single, double):
 
 @intrinsic
 def horner(_typing, x, single, double):
-    """c₀ + c₁x + c₂x² + …, the coefficients being `single` for a float32 and `double` for a float64."""
+    """c₀ + c₁x + c₂x² + …, with the coefficients `single` for a float32 and `double` for a float64."""
 
     def code(context, builder, signature, args):
         coefficients = builder.extract_value
@@ -90,7 +92,7 @@ def nearest(_typing, x):
 
 @intrinsic
 def power_of_two(_typing, t):
-    """2ⁿ for t = n + 1.5·2ᵐ (m = 23 or 52), whose low bits are those of n; n within the range of normal numbers."""
+    """2ⁿ for t = n + 1.5·2ᵐ (m = 23 or 52), whose low bits are n. n is in the range of normal numbers."""
 
     def code(_context, builder, _signature, args):
         integer = _integer(t)
@@ -102,7 +104,7 @@ def power_of_two(_typing, t):
 
 @intrinsic
 def add_to_exponent(_typing, p, t):
-    """p·2ⁿ for t as in `power_of_two`, by an integer sum; p and the product must be normal numbers, or p = 1."""
+    """p·2ⁿ for t as in `power_of_two`, by an integer addition. p and the result are normal numbers, or p = 1."""
 
     def code(_context, builder, _signature, args):
         integer = _integer(p)
@@ -114,7 +116,7 @@ def add_to_exponent(_typing, p, t):
 
 @intrinsic
 def split(_typing, x):
-    """(m, e) with x = m·2ᵉ and √½ ≤ m < √2, for a normal x > 0; e as a float."""
+    """(m, e) with x = m·2ᵉ and √½ ≤ m < √2, for a normal x > 0. e is a float."""
 
     def code(context, builder, signature, args):
         integer, shift = _integer(x), ir.Constant(_integer(x), _MANTISSA[x])
@@ -144,21 +146,22 @@ def rsqrt_estimate(_typing, x):
 
 
 def _fused(builder: Any, a: Any, b: Any, total: Any) -> Any:
-    """total + a·b in one instruction where there is one. Left to LLVM, a product that is added twice would not fuse."""
+    """total + a·b in one instruction if there is one. LLVM by itself does not fuse a product that is added twice."""
     kind = a.type
     call = builder.module.declare_intrinsic("llvm.fmuladd", [kind], ir.FunctionType(kind, [kind] * 3))
     return builder.call(call, [a, b, total], fastmath=SUM_FLAGS)
 
 
 def _parts(builder, value, count):
+    """The coordinates of a point, as LLVM values."""
     return [builder.extract_value(value, c) for c in range(count)]
 
 
 @intrinsic
 def point(_typing, columns, j, dims):
-    """(columns[0, j], columns[1, j], …) of a C-contiguous (d, n) array; `dims` is any tuple of length d.
+    """The point (columns[0, j], columns[1, j], …) of a C-contiguous (d, n) array. `dims` is any tuple of length d.
 
-    An index counts from 0: one that might be negative would be wrapped, and the loads would become gathers.
+    j must count from 0. If it could be negative, numba would test for that and the loads would not vectorise.
     """
 
     def code(context, builder, signature, args):
@@ -200,7 +203,7 @@ def square(_typing, a, start):
 
 @intrinsic
 def plus(_typing, total, factor, a):
-    """total + factor·a, as a sum that may be reordered."""
+    """total + factor·a; the sum may be reordered."""
 
     def code(context, builder, signature, args):
         pairs = zip(_parts(builder, args[0], a.count), _parts(builder, args[2], a.count), strict=True)
@@ -211,7 +214,7 @@ def plus(_typing, total, factor, a):
 
 @intrinsic
 def plus_pair(_typing, total, g, u, k):
-    """(total_c + g·u_c …, total_d + k), as sums that may be reordered: a force and, last, a value."""
+    """(total_c + g·u_c …, total_d + k), a force and then a value; the sums may be reordered."""
 
     def code(context, builder, signature, args):
         *sums, value = _parts(builder, args[0], total.count)
@@ -225,7 +228,7 @@ def plus_pair(_typing, total, g, u, k):
 
 @intrinsic
 def zeros(_typing, a):
-    """A point of zeros like a."""
+    """A point of zeros with the length and type of a."""
 
     def code(context, builder, signature, _args):
         return context.make_tuple(builder, signature.return_type, [_constant(a.dtype, 0.0)] * a.count)
@@ -234,11 +237,12 @@ def zeros(_typing, a):
 
 
 TILE = 512
-"""Length of the rows of a *tile*, a flat array of several such rows. Known to the compiler, so that one look at two
-pointers tells it that tiles do not overlap; with a length known only at run time it gives up vectorising."""
+"""Length of a row of a *tile*, a flat array of several rows. The compiler knows it and can prove that two tiles do not
+overlap; otherwise it would not vectorise the loop."""
 
 
 def _in_tile(context, builder, tile, value, j, j_type, row):
+    """The address of tile[row, j]."""
     data = context.make_array(tile)(context, builder, value).data
     at = context.cast(builder, j, j_type, types.intp)
     return builder.gep(data, [builder.add(at, ir.Constant(at.type, row * TILE))])
@@ -279,7 +283,7 @@ def with_last(_typing, a, value):
 
 @intrinsic
 def add_at(_typing, sums, i, a):
-    """sums[c, i] += a[c] for a float64 C-contiguous (d, n) array: where the sum of a tile joins the whole."""
+    """sums[c, i] += a[c] for a C-contiguous float64 (d, n) array: adds the sum of a tile to the whole."""
 
     def code(context, builder, signature, args):
         array = context.make_array(sums)(context, builder, args[0])

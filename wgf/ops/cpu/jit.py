@@ -1,4 +1,4 @@
-"""How the numba bodies are compiled: cached on disk, without the GIL, NaN and infinity kept."""
+"""The one decorator by which numba compiles: cached on disk, without the GIL, NaN and infinity kept."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 import numba
 
-_KEEP_NAN = {"contract", "nsz"}  # never fastmath=True: it lets the compiler assume that NaN does not occur
+_KEEP_NAN = {"contract", "nsz"}  # never fastmath=True: the compiler would assume that no number is NaN
 
 
 def _source_stamp() -> str:
-    """One digest of every file of `wgf/ops`: a body is recompiled when any file it may inline was edited."""
+    """One digest of all files of `wgf/ops`. Compiled code may inline any of them, so an edit recompiles everything."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(path.read_bytes())
@@ -24,10 +24,24 @@ _STAMP = _source_stamp()
 
 
 def compiled(function: Callable[..., Any] | None = None, *, sums: bool = False) -> Any:
-    """`numba.njit` as this package uses it; `sums=True` also lets additions be reordered so that they vectorise.
+    """Compile a function by `numba.njit` as this package does.
 
-    Numba's disk cache looks only at the file of the outer function. Its index is stamped here with all of
-    `wgf/ops`, so that editing an inlined form in another file is seen (tests/test_ops.py holds this).
+    Parameters
+    ----------
+    function : callable
+        The function to compile.
+    sums : bool, default False
+        Whether additions may be reordered, so that sums vectorise.
+
+    Returns
+    -------
+    dispatcher
+        The compiled function; or a decorator, if no function is given.
+
+    Notes
+    -----
+    Numba's disk cache tests only the file of the compiled function. Here its index also has a stamp of all files of
+    `wgf/ops`, so that an edit of an inlined formula in another file is noticed; a test holds this.
     """
 
     def wrap(body: Callable[..., Any]) -> Any:

@@ -1,6 +1,7 @@
-"""Philox4x32-10 and Box–Muller as vector loops over lanes, on the CPU.
+"""Philox4x32-10 and Box–Muller on the CPU, as vector loops over lanes.
 
-A *lane* is one counter: its four words make two float64 numbers or four float32 normals (`wgf.ops.noise` states which).
+A *lane* is one counter. Its four words make two float64 numbers or four float32 normals; `wgf.ops.noise` states the
+layout.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from .jit import compiled
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
-SINGLE, _TAIL = 0x40 << 24, np.uint32(0x80 << 24)  # in the stream's byte: float32 layout, and words that extend a tail
-_SHORT = np.uint32(1 << 16)  # radius words below this are extended
+SINGLE, _TAIL = 0x40 << 24, np.uint32(0x80 << 24)  # in the byte of the stream: float32, and its tail
+_SHORT = np.uint32(1 << 16)  # radius words below this get 32 more bits
 
-VECTOR = 16  # lanes are filled up to a multiple of this, so that no loop has a scalar rest
+VECTOR = 16  # lanes are rounded up to a multiple of this, so that loops vectorise without a rest
 
 # (ln(1 + f) − f + f²/2)/f³ on √½ ≤ 1 + f ≤ √2: relative error of the logarithm 3e-8
 _LOG1P = (
@@ -30,16 +31,16 @@ _LOG1P = (
 
 
 class Uniform(NamedTuple):
-    """float64 uniforms on (0, 1]: a lane for two components of one particle."""
+    """float64 uniforms on (0, 1]: one lane for two components of a particle."""
 
     k0: Any
     k1: Any
     step: Any
-    tag: Any  # what stream and step put into the last word of the counter
+    tag: Any  # the part of stream and step in the last word of the counter
 
 
 class Normal(NamedTuple):
-    """float64 normals from the uniforms."""
+    """float64 normals, made from the uniforms."""
 
     k0: Any
     k1: Any
@@ -48,7 +49,7 @@ class Normal(NamedTuple):
 
 
 class NormalSingle(NamedTuple):
-    """float32 normals: a lane for four consecutive numbers of the sequence id·dim + component."""
+    """float32 normals: one lane for four consecutive numbers of the sequence id·dim + component."""
 
     k0: Any
     k1: Any
@@ -68,6 +69,7 @@ def philox(c0, c1, c2, c3, k0, k1):
 
 @compiled
 def words_of_lanes(law, counters, groups, words):
+    """The words of any counters."""
     for lane in range(VECTOR * groups):
         low, high, tag = np.uint64(counters[0, lane]), np.uint64(counters[1, lane]), np.uint64(counters[2, lane])
         a, b, c, e = philox(low, high, law.step, tag, law.k0, law.k1)
@@ -77,7 +79,7 @@ def words_of_lanes(law, counters, groups, words):
 
 @compiled
 def words_of_run(law, start, groups, words):
-    """The words of consecutive counters that share their high word: what does not change is computed once."""
+    """The words of consecutive counters with one high word, where some factors are computed only once."""
     high = start >> _HALF
     for lane in range(VECTOR * groups):
         a, b, c, e = philox(start + np.uint64(lane), high, law.step, law.tag, law.k0, law.k1)
@@ -90,7 +92,7 @@ def words_of_run(law, start, groups, words):
 
 @compiled
 def lanes_of_particles(law, ids, dim, counters):
-    """Counter word 0 is j for the components 2j and 2j + 1 of a particle. Returns the number of lanes."""
+    """Write the counters of particles, word 0 being j for the components 2j and 2j + 1. Returns the number of lanes."""
     lane = 0
     for i in range(ids.size):
         particle = np.uint64(ids[i])
@@ -103,6 +105,7 @@ def lanes_of_particles(law, ids, dim, counters):
 
 @compiled
 def close_up_pairs(ids, dim, z):
+    """Remove the unused last number of each particle, for odd `dim`."""
     for i in range(ids.size):
         for c in range(dim):
             z[i * dim + c] = z[i * (dim + 1) + c]
@@ -110,12 +113,13 @@ def close_up_pairs(ids, dim, z):
 
 @inlined
 def _unit(high, low):
-    """(b + ½)·2⁻⁶⁴ of the 64-bit integer b: in (0, 1], with a lower tail down to 2⁻⁶⁵."""
+    """(b + ½)·2⁻⁶⁴ for the 64-bit integer b: in (0, 1], with a lower tail down to 2⁻⁶⁵."""
     return (float((np.uint64(high) << _HALF) | np.uint64(low)) + 0.5) * 5.421010862427522e-20
 
 
 @compiled
 def uniforms(words, groups, z):
+    """Two uniforms for each lane."""
     for lane in range(VECTOR * groups):
         z[2 * lane] = _unit(words[0, lane], words[1, lane])
         z[2 * lane + 1] = _unit(words[2, lane], words[3, lane])
@@ -123,7 +127,7 @@ def uniforms(words, groups, z):
 
 @compiled
 def normals(words, groups, z):
-    """The method of Box & Muller (1958)."""
+    """Two normals for each lane, by the method of Box & Muller (1958)."""
     for lane in range(VECTOR * groups):
         radius = math.sqrt(-2.0 * log(_unit(words[0, lane], words[1, lane])))
         s, c = sin_cos_2pi(_unit(words[2, lane], words[3, lane]))
@@ -135,6 +139,7 @@ def normals(words, groups, z):
 
 @compiled
 def consecutive(ids):
+    """Whether the ids are i, i + 1, i + 2, …."""
     jumps = np.int64(0)
     for i in range(ids.size):
         jumps |= ids[i] - ids[0] - i
@@ -143,7 +148,7 @@ def consecutive(ids):
 
 @compiled
 def count(law, start, counters):
-    """Counter words 0 and 1 are F for the numbers 4F … 4F + 3."""
+    """Write consecutive counters: words 0 and 1 are F for the numbers 4F … 4F + 3."""
     low, high = counters[0], counters[1]
     for k in range(low.size):
         four = start + np.uint64(k)
@@ -153,7 +158,7 @@ def count(law, start, counters):
 
 @compiled
 def lanes_of_numbers(law, ids, dim, counters):
-    """The lanes of each particle apart, for ids in any order. Returns their number."""
+    """Write the counters of each particle separately, for ids in any order. Returns the number of lanes."""
     lane = 0
     for i in range(ids.size):
         first = np.uint64(ids[i]) * np.uint64(dim)
@@ -165,6 +170,7 @@ def lanes_of_numbers(law, ids, dim, counters):
 
 @compiled
 def close_up_numbers(ids, dim, z):
+    """Remove the numbers of each particle's lanes that belong to its neighbours."""
     lane = 0
     for i in range(ids.size):
         first = np.uint64(ids[i]) * np.uint64(dim)
@@ -176,7 +182,7 @@ def close_up_numbers(ids, dim, z):
 
 @inlined
 def radius_of(a):
-    """√(−2 ln u) of u = a, or of u = 1 + a for a < 0, where a keeps the digits that 1 + a has lost."""
+    """√(−2 ln u) for u = a, or for u = 1 + a if a < 0; then a has digits that 1 + a has lost."""
     one = cast(1.0, a)
     m, e = split(one + a if a < cast(0.0, a) else a)
     f = a if e == cast(0.0, a) else m - one
@@ -186,13 +192,13 @@ def radius_of(a):
 
 @inlined
 def _signed(word):
-    """The word as an int32, by 2⁻³², at the middle of its cell."""
+    """The word as an int32 times 2⁻³², at the middle of its cell."""
     return np.float32(np.int32(word)) * np.float32(2.0**-32) + np.float32(2.0**-33)
 
 
 @inlined
 def _turned(radius, word):
-    """Two normals: an angle of 30 bits within an eighth of a turn, and two bits for its quarter."""
+    """Two normals from a radius and a word: 30 bits of angle within an eighth of a turn, two bits for the quarter."""
     s, c = sin_cos_eighth(_signed(np.uint32(word << np.uint32(2))) * np.float32(0.25))
     c = -c if np.int32(word) < 0 else c
     swap = np.uint32(word & np.uint32(0x40000000)) != 0
@@ -201,7 +207,7 @@ def _turned(radius, word):
 
 @compiled
 def normals_single(words, groups, z):
-    """Normals, and whether some radius words are short."""
+    """Four normals for each lane. Returns whether some radius words need more bits."""
     lowest = np.uint32(_LOW)
     for lane in range(VECTOR * groups):
         a, b, c, e = words[0, lane], words[1, lane], words[2, lane], words[3, lane]
@@ -213,7 +219,7 @@ def normals_single(words, groups, z):
 
 @compiled
 def extend_tails(law, counters, words, groups, z):
-    """Give short radius words 32 bits more, from a counter of their own: r is then fine-grained up to 9.49."""
+    """Give radius words below 2¹⁶ another 32 bits, from a counter of their own. Radii then reach 9.49 in fine steps."""
     for lane in range(VECTOR * groups):
         for pair in range(2):
             word = words[2 * pair, lane]

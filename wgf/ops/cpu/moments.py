@@ -1,4 +1,4 @@
-"""Sums over particles on the CPU: blocks of fixed length, each in float64, joined in a fixed order."""
+"""Sums over particles on the CPU: blocks of fixed length, each in float64, added in a fixed order."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from .intrinsics import difference, plus, zeros
 from .jit import compiled
 from .rows import plus_products, row, set_row, times
 
-_ROWS = 2048  # rows of a block: read twice, the second time from the cache
-_STRIDE = 64  # blocks that a thread takes at a time
-_TILE = 4096  # rows of a matrix product
-_SMALL = 8  # up to this dimension rows stay in registers; products of matrices above
-_GROUPS, _SPACE = 16, 2**25  # sums of tiles kept apart, and the numbers they may take
+_ROWS = 2048  # rows in a block; it is read twice, the second time from the cache
+_STRIDE = 64  # blocks in one piece of work
+_TILE = 4096  # rows in a matrix product
+_SMALL = 8  # up to this dimension rows are in registers; beyond it, matrix products
+_GROUPS, _SPACE = 16, 2**25  # most separate sums of tiles, and most numbers in them
 
 
 @compiled(sums=True)
 def _row_sums(weights, values, like):
+    """Σ w v over a block, for few columns."""
     total = zeros(like)
     for i in range(weights.size):
         total = plus(total, weights[i], row(values, i, like))
@@ -30,6 +31,7 @@ def _row_sums(weights, values, like):
 
 @compiled(sums=True)
 def _wide_row_sums(weights, values, total):
+    """Add Σ w v over a block to `total`, for many columns."""
     for i in range(weights.size):
         v, w = values[i], weights[i]
         for c in range(v.size):
@@ -38,7 +40,7 @@ def _wide_row_sums(weights, values, total):
 
 @compiled(sums=True)
 def _centre(weights, x, like):
-    """Mass and centre of a block, by differences from its first row."""
+    """Mass and centre of a block, from differences to its first row."""
     origin, mass = row(x, 0, like), 0.0
     total = zeros(origin)
     for i in range(weights.size):
@@ -49,7 +51,7 @@ def _centre(weights, x, like):
 
 @compiled(sums=True)
 def _scatter(weights, x, centre, pairs):
-    """Σ w u and Σ w u uᵀ for u = x − c; the first is what the rounding of c has left."""
+    """Σ w u and Σ w u uᵀ for u = x − c. The first is not exactly 0, because c is rounded."""
     rest, total = zeros(centre), pairs
     for i in range(weights.size):
         u = difference(row(x, i, centre), centre)
@@ -59,6 +61,7 @@ def _scatter(weights, x, centre, pairs):
 
 @compiled
 def _sum_blocks(weights, values, like, first, last, parts):
+    """`_row_sums` of some blocks."""
     for block in range(first, last):
         start, stop = block * _ROWS, min((block + 1) * _ROWS, weights.size)
         set_row(parts, block, _row_sums(weights[start:stop], values[start:stop], like))
@@ -66,6 +69,7 @@ def _sum_blocks(weights, values, like, first, last, parts):
 
 @compiled
 def _sum_wide_blocks(weights, values, first, last, parts):
+    """`_wide_row_sums` of some blocks."""
     for block in range(first, last):
         start, stop = block * _ROWS, min((block + 1) * _ROWS, weights.size)
         _wide_row_sums(weights[start:stop], values[start:stop], parts[block])
@@ -73,6 +77,7 @@ def _sum_wide_blocks(weights, values, first, last, parts):
 
 @compiled
 def _moment_blocks(weights, x, like, pairs, first, last, masses, centres, rests, scatters):
+    """Mass, centre, Σ w u and Σ w u uᵀ of some blocks."""
     for block in range(first, last):
         start, stop = block * _ROWS, min((block + 1) * _ROWS, weights.size)
         mass, centre = _centre(weights[start:stop], x[start:stop], like)
@@ -85,13 +90,14 @@ def _moment_blocks(weights, x, like, pairs, first, last, masses, centres, rests,
 
 @compiled
 def _moved_rows(x, centre, matrix, out):
+    """(x − c) A for few dimensions."""
     for i in range(x.shape[0]):
         set_row(out, i, times(difference(row(x, i, centre), centre), matrix))
 
 
 @compiled
 def _centred(x, centre, factors, out):
-    """(x − c)·factor, the difference in float64, in the dtype of `out`."""
+    """(x − c)·factor in the dtype of `out`; the difference is formed in float64."""
     for i in range(x.shape[0]):
         here, there, factor = x[i], out[i], factors[i]
         for c in range(here.size):
@@ -99,7 +105,7 @@ def _centred(x, centre, factors, out):
 
 
 def _in_strides(rows: int, body: Any) -> None:
-    """Call `body(first block, last block)` for all blocks."""
+    """Call `body(first block, last block)` in threads, so that all blocks are covered."""
     blocks = -(-rows // _ROWS)
 
     def worker(indices: Iterator[int]) -> None:
@@ -110,7 +116,7 @@ def _in_strides(rows: int, body: Any) -> None:
 
 
 def weighted_sum(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Σᵢ wᵢ vᵢ for values (n, k) → (k,)."""
+    """Σᵢ wᵢ vᵢ (k,) for values (n, k)."""
     n, k = values.shape
     parts = np.zeros((-(-n // _ROWS), k))
     if k > _SMALL:
@@ -121,7 +127,7 @@ def weighted_sum(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def moments(x: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Mass Σw, centre c = Σwx/Σw and scatter Σ w (x − c)(x − c)ᵀ: a far centre costs no digits."""
+    """Mass Σw, centre c = Σwx/Σw and scatter Σ w (x − c)(x − c)ᵀ. A cloud far from the origin loses no digits."""
     return (_small_moments if x.shape[1] <= _SMALL else _wide_moments)(x, weights)
 
 
@@ -142,7 +148,7 @@ def _small_moments(x: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarra
 
 
 def _wide_moments(x: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """The centre first, then Σ V Vᵀ of tiles V = √w (x − c) in the dtype of x; numpy forms half of such a product."""
+    """First the centre, then Σ V Vᵀ of tiles V = √w (x − c) in the dtype of x; numpy forms half of such a product."""
     (n, d), mass = x.shape, weights.sum()
     centre = weighted_sum(weights, x) / (mass if mass else 1.0)
     with np.errstate(invalid="ignore"):
@@ -166,7 +172,7 @@ def _wide_moments(x: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray
 
 
 def affine(x: np.ndarray, centre: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """(x − c) A for x (n, d), A (d, e), in the dtype of x; the difference is formed in float64."""
+    """(x − c) A (n, e), in the dtype of x; the difference is formed in float64."""
     (n, d), e = x.shape, matrix.shape[1]
     out = memory.empty((n, e), x.dtype)
     if max(d, e) <= _SMALL and d:
@@ -188,6 +194,8 @@ def affine(x: np.ndarray, centre: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def _moved_by(x: np.ndarray, centre: tuple[float, ...], matrix: tuple[float, ...], out: np.ndarray) -> Any:
+    """The body that `affine` runs for few dimensions."""
+
     def body(first: int, last: int) -> None:
         rows = slice(first * _ROWS, last * _ROWS)
         _moved_rows(x[rows], centre, matrix, out[rows])

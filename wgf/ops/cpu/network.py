@@ -1,13 +1,13 @@
-"""The two-layer network on the CPU: tiles of neurons × samples in cache, one-thread BLAS inside.
+"""The two-layer network on the CPU: tiles of neurons × samples in cache, and matrix products in one BLAS thread each.
 
-Packed particles are θ = (a, w, b): K output weights, D input weights, one bias. The arithmetic is that of the dtype of
-θ; sums over neurons (of f) and over samples (of the gradient) leave it after one tile and go on in float64. A tile is
-the product of input weights and inputs, and one fused loop over it: bias, activation and output, or slope, residual
-and the gradients of a and b.
+Particles are packed as θ = (a, w, b): K output weights, D input weights, one bias. The arithmetic has the dtype of θ.
+Sums over neurons (for f) and over samples (for the gradient) are added in float64 after each tile. The work on a tile
+is a matrix product and one loop: bias, activation and output going forward; slope, residual and the gradients of a and
+b going backward.
 
-`sweep` walks over chunks of samples with forward pass, residual and backward pass in turn, so that the activations of
-a chunk are still in cache when the gradient asks for them: 4 N·M·D operations in place of 6. Which thread computes a
-tile changes nothing: sums over tiles are added in a fixed order.
+`sweep` takes chunks of samples through forward pass, residual and backward pass. The activations of a chunk are then
+still in cache when the gradient needs them: 4 N·M·D operations instead of 6. Sums over tiles have a fixed order, so
+that the result has the same bits for every number of threads.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from ..threads import one_blas_thread, run_blocks
 from . import tiles
 from .activation import COMPILED, Erf
 
-_NEURONS, _SAMPLES = 256, 512  # largest tile
-_TASKS = 8  # pieces of work at least, where the sizes allow: for that many threads, or to balance two
-_CACHE = 48 * 2**20  # bytes of activations that a chunk of samples may have: larger products, still much in cache
-_LEAST = 128  # samples in a chunk at least
-BUDGET = 256 * 2**20  # bytes: where even the least chunk needs more, activations are computed twice
+_NEURONS, _SAMPLES = 256, 512  # most neurons and samples in a tile
+_TASKS = 8  # pieces of work at least, where the sizes allow, so that threads share it evenly
+_CACHE = 48 * 2**20  # most bytes of activations in a chunk of samples; much of them stays in cache
+_LEAST = 128  # fewest samples in a chunk
+BUDGET = 256 * 2**20  # bytes; if even the smallest chunk needs more, activations are computed twice
 
 
 def _blocks(count: int, largest: int) -> list[slice]:
-    """range(count) in the least number of blocks of nearly the same size, a multiple of 16."""
+    """Slices that cover range(count), as few as possible, all of nearly the same size, a multiple of 16."""
     size = -(-count // -(-count // largest))
     size = -(-size // 16) * 16
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
 def _spans(items: list[slice], spans: int) -> list[list[slice]]:
-    """The items in at most that many runs."""
+    """The items in at most `spans` consecutive groups."""
     size = -(-len(items) // spans)
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 class _Network:
-    """One network with its parts in the dtype of θ, and the passes over some samples z (m, D)."""
+    """One network with its parts in the dtype of θ, and its passes over samples z (m, D)."""
 
     def __init__(self, theta: np.ndarray, outputs: int, activation: int) -> None:
         self.theta, self.outputs, self.activation = theta, outputs, COMPILED[activation]
@@ -51,18 +51,21 @@ class _Network:
         self.neurons = _blocks(len(theta), min(_NEURONS, max(64, len(theta) // _TASKS)))
 
     def _scratch(self) -> np.ndarray:
+        """Memory for one tile."""
         return np.empty(_NEURONS * _SAMPLES, self.theta.dtype)
 
     def _tile(self, memory: np.ndarray, neurons: slice, samples: slice, start: int = 0) -> np.ndarray:
+        """A tile of neurons × samples in this memory, from index `start`."""
         shape = (neurons.stop - neurons.start, samples.stop - samples.start)
         return memory[start : start + shape[0] * shape[1]].reshape(shape)
 
     def _kept_tile(self, memory: np.ndarray, m: int, neurons: slice, samples: slice) -> np.ndarray:
-        """The place of a tile among those of m samples, tile after tile."""
+        """The place of a tile in the memory that keeps the activations of m samples."""
         count = neurons.stop - neurons.start
         return self._tile(memory, neurons, samples, neurons.start * m + count * samples.start)
 
     def _values(self, tile: np.ndarray, scratch: np.ndarray) -> np.ndarray:
+        """σ of a tile; computed into scratch memory where something else was kept."""
         if self.values_are_kept:
             return tile
         h = scratch[: tile.size].reshape(tile.shape)
@@ -70,7 +73,7 @@ class _Network:
         return h
 
     def forward(self, z: np.ndarray, weights: np.ndarray, memory: np.ndarray | None = None) -> np.ndarray:
-        """f (m, K) in float64; where there is memory for them, the activations are kept."""
+        """f (m, K), float64. If `memory` is given, it keeps the activations."""
         a = (self.a * weights[:, None]).astype(self.a.dtype)
         samples = _blocks(len(z), _SAMPLES)
         runs = _spans(self.neurons, max(1, _TASKS // len(samples)))
@@ -103,7 +106,7 @@ class _Network:
     def backward(
         self, z: np.ndarray, residual: np.ndarray, gradient: np.ndarray, memory: np.ndarray | None = None
     ) -> None:
-        """Add the gradient in θ of Σₘ rₘ·φ(zₘ; θ) to a float64 (n, d) array."""
+        """Add the gradient of Σₘ rₘ·φ(zₘ; θ) in θ to a float64 array (n, d)."""
         residual = residual.astype(self.theta.dtype, order="C")
         across = np.ascontiguousarray(residual.T)
         runs = _spans(_blocks(len(z), _SAMPLES), max(1, _TASKS // len(self.neurons)))
@@ -140,13 +143,13 @@ class _Network:
 
 
 def forward(theta: np.ndarray, weights: np.ndarray, z: np.ndarray, outputs: int, activation: int) -> np.ndarray:
-    """f (M, K) with fₘ = Σᵢ weightsᵢ aᵢ σ(wᵢ·zₘ + bᵢ)."""
+    """fₘ = Σᵢ weightsᵢ aᵢ σ(wᵢ·zₘ + bᵢ) (M, K)."""
     with one_blas_thread():
         return _Network(theta, outputs, activation).forward(z, weights)
 
 
 def backward(theta: np.ndarray, z: np.ndarray, residual: np.ndarray, activation: int) -> tuple[np.ndarray, np.ndarray]:
-    """(v, g): vᵢ = Σₘ rₘ·φ(zₘ; θᵢ) (n,) and gᵢ = ∇_θ of it (n, d)."""
+    """vᵢ = Σₘ rₘ·φ(zₘ; θᵢ) (n,) and its gradient in θᵢ (n, d)."""
     network, gradient = _Network(theta, residual.shape[1], activation), np.zeros(theta.shape)
     with one_blas_thread():
         network.backward(z, residual, gradient)
@@ -154,7 +157,7 @@ def backward(theta: np.ndarray, z: np.ndarray, residual: np.ndarray, activation:
 
 
 def chunk(n: int, m: int, itemsize: int) -> int:
-    """Samples whose activations `sweep` keeps at a time; 0 where they are computed twice."""
+    """The number of samples whose activations `sweep` keeps at a time; 0 if they are computed twice."""
     size = max(_LEAST, _CACHE // (n * itemsize) // 64 * 64)
     if min(size, m) * n * itemsize > BUDGET:
         return 0
@@ -169,7 +172,7 @@ def forward_backward(
     activation: int,
     residual: Callable[[np.ndarray, slice], np.ndarray],
 ) -> np.ndarray:
-    """The gradient of `backward` for r[rows] = residual(f[rows], rows), f being that of `forward`.
+    """The gradient of `backward` for the residuals r[rows] = residual(f[rows], rows) of the output f of `forward`.
 
     Memory beyond the result and O(n·d): _CACHE, or the activations of _LEAST samples where that is more, up to BUDGET.
     """

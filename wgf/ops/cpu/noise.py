@@ -1,7 +1,7 @@
-"""Noise on the CPU, drawn or added on one way through memory; numbers are a function of their counter, without state.
+"""Random numbers on the CPU, and the Langevin update that uses them in the same pass over memory.
 
-A chunk of numbers goes through the vector loops of `lanes` in the first-level cache: counters, words, numbers, and then
-the sum they are wanted for.
+A number is a function of its counter; there is no state. Each chunk of numbers goes through the vector loops of `lanes`
+in the first-level cache: counters, words, numbers, and then the update.
 """
 
 from __future__ import annotations
@@ -38,17 +38,20 @@ from .lanes import (
     words_of_run,
 )
 
-_CHUNK = 256  # numbers whose lanes are in the first-level cache at a time: so few that memory is read meanwhile
-_LEAST, _MOST = 2**14, 2**18  # numbers that a thread takes at a time: long enough that Python between them is little
-_TASKS = 8
+_CHUNK = 256  # numbers in a chunk: few, so that memory is read while the next ones are made
+_LEAST, _MOST = 2**14, 2**18  # fewest and most numbers in one piece of work
+_TASKS = 8  # pieces of work at least, where the sizes allow
 
 
 @inlined
 def _groups(lanes):
+    """Groups of VECTOR lanes that hold these lanes."""
     return (lanes + VECTOR - 1) // VECTOR
 
 
 def _double_chunk(turn):
+    """The body of `_chunk` for float64 numbers that `turn` makes from words."""
+
     def body(law, ids, dim, counters, words, z):
         groups = _groups(lanes_of_particles(law, ids, dim, counters))
         words_of_lanes(law, counters, groups, words)
@@ -61,6 +64,7 @@ def _double_chunk(turn):
 
 
 def _single_chunk(law, ids, dim, counters, words, z):
+    """The body of `_chunk` for float32 normals. Consecutive ids share lanes; others have lanes of their own."""
     first = np.uint64(ids[0]) * np.uint64(dim)
     start, offset = first >> np.uint64(2), np.int64(first & np.uint64(3))
     groups = _groups((offset + ids.size * dim + 3) >> 2)
@@ -84,7 +88,7 @@ _CHUNKS = {Uniform: _double_chunk(uniforms), Normal: _double_chunk(normals), Nor
 
 
 def _chunk(law, ids, dim, counters, words, z):
-    """Fill z with the numbers of the particles `ids` row by row; return where they begin. For compiled code only."""
+    """Fill z with the numbers of the particles `ids`, row by row. Returns where they begin. For compiled code only."""
     raise NotImplementedError
 
 
@@ -97,6 +101,7 @@ def _chunk_of_law(law, ids, dim, counters, words, z):
 
 @compiled
 def _draw(law, ids, rows, counters, words, z, out):
+    """Write the numbers of all particles to `out`, chunk by chunk."""
     n, dim = out.shape
     flat = out.reshape(n * dim)
     for start in range(0, n, rows):
@@ -109,6 +114,7 @@ def _draw(law, ids, rows, counters, words, z, out):
 
 @compiled
 def _move(law, ids, rows, counters, words, z, x, gradient, h, scale, out):
+    """out = x − h·gradient + scale·ξ, chunk by chunk."""
     n, dim = out.shape
     flat_x, flat_g, flat = x.reshape(n * dim), gradient.reshape(n * dim), out.reshape(n * dim)
     for start in range(0, n, rows):
@@ -121,7 +127,7 @@ def _move(law, ids, rows, counters, words, z, x, gradient, h, scale, out):
 
 
 def _in_blocks(n: int, dim: int, dtype: np.dtype, body: Any) -> None:
-    """Call `body(rows of a block, rows of a chunk, counters, words, z)` with scratch of each thread's own."""
+    """Call `body(rows of a block, rows of a chunk, counters, words, z)` in threads, each with scratch of its own."""
     rows, block = max(1, _CHUNK // dim), max(1, min(_MOST, max(_LEAST, n * dim // _TASKS)) // dim)
     lanes = -(-rows * ((dim + 6) // 4 if dtype == np.float32 else (dim + 1) // 2) // VECTOR) * VECTOR
 
@@ -135,27 +141,30 @@ def _in_blocks(n: int, dim: int, dtype: np.dtype, body: Any) -> None:
 
 
 def _law(kind: Any, key: Sequence[int], step: int, stream: int) -> Any:
+    """The named tuple of a kind of numbers: key, and the words of the counter that all particles share."""
     tag = (stream << 24) | ((step >> 32) << 12) | (SINGLE if kind is NormalSingle else 0)
     return kind(np.uint64(key[0]), np.uint64(key[1]), np.uint64(step & 0xFFFFFFFF), np.uint64(tag))
 
 
 def _normal_law(dtype: np.dtype) -> Any:
+    """The kind of normals for a dtype."""
     return NormalSingle if dtype == np.float32 else Normal
 
 
 def _drawn(kind: Any, ids: np.ndarray, key: Sequence[int], step: int, stream: int, dim: int, dtype: Any) -> np.ndarray:
+    """An array of numbers (n, dim) of one kind."""
     out, law = memory.empty((len(ids), dim), dtype), _law(kind, key, step, stream)
     _in_blocks(len(ids), dim, out.dtype, lambda rows, *scratch: _draw(law, ids[rows], *scratch, out[rows]))
     return out
 
 
 def uniform(ids: np.ndarray, key: Sequence[int], step: int, stream: int, dim: int) -> np.ndarray:
-    """Uniforms on (0, 1] (n, dim), float64."""
+    """Uniform numbers on (0, 1] (n, dim), float64."""
     return _drawn(Uniform, ids, key, step, stream, dim, np.float64)
 
 
 def normal(ids: np.ndarray, key: Sequence[int], step: int, stream: int, dim: int, dtype: Any) -> np.ndarray:
-    """Standard normals (n, dim)."""
+    """Standard normal numbers (n, dim)."""
     return _drawn(_normal_law(np.dtype(dtype)), ids, key, step, stream, dim, dtype)
 
 
@@ -169,7 +178,7 @@ def langevin(
     h: float,
     scale: float,
 ) -> np.ndarray:
-    """x − h·gradient + scale·ξ in one pass over memory, in the dtype of x."""
+    """x − h·gradient + scale·ξ (n, d) in the dtype of x, in one pass over memory."""
     number, out = x.dtype.type, memory.empty(x.shape, x.dtype)
     law, numbers = _law(_normal_law(x.dtype), key, step, stream), (number(h), number(scale))
 

@@ -1,10 +1,10 @@
-"""Pairwise sums on the CPU by differences of coordinates: the traversals for small dimensions.
+"""Pair sums on the CPU by differences of coordinates, for up to about 14 dimensions.
 
-Two of them. `_against` sums a row of x over tiles of y. `_each_pair_once`, for x = y, gives a pair's share to both of
-its particles, with the sums of the columns kept in a tile. The dimension and the form are known to the compiler, and
-whether columns carry a vector p beside their position (the Stein direction) or not (value and force).
+There are two loops. `_against` sums a row of x over the columns y. `_each_pair_once`, for x = y, adds the share of a
+pair to both of its particles; the sums of the columns are kept in a tile. The compiler knows the dimension and the
+formula, and whether columns carry a vector p (for the Stein direction) or not (for value and gradient).
 
-Within a tile sums are in the dtype of the particles; tiles are added in float64, in one fixed order.
+In a tile, sums have the dtype of the particles. Tiles are added in float64, in one fixed order.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ from .intrinsics import (
 from .jit import compiled
 from .radial import compiled_form, evaluate, split_weights
 
-_LONG = 2048  # columns of one partial sum of `_against`
-_ROWS = 64  # rows that one thread takes at a time
-_ONCE_FROM, _ONCE_DIMS = 8 * TILE, 6  # particles from which visiting each pair once pays, and up to what dimension
-_LEAST_SLOTS = 8  # private sums without which too few threads would have work
-_FLUSH = 64  # rows whose contributions to a column are added in the particles' dtype
-_SPREAD = 1e6  # ratio of weights up to which their products stay well inside the range of float32
+_LONG = 2048  # columns in one partial sum of `_against`
+_ROWS = 64  # rows in one block of work
+_ONCE_FROM, _ONCE_DIMS = 8 * TILE, 6  # from so many particles, and up to this dimension, visiting each pair once pays
+_LEAST_SLOTS = 8  # with fewer private sums than this, too few threads would have work
+_FLUSH = 64  # rows that are added to a column in the dtype of the particles
+_SPREAD = 1e6  # largest ratio of weights whose products fit well into float32
 _WORKSPACE = 2**26  # bytes for the private sums of `_each_pair_once`
-_MOST_SLOTS = 64
-_JOINED = 2048  # columns of the private sums that are joined at a time
+_MOST_SLOTS = 64  # most private sums
+_JOINED = 2048  # columns of the private sums that are added at a time
 
 
 def _nothing(here, payload):
-    """What sums start from: (Σ g u, Σ k) or, with a payload, Σ (k p + g u); for compiled code only."""
+    """The zero of a sum of (Σ g u, Σ k) or, with a payload p, of Σ (k p + g u). For compiled code only."""
     raise NotImplementedError
 
 
 def _plus(sums, k, g, u, payload, j, dims):
-    """The sums with one more pair, of column j; for compiled code only."""
+    """The sums plus one pair, of column j. For compiled code only."""
     raise NotImplementedError
 
 
@@ -72,7 +72,7 @@ def _plus_of(sums, k, g, u, payload, j, dims):
 
 @compiled(sums=True)
 def _against(form, x, y, payload, weights, dims, softening, i, first, last, out):
-    """Add the sums with weights w over the columns first ≤ j < last to column i of `out`; weights None are ones."""
+    """Add the sums of row i over the columns first ≤ j < last to column i of `out`. Weights None are ones."""
     here = point(x, i, dims)
     sums = _nothing(here, payload)
     columns = range(last - first)
@@ -82,7 +82,7 @@ def _against(form, x, y, payload, weights, dims, softening, i, first, last, out)
             k, g = evaluate(form, square(u, softening))
             sums = _plus(sums, k, g, u, payload, first + j, dims)
     else:
-        part = weights[first:last]  # an index that counts from 0 is not wrapped
+        part = weights[first:last]  # sliced, so that j counts from 0: numba then does not test for negative indices
         for j in columns:
             u = difference(here, point(y, first + j, dims))
             k, g = evaluate(form, square(u, softening))
@@ -92,6 +92,7 @@ def _against(form, x, y, payload, weights, dims, softening, i, first, last, out)
 
 @compiled
 def _rows(form, x, y, payload, weights, dims, softening, exclude, start, stop, first_column, last_column, out):
+    """`_against` for a block of rows, in parts of _LONG columns; with `exclude` the self pairs are left out."""
     for first in range(first_column, last_column, _LONG):
         last = min(first + _LONG, last_column)
         for i in range(start, stop):
@@ -104,9 +105,9 @@ def _rows(form, x, y, payload, weights, dims, softening, exclude, start, stop, f
 
 @compiled(sums=True)
 def _each_pair_once(form, x, tile, width, payload, weights, dims, softening, start, stop, first, columns, out):
-    """Rows start ≤ i < stop against the tile of columns from `first`: sums of rows to `out`, of columns to theirs.
+    """Rows start ≤ i < stop against a tile of columns from `first`. Row sums go to `out`, column sums to `columns`.
 
-    With weights a pair counts wᵢwⱼ for both, which the caller divides by each one's own.
+    With weights each pair counts wᵢwⱼ for both particles; the caller then divides by each particle's own weight.
     """
     for i in range(start, stop):
         here = point(x, i, dims)
@@ -137,7 +138,7 @@ def _add(sums, part):
 
 @compiled
 def _slot(form, x, payload, weights, dims, softening, exclude, slot, slots, products, out):
-    """Every `slots`-th pair of blocks row ≤ column; those on the diagonal by `_rows`, straight into `out`."""
+    """Every `slots`-th pair of blocks with row ≤ column. Blocks on the diagonal go by `_rows`, directly into `out`."""
     (d, n), width = x.shape, out.shape[0]
     tile, columns = np.empty(d * TILE, x.dtype), np.empty(width * TILE, x.dtype)
     task, passed = slot, 0
@@ -175,19 +176,34 @@ def _slot(form, x, payload, weights, dims, softening, exclude, slot, slots, prod
 
 
 def _slots(n: int, width: int) -> int:
-    """How many private sums (width, n): it depends on the sizes alone, so that they join in one order."""
+    """The number of private sums (width, n). It depends on the sizes alone, so that the order of additions is fixed."""
     return max(1, min(n // TILE, _WORKSPACE // (8 * n * width), _MOST_SLOTS))
 
 
 def visits_once(n: int, d: int, width: int, weights: Any) -> bool:
-    """Whether sums (width, n) of particles with themselves visit each pair once; `weights` None are equal."""
+    """Whether sums of particles with themselves visit each pair once, and so take about half the time.
+
+    Parameters
+    ----------
+    n, d : int
+        Number and dimension of the particles.
+    width : int
+        Numbers that are summed for each particle.
+    weights : ndarray, Tensor or None
+        Their weights; None are equal.
+
+    Returns
+    -------
+    bool
+        False for few particles, many dimensions, or very unequal weights.
+    """
     if n < _ONCE_FROM or d > _ONCE_DIMS or _slots(n, width) < _LEAST_SLOTS:
         return False
     return weights is None or bool(weights.min() * _SPREAD >= weights.max() > 0)
 
 
 def _once(out, form, x, payload, weights, dims, softening, exclude) -> None:
-    """Add the sums of x with itself to `out`, each pair visited once."""
+    """Add the sums of x with itself to `out`, and visit each pair once."""
     width, n = out.shape
     slots = _slots(n, width)
     products = np.zeros((slots, width, n))
@@ -226,7 +242,7 @@ def _sums(
     softening: float,
     exclude_self: bool,
 ) -> np.ndarray:
-    """Σ w g u and Σ w k (d + 1, m) or, with a payload (n, d), Σ w (k p + g u) (d, m); float64."""
+    """(Σ w g u, Σ w k) (d + 1, m) or, with a payload p (n, d), Σ w (k p + g u) (d, m). float64."""
     n, d = x.shape
     out, rows = np.zeros((d + (payload is None), n)), np.ascontiguousarray(x.T)
     carried = None if payload is None else np.ascontiguousarray(payload.T, dtype=x.dtype)
@@ -247,7 +263,7 @@ def pair_sums(
     softening: float,
     exclude_self: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Σⱼ wⱼ K(xᵢ − yⱼ) and Σⱼ wⱼ ∇K(xᵢ − yⱼ) in float64, memory O(n·d) + 64 MiB; x and y share a dtype."""
+    """Σⱼ wⱼ K(xᵢ − yⱼ) and Σⱼ wⱼ ∇K(xᵢ − yⱼ), float64, for x and y of one dtype. Memory O(n·d) + 64 MiB."""
     made, a, b = compiled_form(form, parameters, x.dtype)
     scale, relative = split_weights(weights, x.dtype)
     *gradient, value = _sums(made, x, y, None, relative, softening, exclude_self)
@@ -263,7 +279,7 @@ def stein_direction(
     parameters: Sequence[float],
     softening: float,
 ) -> np.ndarray:
-    """Σⱼ wⱼ [K(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)] in float64, as `pair_sums`; x, y and the scores share a dtype."""
+    """Σⱼ wⱼ [K(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)], float64, for x, y and scores of one dtype. Memory as `pair_sums`."""
     made, a, b = compiled_form(form, parameters, x.dtype)
     scale, relative = split_weights(weights, x.dtype)
     payload = (-a / b) * scores.astype(np.float64)

@@ -1,13 +1,13 @@
-"""Pairwise sums on the CPU through matrix products, for larger dimensions: |x − y|² = |x|² + |y|² − 2 x·y by tiles.
+"""Pair sums on the CPU by matrix products, for many dimensions: |x − y|² = |x|² + |y|² − 2 x·y, tile by tile.
 
-The product form loses digits where two points are much closer to each other than to the origin. The cloud is
-therefore centred, and pairs with |x − y|² < τ (|x|² + |y|²) are summed by their differences, one by one: in a cloud
-of d > 10 dimensions these are few beside the particles themselves. For all others the relative error of |x − y|² is
-at most ε/τ, and Σ w g (x − y) = x Σ w g − Σ w g y cancels at most a factor √(2/τ).
+This form loses digits where two points are much closer to each other than to the origin. So the cloud is centred, and
+pairs with |x − y|² < τ (|x|² + |y|²), the near pairs, are summed by their differences, one by one. In a cloud of d > 10
+dimensions they are few. For all other pairs the relative error of |x − y|² is at most ε/τ, and
+Σ w g (x − y) = x Σ w g − Σ w g y cancels by at most a factor √(2/τ).
 
-A tile of kernel values of an ensemble with itself serves both of its blocks of particles, one by its transpose: 6 d
-operations for two pairs, in place of 8 d, and half of the kernel's values. Blocks meet in rounds, each block once in a
-round, so that what is added to it comes in a fixed order whatever the number of threads, and nothing is kept twice.
+For an ensemble with itself, one tile of kernel values serves both of its blocks, one of them by the transpose. Two
+pairs then cost 6 d operations instead of 8 d, and half of the kernel values. The blocks meet in rounds, each block once
+in a round, so that additions have a fixed order for every number of threads.
 """
 
 from __future__ import annotations
@@ -24,59 +24,58 @@ from .jit import compiled
 from .radial import compiled_form, evaluate, split_weights
 from .tiles import join
 
-_BLOCK, _LEAST = 512, 64  # particles of a block: at most, and at least
-_BLOCKS = 4  # blocks that a small ensemble is cut into: two threads then have a pair of blocks each
-_TILE_BYTES = 2**19  # a tile and its transpose stay in the second cache
+_BLOCK, _LEAST = 512, 64  # most and fewest particles in a block
+_BLOCKS = 4  # blocks of a small ensemble: two threads then have a pair of blocks each
+_TILE_BYTES = 2**19  # a tile and its transpose fit in the second-level cache
 _NEAR = {np.dtype(np.float32): 1.0 / 16.0, np.dtype(np.float64): 1.0 / 1024.0}
-"""τ by dtype: relative errors of 1e-6 and 1e-13 where the kernel decides, and fewer near pairs in float64."""
+"""τ for each dtype. The relative errors of |x − y|² are then at most about 1e-6 and 1e-13."""
 
 
 class _Side(NamedTuple):
-    """Particles with what a product needs of them; `payload` is what near pairs carry, and p its width."""
+    """Particles with all that the products need of them."""
 
     x: np.ndarray
     centred: np.ndarray
-    squares: np.ndarray  # of the centred
+    squares: np.ndarray  # |x|² of the centred points
     weights: np.ndarray
-    payload: np.ndarray  # (n, p)
-    far: np.ndarray  # w·(far, 1) (n, f + 1), what slopes are multiplied with
-    values: np.ndarray | None  # what values are multiplied with, where they need a tile of their own
+    payload: np.ndarray  # what near pairs carry, (n, p)
+    far: np.ndarray  # w·(far, 1) (n, f + 1), the factor of the slopes g
+    values: np.ndarray | None  # the factor of the values k, if these have a tile of their own
 
     def part(self, rows: slice) -> _Side:
-        """Some of the particles."""
+        """The same for some of the particles."""
         return _Side._make(None if array is None else array[rows] for array in self)
 
     @property
     def seen(self) -> tuple[np.ndarray, ...]:
-        """What compiled code looks at, as a plain tuple: numba takes a named one apart slowly."""
+        """The arrays for compiled code, as a plain tuple: numba unpacks a named tuple slowly."""
         return self.x, self.squares, self.weights, self.payload
 
 
 class _Sums(NamedTuple):
-    """Row by row, float64: Σ w g u, Σ w k, Σ w k p of the near pairs, and of the others the products with `far` (and
-    with `values`)."""
+    """The sums of each row, float64: near pairs (Σ w g u, Σ w k, Σ w k p), and the products with `far` and `values`."""
 
     near: np.ndarray
     far: np.ndarray
     values: np.ndarray
 
     def part(self, rows: slice) -> _Sums:
-        """Those of some particles."""
+        """The sums of some rows."""
         return _Sums(*(array[rows] for array in self))
 
 
 @compiled(sums=True)
 def _weigh(form, row, half, squares, near, softening, slopes):
-    """Turn the products x·y of a row into g, in `slopes` and k in place, or in place where `slopes` is None.
+    """Turn a row of products x·y into kernel values and slopes; near pairs become 0. Returns the number of near pairs.
 
-    Near pairs become 0; returns their number.
+    `slopes` gets g and the row gets k. If `slopes` is None, the row gets g.
     """
     count = 0
     for j in range(row.size):
         both = half + squares[j]
         q = both - cast(2.0, half) * row[j]
         k, g = evaluate(form, q + softening)
-        apart = not (q <= near * both)  # a NaN stays among these
+        apart = not (q <= near * both)  # True for NaN, so that it is kept
         g = g if apart else cast(0.0, q)
         if slopes is None:
             row[j] = g
@@ -89,10 +88,10 @@ def _weigh(form, row, half, squares, near, softening, slopes):
 
 @compiled(sums=True)
 def _add_near(form, values, slopes, near, softening, i, here, there, skip, out, other):
-    """Add the near pairs of row i by differences: (Σ w g u, Σ w k, Σ w k p) to `out`, and the other side's to `other`.
+    """Add the near pairs of row i by differences: (Σ w g u, Σ w k, Σ w k p) to `out`, and the share of y to `other`.
 
-    A side is what `_Side.seen` gives. Near pairs are among those whose slope and value were set to 0. One more at the
-    edge had 0 to give: nothing counts twice.
+    `here` and `there` are `_Side.seen`. Candidates are the pairs whose slope and value are 0. The products have added 0
+    for them, so that no pair counts twice.
     """
     (xs, x_squares, x_weights, x_payload), (ys, y_squares, y_weights, y_payload) = here, there
     x, half, d = xs[i], x_squares[i], xs.shape[1]
@@ -119,7 +118,7 @@ def _add_near(form, values, slopes, near, softening, i, here, there, skip, out, 
 
 @compiled
 def _tile(form, tile, slopes, here, there, near, softening, skip, out, other):
-    """What happens to a tile of products x·y before it is multiplied again; the pair (i, i + skip) is left out."""
+    """Turn a tile of products x·y into kernel values, and add its near pairs. The pair (i, i + skip) is left out."""
     for i in range(tile.shape[0]):
         if slopes is None:
             second = None
@@ -132,7 +131,7 @@ def _tile(form, tile, slopes, here, there, near, softening, skip, out, other):
 
 
 def _meetings(blocks: int) -> Iterator[list[tuple[int, int]]]:
-    """Rounds in which every two of the blocks meet once, and none twice in a round: the circle method."""
+    """Rounds in which every two blocks meet once, and no block twice in a round: the circle method of tournaments."""
     others = blocks - 1 + blocks % 2
     for turn in range(others):
         pairs = [(turn, others), *(((turn - k) % others, (turn + k) % others) for k in range(1, (others + 1) // 2))]
@@ -152,10 +151,11 @@ class _Products:
         self.sums = _Sums(near, np.zeros((m, columns.far.shape[1])), np.zeros((m, width)))
 
     def _scratch(self) -> list[np.ndarray]:
+        """Memory for a tile of slopes and, if needed, one of values."""
         return [np.empty(_TILE_BYTES // self.dtype.itemsize, self.dtype) for _ in range(1 + self.apart)]
 
     def _meet(self, rows: slice, columns: slice, both: bool, skip: int, scratch: list[np.ndarray]) -> None:
-        """The pairs of two blocks, in tiles of some rows; with `both` the columns get their share too."""
+        """The pairs of two blocks, in tiles of some rows. With `both`, the columns get their sums too."""
         there, theirs = self.columns.part(columns), self.sums.part(columns) if both else None
         step = _TILE_BYTES // self.dtype.itemsize // _BLOCK
         for first in range(rows.start, rows.stop, step):
@@ -175,12 +175,13 @@ class _Products:
 
     @staticmethod
     def _multiply(tile: np.ndarray, slopes: np.ndarray | None, side: _Side, sums: _Sums) -> None:
+        """Multiply the tile by the factors of one side, and add the result to the sums."""
         join((tile if slopes is None else slopes) @ side.far, 0, 0, sums.far)
         if side.values is not None:
             join(tile @ side.values, 0, 0, sums.values)
 
     def against(self) -> _Sums:
-        """Rows against all columns."""
+        """The sums of all rows against all columns."""
         rows, columns = _blocks(len(self.rows.x)), _blocks(len(self.columns.x))
         never = -(len(self.rows.x) + len(self.columns.x))
 
@@ -195,7 +196,7 @@ class _Products:
         return self.sums
 
     def with_itself(self, skip_self: bool) -> _Sums:
-        """Rows against themselves, every two blocks once."""
+        """The sums of the rows against themselves; every two blocks meet once."""
         blocks = _blocks(len(self.rows.x))
         never = -2 * len(self.rows.x)
         rounds = [[(i, i) for i in range(len(blocks))], *_meetings(len(blocks))]
@@ -214,13 +215,14 @@ class _Products:
 
 
 def _blocks(n: int) -> list[slice]:
+    """Slices of n particles, of a size that depends on n alone."""
     size = min(_BLOCK, max(_LEAST, -(-n // _BLOCKS // 16) * 16))
     return [slice(first, min(first + size, n)) for first in range(0, n, size)]
 
 
 def _centred(x: np.ndarray, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """x − c, and its squares summed in float64."""
-    with np.errstate(invalid="ignore"):  # what is not finite is found, and named, by the flow
+    """x − c, and its squares |x − c|², summed in float64."""
+    with np.errstate(invalid="ignore"):  # numbers that are not finite are found and named later, by the flow
         u = x - centre
     return u, np.einsum("ic,ic->i", u, u, dtype=np.float64).astype(x.dtype)
 
@@ -236,7 +238,10 @@ def _evaluated(
     far: np.ndarray | None,
     values: np.ndarray | None,
 ) -> tuple[_Sums, np.ndarray]:
-    """The sums, and x from the centre of y. Near pairs carry `payload`, the others `far`, by default y from there."""
+    """The sums, and x relative to the centre of y.
+
+    Near pairs carry `payload`. The other pairs carry `far`, by default y relative to its centre.
+    """
     dtype = x.dtype
     weights = np.ones(len(y), dtype) if weights is None else weights
     centre = y.mean(axis=0, dtype=np.float64).astype(dtype)
@@ -264,12 +269,12 @@ def pair_sums(
     softening: float,
     exclude_self: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Σⱼ wⱼ K(xᵢ − yⱼ) and Σⱼ wⱼ ∇K(xᵢ − yⱼ) in float64, memory O(n·d); x and y share a dtype."""
+    """Σⱼ wⱼ K(xᵢ − yⱼ) and Σⱼ wⱼ ∇K(xᵢ − yⱼ), float64, for x and y of one dtype. Memory O(n·d)."""
     d, dtype = x.shape[1], x.dtype
     made, a, b = compiled_form(form, parameters, dtype)
     scale, relative = split_weights(weights, dtype)
     nothing = np.empty((len(y), 0), dtype)
-    values = None if form == forms.GAUSSIAN else np.ones((len(y), 1), dtype)  # of a Gaussian k = g
+    values = None if form == forms.GAUSSIAN else np.ones((len(y), 1), dtype)  # a Gaussian has k = g
     sums, xc = _evaluated(x, y, relative, made, softening, exclude_self, nothing, None, values)
     value = sums.near[:, d] + (sums.far[:, d] if values is None else sums.values[:, 0])
     gradient = sums.near[:, :d] + xc * sums.far[:, d:] - sums.far[:, :d]
@@ -285,7 +290,7 @@ def stein_direction(
     parameters: Sequence[float],
     softening: float,
 ) -> np.ndarray:
-    """Σⱼ wⱼ [K(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)] in float64; where g = k (Gaussian) one product carries both parts."""
+    """Σⱼ wⱼ [K(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)], float64. For a Gaussian (k = g) one product gives both parts."""
     d, dtype = x.shape[1], x.dtype
     made, a, b = compiled_form(form, parameters, dtype)
     scale, relative = split_weights(weights, dtype)

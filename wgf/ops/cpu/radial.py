@@ -1,9 +1,9 @@
-"""The radial forms for compiled loops, each written once: (k, g) of q = |u|² with K(u) = a·k and ∇K(u) = b·g·u.
+"""The radial kernel formulas for compiled loops: (k, g) at q = |u|², with K(u) = a·k and ∇K(u) = b·g·u.
 
-A form is a named tuple of its numbers. Its type tells the compiler which formula to put into a loop, and the constants
-a and b are left to the end of the sum. `forms.evaluate` is the oracle of every formula here.
+Each formula is a named tuple of its numbers. Its type tells the compiler which formula to put into a loop. The
+constants a and b are multiplied at the end of the sum. Tests compare every formula with `forms.evaluate`.
 
-Points closer than the root of the smallest normal number (1e-19 in float32, 1.5e-154) count as coincident.
+Points closer than the root of the smallest normal number (1e-19 in float32, 1.5e-154 in float64) count as coincident.
 """
 
 from __future__ import annotations
@@ -73,13 +73,45 @@ class Distance(NamedTuple):
 
 
 def compiled_form(form: int, p: Sequence[float], dtype: np.dtype) -> tuple[NamedTuple, float, float]:
-    """The form with its numbers in `dtype`, and the constants (a, b)."""
+    """A formula with its numbers, ready for a compiled loop.
+
+    Parameters
+    ----------
+    form : int
+        Number of the formula, in `wgf.ops.forms`.
+    p : sequence of float
+        Its parameters.
+    dtype : dtype
+        The dtype of the particles.
+
+    Returns
+    -------
+    form : NamedTuple
+        The formula with its numbers in that dtype.
+    a, b : float
+        The constants of K(u) = a·k and ∇K(u) = b·g·u.
+    """
     made, a, b = _numbers(form, p)
     return type(made)(*(dtype.type(number) for number in made)), a, b
 
 
 def split_weights(weights: np.ndarray, dtype: np.dtype) -> tuple[float, np.ndarray | None]:
-    """(s, r) with weights = s·r: r None where all are equal, and else at most 1, in `dtype`."""
+    """Split weights into a scale s and relative weights r, weights = s·r with |r| ≤ 1.
+
+    Parameters
+    ----------
+    weights : ndarray
+        Weights (n,).
+    dtype : dtype
+        The dtype of r.
+
+    Returns
+    -------
+    scale : float
+        s.
+    relative : ndarray or None
+        r (n,); None where all weights are equal.
+    """
     low, high = float(weights.min()), float(weights.max())
     if low == high:
         return low, None
@@ -88,6 +120,7 @@ def split_weights(weights: np.ndarray, dtype: np.dtype) -> tuple[float, np.ndarr
 
 
 def _numbers(form: int, p: Sequence[float]) -> tuple[NamedTuple, float, float]:
+    """The named tuple of a formula, with a and b."""
     if form == forms.GAUSSIAN:
         return Gaussian(0.5 * _LOG2E / p[0] ** 2), 1.0, -1.0 / p[0] ** 2
     if form == forms.MATERN12:
@@ -117,7 +150,7 @@ def _gaussian(form, q):
 
 
 def _matern12(form, q):
-    inverse = rsqrt_normal(q)  # finite at q = 0: the force of a point on itself vanishes with u
+    inverse = rsqrt_normal(q)  # finite at q = 0, where u = 0 makes the force zero
     k = exp2_decay(-form.rate * (q * inverse))
     return k, k * inverse
 
@@ -190,7 +223,7 @@ _FORMULAS = {
 
 
 def evaluate(form, q):
-    """(k, g) at q; for compiled code only."""
+    """(k, g) at q. For compiled code only."""
     raise NotImplementedError
 
 

@@ -1,7 +1,7 @@
-"""Rows of few particles' coordinates in registers, in float64: what sums over particles and affine maps are made of.
+"""The coordinates of one particle in registers, in float64, for sums over particles and affine maps in few dimensions.
 
-A row is a *point* of `intrinsics`: its length d is known to the compiler, so that one loop serves all small dimensions,
-and the loads of d neighbouring numbers become vector loads and shuffles.
+A row is a *point* of `intrinsics`: a tuple whose length d the compiler knows. One loop therefore serves all small
+dimensions, and the loads of d neighbouring numbers become vector loads.
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ from .intrinsics import FLAGS, SUM_FLAGS, intrinsic
 
 
 def _place(context: Any, builder: Any, array_type: Any, array: Any, i: Any, i_type: Any, count: int, c: int) -> Any:
+    """The address of rows[i, c], for rows of `count` numbers."""
     data = context.make_array(array_type)(context, builder, array).data
     row = builder.mul(context.cast(builder, i, i_type, types.intp), ir.Constant(ir.IntType(64), count))
     return builder.gep(data, [builder.add(row, ir.Constant(row.type, c))])
 
 
 def _parts(builder: Any, value: Any, count: int) -> list[Any]:
+    """The coordinates of a point, as LLVM values."""
     return [builder.extract_value(value, c) for c in range(count)]
 
 
 @intrinsic
 def row(_typing, rows, i, like):
-    """Row i of a C-contiguous (n, d) array in float64; `like` is any tuple of length d."""
+    """Row i of a C-contiguous (n, d) array as a float64 point. `like` is any tuple of length d."""
 
     def code(context, builder, signature, args):
         loads = []
@@ -53,7 +55,7 @@ def set_row(_typing, rows, i, a):
 
 @intrinsic
 def plus_products(_typing, total, factor, u):
-    """total + factor·u uᵀ for a lower triangle row by row, as sums that may be reordered."""
+    """total + factor·u uᵀ, a lower triangle row by row; the sum may be reordered."""
 
     def code(context, builder, signature, args):
         parts, k, sums = _parts(builder, args[2], u.count), 0, []
@@ -70,7 +72,7 @@ def plus_products(_typing, total, factor, u):
 
 @intrinsic
 def times(_typing, u, matrix):
-    """u A for a (d, e) matrix given row by row as one tuple."""
+    """The product u A, for a (d, e) matrix given row by row as one tuple."""
     width = matrix.count // u.count
 
     def code(context, builder, signature, args):

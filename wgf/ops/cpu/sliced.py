@@ -1,7 +1,7 @@
-"""One-dimensional transport along many directions: sorted projections, quantile costs, monotone maps, potentials.
+"""Transport along many directions on the CPU: costs, transport maps and potentials of sorted projections.
 
-The mass of a sorted ensemble is laid along [0, 1]: value i holds it from level i − 1 to level i. Two ensembles are
-joined by walking both ladders of levels at once. Blocks are single directions, or fixed rows of particles.
+The mass of a sorted ensemble lies on [0, 1]: value i holds the mass from level i − 1 to level i. Two ensembles are
+coupled by one walk over the levels of both. A block of work is one direction, or a fixed number of particles.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from ..threads import one_blas_thread, run_blocks
 from . import sorting
 from .jit import compiled
 
-_ROWS = 2048  # particles projected by one product
-_EDGE = 16  # a product of odd length rounds otherwise at its end, and particles at one place would not stay together
+_ROWS = 2048  # particles that are projected by one matrix product
+_EDGE = 16  # lengths are rounded up to this: at odd ends products round differently, and equal points would separate
 
 
 @compiled(sums=True)
 def _matched_cost(values, target):
-    """W₂² of two ensembles on the same ladder."""
+    """W₂² of two ensembles with the same levels."""
     cost = 0.0
     for i in range(values.size):
         u = values[i] - target[i]
@@ -30,7 +30,7 @@ def _matched_cost(values, target):
 
 @compiled
 def _cost(values, levels, target, target_levels):
-    """W₂² = ∫₀¹ |F⁻¹ − G⁻¹|² of two ladders."""
+    """W₂² = ∫₀¹ |F⁻¹ − G⁻¹|² of two ensembles with any levels."""
     i, j, level, cost = 0, 0, 0.0, 0.0
     while i < values.size and j < target.size:
         upper = min(levels[i], target_levels[j])
@@ -45,9 +45,9 @@ def _cost(values, levels, target, target_levels):
 
 @compiled
 def _maps(values, levels, target, target_levels, image, beyond):
-    """Where each sorted value sends its mass on average (`image`), and G⁻¹ at the level above it (`beyond`).
+    """The mean target of each sorted value (`image`), and G⁻¹ at the level above it (`beyond`). Returns W₂².
 
-    Where both ladders have a level in common G⁻¹ jumps there, and `beyond` takes the middle. Returns W₂².
+    If the target has the same level, G⁻¹ jumps there, and `beyond` is the mean of both sides.
     """
     j, level, cost = 0, 0.0, 0.0
     for i in range(values.size):
@@ -73,7 +73,7 @@ def _maps(values, levels, target, target_levels, image, beyond):
 
 @compiled
 def _share_ties(values, levels, image):
-    """Particles at one place are one atom: they share the mean of their images."""
+    """Give particles at one place the mean of their images."""
     start = 0
     for i in range(1, values.size + 1):
         if i < values.size and values[i] == values[start]:
@@ -91,16 +91,16 @@ def _share_ties(values, levels, image):
 
 @compiled
 def _residual(values, order, image, out):
-    """θ·xᵢ − T(θ·xᵢ), written where particle i stands."""
+    """θ·xᵢ − T(θ·xᵢ), written at index i."""
     for k in range(values.size):
         out[order[k]] = values[k] - image[k]
 
 
 @compiled
 def _potential(values, levels, image, beyond, lowest, points, order, residual, out):
-    """φ with φ′ = s − T(s) and ∫ φ dμ = 0 at sorted points, written where each point stands, and φ′ itself.
+    """φ with φ′ = s − T(s) and ∫ φ dμ = 0 at sorted points, and φ′, both written at the index of each point.
 
-    φ is piecewise quadratic between the sorted values of μ; at them it may have a kink, with the mean slope there.
+    φ is piecewise quadratic between the sorted values of μ. It may have a kink at one; φ′ is the mean slope there.
     """
     n, k, phi, mean, below = values.size, 0, 0.0, 0.0, 0.0
     for i in range(n):
@@ -124,7 +124,8 @@ def _potential(values, levels, image, beyond, lowest, points, order, residual, o
 def _project(x: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """θ·xᵢ for x (n, d) of either dtype and directions (d, k): (k, n), float64.
 
-    Float32 projections would swap neighbours, and with them their images: 4·10⁻⁶ of the gradient at n = 2·10⁴.
+    In float32 neighbours would change places, and with them their images: an error of the gradient of 4·10⁻⁶ at
+    n = 2·10⁴.
     """
     out = np.empty((directions.shape[1], len(x)))
 
@@ -141,7 +142,7 @@ def _project(x: np.ndarray, directions: np.ndarray) -> np.ndarray:
 
 
 def _back(residuals: np.ndarray, directions: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Σ_θ r_θ θ for residuals (k, n): (n, d)."""
+    """Σ_θ r_θ θ (n, d) for residuals (k, n)."""
     out = np.empty((residuals.shape[1], len(directions)), dtype)
 
     def worker(blocks: Iterator[int]) -> None:
@@ -155,29 +156,29 @@ def _back(residuals: np.ndarray, directions: np.ndarray, dtype: np.dtype) -> np.
 
 
 def ladder(n: int) -> np.ndarray:
-    """The levels i/n of equal weights: correctly rounded, so that levels two ladders share are equal numbers."""
+    """The levels i/n of equal weights, correctly rounded: equal levels of two ensembles are equal numbers."""
     return np.arange(1, n + 1) / n
 
 
 def _is_equal(levels: np.ndarray) -> bool:
-    """Whether levels (1, n) or (k, n) are those of equal weights, which match one by one."""
+    """Whether levels (1, n) or (k, n) are those of equal weights; two such ensembles are coupled one to one."""
     return len(levels) == 1 and bool((levels[0] == ladder(levels.shape[1])).all())
 
 
 class _Sorter:
-    """Scratch of one thread: a row is sorted with its permutation and its ladder of levels."""
+    """Sort rows with their permutation and levels, in the scratch memory of one thread."""
 
     def __init__(self, n: int) -> None:
         self.values, self.order = np.empty(n), np.empty(n, np.uint32)
         self._packed, self._counts, self._equal = np.empty(n, np.uint64), sorting.counters(), ladder(n)
 
     def __call__(self, row: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        """The levels: cumulated weights in the order of the values, ending at 1, or those of equal weights."""
+        """Sort a row. Returns its levels: weights cumulated in the order of the values, the last one 1."""
         sorting.order(row, self.values, self.order, self._packed, self._counts)
         if weights is None:
             return self._equal
         levels = np.cumsum(weights[self.order])
-        if not np.isfinite(levels[-1]):  # no level is known, and with it no quantile
+        if not np.isfinite(levels[-1]):  # a weight is not finite: all quantiles are unknown
             self.values[:] = np.nan
             return self._equal
         np.minimum(levels, 1.0, out=levels)[-1] = 1.0
@@ -187,7 +188,7 @@ class _Sorter:
 def sorted_projections(
     x: np.ndarray, weights: np.ndarray, directions: np.ndarray, equal: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted θ·xᵢ (k, n), and the levels (k, n) of their weights, or (1, n) where these are equal."""
+    """Sorted θ·xᵢ (k, n), and their levels (k, n), or (1, n) for equal weights."""
     values = _project(x, directions)
     if equal:
 
@@ -263,7 +264,7 @@ def transport_potentials(
     target_levels: np.ndarray,
     at: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Σ_θ φ_θ (p,) at the points `at` (p, d) and its gradient Σ_θ φ_θ′ θ (p, d)."""
+    """Σ_θ φ_θ (p,) at the points `at` (p, d), and its gradient Σ_θ φ_θ′ θ (p, d)."""
     rows, points = _project(x, directions), _project(at, directions)
     potentials = np.empty(points.shape)
 

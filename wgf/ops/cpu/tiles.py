@@ -1,7 +1,7 @@
-"""Loops over a tile of neurons × samples: each number is read once, and what it gives is formed in registers.
+"""Loops over a tile of neurons × samples, each of which reads every number once.
 
-A tile holds w·z, then what is kept of w·z + b (`activation.kept`). Sums over a tile are in its dtype; where they join
-a sum over tiles, that is in float64.
+A tile first holds w·z, and then what is kept of w·z + b (see `activation.kept`). Sums over a tile have its dtype; they
+are added to the sums over all tiles in float64.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .jit import compiled
 
 @compiled
 def activate(activation, tile, bias):
-    """s ← what is kept of s + b."""
+    """Replace s by what is kept of s + b."""
     for i in range(tile.shape[0]):
         row, b = tile[i], bias[i]
         for m in range(row.size):
@@ -33,7 +33,7 @@ def activate_and_add(activation, tile, bias, a, f):
 
 @compiled
 def values(activation, tile, h):
-    """h ← σ, from what was kept."""
+    """Set h to σ, from what was kept."""
     for i in range(tile.shape[0]):
         row, out = tile[i], h[i]
         for m in range(row.size):
@@ -42,7 +42,7 @@ def values(activation, tile, h):
 
 @compiled(sums=True)
 def slopes(activation, tile, g, first, gradient):
-    """g ← g·σ', whose sum over samples joins the last column of the gradient."""
+    """Set g to g·σ′, and add its sum over samples to the last column of the gradient."""
     last = gradient.shape[1] - 1
     for i in range(tile.shape[0]):
         row, slope = tile[i], g[i]
@@ -56,7 +56,7 @@ def slopes(activation, tile, g, first, gradient):
 
 @compiled(sums=True)
 def pull_back_one(activation, tile, a, residual, g, first, gradient):
-    """For one output: g ← a r σ', and the sums over samples of r σ and of g join the first and the last column."""
+    """For one output: set g to a r σ′, and add Σ r σ and Σ g to the first and the last column of the gradient."""
     last = gradient.shape[1] - 1
     for i in range(tile.shape[0]):
         row, out, factor = tile[i], g[i], a[i]

@@ -1,1 +1,1 @@
-"""The bodies of the operations on a GPU, by Triton; the registry imports them when they are first called."""
+"""The code of the operations on a GPU, compiled by Triton."""

@@ -1,4 +1,4 @@
-"""The built-in activations for Triton, each written once; `wgf.ops.activations.evaluate` is the oracle."""
+"""The activation functions for Triton. Tests compare every formula with `wgf.ops.activations.evaluate`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAME = {number: name for name, number in NAMES.items()}
 
 @triton.jit
 def _tanh(s):
-    """(1 − e)/(1 + e) with e = exp(−2|s|); in float32, whose digits it loses near 0, the series for |s| < 1/4."""
+    """(1 − e)/(1 + e) with e = exp(−2|s|). In float32 this loses digits near 0; for |s| < 1/4 a series is used."""
     e = tl.exp(-2.0 * tl.abs(s))
     t = (1.0 - e) / (1.0 + e)
     t = tl.where(s < 0.0, -t, t)
@@ -25,7 +25,7 @@ def _tanh(s):
 
 @triton.jit
 def activate(s, NAME: tl.constexpr):
-    """(σ(s), σ'(s)); the slope of relu at 0 is 0, and NaN stays NaN in σ."""
+    """(σ(s), σ′(s)). The slope of relu at 0 is 0, and NaN stays NaN in σ."""
     if NAME == "tanh":
         h = _tanh(s)
         slope = 1.0 - h * h

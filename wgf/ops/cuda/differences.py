@@ -1,7 +1,7 @@
-"""Sums over pairs by differences of coordinates, unrolled: fastest, and exact for close points, in few dimensions.
+"""Pair sums on a GPU by differences of coordinates, for few dimensions: the fastest way, and exact for close points.
 
-A program holds a block of rows × columns of pair sums in registers, one number for each pair of lanes, walks over its
-columns, and adds across lanes only once in a while. float32 sums join float64 totals there.
+A program keeps the sums of a block of rows × columns in registers, one number for each, and goes over all its columns.
+Only now and then does it add the sums of a row together; there float32 sums are added to float64 totals.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from torch import Tensor
 from .launch import blocks, launch, segment
 from .radial import radial
 
-LIMIT = 16  # dimensions whose coordinates fit in registers
+LIMIT = 16  # most dimensions whose coordinates fit in registers
 _COLUMNS = 32  # one for each lane of a warp
-_FLUSH = 128  # tiles whose sums stay in the particles' dtype
+_FLUSH = 128  # tiles that are added in the dtype of the particles
 
 
 @triton.jit
 def _point(pointer, rows, stop, D: tl.constexpr):
-    """The D coordinates of some rows, 0 beyond the end."""
+    """The D coordinates of some rows; 0 beyond the end."""
     out = ()
     for c in tl.static_range(D):
         out = out + (tl.load(pointer + rows * D + c, mask=rows < stop, other=0.0),)
@@ -30,6 +30,7 @@ def _point(pointer, rows, stop, D: tl.constexpr):
 
 @triton.jit
 def _zeros(COUNT: tl.constexpr, SHAPE: tl.constexpr, T: tl.constexpr):
+    """COUNT tensors of zeros."""
     out = ()
     for _ in tl.static_range(COUNT):
         out = out + (tl.zeros(SHAPE, T),)
@@ -40,7 +41,7 @@ def _zeros(COUNT: tl.constexpr, SHAPE: tl.constexpr, T: tl.constexpr):
 def _tile(sums, here, y, weights, scores, i, j, stop, soft, a, b, c0, c1, c2, c3,
           FORM: tl.constexpr, D: tl.constexpr, SCORES: tl.constexpr, EXCLUDE: tl.constexpr,
           MASKED: tl.constexpr):  # fmt: skip
-    """The sums with those of one tile of columns."""
+    """The sums plus those of one tile of columns."""
     there = _point(y, j, stop, D)
     w = tl.load(weights + j, mask=j < stop, other=0.0)
     q = (here[0][:, None] - there[0][None, :]) * (here[0][:, None] - there[0][None, :]) + soft
@@ -52,7 +53,7 @@ def _tile(sums, here, y, weights, scores, i, j, stop, soft, a, b, c0, c1, c2, c3
         wk, wg = (w * a)[None, :] * k, (w * b)[None, :] * g
     else:
         wk, wg = w[None, :] * k, w[None, :] * g
-    if MASKED:  # not by a weight 0 alone: a singular form is infinite where a missing point stands
+    if MASKED:  # a weight 0 is not enough: a singular formula is infinite at a missing point
         counted = (j < stop)[None, :]
         if EXCLUDE:
             counted = counted & (i[:, None] != j[None, :])
@@ -74,7 +75,7 @@ def _sums(x, y, weights, scores, out, m: tl.int64, n: tl.int64, width: tl.int64,
           a: tl.float64, b: tl.float64, c0: tl.float64, c1: tl.float64, c2: tl.float64, c3: tl.float64,
           FORM: tl.constexpr, D: tl.constexpr, SCORES: tl.constexpr, EXCLUDE: tl.constexpr,
           ROWS: tl.constexpr, COLUMNS: tl.constexpr, FLUSH: tl.constexpr):  # fmt: skip
-    """out[piece, i, :]: value and gradient, or Stein direction, of the columns of one piece."""
+    """out[piece, i, :]: value and gradient, or Stein direction, from the columns of one piece."""
     T: tl.constexpr = x.dtype.element_ty
     SUMS: tl.constexpr = D if SCORES else D + 1
     first_row = tl.program_id(0).to(tl.int64) * ROWS
@@ -112,7 +113,7 @@ def _sums(x, y, weights, scores, out, m: tl.int64, n: tl.int64, width: tl.int64,
 
 
 def _rows_and_warps(d: int, dtype: torch.dtype) -> tuple[int, int]:
-    """A block whose sums and coordinates stay in the registers of its warps (seen in the compiler's own count)."""
+    """A block whose sums and coordinates fit in the registers of its warps, as the compiler reports."""
     if dtype == torch.float32:
         return (64, 4) if d <= 3 else (32, 4) if d <= 8 else (16, 4)
     return (32, 4) if d <= 3 else (16, 4) if d <= 6 else (16, 8)
@@ -128,7 +129,11 @@ def difference_sums(
     soft: float,
     exclude: bool,
 ) -> Tensor:
-    """(m, 1 + d) value and gradient, or (m, d) Stein direction, float64; tensors contiguous and of one dtype."""
+    """Value and gradient (m, 1 + d), or Stein direction (m, d), float64, by differences of coordinates.
+
+    The tensors are contiguous and of one dtype. `name` and `numbers` come from `radial.numbers`, `soft` is the squared
+    softening.
+    """
     (m, d), n = x.shape, len(y)
     rows, warps = _rows_and_warps(d, x.dtype)
     width = segment(blocks(m, rows), n, _COLUMNS)

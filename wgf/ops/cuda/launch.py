@@ -1,4 +1,4 @@
-"""How a kernel is started, and how a sum is cut into pieces: by the shapes alone, so that the bits never vary."""
+"""Start Triton kernels, and cut sums into pieces by the shapes alone, so that the result always has the same bits."""
 
 from __future__ import annotations
 
@@ -9,38 +9,52 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-_PROGRAMS = 2048  # several for each multiprocessor of the largest GPU; no function of the GPU at hand
-_FULL_RATE = {(8, 0), (9, 0), (10, 0)}  # compute capabilities whose tensor cores multiply float64 at the float32 rate
+_PROGRAMS = 2048  # several for each multiprocessor of the largest GPU, whichever GPU runs
+_FULL_RATE = {(8, 0), (9, 0), (10, 0)}  # compute capabilities that multiply float64 matrices as fast as float32
 
 
 def launch(kernel: Any, grid: tuple[int, ...], *tensors_and_numbers: Any, **constants: Any) -> None:
-    """Start `kernel` on the device of its first argument; nothing waits for it."""
+    """Start `kernel` on the device of its first argument; the call returns at once."""
     with torch.cuda.device_of(tensors_and_numbers[0]):
-        # contraction to fma is said outright: the default of Triton is about to change
+        # fused multiply-add is set explicitly, because the default of Triton is about to change
         kernel[grid](*tensors_and_numbers, enable_fp_fusion=True, **constants)
 
 
 def blocks(count: int, size: int) -> int:
-    """Blocks of `size` that hold `count`."""
+    """How many blocks of `size` hold `count` items."""
     return -(-count // size)
 
 
 def segment(row_blocks: int, columns: int, tile: int) -> int:
-    """Columns that one program adds (whole tiles): fewer where there are few rows, so that the GPU is full."""
+    """Columns for one program, in whole tiles. Fewer if there are few rows, so that the whole GPU has work."""
     pieces = max(1, min(_PROGRAMS // row_blocks, columns // (4 * tile)))
     return max(1, blocks(blocks(columns, pieces), tile)) * tile
 
 
 def compute_dtype(*tensors: Tensor) -> torch.dtype:
-    """float32 if all of them are, else float64."""
+    """float32 if all the tensors are, else float64."""
     return torch.float32 if all(t.dtype == torch.float32 for t in tensors) else torch.float64
 
 
 def dot_precision(tensor: Tensor, asked: str | None) -> str:
-    """How products of matrices are formed: as asked, else accurately, in float64 where that costs nothing.
+    """How to form matrix products: as the caller chose, else accurately, and in float64 if that costs no time.
 
-    `"float64"`, `"ieee"` (float32), or by leave of the caller `"tf32x3"`, `"tf32"`, `"bfloat16"`. A100, H100 and H200
-    multiply float64 on tensor cores as fast as float32 without them; other GPUs are many times slower in float64.
+    Parameters
+    ----------
+    tensor : Tensor
+        An operand. For float64 operands the products are always in float64.
+    asked : str or None
+        "float64", "ieee" (float32), or the less accurate "tf32x3", "tf32" or "bfloat16".
+
+    Returns
+    -------
+    str
+        The precision.
+
+    Notes
+    -----
+    A100, H100 and H200 multiply float64 on tensor cores as fast as float32 without them. Other GPUs are many times
+    slower in float64.
     """
     if tensor.dtype == torch.float64:
         return "float64"
@@ -52,13 +66,13 @@ def dot_precision(tensor: Tensor, asked: str | None) -> str:
 
 
 def chunk(columns: int) -> int:
-    """The width in which the columns of a matrix are taken: 32, or 16 (the least of tl.dot) where that wastes less."""
+    """The width of a slice of columns: 32, or 16 (the least of tl.dot) where 32 would waste more."""
     return 32 if blocks(columns, 16) % 2 == 0 else 16
 
 
 @triton.jit
 def product(a, b, total, PRECISION: tl.constexpr):
-    """total + a b; a float32 product joins a float64 total."""
+    """total + a b. A float32 product is added to a float64 total."""
     if PRECISION == "float64":
         return tl.dot(a.to(tl.float64), b.to(tl.float64), total.to(tl.float64), out_dtype=tl.float64)
     elif PRECISION == "bfloat16":
@@ -69,6 +83,6 @@ def product(a, b, total, PRECISION: tl.constexpr):
 
 @triton.jit
 def load_matrix(pointer, rows, columns, row_stop, column_stop, STRIDE: tl.constexpr):
-    """matrix[rows, columns] of a row-major matrix, 0 outside; `rows` (r, 1) and `columns` (1, c), or transposed."""
+    """matrix[rows, columns] of a row-major matrix, 0 outside; rows (r, 1) and columns (1, c), or transposed."""
     inside = (rows < row_stop) & (columns < column_stop)
     return tl.load(pointer + rows * STRIDE + columns, mask=inside, other=0.0)

@@ -1,6 +1,7 @@
-"""Sums over particles on a GPU: blocks of rows in float64 registers, added in a fixed order; one pass over memory.
+"""Sums over particles on a GPU: blocks of rows in float64 registers, added in a fixed order, in one pass over memory.
 
-Wide matrices stay with torch, whose products (and their reductions, which know no atomics) are at the limit there.
+Wide matrices go to torch. Its products are as fast as the GPU allows there, and its sums use no atomic operations, so
+that their order is fixed.
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ from .. import reference
 from .launch import blocks, launch, load_matrix
 
 _TILE = 64
-_PARTS = 512  # blocks of rows, at most
-_WIDE = 64  # columns from which torch's products take over
+_PARTS = 512  # most blocks of rows
+_WIDE = 64  # with more columns torch's products are used
 
 
 def _rows(n: int) -> int:
-    """Rows of a block, whole tiles."""
+    """Rows in a block, in whole tiles."""
     return blocks(blocks(n, _PARTS), _TILE) * _TILE
 
 
 def _padded(columns: int) -> int:
+    """The number of columns as a power of two, at least 16."""
     return max(16, triton.next_power_of_2(columns))
 
 
@@ -72,6 +74,7 @@ def _second(x, weights, center, masses, firsts, seconds, n: tl.int64, rows: tl.i
 @triton.jit(do_not_specialize=["n"])
 def _affine(x, center, matrix, out, n: tl.int64, D: tl.constexpr, E: tl.constexpr, TILE: tl.constexpr,
             WIDTH: tl.constexpr, OUT: tl.constexpr):  # fmt: skip
+    """(x − c) A for a tile of rows."""
     i = tl.program_id(0).to(tl.int64) * TILE + tl.arange(0, TILE)
     columns, outputs = tl.arange(0, WIDTH), tl.arange(0, OUT)
     middle = tl.load(center + columns, mask=columns < D, other=0.0)
@@ -83,7 +86,7 @@ def _affine(x, center, matrix, out, n: tl.int64, D: tl.constexpr, E: tl.constexp
 
 
 def weighted_sum(weights: Tensor, values: Tensor) -> Tensor:
-    """Σᵢ wᵢ vᵢ for weights (n,), values (n, k) → (k,), float64."""
+    """Σᵢ wᵢ vᵢ (k,), float64, for weights (n,) and values (n, k)."""
     n, k = values.shape
     if n == 0 or k == 0:
         return values.new_zeros(k, dtype=torch.float64)
@@ -97,22 +100,22 @@ def weighted_sum(weights: Tensor, values: Tensor) -> Tensor:
 
 
 def _second_moments(x: Tensor, weights: Tensor, center: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Σ w, Σ w u and Σ w u uᵀ of every block of rows, u = x − center."""
+    """Σ w, Σ w u and Σ w u uᵀ of each block of rows, u = x − center."""
     (n, d), rows = x.shape, _rows(len(x))
     count = blocks(n, rows)
     x, weights, center = x.detach().contiguous(), weights.detach().contiguous(), center.detach().double().contiguous()
     masses, firsts, seconds = (x.new_empty(count, *shape, dtype=torch.float64) for shape in ((), (d,), (d, d)))
     launch(
         _second, (count,), x, weights, center, masses, firsts, seconds, n, rows,
-        D=d, TILE=32, WIDTH=_padded(d), num_warps=4 if d <= 32 else 8,  # more rows, and the tiles outgrow shared memory
+        D=d, TILE=32, WIDTH=_padded(d), num_warps=4 if d <= 32 else 8,  # more rows would not fit in shared memory
     )  # fmt: skip
     return masses, firsts, seconds
 
 
 def moments(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mass Σw, centre c = Σwx/Σw (d,) and scatter Σ w (x − c)(x − c)ᵀ (d, d), float64, exactly symmetric.
+    """Mass Σw, centre c = Σwx/Σw (d,) and scatter Σ w (x − c)(x − c)ᵀ (d, d), float64 and exactly symmetric.
 
-    The centre comes first, so that a far one costs no digits. Beyond d = 64 by torch's product.
+    The centre is computed first, so that a cloud far from the origin loses no digits. Beyond d = 64 by torch's product.
     """
     mass = weights.double().sum()
     centre = weighted_sum(weights, x) / torch.where(mass == 0, torch.ones_like(mass), mass)
@@ -125,7 +128,10 @@ def moments(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def affine(x: Tensor, center: Tensor, matrix: Tensor) -> Tensor:
-    """(x − c) A (n, e) for x (n, d), A (d, e), formed in float64, in the dtype of x; torch's product if d or e > 64."""
+    """(x − c) A (n, e) for x (n, d) and A (d, e), computed in float64, in the dtype of x.
+
+    By torch's product if d or e exceeds 64.
+    """
     (n, d), e = x.shape, matrix.shape[1]
     if max(d, e) > _WIDE or n == 0:
         return reference.affine(x.double(), center.double(), matrix.double()).to(x.dtype)

@@ -1,7 +1,7 @@
-"""The two-layer network on a GPU: neurons × samples by tiles, activations formed in registers and never stored.
+"""The two-layer network on a GPU: tiles of neurons × samples, whose activations stay in registers and are never stored.
 
-Products of wide matrices leave nothing for fusion to save: beyond 256 inputs or 64 outputs the plain-torch body runs,
-blocks of torch's own products in float64.
+Beyond 256 inputs or 64 outputs the plain-torch code runs, by blocks of torch's products in float64: there the products
+take nearly all the time, and keeping activations in registers saves nothing.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from .. import reference
 from .activations import NAME, activate
 from .launch import blocks, chunk, dot_precision, launch, load_matrix, product, segment
 
-_INPUTS, _OUTPUTS = 256, 64  # the widest network of these kernels
+_INPUTS, _OUTPUTS = 256, 64  # most inputs and outputs of these kernels
 _TILE = 64
-_NARROW = 32  # samples at a time in the backward pass, which holds more
-_SLAB = 64  # input derivatives that one program holds
+_NARROW = 32  # samples in a tile of the backward pass, which needs more registers
+_SLAB = 64  # derivatives in input weights in one program
 
 
 @triton.jit
 def _preactivation(theta, z, neurons, samples, n, stop, K: tl.constexpr, D: tl.constexpr, WIDTH: tl.constexpr,
                    PRECISION: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr):  # fmt: skip
-    """wᵢ·zₘ + bᵢ of a tile of neurons × samples."""
+    """wᵢ·zₘ + bᵢ for a tile of neurons × samples."""
     T: tl.constexpr = theta.dtype.element_ty
     P: tl.constexpr = K + D + 1
     SUM: tl.constexpr = tl.float64 if PRECISION == "float64" else T
@@ -41,7 +41,7 @@ def _preactivation(theta, z, neurons, samples, n, stop, K: tl.constexpr, D: tl.c
 def _forward(theta, weights, z, out, n: tl.int64, m: tl.int64, width: tl.int64,
              K: tl.constexpr, D: tl.constexpr, WIDTH: tl.constexpr, OUT: tl.constexpr, ACTIVATION: tl.constexpr,
              PRECISION: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr):  # fmt: skip
-    """out[piece, m, :]: the part of f that comes from the neurons of one piece."""
+    """out[piece, m, :]: the part of f from the neurons of one piece."""
     samples = tl.program_id(0).to(tl.int64) * COLUMNS + tl.arange(0, COLUMNS)
     start = tl.program_id(1).to(tl.int64) * width
     stop = tl.minimum(start + width, n)
@@ -63,7 +63,7 @@ def _backward(theta, z, residual, out, n: tl.int64, m: tl.int64, width: tl.int64
               K: tl.constexpr, D: tl.constexpr, WIDTH: tl.constexpr, CHUNKS: tl.constexpr, OUT: tl.constexpr,
               ACTIVATION: tl.constexpr, PRECISION: tl.constexpr, ROWS: tl.constexpr,
               COLUMNS: tl.constexpr):  # fmt: skip
-    """out[piece, i, :]: the part of ∇_θ v that comes from the samples of one piece, for one slab of inputs."""
+    """out[piece, i, :]: the part of ∇_θ v from the samples of one piece, for one slab of inputs."""
     P: tl.constexpr = K + D + 1
     T: tl.constexpr = theta.dtype.element_ty
     neurons = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
@@ -80,7 +80,7 @@ def _backward(theta, z, residual, out, n: tl.int64, m: tl.int64, width: tl.int64
         samples = first + tl.arange(0, COLUMNS)
         s = _preactivation(theta, z, neurons, samples, n, stop, K, D, WIDTH, PRECISION, ROWS, COLUMNS)
         h, slope = activate(s, ACTIVATION)
-        r = load_matrix(residual, samples[:, None], outputs[None, :], stop, K, K)  # 0 where samples are missing
+        r = load_matrix(residual, samples[:, None], outputs[None, :], stop, K, K)  # 0 for missing samples
         by_output = product(h, r, by_output, PRECISION)
         g = (slope * product(a, tl.trans(r), tl.zeros((ROWS, COLUMNS), T), PRECISION)).to(T)
         by_bias += tl.sum(g, 1).to(tl.float64)
@@ -101,20 +101,31 @@ def _backward(theta, z, residual, out, n: tl.int64, m: tl.int64, width: tl.int64
 
 
 def _sizes(theta: Tensor, inputs: int, outputs: int) -> dict[str, int]:
+    """The sizes that a kernel is compiled for."""
     return {"K": outputs, "D": inputs, "WIDTH": chunk(inputs), "OUT": max(16, triton.next_power_of_2(outputs))}
 
 
 def _dtype_of(theta: Tensor) -> torch.dtype:
+    """The dtype of the arithmetic: float32 for float32 particles, else float64."""
     return torch.float32 if theta.dtype == torch.float32 else torch.float64
 
 
 def network_forward(
     theta: Tensor, weights: Tensor, z: Tensor, outputs: int, activation: int, precision: str | None = None
 ) -> Tensor:
-    """f (M, K) float64: fₘ = Σᵢ weightsᵢ aᵢ σ(wᵢ·zₘ + bᵢ) for packed θ = (a, w, b) (n, K + D + 1).
+    """The output of the network on a GPU: fₘ = Σᵢ weightsᵢ aᵢ σ(wᵢ·zₘ + bᵢ) (M, K), float64.
 
-    Formed in the dtype of θ, products in float32 unless `precision` asks for another (`launch.dot_precision`), the sum
-    over neurons in float64.
+    Parameters
+    ----------
+    theta, weights, z, outputs, activation
+        As in `wgf.ops.network_forward`.
+    precision : str, optional
+        How matrix products are formed, as in `launch.dot_precision`. By default in the dtype of theta.
+
+    Returns
+    -------
+    Tensor
+        f (M, K), float64. The sum over neurons is in float64.
     """
     (n, _), (m, inputs) = theta.shape, z.shape
     if n == 0 or m == 0 or inputs > _INPUTS or outputs > _OUTPUTS:
@@ -135,7 +146,20 @@ def network_forward(
 def network_backward(
     theta: Tensor, z: Tensor, residual: Tensor, activation: int, precision: str | None = None
 ) -> tuple[Tensor, Tensor]:
-    """vᵢ = Σₘ rₘ·φ(zₘ; θᵢ) (n,) and ∇_θ vᵢ (n, d) in the dtype of θ, for residuals r (M, K); as `network_forward`."""
+    """vᵢ = Σₘ rₘ·φ(zₘ; θᵢ) (n,) and ∇_θ v (n, d) on a GPU, in the dtype of theta, for residuals r (M, K).
+
+    Parameters
+    ----------
+    theta, z, residual, activation
+        As in `wgf.ops.network_backward`.
+    precision : str, optional
+        As in `network_forward`.
+
+    Returns
+    -------
+    value, gradient : Tensor
+        v and ∇_θ v.
+    """
     (n, _), (m, inputs), outputs = theta.shape, z.shape, residual.shape[1]
     kept = theta.dtype
     if n == 0 or m == 0 or inputs > _INPUTS or outputs > _OUTPUTS:

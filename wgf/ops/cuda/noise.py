@@ -1,6 +1,6 @@
-"""Philox4x32-10 on a GPU: the integers of the CPU, and a Langevin update that forms its noise in registers.
+"""Random numbers on a GPU, from the same integers as on the CPU, and a Langevin update that makes them in registers.
 
-`wgf.ops.noise` states the layouts for float64 and for float32.
+`wgf.ops.noise` states the layouts for float64 and float32.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def philox(c0, c1, c2, c3, k0, k1):
 
 @triton.jit
 def _uniform(high, low):
-    """(b + ½)·2⁻⁶⁴ of the 64-bit integer b: in (0, 1], with a lower tail down to 2⁻⁶⁵."""
+    """(b + ½)·2⁻⁶⁴ for the 64-bit integer b: in (0, 1], with a lower tail down to 2⁻⁶⁵."""
     return (((high.to(tl.uint64) << 32) | low.to(tl.uint64)).to(tl.float64) + 0.5) * 5.421010862427522e-20
 
 
 @triton.jit
 def pair(ids, block, k0, k1, step, high, NORMAL: tl.constexpr):
-    """Components 2·block and 2·block + 1 of particles `ids` (int64), float64: uniforms, or by Box–Muller normals."""
+    """Components 2·block and 2·block + 1 of particles `ids` (int64), float64: uniforms, or normals by Box–Muller."""
     particle = ids.to(tl.uint64)
     zero = (particle & 0).to(tl.uint32)
     c1, c3 = (particle & 0xFFFFFFFF).to(tl.uint32), (particle >> 32).to(tl.uint32) | high
@@ -51,7 +51,7 @@ def pair(ids, block, k0, k1, step, high, NORMAL: tl.constexpr):
 
 @triton.jit
 def _place(n, HALF: tl.constexpr, LANES: tl.constexpr):
-    """Row, counter block and mask of each lane: one lane makes two neighbouring components."""
+    """Row, counter block and mask of each lane; a lane makes two neighbouring components."""
     lane = tl.program_id(0).to(tl.int64) * LANES + tl.arange(0, LANES)
     row = lane // HALF
     return row, lane - row * HALF, row < n
@@ -60,6 +60,7 @@ def _place(n, HALF: tl.constexpr, LANES: tl.constexpr):
 @triton.jit(do_not_specialize=_SCALARS)
 def _draw(ids, out, k0: tl.uint32, k1: tl.uint32, step: tl.uint32, high: tl.uint32, n: tl.int64,
           D: tl.constexpr, NORMAL: tl.constexpr, LANES: tl.constexpr):  # fmt: skip
+    """Write the float64 numbers of all particles."""
     row, block, inside = _place(n, (D + 1) // 2, LANES)
     words = (k0.to(tl.uint32), k1.to(tl.uint32), step.to(tl.uint32), high.to(tl.uint32))
     particle = tl.load(ids + row, mask=inside, other=0)
@@ -72,6 +73,7 @@ def _draw(ids, out, k0: tl.uint32, k1: tl.uint32, step: tl.uint32, high: tl.uint
 @triton.jit(do_not_specialize=_SCALARS)
 def _move(x, gradient, ids, out, k0: tl.uint32, k1: tl.uint32, step: tl.uint32, high: tl.uint32, n: tl.int64,
           h: tl.float64, s: tl.float64, D: tl.constexpr, LANES: tl.constexpr):  # fmt: skip
+    """out = x − h·gradient + s·ξ in float64."""
     row, block, inside = _place(n, (D + 1) // 2, LANES)
     words = (k0.to(tl.uint32), k1.to(tl.uint32), step.to(tl.uint32), high.to(tl.uint32))
     particle = tl.load(ids + row, mask=inside, other=0)
@@ -89,20 +91,20 @@ def _move(x, gradient, ids, out, k0: tl.uint32, k1: tl.uint32, step: tl.uint32, 
 
 @triton.jit
 def _signed(word):
-    """The word as an int32, by 2⁻³², at the middle of its cell."""
+    """The word as an int32 times 2⁻³², at the middle of its cell."""
     return word.to(tl.int32, bitcast=True).to(tl.float32) * 2.3283064365386963e-10 + 1.1641532182693481e-10
 
 
 @triton.jit
 def _lengthened(a, word, more):
-    """a, or for a short radius word the uniform of 64 bits."""
+    """a; or, for a radius word below 2¹⁶, the uniform made from 64 bits."""
     whole = (word.to(tl.uint64) << 32) | more.to(tl.uint64)
     return tl.where(word < 65536, whole.to(tl.float32) * 5.421010862427522e-20 + 2.710505431213761e-20, a)
 
 
 @triton.jit
 def _turned(a, word):
-    """Two normals; the uniform is a, or 1 + a for a < 0, whose logarithm is Kahan's log1p."""
+    """Two normals from a and a word. The uniform is a, or 1 + a if a < 0; its logarithm is Kahan's log1p."""
     w = 1.0 + a
     near = tl.where(w == 1.0, a, tl.log(w) * (a / tl.where(w == 1.0, 1.0, w - 1.0)))
     radius = tl.sqrt(-2.0 * tl.where(a < 0, near, tl.log(tl.abs(a))))
@@ -115,12 +117,12 @@ def _turned(a, word):
 
 @triton.jit
 def four(block, k0, k1, step, high):
-    """The normals 4·block … 4·block + 3 (uint64) of one draw, float32."""
+    """The float32 normals 4·block … 4·block + 3 (uint64) of one draw."""
     low, up = (block & 0xFFFFFFFF).to(tl.uint32), (block >> 32).to(tl.uint32)
     zero = low & 0
     a, b, c, e = philox(low, up, zero + step, zero + (high | 0x40000000), zero + k0, zero + k1)
     first, second = _signed(a), _signed(c)
-    if tl.min(tl.minimum(a, c).to(tl.int64)) < 65536:  # a block in some hundreds
+    if tl.min(tl.minimum(a, c).to(tl.int64)) < 65536:  # true for one block in some hundreds
         more = philox(low, up, zero + step, zero + (high | 0xC0000000), zero + k0, zero + k1)
         first, second = _lengthened(first, a, more[0]), _lengthened(second, c, more[1])
     x0, x1 = _turned(first, b)
@@ -131,7 +133,10 @@ def four(block, k0, k1, step, high):
 @triton.jit(do_not_specialize=_SCALARS)
 def _move_single(x, gradient, ids, out, k0: tl.uint32, k1: tl.uint32, step: tl.uint32, high: tl.uint32, n: tl.int64,
                  h: tl.float32, s: tl.float32, D: tl.constexpr, MOVE: tl.constexpr, LANES: tl.constexpr):  # fmt: skip
-    """One lane for four numbers of the sequence id·D + component; without MOVE the normals alone."""
+    """out = x − h·gradient + s·ξ in float32, or ξ alone without MOVE.
+
+    A lane makes four numbers of the sequence id·D + component.
+    """
     row, block, inside = _place(n, (D + 6) // 4, LANES)
     begin = tl.load(ids + row, mask=inside, other=0).to(tl.uint64) * D
     number = (begin >> 2) + block.to(tl.uint64)
@@ -147,11 +152,12 @@ def _move_single(x, gradient, ids, out, k0: tl.uint32, k1: tl.uint32, step: tl.u
 
 
 def _words(key: Sequence[int], step: int, stream: int) -> tuple[int, int, int, int]:
-    """Key and the words of the counter that are the same for all particles."""
+    """The key, and the words of the counter that all particles share."""
     return key[0], key[1], step & 0xFFFFFFFF, stream << 24 | (step >> 32) << 12
 
 
 def _drawn(ids: Tensor, words: tuple[int, ...], dim: int, normal: bool) -> Tensor:
+    """An array of float64 numbers (n, dim)."""
     n = len(ids)
     out = torch.empty(n, dim, dtype=torch.float64, device=ids.device)
     if out.numel():
@@ -161,12 +167,12 @@ def _drawn(ids: Tensor, words: tuple[int, ...], dim: int, normal: bool) -> Tenso
 
 
 def uniform(ids: Tensor, key: Sequence[int], step: int, stream: int, dim: int) -> Tensor:
-    """Uniforms on (0, 1] as float64 (n, dim), keyed by seed (low, high), step, stream and id."""
+    """Uniform numbers on (0, 1] (n, dim), float64."""
     return _drawn(ids, _words(key, step, stream), dim, False)
 
 
 def normal(ids: Tensor, key: Sequence[int], step: int, stream: int, dim: int, dtype: torch.dtype) -> Tensor:
-    """Standard normals (n, dim) in float64 or float32."""
+    """Standard normal numbers (n, dim), float64 or float32."""
     if dtype == torch.float64:
         return _drawn(ids, _words(key, step, stream), dim, True)
     out = torch.empty(len(ids), dim, dtype=torch.float32, device=ids.device)
@@ -176,7 +182,7 @@ def normal(ids: Tensor, key: Sequence[int], step: int, stream: int, dim: int, dt
 def langevin(
     x: Tensor, gradient: Tensor, ids: Tensor, key: Sequence[int], step: int, stream: int, h: float, scale: float
 ) -> Tensor:
-    """x − h g + s ξ (n, d) in the dtype of x, ξ the normals of `normal`: one pass over memory."""
+    """x − h·gradient + scale·ξ (n, d) in the dtype of x, with the numbers of `normal`; one pass over memory."""
     out = torch.empty_like(x, memory_format=torch.contiguous_format)
     x, gradient, ids = (t.detach().contiguous() for t in (x, gradient.to(x.dtype), ids))
     constants = {} if x.dtype == torch.float64 else {"MOVE": True}
@@ -193,6 +199,7 @@ def _moved(
     out: Tensor,
     **constants: bool,
 ) -> Tensor:
+    """Start the update for the dtype of `out`."""
     n, d = out.shape
     if out.numel():
         kernel, lanes = (_move, (d + 1) // 2) if out.dtype == torch.float64 else (_move_single, (d + 6) // 4)

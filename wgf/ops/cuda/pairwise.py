@@ -22,10 +22,26 @@ def pair_sums(
     exclude_self: bool,
     precision: str | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Σⱼ wⱼ K(xᵢ − yⱼ) (m,) float64 and Σⱼ wⱼ ∇K(xᵢ − yⱼ) (m, d) in the dtype of x.
+    """Sum a radial kernel over all pairs on a GPU: Σⱼ wⱼ K(xᵢ − yⱼ) and Σⱼ wⱼ ∇K(xᵢ − yⱼ).
 
-    The oracle is `reference.pair_sums`. `precision` is that of products of matrices (`launch.dot_precision`), used
-    above d = 16. Memory O((m + n) d), and at most 2¹⁷ (1 + d) numbers for the pieces of sums where m is small.
+    Parameters
+    ----------
+    x, y, weights, form, parameters, softening, exclude_self
+        As in `wgf.ops.pair_sums`.
+    precision : str, optional
+        How matrix products are formed, as in `launch.dot_precision`.
+
+    Returns
+    -------
+    value : Tensor
+        The sums (m,), float64.
+    gradient : Tensor
+        Their gradients (m, d), in the dtype of x.
+
+    Notes
+    -----
+    Up to d = 16 by differences of coordinates, beyond by matrix products. Memory O((m + n)·d), and at most 2¹⁷ (1 + d)
+    numbers for partial sums where m is small. Tests compare it with `reference.pair_sums`.
     """
     if len(x) == 0 or len(y) == 0:
         return x.new_zeros(len(x)).double(), x.new_zeros(x.shape)
@@ -44,10 +60,23 @@ def stein_direction(
     softening: float,
     precision: str | None = None,
 ) -> Tensor:
-    """φ(xᵢ) = Σⱼ wⱼ [K(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)] (m, d) in the dtype of x (Liu & Wang 2016).
+    """Sum the Stein direction on a GPU: Σⱼ wⱼ [K(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)] (Liu & Wang 2016).
 
-    x (m, d), y (n, d), weights (n,), scores s (n, d). The second term is the derivative of K in yⱼ, the repulsion.
-    `precision` and memory are as in `pair_sums`.
+    Parameters
+    ----------
+    x, y, weights, scores, form, parameters, softening
+        As in `wgf.ops.stein_direction`.
+    precision : str, optional
+        How matrix products are formed, as in `launch.dot_precision`.
+
+    Returns
+    -------
+    Tensor
+        The directions (m, d), in the dtype of x. The second part keeps the particles apart.
+
+    Notes
+    -----
+    Loops and memory are those of `pair_sums`.
     """
     if len(x) == 0 or len(y) == 0:
         return x.new_zeros(x.shape)

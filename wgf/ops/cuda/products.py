@@ -1,7 +1,7 @@
-"""Sums over pairs by products of matrices, for many dimensions: |x − y|² = |x|² + |y|² − 2 x·y of centred points.
+"""Pair sums on a GPU by matrix products, for many dimensions: |x − y|² = |x|² + |y|² − 2 x·y of centred points.
 
-Close points would lose the digits that cancel there, so a tile that holds a pair much closer than its norms is formed
-again by differences. The gradient is xᵢ Σⱼ wⱼ gᵢⱼ − Σⱼ wⱼ gᵢⱼ yⱼ, both in the same arithmetic.
+Close points would lose digits by cancellation. A tile with a pair much closer than its norms is therefore computed
+again by differences. The gradient is xᵢ Σⱼ wⱼ gᵢⱼ − Σⱼ wⱼ gᵢⱼ yⱼ, both terms in the same arithmetic.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from torch import Tensor
 from .launch import blocks, chunk, dot_precision, launch, load_matrix, product, segment
 from .radial import radial
 
-_ROWS, _COLUMNS, _WARPS = 64, 32, 8  # larger tiles spill registers, by the compiler's own count
-_SLAB = 64  # components of the gradient that one program holds; beyond, the distances are formed once for each slab
+_ROWS, _COLUMNS, _WARPS = 64, 32, 8  # larger tiles do not fit in registers, as the compiler reports
+_SLAB = 64  # components of the gradient in one program; with more, distances are computed once for each slab
 
 
 @triton.jit
@@ -99,7 +99,11 @@ def product_sums(
     x: Tensor, y: Tensor, weights: Tensor, scores: Tensor | None, name: str, numbers: list[float], soft: float,
     exclude: bool, asked: str | None,
 ) -> tuple[Tensor | None, Tensor]:  # fmt: skip
-    """Value (m,) and gradient (m, d), or None and the Stein direction, float64; tensors contiguous and of one dtype."""
+    """Value (m,) and gradient (m, d), or None and the Stein direction (m, d), float64, by matrix products.
+
+    The tensors are contiguous and of one dtype. `name` and `numbers` come from `radial.numbers`, `soft` is the squared
+    softening.
+    """
     (m, d), n = x.shape, len(y)
     precision = dot_precision(x, asked)
     dtype = torch.float64 if precision == "float64" else torch.float32

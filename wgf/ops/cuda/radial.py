@@ -1,7 +1,7 @@
-"""The radial forms for Triton, each written once: (k, g) of q = |u|² with K(u) = a·k and ∇K(u) = b·g·u.
+"""The radial kernel formulas for Triton: (k, g) at q = |u|², with K(u) = a·k and ∇K(u) = b·g·u.
 
-The numbers of a form, and the constants a and b that are left to the end of a sum, are those of the CPU bodies.
-`forms.evaluate` is the oracle.
+The numbers of a formula, and the constants a and b that are multiplied at the end of a sum, are those of the CPU code.
+Tests compare every formula with `forms.evaluate`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..cpu.radial import compiled_form
 
 
 def numbers(form: int, parameters: Sequence[float]) -> tuple[str, list[float]]:
-    """The name of the form, and (a, b, c0, c1, c2, c3) with its own numbers c."""
+    """The name of a formula, and (a, b, c0, c1, c2, c3) with its own numbers c."""
     made, a, b = compiled_form(form, parameters, np.dtype(np.float64))
     own: list[Any] = [float(number) for number in made]
     return type(made).__name__, [a, b, *own, *[0.0] * (4 - len(own))]
@@ -25,7 +25,7 @@ def numbers(form: int, parameters: Sequence[float]) -> tuple[str, list[float]]:
 
 @triton.jit
 def _inverse_root(q):
-    """1/√q, and 0 at q = 0: the force of a point on itself vanishes by symmetry."""
+    """1/√q, and 0 at q = 0: by symmetry a point exerts no force on itself."""
     return tl.where(q == 0.0, 0.0, tl.rsqrt(q))
 
 

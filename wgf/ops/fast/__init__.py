@@ -1,1 +1,1 @@
-"""Near-linear sums over pairs: by non-uniform Fourier transforms up to three dimensions, by sorting in one."""
+"""Fast sums over pairs: by non-uniform Fourier transforms in up to three dimensions, by sorting in one."""

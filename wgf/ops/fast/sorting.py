@@ -1,12 +1,12 @@
-"""Exact sums over pairs on a line in O(n log n), for kernels that are polynomials times exponentials of |u|.
+"""Exact pair sums on a line in O(n log n) time, for kernels that are polynomials times exponentials of |u|.
 
-Each term is p(s) e^(−λs) with s = a|u|, p of degree ≤ 2 and λ = 1 or 0. For sorted points the moments
+Each term is p(s) e^(−λs) with s = a|u|, p of degree ≤ 2, and λ = 1 or 0. After sorting, the moments
 
     A_k(x) = Σ_{y < x} w s^k e^(−λs),   s = a(x − y),   k = 0, 1, 2,
 
-are carried from point to point: over a gap t they become e^(−λt) times binomial sums with t, nothing cancels. Within a
-block the moments start from 0, and what lies before it is carried to each of its points in one step, so that rounding
-grows with the length of a block and the number of blocks, not with n.
+are carried from point to point. Over a gap t they become e^(−λt) times binomial sums with t, and nothing cancels. In a
+block the moments start from 0. The moments of all earlier blocks are then carried to each of its points in one step, so
+that rounding grows with the length of a block and the number of blocks, not with n.
 """
 
 from __future__ import annotations
@@ -20,15 +20,19 @@ from ..cpu.jit import compiled
 from ..threads import run_blocks
 
 Term = tuple[tuple[float, float, float], float, bool]
-"""(p₀, p₁, p₂), the rate a, and whether the term decays (λ = 1)."""
+"""(p₀, p₁, p₂), the rate a in inverse units of x, and whether the term decays (λ = 1)."""
 
 _BLOCK = 1024
 
 
 @compiled
 def _block(z, w, rate, decays, first, last, moments, carried):
-    """Moments of the sources of a block, strictly before each point, from its first; and the step from the first."""
-    a0, a1, a2, waiting = 0.0, 0.0, 0.0, 0.0  # `waiting`: weights at the present point, which no tie may see
+    """The moments at each point of a block, of the points before it in that block.
+
+    Points at one place are not before each other. `carried` gets the moments at the last point, that point included,
+    and the length of the block times the rate.
+    """
+    a0, a1, a2, waiting = 0.0, 0.0, 0.0, 0.0  # `waiting`: weight at the present place
     for i in range(first, last):
         t = rate * abs(z[i] - z[i - 1]) if i > first else 0.0
         if t > 0.0:
@@ -47,14 +51,14 @@ def _block(z, w, rate, decays, first, last, moments, carried):
 
 @compiled
 def _chain(rate, decays, z, starts, carried, before):
-    """Moments of all earlier blocks at the first point of each block."""
+    """The moments of all earlier blocks, at the first point of each block."""
     a0, a1, a2 = 0.0, 0.0, 0.0
     for b in range(starts.size - 1):
         before[b, 0], before[b, 1], before[b, 2] = a0, a1, a2
         if b + 2 == starts.size:
             break
         t = carried[b, 3]
-        for step in range(2):  # to the last point of this block, where its own moments join, then over the gap
+        for step in range(2):  # first to the last point of this block and add its own moments, then over the gap
             a2 += t * (2.0 * a1 + t * a0)
             a1 += t * a0
             if decays:
@@ -67,7 +71,7 @@ def _chain(rate, decays, z, starts, carried, before):
 
 @compiled
 def _collect(z, rate, decays, p, slope, sign, first, last, moments, before, value, gradient):
-    """Add the moments of earlier blocks, and the term with its derivative, to the points of a block."""
+    """Add the earlier blocks to the moments in a block, and add the term and its derivative to the results."""
     for i in range(first, last):
         t = rate * abs(z[i] - z[first])
         e = math.exp(-t) if decays else 1.0
@@ -81,7 +85,7 @@ def _collect(z, rate, decays, p, slope, sign, first, last, moments, before, valu
 
 @compiled
 def _ties(z, w, total):
-    """For each point of a sorted list the weight of all points that coincide with it, itself included."""
+    """The total weight at the place of each point of a sorted list, its own included."""
     start = 0
     for stop in range(1, z.size + 1):
         if stop == z.size or z[stop] != z[start]:
@@ -94,7 +98,7 @@ def _ties(z, w, total):
 
 
 def _starts(z: np.ndarray) -> np.ndarray:
-    """Where blocks begin, with the end of the last: about every _BLOCK points, never between points that coincide."""
+    """Where blocks begin, and the end of the last: about every _BLOCK points, never between points at one place."""
     wanted = np.arange(0, len(z), _BLOCK)
     moved = np.where(z[wanted] == z[wanted - 1], np.searchsorted(z, z[wanted], side="right"), wanted)
     moved[0] = 0
@@ -102,7 +106,7 @@ def _starts(z: np.ndarray) -> np.ndarray:
 
 
 def _one_way(z: np.ndarray, w: np.ndarray, term: Term, starts: np.ndarray, sign: float, out: tuple) -> None:
-    """Add what the points before each point contribute; for descending z these are the points to its right."""
+    """Add the contribution of all points before each point. For descending z these are the points to its right."""
     p, rate, decays = term
     slope = (rate * (p[1] - decays * p[0]), rate * (2.0 * p[2] - decays * p[1]), -rate * decays * p[2])
     blocks = len(starts) - 1
@@ -124,9 +128,37 @@ def _one_way(z: np.ndarray, w: np.ndarray, term: Term, starts: np.ndarray, sign:
 def sorted_sums(
     terms: Sequence[Term], x: np.ndarray, y: np.ndarray | None, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Σⱼ wⱼ K(xᵢ − yⱼ) (m,) and its derivative (m,) for K = Σ terms; y = None stands for x. Coincident points: force 0.
+    """Sum a kernel on a line: Σⱼ wⱼ K(xᵢ − yⱼ) and its derivative in xᵢ, for K = Σ terms.
 
-    x (m,), y (n,), weights (n,) are finite; memory is 9 numbers per point.
+    Parameters
+    ----------
+    terms : sequence of Term
+        The terms of the kernel.
+    x : ndarray
+        Points (m,), float64 and finite.
+    y : ndarray or None
+        Particles (n,). None stands for x.
+    weights : ndarray
+        Weights of the particles (n,).
+
+    Returns
+    -------
+    value : ndarray
+        The sums (m,). Particles at one place with xᵢ, itself included, count with K(0).
+    derivative : ndarray
+        The derivatives (m,). Particles at the place of xᵢ exert no force on it.
+
+    Notes
+    -----
+    Exact up to rounding. Memory is 9 numbers a point.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> laplace = ((1.0, 0.0, 0.0), 1.0, True)  # exp(-|u|)
+    >>> value, slope = sorted_sums([laplace], np.array([0.0, 1.0]), None, np.array([0.5, 0.5]))
+    >>> [round(float(v), 4) for v in value]
+    [0.6839, 0.6839]
     """
     both = x if y is None else np.concatenate([x, y])
     mass = weights if y is None else np.concatenate([np.zeros(len(x)), weights])
