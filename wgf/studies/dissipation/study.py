@@ -48,8 +48,8 @@ class Dissipation(Study):
     name: ClassVar[str] = "dissipation"
     title: ClassVar[str] = "Free energy, dissipation and rates of decay"
     question: ClassVar[str] = (
-        "Does the free energy fall by what is dissipated, at what rate is it measured to decay beside the rate that a "
-        "log-Sobolev inequality certifies, and how far are estimates from particles from the density itself?"
+        "Does the free energy fall by what is dissipated, how does its measured rate of decay compare with the rate "
+        "that a log-Sobolev inequality certifies, and how accurate are estimates from particles?"
     )
 
     seeds: int = 8
