@@ -52,7 +52,7 @@ def _head(result: Mapping[str, Any]) -> str:
         note += f"\n\n**The machine was busy with other work (load {load:g} at the start).**"
     wide = {True: ", AVX-512", False: ", no AVX-512", None: ""}[result.get("AVX-512")]
     return (
-        "# Speed beside peers\n\n"
+        "# Speed compared with peers\n\n"
         f"{result['cpu']}{model}{wide}, {result['threads']} threads, {result['date']}; wgf {result['wgf']}, torch "
         f"{result['torch']}, numba {result['numba']}, numpy {result['numpy']}. Written by `wgf bench kernels` in "
         f"{result.get('seconds', 0)} s; not edited by hand.{note}"

@@ -18,7 +18,7 @@ def page(result: Mapping[str, Any], figures: Sequence[str]) -> str:
     parts += [_problem(problem) for problem in result["problems"]]
     if result["rows"]:
         why = "\n\n".join(f"**{row['name']}.** {row['gap']}" for row in result["rows"] if row.get("gap"))
-        parts += ["# Beside peers", verdicts(result["rows"]), peers(result["rows"]), why]
+        parts += ["# Comparison with peers", verdicts(result["rows"]), peers(result["rows"]), why]
     return "\n\n".join(part for part in [*parts, _method(result)] if part) + "\n"
 
 

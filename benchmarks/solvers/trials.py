@@ -180,7 +180,7 @@ def trial(name: str, problem: Problem) -> Trial:
     if scheme.gridded and problem.domain is None:
         return Trial(name, problem, reason="the problem has no density on a grid of one or two dimensions")
     if problem.exact_rest and scheme.flow and not noisy:
-        return Trial(name, problem, reason="it rests at the answer whatever the step: there is nothing to compare")
+        return Trial(name, problem, reason="it reaches the answer exactly with any step: there is nothing to compare")
     particles = min(problem.n_noisy if noisy else problem.n_smooth, scheme.most)
     try:
         solver = kind(**{**scheme.options, **scheme.by_problem.get(problem.name, {})})

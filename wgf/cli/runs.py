@@ -92,7 +92,7 @@ def tune_command(
             path.write_text(text, encoding="utf-8")
         except OSError as error:
             raise ConfigError(f"{path} cannot be written: {error.strerror or error}.") from None
-    typer.echo(f"Wrote {path}. It is used where it is asked for: wgf run --costs {path}")
+    typer.echo(f"Wrote {path}. To use it: wgf run --costs {path}")
 
 
 @app.command("info")

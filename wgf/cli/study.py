@@ -50,7 +50,7 @@ def _print(outcome: Outcome) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("asked", "measured", "expected", "", box=None, padding=(0, 2, 0, 0))
+    table = Table("question", "measured", "expected", "", box=None, padding=(0, 2, 0, 0))
     for finding in outcome.findings:
         expected = "" if finding.expected is None else f"{finding.expected:.6g}"
         table.add_row(Text(finding.asked), Text(str(finding.measured)), Text(expected), Text(finding.verdict.value))

@@ -212,7 +212,7 @@ def _tables(study: Dissipation, runs: Sequence[Relaxation]) -> tuple[Table, ...]
             "measured rate is not a bound, and a certified rate is not a measurement.",
         ),
         Table(
-            "estimates", "Entropy and relative Fisher information: estimates beside the density",
+            "estimates", "Entropy and relative Fisher information: estimates and the density",
             ("case", "t", "entropy (density)", "nearest neighbours", "±", "Gaussian", "±", "Fisher (density)",
              "Fisher (particles)", "±"),
             estimates, "Relative Fisher information I(μ|π) = D/T². The Gaussian entropy is an upper bound.",

@@ -155,7 +155,7 @@ def _findings(study: Generalisation, parts: dict[str, Array]) -> tuple[Finding, 
         Finding.covers(
             "Gap of random labels, memorised by the nearest neighbour",
             t_interval(memorised[:, :, last].mean(axis=1)), 0.5, 0.03,
-            f"Mean over the noises at n = {study.samples[last]}; no test label can be foretold.",
+            f"Mean over the noises at n = {study.samples[last]}; test labels cannot be predicted.",
         )
     )  # fmt: skip
     excess, cell = _worst(study, memorised - bounds["unlabelled"])

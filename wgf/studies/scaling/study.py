@@ -178,7 +178,7 @@ def _findings(
     )  # fmt: skip
     for name, e in exponents.items():
         asked = f"{name}: exponent fitted less the one foretold, with β from the sweep over {e.calibration}"
-        remark = f"Fitted {e.fitted}, foretold {e.foretold}."
+        remark = f"Fitted {e.fitted}, predicted {e.foretold}."
         if math.isnan(e.difference.value):
             found.append(Finding(asked, e.difference, Verdict.UNDECIDED, "the interval holds 0", 0.0, remark))
             continue

@@ -60,4 +60,4 @@ def _exponents(exponents: dict[str, Exponents]) -> Table:
         "If R − R∞ = c I^{−β} and I = J/γ ∝ N^κ, then α = βκ. β = α/κ is taken from the sweep named. κ is the slope of "
         "a straight line through log J/γ. The figure shows how curved log J/γ is."
     )
-    return Table("exponents", "Exponents fitted and foretold", columns, rows, text)
+    return Table("exponents", "Fitted and predicted exponents", columns, rows, text)
