@@ -1,1 +1,1 @@
-"""Speed beside peers, interleaved in one run, with error, memory and the floor of the machine: `wgf bench`."""
+"""The benchmarks of `wgf bench`: kernels and solvers compared with other libraries, and tests of the random numbers."""

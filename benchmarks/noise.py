@@ -1,7 +1,7 @@
-"""`wgf bench noise`: do 10⁹ normals of each layout of the counter-based generator look like independent normals?
+"""`wgf bench noise`: statistical tests of 10⁹ random normals in float64 and in float32.
 
-Two seeds, ten steps across the boundary of the counter's low word, particles in far places of its range. Blocks are
-streamed, so memory stays at a few of them.
+They use two seeds, ten steps around the overflow of the low word of the step counter, and particle ids from far apart
+parts of their range. The numbers are made and counted block by block, so memory holds only a few blocks.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from .frame.page import table
 SEEDS = (20260101, 20260102)
 STEPS = range(2**32 - 5, 2**32 + 5)
 BLOCKS, PARTICLES, DIM = 5, 1_000_000, 10
-APART = 2**41 + 12_345  # ids from block to block: both words of the particle counter take part
+APART = 2**41 + 12_345  # distance of ids from block to block; large, so that both words of the id are tested
 ALARM = 1e-6
-"""A p-value below this is a fault; with about fifty statistics, one run in 2·10⁴ of a perfect generator shows one."""
+"""A p-value below this is a fault. With about fifty statistics a perfect generator fails once in 2·10⁴ calls."""
 
-REACH, PER_UNIT = 10, 1024  # the histogram covers ±10 in bins of 1/1024; outside is counted in the outermost
+REACH, PER_UNIT = 10, 1024  # the histogram covers ±10 in bins of 1/1024; the outermost bins also hold what is outside
 
 
 @compiled
@@ -57,7 +57,7 @@ def _powers(z: Any) -> Any:
 
 @compiled(sums=True)
 def _products(x: Any, y: Any) -> Any:
-    """Σ xy and Σ (x² − 1)(y² − 1) of two arrays (n, k), row by row."""
+    """Σ xy and Σ (x² − 1)(y² − 1) over two arrays (n, k)."""
     a = b = 0.0
     for i in range(x.shape[0]):
         u, v = x[i], y[i]
@@ -69,7 +69,7 @@ def _products(x: Any, y: Any) -> Any:
 
 @dataclass
 class Tally:
-    """What is kept of the numbers seen."""
+    """Running sums over the numbers seen: count, powers, histogram, largest modulus, and products of pairs."""
 
     count: int = 0
     powers: np.ndarray = field(default_factory=lambda: np.zeros(4))
@@ -79,7 +79,7 @@ class Tally:
     """By kind of pair: Σ xy, Σ (x² − 1)(y² − 1), number of pairs."""
 
     def add(self, z: np.ndarray) -> None:
-        """A block (n, d) of one step and seed, with the pairs inside it."""
+        """Add a block (n, d) of one step and seed, with the pairs inside it."""
         flat = z.reshape(-1)
         self.count += flat.size
         self.powers += _powers(flat)
@@ -91,7 +91,7 @@ class Tally:
         self.pair("64 particles on", z[:-64], z[64:])
 
     def pair(self, kind: str, x: np.ndarray, y: np.ndarray) -> None:
-        """Arrays of equal shape whose entries should be independent."""
+        """Add two arrays of equal shape whose entries should be independent."""
         self.pairs[kind] = self.pairs.get(kind, np.zeros(3)) + np.array([*_products(x, y), x.size])
 
 
@@ -99,7 +99,7 @@ Row = tuple[str, str, str, float]
 
 
 def statistics(tally: Tally) -> list[Row]:
-    """(statistic, seen, expected, two-sided p-value) of each."""
+    """All statistics as rows (name, seen, expected, two-sided p-value)."""
     n = tally.count
     rows: list[Row] = []
     for degree, (mean, variance) in enumerate([(0, 1), (1, 2), (0, 15), (3, 96)]):
@@ -130,7 +130,7 @@ def statistics(tally: Tally) -> list[Row]:
 
 
 def collect(particles: int, dtype: str) -> Tally:
-    """Draw in one of the two layouts of the generator, float64 or float32, and count."""
+    """Draw all numbers in "float64" or "float32" and return their tally."""
     tally = Tally()
     for block in track(range(BLOCKS), description=f"{dtype} normals", transient=True):
         ids = torch.arange(particles) + block * APART
@@ -147,7 +147,10 @@ def collect(particles: int, dtype: str) -> Tally:
 
 
 def run(folder: Path, *, quick: bool = False) -> Path:
-    """Draw 10⁹ numbers in each dtype (10⁷ when `quick`), and return the page with every statistic."""
+    """Draw 10⁹ numbers in each dtype (10⁷ if `quick`), test them, and write a JSON file and a page in `folder`.
+
+    Returns the path of the page.
+    """
     start = time.monotonic()
     tallies = {dtype: collect(PARTICLES // 100 if quick else PARTICLES, dtype) for dtype in ("float64", "float32")}
     results = {dtype: statistics(tally) for dtype, tally in tallies.items()}

@@ -1,1 +1,1 @@
-"""What all benchmarks share: cases, measurement, worker processes, pages, and the floor of the machine."""
+"""What all benchmarks share: cases, measurement in worker processes, the rates of the machine, and the results page."""

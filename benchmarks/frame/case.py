@@ -1,4 +1,4 @@
-"""What is compared: a piece of work, the bodies that do it, what it must cost, and what is asked of ours."""
+"""A case of a benchmark: one piece of work, the implementations ("bodies") that do it, and the targets for ours."""
 
 from __future__ import annotations
 
@@ -11,27 +11,36 @@ import numpy as np
 
 Arrays = dict[str, np.ndarray]
 Body = Callable[[Arrays], Callable[[], Any]]
-"""Given the arrays, whatever may be made ready outside the timing is made ready; the call that comes back is timed."""
+"""An implementation of the work: it takes the arrays, prepares (not timed), and returns the call that is timed."""
 
 OURS = "wgf"
 F32, F64 = 2e-6, 1e-13
-"""The relative error that a figure of ours may have in each precision."""
+"""The largest relative error that our result may have, in float32 and in float64."""
 
 
 class Unavailable(Exception):
-    """A body that cannot run here, and why: an operation or a package that is not there."""
+    """Raised by a body that cannot run here, with the reason: a missing package or operation."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is asked of ours.
+    """A target for the speed of our body.
 
-    - "faster": the fastest of the bodies `against` takes at least so many times as long.
-    - "floor": the floor `against` is at least this fraction of our time.
-    - "slower": ours takes at most so many times as long as the body `against`.
-    - "seconds": our time is at most this; with `against`, the time of that body of ours.
+    Parameters
+    ----------
+    kind : str
+        What the numbers `least` and `stretch` mean:
 
-    Where `least` is None, only the stretch is stated.
+        - "faster": the fastest body of `against` takes at least this many times our time.
+        - "slower": we take at most this many times the time of the body `against`.
+        - "floor": the floor `against` is at least this fraction of our time.
+        - "seconds": our time in seconds is at most this; with `against`, the time of that body.
+    against : tuple of str
+        Names of bodies, or of one floor.
+    least : float, optional
+        The target. None where there is only a stretch target.
+    stretch : float, optional
+        A harder target.
     """
 
     kind: Literal["faster", "floor", "slower", "seconds"]
@@ -42,7 +51,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Floor:
-    """No less than `amount` operations (or bytes) at the rate that the machine body `rate` measures."""
+    """A lower bound of the time: `amount` operations or bytes, at the rate that the machine body `rate` measures."""
 
     rate: str
     amount: float
@@ -50,11 +59,28 @@ class Floor:
 
 @dataclass(frozen=True)
 class Case:
-    """One row: the same arrays for every body, an oracle for the error, floors and targets for the verdict.
+    """One row of the results: the same work done by several bodies.
 
-    Bodies whose names agree up to a colon share a process ("wgf", "wgf: no noise"); every other one has its own.
-    Each process makes the arrays anew from fixed seeds, and their digests must agree. `oracle` gives the rows `rows` of
-    the result in float64; a body whose result is None (random numbers of its own) has no error.
+    Parameters
+    ----------
+    name, family : str
+        The name of the row, and the group that `--only` selects.
+    arrays : function
+        Makes the input arrays from fixed seeds. Every process makes its own; their digests are compared.
+    bodies : mapping of str to Body
+        The implementations by name. Names that agree up to a colon share a process ("wgf", "wgf: no noise").
+    oracle : function of the arrays, optional
+        The rows `rows` of the exact result in float64. A body that returns None has no error.
+    rows : slice
+        The rows of the result that are compared with the oracle.
+    bound : float
+        The largest relative error that our result may have.
+    floors : mapping of str to Floor
+        Lower bounds of the time, by name.
+    targets : sequence of Target
+        The targets for our body.
+    gap : str
+        Why our time is above the floor, for the page.
     """
 
     name: str
@@ -70,12 +96,12 @@ class Case:
 
 
 def process_of(body: str) -> str:
-    """The name of the process that a body runs in."""
+    """The name of the process that a body runs in: its own name up to the colon."""
     return body.partition(":")[0]
 
 
 def digest(arrays: Arrays) -> str:
-    """A short digest of names, shapes and contents."""
+    """A short digest of the names, shapes and contents of arrays."""
     state = hashlib.sha256()
     for name in sorted(arrays):
         state.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
@@ -84,7 +110,7 @@ def digest(arrays: Arrays) -> str:
 
 
 def as_array(result: Any) -> np.ndarray | None:
-    """The result of a body as numpy: an array, a tensor, or coordinates one by one, which become columns."""
+    """The result of a body as a numpy array. A list of coordinates becomes an array with these columns."""
     if result is None:
         return None
     if isinstance(result, (tuple, list)):
@@ -95,7 +121,7 @@ def as_array(result: Any) -> np.ndarray | None:
 
 
 def relative_error(result: np.ndarray, oracle: np.ndarray) -> float:
-    """max |result − oracle| / max |oracle|; NaN where anything is."""
+    """max |result − oracle| / max |oracle|; NaN if any entry is NaN. ValueError for different shapes."""
     if result.shape != oracle.shape:
         raise ValueError(f"a result of shape {result.shape}; the oracle has {oracle.shape}")
     return float(np.abs(result - oracle).max() / np.abs(oracle).max())

@@ -1,4 +1,4 @@
-"""Versions and settings of the machine, which every benchmark stores beside its figures."""
+"""Versions, processor and settings of the machine, which every benchmark stores with its results."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ PEERS = ("numpy", "torch", "pykeops", "jax", "jaxlib", "blackjax", "diffrax", "P
 
 
 def default_folder() -> Path:
-    """The committed results where we stand in a clone, else ./wgf-bench."""
+    """The folder for results: benchmarks/results in a clone of the repository, else ./wgf-bench."""
     committed = Path("benchmarks") / "results"
     return committed if committed.is_dir() else Path("wgf-bench")
 
 
 def machine_name() -> str:
-    """The processor and its threads, as part of a file name."""
+    """The processor and its number of threads, in the form of a file name."""
     return f"{store.cpu().replace(' ', '-').lower()}-{torch.get_num_threads()}-threads"
 
 
 def machine_facts() -> dict[str, Any]:
-    """Versions and settings that a figure may depend on."""
+    """Versions and settings that a timing may depend on."""
     facts: dict[str, Any] = {key: value for key, value in store.versions().items() if key != "platform"}
     facts["peers"] = {name: _version(name) for name in PEERS}
     wanted = {"cpu family": "cpu family", "model": "cpu model", "flags": "AVX-512"}
@@ -38,7 +38,7 @@ def machine_facts() -> dict[str, Any]:
                 facts[wanted[key.strip()]] = ("avx512f" in value) if key.strip() == "flags" else value.strip()
         facts["load average at the start"] = round(os.getloadavg()[0], 2)
     except OSError:
-        pass  # not Linux: the name of the processor must do
+        pass  # not Linux: only the name of the processor is known
     facts["OPENBLAS_CORETYPE"] = os.environ.get("OPENBLAS_CORETYPE", "not set")
     facts["C++ compiler of KeOps"] = _compiler()
     return facts

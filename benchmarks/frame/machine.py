@@ -1,4 +1,4 @@
-"""What this machine can do: rates of arithmetic, matrix products and memory, measured beside the work they bound."""
+"""The rates of this machine (arithmetic, matrix products, memory), measured together with the work that they bound."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GEMM, _TRIAD = 2048, 8_000_000
 
 @compiled
 def _fma(x0: Any, x1: Any, x2: Any, x3: Any, x4: Any, x5: Any, x6: Any, x7: Any, out: Any, a: Any, b: Any) -> None:
-    """Eight independent chains of fused multiply-adds on every number: enough to hide their latency."""
+    """Eight independent chains of fused multiply-adds on every number, which is enough to hide their latency."""
     for _ in range(_PASSES):
         for i in range(out.size):
             t0, t1, t2, t3, t4, t5, t6, t7 = x0[i], x1[i], x2[i], x3[i], x4[i], x5[i], x6[i], x7[i]
@@ -96,9 +96,9 @@ WORK: dict[str, float] = {
     **{name: _FMA_FLOPS if "FMA" in name else 2.0 * _GEMM**3 for name in BODIES},
     TRIAD: 24.0 * _TRIAD,
 }
-"""Operations, or bytes, of one call of each."""
+"""Operations (or bytes, for the triad) of one call of each body."""
 
 
 def cases(quick: bool) -> list[Case]:
-    """The floors by themselves."""
+    """One case that measures all rates of the machine."""
     return [Case("machine", "machine", dict, BODIES)]

@@ -1,4 +1,4 @@
-"""One case measured: bodies take turns in rounds, medians are compared, verdicts follow from the targets."""
+"""The measurement of a case: bodies take turns in rounds, and ratios of their medians are compared with the targets."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .machine import WORK
 from .processes import Worker
 
 ROUNDS, MANY_ROUNDS = 7, 25
-TURN = 0.04  # seconds that a body runs in a round, at least one call
-SLOW, VERY_SLOW = 0.6, 3.0  # seconds per call beyond which a body takes part in 3 rounds, or in 1
-BUDGET = 5.0  # seconds for a case, spent on further rounds when the first ROUNDS took less
-FIRST, LATER = 300.0, 120.0  # limits for a first call, which may compile, and for a turn
+TURN = 0.04  # seconds that a body runs in a round; at least one call
+SLOW, VERY_SLOW = 0.6, 3.0  # seconds per call; slower bodies take part in only 3 rounds, or in 1
+BUDGET = 5.0  # seconds for a case; if the first ROUNDS took less, more rounds follow
+FIRST, LATER = 300.0, 120.0  # time limits in seconds: for a first call, which may compile, and for a turn
 RESAMPLES = 400
 
 Row = dict[str, Any]
 
 
 class Hall:
-    """The processes of a run, kept from case to case, and a folder for oracles."""
+    """The worker processes of a benchmark, kept from case to case, and a temporary folder for oracles."""
 
     def __init__(self, quick: bool = False) -> None:
         self.quick = quick
@@ -43,11 +43,14 @@ class Hall:
         self._folder.cleanup()
 
     def worker(self, process: str) -> Worker:
-        """The process of that name; it starts when it is first asked."""
+        """The process of that name; it starts with its first request."""
         return self._workers.setdefault(process, Worker(process))
 
     def measure(self, module: str, case: Case) -> Row:
-        """Prepare every body, let them take turns, and judge."""
+        """Measure one case of a module: prepare every body, time them in turns, and compare with the targets.
+
+        Returns the row for the results: times, errors, memory, floors and verdicts.
+        """
         address = {"module": module, "name": case.name, "quick": self.quick}
         bodies: dict[str, dict[str, Any]] = {name: {} for name in _bodies(case)}
         path = Path(self._folder.name) / "oracle.npy"
@@ -76,7 +79,7 @@ class Hall:
     def _prepare(
         self, address: Mapping[str, Any], oracle: str | None, digest: str | None, bodies: dict[str, dict[str, Any]]
     ) -> None:
-        """First calls, all processes at once: they may compile for long, and are not timed."""
+        """Make the first call of every body, all processes at once. These calls may compile and are not timed."""
         queues: dict[str, list[str]] = {}
         for name in bodies:
             queues.setdefault(process_of(name), []).append(name)
@@ -99,7 +102,7 @@ class Hall:
             if number >= ROUNDS and time.monotonic() > end:
                 break
             order = list(times)
-            shift = number % max(1, len(order))  # nobody always runs after the same neighbour
+            shift = number % max(1, len(order))  # so that no body always runs after the same one
             for name in order[shift:] + order[:shift]:
                 if len(times[name]) >= _wanted(times[name]):
                     continue
@@ -113,34 +116,47 @@ class Hall:
 
 
 def _bodies(case: Case) -> list[str]:
-    """Ours, the peers, and the machine bodies that the floors of the case refer to."""
+    """The names of all bodies: ours, the peers, and the machine bodies that the floors refer to."""
     rates = {floor.rate: None for floor in case.floors.values()}
     return [*case.bodies, *(rate for rate in rates if rate not in case.bodies)]
 
 
 def _wanted(seen: Sequence[float]) -> int:
+    """In how many rounds a body takes part, by its slowest call so far."""
     slowest = max(seen, default=0.0)
     return 1 if slowest > VERY_SLOW else 3 if slowest > SLOW else MANY_ROUNDS
 
 
 def spread(seconds: Sequence[float]) -> dict[str, Any]:
-    """Median, quartiles and number of rounds."""
+    """Median, quartiles and number of times in seconds."""
     low, high = np.percentile(seconds, [25, 75])
     return {"seconds": statistics.median(seconds), "quartiles": [float(low), float(high)], "rounds": len(seconds)}
 
 
 def floor_seconds(floor: Floor, bodies: Mapping[str, Mapping[str, Any]]) -> float | None:
-    """The least time that the work can take at the rate measured beside it."""
+    """The shortest possible time of the work at the measured rate of the machine, in seconds; None if not measured."""
     seconds = bodies.get(floor.rate, {}).get("seconds")
     return None if seconds is None else float(floor.amount / WORK[floor.rate] * seconds)
 
 
 def judge(case: Case, times: Mapping[str, Sequence[float]], error: float | None) -> list[dict[str, Any]]:
-    """Each target with its figure, an interval of it, and the verdict.
+    """Compare the times of a case with its targets.
 
-    The figure is a ratio of medians; the interval holds 90 % of the ratios of medians of resampled rounds. Verdicts:
-    "stretch", "met", "not met", "failed" (an error beyond the bound, whatever the speed), "not measured", and "short"
-    of a stretch that stands alone.
+    Parameters
+    ----------
+    case : Case
+        The case with its targets.
+    times : mapping of str to sequence of float
+        Seconds per call of each body, one for each round.
+    error : float, optional
+        The relative error of our result.
+
+    Returns
+    -------
+    list of dict
+        For each target the measured value (a ratio of medians), a 90 % interval from resampled rounds ("low", "high"),
+        and the verdict: "stretch", "met", "not met", "failed" (the error is beyond its bound), "not measured", or
+        "short" (a stretch target without a `least` is not reached).
     """
     verdicts = []
     for target in case.targets:
@@ -179,7 +195,7 @@ def _fastest(target: Target, times: Mapping[str, Sequence[float]]) -> str | None
 def _figures(
     target: Target, times: Mapping[str, Sequence[float]], floors: Mapping[str, Floor]
 ) -> tuple[float, float, float] | None:
-    """The figure of a target and its interval; None where a body it needs did not run."""
+    """The measured value of a target and its 90 % interval; None where a body that it needs did not run."""
     ours: Sequence[float] | None = times.get(OURS)
     scale, other = 1.0, _fastest(target, times)
     if target.kind == "floor":
@@ -200,6 +216,6 @@ def _figures(
 
 
 def _medians(values: Sequence[float], rng: np.random.Generator) -> np.ndarray:
-    """The median, then medians of resamples."""
+    """The median, followed by the medians of bootstrap resamples."""
     data = np.asarray(values)
     return np.concatenate([[np.median(data)], np.median(rng.choice(data, (RESAMPLES, len(data))), axis=1)])

@@ -1,4 +1,4 @@
-"""The results as a page: what is met and what is not, then errors, memory, floors, every peer, and why."""
+"""The results page in Markdown: targets first, then errors, memory, floors, reasons for gaps, and every peer."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ MARKS = {
     "failed": "❌ error too large",
     "not measured": "– not measured",
 }
-BUSY = 0.5  # a load per thread beyond which the page says so
+BUSY = 0.5  # load per thread above which the page warns that the machine was busy
 INSTALL = "`pip install 'wgflow[bench]'` installs the peers."
 
 
 def line(row: Mapping[str, Any]) -> str:
-    """One row for the terminal."""
+    """One row of the results as text for the terminal."""
     ours = row["bodies"].get(OURS, {})
     said = seconds(ours.get("seconds")) if "seconds" in ours else ours.get("failed") or ours.get("absent") or ""
     parts = [f"{row['name']:<46} {said:>9}"]
@@ -37,7 +37,7 @@ def line(row: Mapping[str, Any]) -> str:
 
 
 def page(result: Mapping[str, Any]) -> str:
-    """The whole page in Markdown."""
+    """The whole page in Markdown, from the stored results."""
     rows: Sequence[Mapping[str, Any]] = result["rows"]
     works = [row for row in rows if row["family"] != "machine"]
     parts = [_head(result), _summary(works), verdicts(works), _figures(works), _gaps(works), peers(works)]
@@ -52,7 +52,7 @@ def _head(result: Mapping[str, Any]) -> str:
         note += f"\n\n**The machine was busy with other work (load {load:g} at the start).**"
     wide = {True: ", AVX-512", False: ", no AVX-512", None: ""}[result.get("AVX-512")]
     return (
-        "# Speed beside peers\n\n"
+        "# Speed compared with peers\n\n"
         f"{result['cpu']}{model}{wide}, {result['threads']} threads, {result['date']}; wgf {result['wgf']}, torch "
         f"{result['torch']}, numba {result['numba']}, numpy {result['numpy']}. Written by `wgf bench kernels` in "
         f"{result.get('seconds', 0)} s; not edited by hand.{note}"
@@ -77,7 +77,7 @@ def _sentence(target: Mapping[str, Any]) -> str:
 
 
 def verdicts(rows: Iterable[Mapping[str, Any]]) -> str:
-    """What was asked of every row, and what was measured."""
+    """The table of all targets with the measured values."""
     cells = [
         (
             MARKS[target["verdict"]],
@@ -114,7 +114,7 @@ def _figures(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _gaps(rows: Iterable[Mapping[str, Any]]) -> str:
-    """By text, so that rows with one reason share a paragraph."""
+    """Why there are gaps to the floor. Rows with the same reason share a paragraph."""
     by_text: dict[str, list[str]] = {}
     for row in rows:
         if row.get("gap"):
@@ -124,7 +124,7 @@ def _gaps(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def peers(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Every body that is not ours, with its time over ours."""
+    """The table of all peers, with their times and the ratio to ours."""
     cells = []
     for row in rows:
         ours = row["bodies"].get(OURS, {}).get("seconds")
@@ -150,19 +150,19 @@ def _method(result: Mapping[str, Any]) -> str:
     peers = ", ".join(f"{name} {known or 'not installed'}" for name, known in result["peers"].items())
     return f"""## How it was measured
 
-Each peer runs in a process of its own, on arrays made from the same seeds (their digests are compared). After a first
-call that is not counted (it may compile) the bodies of a row take turns: {ROUNDS} rounds, and more while time is left;
-3 for a call beyond {SLOW} s and 1 beyond {VERY_SLOW:.0f} s. In a round a body runs for at least {TURN * 1e3:.0f} ms,
-after one call to warm up. A figure is the ratio of medians, its interval holds 90 % of the ratios of resampled rounds.
-The machine's rates are measured in turn with the rows whose floors they give.
+Each peer runs in a process of its own, on arrays made from the same seeds (their digests are compared). The first call
+may compile and is not counted. Then the bodies of a row take turns: {ROUNDS} rounds, and more while time is left;
+3 rounds for a call beyond {SLOW} s and 1 beyond {VERY_SLOW:.0f} s. In a round a body runs for at least {TURN * 1e3:.0f}
+ms, after one call to warm up. A measured value is a ratio of medians; its interval holds 90 % of the ratios of
+resampled rounds. The rates of the machine are measured in turn with the rows whose floors they give.
 
-The error is max |result − oracle| / max |oracle| on up to 200 rows (1000 for moments and noise), against float64
-by a plain formula. Memory is the high-water mark of the process in one call beyond what it held before, the result
-included (Linux's VmHWM, reset before the call). "1 thread, same bits" repeats the call with one thread.
+The error is max |result − oracle| / max |oracle| on up to 200 rows (1000 for moments and noise). The oracle is a plain
+formula in float64. Memory is the peak of the process in one call minus what it held before, the result included
+(Linux's VmHWM, reset before the call). "1 thread, same bits" repeats the call with one thread.
 
-Peers in the form that was fastest here: numpy and torch by matrix products over chunks (|x|² + |y|² − 2x·y, which loses
-digits), compiled torch on one array for each coordinate (a fallback to eager mode would be an error), KeOps as it
-comes and with `CXXFLAGS="-march=native -ffast-math"` in a cache folder of its own, JAX under jit.
+Every peer is in the form that was fastest here. numpy and torch use matrix products over chunks (|x|² + |y|² − 2x·y,
+which loses digits). Compiled torch works on one array for each coordinate; a fallback to eager mode is an error. KeOps
+runs as it comes, and with `CXXFLAGS="-march=native -ffast-math"` in a cache folder of its own. JAX runs under jit.
 
 {peers}; OPENBLAS_CORETYPE {result["OPENBLAS_CORETYPE"]}; KeOps compiles with {result["C++ compiler of KeOps"]};
 load average at the start {result.get("load average at the start", "unknown")}. {INSTALL}"""
@@ -172,12 +172,13 @@ load average at the start {result.get("load average at the start", "unknown")}. 
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in entry) + " |" for entry in lines)
 
 
 def seconds(value: float | None) -> str:
-    """2.31 s, 14.2 ms, 830 µs."""
+    """A time as text: 2.31 s, 14.2 ms, 830 µs."""
     if value is None:
         return ""
     for unit, factor in (("s", 1.0), ("ms", 1e3)):

@@ -1,4 +1,7 @@
-"""The other end of `worker`: one process for each peer, asked with a time limit, started anew after it died."""
+"""Worker processes as seen from the benchmark: one for each peer, with time limits, restarted after a crash.
+
+The code inside such a process is in `worker.py`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from typing import Any
 import wgf
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "wgf-bench"
-"""Where KeOps keeps what it compiled: a folder for each set of flags, because its own cache does not look at flags."""
+"""Where KeOps keeps its compiled code: one folder for each set of flags, because its own cache ignores the flags."""
 
 ENVIRONMENT: dict[str, dict[str, str]] = {
     "KeOps": {"KEOPS_CACHE_FOLDER": str(CACHE / "keops"), "PYKEOPS_VERBOSE": "0"},
@@ -30,13 +33,13 @@ _START = "from wgf.benchmarks.frame.worker import main; main()"
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """The environment of a child that imports this very package, wherever it lies."""
+    """The environment for a child process that must import this same package, with some variables changed."""
     path = [str(Path(wgf.__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path), **changes}
 
 
 class Worker:
-    """One process; `ask` answers {"failed": reason} when it died or took too long, and starts another next time."""
+    """One worker process. After a crash or a timeout `ask` returns {"failed": reason}; the next request restarts it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -60,17 +63,17 @@ class Worker:
         return process
 
     def send(self, **request: Any) -> None:
-        """Hand over a request without waiting for its answer."""
+        """Send a request without waiting for its answer."""
         if self._process is None or self._process.poll() is not None:
             self.stop()
             self._process = self._start()
         assert self._process.stdin is not None
-        with suppress(OSError):  # it died: `receive` says so
+        with suppress(OSError):  # the process died; `receive` reports it
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
 
     def receive(self, timeout: float) -> dict[str, Any]:
-        """The answer to the last request."""
+        """The answer to the last request, or {"failed": reason} after `timeout` seconds or a crash."""
         try:
             line = self._replies.get(timeout=timeout)
         except queue.Empty:
@@ -85,7 +88,7 @@ class Worker:
         return answer
 
     def ask(self, timeout: float, **request: Any) -> dict[str, Any]:
-        """`send`, then `receive`."""
+        """Send a request and wait for its answer."""
         self.send(**request)
         return self.receive(timeout)
 
@@ -101,14 +104,14 @@ class Worker:
             self._process.wait()
             for pipe in (self._process.stdin, self._process.stdout):
                 if pipe is not None:
-                    with suppress(OSError):  # what was not yet sent has nowhere to go
+                    with suppress(OSError):  # data that was not sent yet cannot be sent any more
                         pipe.close()
             self._log.close()
         self._process = None
 
 
 def _forward(pipe: Any, replies: queue.Queue[str | None]) -> None:
-    with suppress(ValueError):  # closed by stop
+    with suppress(ValueError):  # `stop` closed the pipe
         for line in pipe:
             replies.put(line)
     replies.put(None)

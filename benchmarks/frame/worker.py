@@ -1,7 +1,7 @@
-"""A process that holds bodies and runs them on request: JSON lines in, JSON lines out.
+"""A worker process: it prepares and times bodies on request, with JSON lines as requests and as answers.
 
-Each peer has a process of its own, so that one that crashes takes nothing with it, and flags that are read when a
-library is imported (those of KeOps's compiler) can differ.
+Each peer has its own process. So a crash does not harm the others, and settings that a library reads at import (such
+as the compiler flags of KeOps) can differ between processes.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ import numpy as np
 
 from .case import Arrays, Case, Unavailable, as_array, digest, relative_error
 
-SETTLE = 0.005  # seconds of rest after work, in which the threads of OpenMP stop spinning for more
-SHORT = 0.2  # a body faster than this is run once untimed before it is timed: caches and clocks are then its own
+SETTLE = 0.005  # seconds of rest after work, until the threads of OpenMP stop spinning
+SHORT = 0.2  # seconds; a faster body is called once untimed before it is timed, to fill caches and raise the clock
 
 
 class Bench:
-    """The bodies of one case at a time, by name."""
+    """Holds the arrays and the prepared bodies of one case at a time. Its public methods answer requests."""
 
     def __init__(self) -> None:
         self._case: Case | None = None
@@ -42,20 +42,20 @@ class Bench:
         return self._case
 
     def close(self) -> dict[str, Any]:
-        """Forget the case and its memory."""
+        """Drop the case and free its memory."""
         self._case, self._arrays, self._calls, self._seconds = None, {}, {}, {}
         gc.collect()
         return {}
 
     def oracle(self, module: str, name: str, quick: bool, path: str) -> dict[str, Any]:
-        """Compute the oracle of a case and store it."""
+        """Compute the oracle of a case and save it to `path`."""
         case = self._open(module, name, quick)
         if case.oracle is not None:
             np.save(path, case.oracle(self._arrays), allow_pickle=False)
         return {"digest": digest(self._arrays), "stored": case.oracle is not None}
 
     def prepare(self, module: str, name: str, quick: bool, body: str, oracle: str | None) -> dict[str, Any]:
-        """Build a body, call it once, and hold its result against the oracle."""
+        """Prepare a body, call it once, and compare its result with the stored oracle."""
         case = self._open(module, name, quick)
         build = case.bodies.get(body) or importlib.import_module(".machine", __package__).BODIES[body]
         call = build(self._arrays)
@@ -71,7 +71,7 @@ class Bench:
         return {"first": first, "error": error, "digest": digest(self._arrays)}
 
     def turn(self, body: str, seconds: float) -> dict[str, Any]:
-        """Call a body for about so many seconds, at least once: seconds per call."""
+        """Call a body repeatedly for about `seconds`, at least once, and measure the seconds per call."""
         call = self._calls[body]
         if self._seconds[body] < SHORT:
             call()
@@ -87,12 +87,12 @@ class Bench:
         return {"seconds": elapsed / calls, "calls": calls}
 
     def memory(self, body: str) -> dict[str, Any]:
-        """Bytes that one call needs at its peak beyond what the process held before it (Linux only)."""
+        """Peak memory of one call beyond what the process held before, in bytes (Linux only)."""
         gc.collect()
         try:
-            ctypes.CDLL(None).malloc_trim(0)  # what earlier calls freed goes back, and must be asked for again
+            ctypes.CDLL(None).malloc_trim(0)  # give freed memory back to the system, so that new memory is counted
             with open("/proc/self/clear_refs", "w") as file:
-                file.write("5")  # the high-water mark begins anew
+                file.write("5")  # resets the high-water mark
             before = _status("VmRSS")
             result = self._calls[body]()
             peak = _status("VmHWM") - before
@@ -102,7 +102,7 @@ class Bench:
         return {"bytes": max(0, peak)}
 
     def bits(self, body: str) -> dict[str, Any]:
-        """Whether one thread gives the same bits as the threads there are."""
+        """Whether one thread gives the same bits as all threads."""
         import torch
 
         threads = torch.get_num_threads()
@@ -123,9 +123,9 @@ def _status(key: str) -> int:
 
 
 def main() -> None:
-    """Serve requests {"do": name, ...} until the input ends."""
+    """Answer requests {"do": method, ...} from standard input until it ends."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what libraries print must not mix with the replies
+    os.dup2(2, 1)  # output of libraries must not mix with the answers
     bench = Bench()
     for line in sys.stdin:
         request = json.loads(line)
@@ -134,7 +134,7 @@ def main() -> None:
         except (Unavailable, ImportError) as reason:
             missing = getattr(reason, "name", None)
             answer = {"absent": f"{missing} is not installed" if missing else str(reason)}
-        except Exception as error:  # whatever a peer raises is its own row's, not the run's
+        except Exception as error:  # an error of a peer is a result; the benchmark goes on
             answer = {"failed": f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"}
         replies.write(json.dumps(answer) + "\n")
         replies.flush()

@@ -1,1 +1,1 @@
-"""`wgf bench kernels`: every operation beside its peers."""
+"""`wgf bench kernels`: the speed of every operation, compared with other libraries."""

@@ -1,11 +1,11 @@
-"""The GPU kernels beside plain torch and KeOps on the GPU at hand, with fractions of its floor.
+"""The speed of the GPU kernels, compared with plain torch, with KeOps and with the peak rates of the GPU.
 
-    wgf bench kernels --device cuda     prints a table and writes benchmarks/results/gpu-<name>.json
-    python benchmarks/gpu.py            the same without the command line
+    wgf bench kernels --device cuda      prints a table and writes gpu-<name>.json into the results
+    python benchmarks/kernels/gpu.py     the same without the command line, into a folder `results` beside this file
 
-Every figure is the median of interleaved repetitions by CUDA events, after warm-up calls that compile. The floor is the
-larger of the time of the operations that the formula needs (a fused multiply-add counts two, an exponential eight) and
-the time to read the inputs and write the results once, at the peaks stated below.
+Every time is the median of repetitions in turn, measured by CUDA events after warm-up calls that compile. The floor is
+the larger of two times at the peak rates below: that of the operations of the formula (a fused multiply-add counts as
+two, an exponential as eight), and that of reading the inputs and writing the results once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Bodies = dict[str, Callable[[], Any]]
 
 
 def medians(bodies: Bodies) -> dict[str, float]:
-    """Median seconds of each body on the GPU, all once per round; what runs out of memory is left out."""
+    """Median seconds of each body on the GPU, all once per round. Bodies that run out of memory are left out."""
     ready = {}
     for name, body in bodies.items():
         try:
@@ -56,7 +56,10 @@ def medians(bodies: Bodies) -> dict[str, float]:
 def row(
     title: str, bodies: Bodies, operations: float, numbers: float, dtype: torch.dtype, products: bool = False
 ) -> dict:
-    """One line: medians, and the floor of so many operations and so many numbers moved; `products`: on tensor cores."""
+    """One line of the table: the medians, and the floor for this many operations and numbers read or written.
+
+    `products` says that the operations can run on tensor cores.
+    """
     seconds = medians(bodies)
     peaks = next((p for name, p in PEAKS.items() if name in torch.cuda.get_device_name()), None)
     entry: dict[str, Any] = {"work": title, "ms": {name: 1e3 * s for name, s in seconds.items()}}
@@ -70,12 +73,12 @@ def row(
 
 
 def error(got: torch.Tensor, want: torch.Tensor) -> float:
-    """Relative distance in the norm."""
+    """The relative error ‖got − want‖ / ‖want‖."""
     return float((got.double() - want).norm() / want.norm())
 
 
 def keops_gaussian(x: torch.Tensor, w: torch.Tensor, h: float) -> Callable[[], Any] | None:
-    """KeOps' gradient of a Gaussian sum, where KeOps is installed."""
+    """KeOps' gradient of a Gaussian sum; None where KeOps is not installed."""
     try:
         from pykeops.torch import LazyTensor
     except ImportError:
@@ -91,7 +94,7 @@ def keops_gaussian(x: torch.Tensor, w: torch.Tensor, h: float) -> Callable[[], A
 
 
 def pairs(n: int, d: int, dtype: torch.dtype, precisions: tuple[str, ...] = ()) -> dict:
-    """A Gaussian value and force of n particles: 5d + 12 operations a pair."""
+    """Value and force of a Gaussian kernel for n particles: 5d + 12 operations a pair (4d + 12 by products)."""
     from wgf.ops.cuda.pairwise import pair_sums
 
     x = torch.randn(n, d, device="cuda", dtype=dtype)
@@ -116,7 +119,7 @@ def pairs(n: int, d: int, dtype: torch.dtype, precisions: tuple[str, ...] = ()) 
 
 
 def stein(n: int, d: int, dtype: torch.dtype) -> dict:
-    """The Stein direction, kernel and scores included; torch forms the matrix of pairs."""
+    """The Stein direction with kernel and scores. Plain torch forms the matrix of all pairs."""
     from wgf.ops.cuda.pairwise import stein_direction
 
     x, s = (torch.randn(n, d, device="cuda", dtype=dtype) for _ in range(2))
@@ -133,7 +136,7 @@ def stein(n: int, d: int, dtype: torch.dtype) -> dict:
 
 
 def network(neurons: int, samples: int, inputs: int, outputs: int, dtype: torch.dtype) -> dict:
-    """Forward and backward pass of a tanh network: 6·N·M·D operations and more for the outputs."""
+    """Forward and backward pass of a tanh network: 6·N·M·D operations, plus those of the outputs."""
     from wgf.ops.cuda.network import network_backward, network_forward
 
     theta = torch.randn(neurons, outputs + inputs + 1, device="cuda", dtype=dtype) / inputs**0.5
@@ -165,7 +168,7 @@ def network(neurons: int, samples: int, inputs: int, outputs: int, dtype: torch.
 
 
 def moments(n: int, d: int, dtype: torch.dtype) -> dict:
-    """Weighted mean and covariance, and the affine map of a log-det force."""
+    """Weighted mean and covariance, and the affine map of the log-det force."""
     from wgf.ops.cuda import moments as gpu
 
     x = torch.randn(n, d, device="cuda", dtype=dtype)
@@ -186,7 +189,7 @@ def moments(n: int, d: int, dtype: torch.dtype) -> dict:
 
 
 def langevin(n: int, dtype: torch.dtype) -> dict:
-    """x − h g + s ξ on n × 2 numbers; three numbers moved for each, ids besides."""
+    """The update x − h g + s ξ of n × 2 numbers. It moves three numbers for each, and the ids."""
     from wgf.ops.cuda.noise import langevin as update
 
     x, g = (torch.randn(n, 2, device="cuda", dtype=dtype) for _ in range(2))
@@ -200,7 +203,7 @@ def langevin(n: int, dtype: torch.dtype) -> dict:
 
 
 def measure() -> list[dict]:
-    """Every line of the table."""
+    """Measure every line of the table."""
     f32, f64 = torch.float32, torch.float64
     lines = [pairs(n, d, t) for n in (10_000, 100_000) for d in (1, 2, 3, 10) for t in (f32, f64)]
     lines += [pairs(10_000, d, t, ("ieee", "tf32x3") if t == f32 else ()) for d in (17, 64, 128) for t in (f32, f64)]
@@ -215,7 +218,7 @@ def measure() -> list[dict]:
 
 
 def run(folder: Path) -> Path:
-    """Measure, print and store: the file written."""
+    """Measure everything, print the table, and write a JSON file in `folder`. Returns its path."""
     import triton
 
     lines = measure()
@@ -235,11 +238,9 @@ def run(folder: Path) -> Path:
 
 
 def main() -> None:
-    """The same as a script: into the results beside this file."""
+    """Run as a script; the results go into a folder `results` beside this file."""
     if not torch.cuda.is_available():
-        sys.exit(
-            "benchmarks/gpu.py: torch sees no CUDA device here; it needs one (with a CUDA build of torch and triton)."
-        )
+        sys.exit("gpu.py: torch sees no CUDA device here; it needs one (with a CUDA build of torch and triton).")
     print(f"written: {run(Path(__file__).parent / 'results')}")
 
 

@@ -1,4 +1,4 @@
-"""The Langevin update x ← x − h∇F + √(2hT) ξ, noise made on the way, against torch's generator."""
+"""The Langevin update x ← x − h∇F + √(2hT) ξ, which makes its noise in the same pass, compared with torch."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from ..frame.machine import TRIAD
 
 H, TEMPERATURE, SEED, STEP, STREAM = 1e-2, 0.5, 7, 3, 0
 _SCALE = math.sqrt(2 * H * TEMPERATURE)
-_BLOCK = 2**18  # numbers that a thread takes at a time, as ours
+_BLOCK = 2**18  # numbers that a thread takes at a time; the same as in our update
 
 
 def arrays(n: int, d: int) -> Arrays:
-    """Particles and a gradient, float32."""
+    """Particles x (n, d) and a gradient g (n, d), float32."""
     rng = np.random.default_rng(0)
     return {name: rng.standard_normal((n, d), dtype=np.float32) for name in ("x", "g")}
 
 
 def oracle(rows: slice, arrays: Arrays) -> np.ndarray:
-    """The update of some particles with the plain noise of their ids, in float64."""
+    """The exact update of some particles in float64, with the reference noise of their ids."""
     x, g = arrays["x"], arrays["g"]
     ids = torch.arange(len(x))[rows]
     noise = reference.normal(ids, [SEED, 0], STEP, STREAM, x.shape[1], torch.float32).numpy()
@@ -49,7 +49,7 @@ def _drift(out: Any, x: Any, g: Any, h: Any) -> None:
 
 
 def _no_noise(arrays: Arrays) -> Callable[[], Any]:
-    """The same pass over memory without the noise."""
+    """The same update without noise: the time of the memory alone."""
     x, g = arrays["x"].reshape(-1), arrays["g"].reshape(-1)
     blocks = -(-len(x) // _BLOCK)
 
@@ -89,7 +89,7 @@ def _numpy(arrays: Arrays) -> Callable[[], Any]:
 
 
 class _Linear(torch.nn.Module):
-    """dx = −g dt + √(2T) dB in the form that torchsde asks for."""
+    """dx = −g dt + √(2T) dB in the form that torchsde needs."""
 
     noise_type, sde_type = "diagonal", "ito"
 
@@ -133,13 +133,13 @@ def _case(n: int, d: int) -> Case:
 
 
 def cases(quick: bool) -> list[Case]:
-    """10⁷ numbers in two shapes."""
+    """The rows of the Langevin update: 10⁷ numbers in two shapes."""
     scale = 10 if quick else 1
     return [_case(1_000_000 // scale, 10), _case(5_000_000 // scale, 2)]
 
 
 GAP = (
-    "Ten rounds of Philox and a Box–Muller transform for every pair of numbers, at 2.7 cycles a number: 4 ms of "
-    "10⁷ on two cores, of which little is hidden behind the 3.5 ms of memory. Both of our bodies write to memory "
-    "that is kept: the first touch of 40 MB of fresh pages, which every peer pays for, takes 6 ms."
+    "Ten rounds of Philox and a Box–Muller transform for every pair of numbers take 2.7 cycles a number: 4 ms for "
+    "10⁷ on two cores. Little of that overlaps with the 3.5 ms of memory traffic. Both of our bodies write to memory "
+    "that is reused. Every peer also pays for 40 MB of fresh pages, whose first use takes 6 ms."
 )

@@ -1,4 +1,4 @@
-"""Forces at n = 10⁵ and 10⁶ to a stated tolerance, by whatever method `Interaction` picks."""
+"""Forces of 10⁵ and 10⁶ particles to a given tolerance, with the method that `Interaction` chooses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _wgf(arrays: Arrays) -> Callable[[], Any]:
 
 
 def _tenth(arrays: Arrays) -> Callable[[], Any]:
-    """The first tenth of the particles: no result of the row, but a time to compare with."""
+    """The same for the first tenth of the particles, for its time only; its result is not compared."""
     call = _wgf({"x": arrays["x"][: len(arrays["x"]) // 10]})
 
     def without_result() -> None:
@@ -37,7 +37,7 @@ def _tenth(arrays: Arrays) -> Callable[[], Any]:
 
 
 def cases(quick: bool) -> list[Case]:
-    """One row: ten times the particles."""
+    """One row: how the time grows from a tenth of the particles to all of them."""
     n = 100_000 if quick else 1_000_000
     tenth = f"wgf: n = {power(n // 10)}"
     rows = slice(None, None, n // 100)
@@ -58,7 +58,7 @@ def cases(quick: bool) -> list[Case]:
 
 
 def rows(quick: bool) -> Iterator[Row]:
-    """How well "auto" chooses by costs measured here: the worst ratio of a grid of n, d, bandwidth and tolerance."""
+    """One row: the worst ratio of the time of "auto" to that of the best method, with costs measured here."""
     if quick or find_spec("finufft") is None:
         return
     ratios = auto_choice(tune({}), sizes=(1000, 10_000))
@@ -81,4 +81,4 @@ def rows(quick: bool) -> Iterator[Row]:
 
 
 BEST = "the best method"
-GAP = "Spreading to and interpolating from the grid of Fourier modes, on one thread for each block so that bits agree."
+GAP = "Spreading to the Fourier grid and interpolating from it, with one thread for each block so that bits agree."

@@ -1,4 +1,4 @@
-"""The log-det force (C + εI)⁻¹(x − m): fused moments in the plane, matrix products in high dimension."""
+"""The log-det force (C + εI)⁻¹(x − m), in the plane (fused moments) and in high dimension (matrix products)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ..frame.machine import TRIAD
 
 
 def arrays(n: int, d: int, dtype: type) -> Arrays:
-    """n points of a correlated Gaussian away from the origin."""
+    """n points of a correlated Gaussian whose mean is not 0."""
     rng = np.random.default_rng(0)
     mix = np.eye(d) + 0.3 * rng.standard_normal((d, d)) / np.sqrt(d)
     return {"x": (rng.standard_normal((n, d)) @ mix + 0.5).astype(dtype)}
 
 
 def oracle(rows: slice, arrays: Arrays) -> np.ndarray:
-    """By numpy in float64."""
+    """The exact force on some rows by numpy in float64."""
     x = arrays["x"].astype(np.float64)
     x -= x.mean(0)
     return np.linalg.solve(x.T @ x / len(x), x[rows].T).T
@@ -55,7 +55,7 @@ def _torch(arrays: Arrays) -> Callable[[], Any]:
 
 
 def _products(arrays: Arrays) -> Callable[[], Any]:
-    """Nothing but the two products, by numpy's BLAS with its own threads."""
+    """Only the two matrix products, by numpy's BLAS with its own threads."""
     x = arrays["x"]
     matrix, out = np.eye(x.shape[1], dtype=x.dtype), np.empty_like(x)
 
@@ -95,7 +95,7 @@ def cases(quick: bool) -> list[Case]:
 
 
 GAP_LOW = (
-    "x is read twice (moments, then the map) and the force written once; the memory floor counts just that. The "
-    "force is read again to see that it is finite, and what a call costs in Python is some 0.3 ms."
+    "x is read twice (moments, then the map) and the force is written once; the memory floor counts only that. The "
+    "force is read once more to check that it is finite. The Python part of a call takes about 0.3 ms."
 )
-GAP_WIDE = "Beside its products: the mean, centring, and a Cholesky factor of C (d³)."
+GAP_WIDE = "In addition to the products: the mean, centring, and a Cholesky factor of C (d³)."

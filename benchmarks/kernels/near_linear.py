@@ -1,9 +1,9 @@
-"""Near-linear sums: time of a force at large n, how it grows, its error, and how well "auto" chooses.
+"""Near-linear sums over pairs: time and error of a force at large n, and how well "auto" chooses the method.
 
-    python benchmarks/near_linear.py         prints the figures
+    python benchmarks/kernels/near_linear.py         prints the results
 
-A force is value and gradient at all particles, planning and confirmation included, of a Gaussian with h = ½ on N(0, I)
-in float64, to a relative error of 1e-6. Times are medians after one call that is not counted.
+A force is value and gradient at all particles, including planning and the check of the error. The kernel is a Gaussian
+with h = ½ on points of N(0, I) in float64, to a relative error of 1e-6. Times are medians after one uncounted call.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RTOL = 1e-6
 
 
 def median(body: Callable[[], object], repeats: int) -> float:
-    """Median seconds of `repeats` calls after one that is not counted."""
+    """Median seconds of `repeats` calls, after one uncounted call."""
     body()
     times = []
     for _ in range(repeats):
@@ -34,14 +34,14 @@ def median(body: Callable[[], object], repeats: int) -> float:
 
 
 def error(mu: wgf.Ensemble, kernel: kernels.Kernel, method: str, rtol: float = RTOL) -> float:
-    """Relative error at 256 particles against all pairs in float64."""
+    """Relative error at 256 particles, compared with the sum over all pairs in float64."""
     value, gradient = mu.kernel_sums(kernel, None, None, method, rtol)
     rows, want, slope = Sums(kernel, mu.x, mu.x, mu.weights, True).some(256)
     return relative_error(value[rows], want, gradient[rows].double(), slope)
 
 
 def forces(sizes: tuple[int, ...] = (10**5, 10**6), repeats: int = 5) -> dict[str, float]:
-    """Seconds per force by Fourier transforms in 1 to 3 dimensions, their growth, errors and peak memory."""
+    """Seconds per force by Fourier transforms in 1 to 3 dimensions, their growth with n, errors, and peak memory."""
     figures: dict[str, float] = {}
     kernel = kernels.Gaussian(0.5)
     for d in (1, 2, 3):
@@ -58,7 +58,7 @@ def forces(sizes: tuple[int, ...] = (10**5, 10**6), repeats: int = 5) -> dict[st
 
 
 def lines(sizes: tuple[int, ...] = (10**5, 10**6), repeats: int = 5) -> dict[str, float]:
-    """Seconds per force by sorting."""
+    """Seconds per force by sorting in one dimension, and errors."""
     figures: dict[str, float] = {}
     for n in sizes:
         mu = wgf.Ensemble.gaussian(n, 1)
@@ -72,7 +72,7 @@ def lines(sizes: tuple[int, ...] = (10**5, 10**6), repeats: int = 5) -> dict[str
 def auto_choice(
     costs: Costs | None = None, dims: tuple[int, ...] = (1, 2, 3), sizes: tuple[int, ...] = (1000, 3000, 10_000)
 ) -> dict[str, float]:
-    """Time by "auto" over that of the fastest method, on a grid of n, d, h and rtol; 1 is a perfect choice."""
+    """The time of "auto" over that of the fastest method, on a grid of n, d, h and rtol; 1 is a perfect choice."""
     costs = costs or default_costs()
     figures: dict[str, float] = {}
     for d in dims:
@@ -88,7 +88,7 @@ def auto_choice(
 
 
 def _against_best(mu: wgf.Ensemble, kernel: kernels.Kernel, rtol: float, costs: Costs) -> float:
-    """All methods and auto once a round, so that what else the machine does touches all of them."""
+    """The ratio for one setting. All methods run once per round, so that a disturbance of the machine affects all."""
 
     def force(method: str) -> Callable[[], object]:
         return lambda: mu.kernel_sums(kernel, None, None, method, rtol, costs)
@@ -102,7 +102,7 @@ def _against_best(mu: wgf.Ensemble, kernel: kernels.Kernel, rtol: float, costs: 
         except wgf.errors.WgfError:
             continue
         first[method] = time.perf_counter() - start
-    # one that is far behind is not the best, and need not be timed again
+    # a method that is far slower cannot be the best and is not timed again
     bodies |= {method: force(method) for method, seconds in first.items() if seconds < 4 * min(first.values())}
     seconds: dict[str, list[float]] = {name: [] for name in bodies}
     for _ in range(5):
@@ -115,7 +115,7 @@ def _against_best(mu: wgf.Ensemble, kernel: kernels.Kernel, rtol: float, costs: 
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure everything and print it."""
     for figures in (forces, lines, auto_choice):
         for name, value in figures().items():
             print(f"{name:60} {value:10.3g}", flush=True)

@@ -1,4 +1,4 @@
-"""The gradient of a mean-field network, against numpy over chunks of neurons and torch's autograd."""
+"""The gradient of a mean-field network, compared with numpy over chunks of neurons and with torch's autograd."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import wgf
 from ..frame.case import F32, F64, OURS, Arrays, Body, Case, Floor, Target, power
 from ..frame.machine import GEMM32, GEMM64
 
-_CHUNK = 256  # neurons that numpy holds at once: the fastest of 64 ... 1024 here
+_CHUNK = 256  # neurons that numpy holds at once; the fastest of 64 ... 1024 on this machine
 _TORCH_CHUNK = 1000
 
 
 def arrays(n: int, m: int, d: int, dtype: type) -> Arrays:
-    """n neurons θ = (a, w, b), m samples of d features, one target each."""
+    """n neurons θ = (a, w, b), and m samples of d features with one target each."""
     rng = np.random.default_rng(0)
     theta = rng.standard_normal((n, d + 2))
     theta[:, 1:-1] /= np.sqrt(d)
@@ -35,7 +35,7 @@ def digits() -> Arrays:
 
 
 def _residual(f: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """ℓ'/M for the squared loss, or for cross-entropy where the targets are classes."""
+    """ℓ'/M of the squared loss, or of cross-entropy where the targets are classes."""
     if y.dtype.kind == "f":
         return (f - y[:, None]) / len(y)
     p = np.exp(f - f.max(1, keepdims=True))
@@ -45,7 +45,7 @@ def _residual(f: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def gradient(theta: np.ndarray, z: np.ndarray, y: np.ndarray, rows: slice | None = None) -> np.ndarray:
-    """∇_W R by matrix products over chunks of neurons, in the dtype of the arrays; `rows` alone where given."""
+    """∇_W R by matrix products over chunks of neurons, in the dtype of the arrays; optionally only some rows."""
     k, n = theta.shape[1] - z.shape[1] - 1, len(theta)
 
     def parts(theta: np.ndarray) -> Any:
@@ -71,7 +71,7 @@ def gradient(theta: np.ndarray, z: np.ndarray, y: np.ndarray, rows: slice | None
 
 
 def oracle(rows: slice, arrays: Arrays) -> np.ndarray:
-    """The gradient of some neurons in float64."""
+    """The exact gradient of some neurons in float64."""
     exact = {name: value.astype(np.float64) if value.dtype.kind == "f" else value for name, value in arrays.items()}
     return gradient(exact["theta"], exact["z"], exact["y"], rows)
 
@@ -87,7 +87,7 @@ def _numpy(arrays: Arrays) -> Callable[[], Any]:
 
 
 def _torch(arrays: Arrays) -> Callable[[], Any]:
-    """As a user writes it: the loss, and backward()."""
+    """As a user would write it: the loss, then autograd."""
     theta, z, y = (torch.from_numpy(arrays[name]) for name in ("theta", "z", "y"))
     theta = theta.clone().requires_grad_()
 
@@ -100,7 +100,7 @@ def _torch(arrays: Arrays) -> Callable[[], Any]:
 
 
 def _torch_chunked(arrays: Arrays) -> Callable[[], Any]:
-    """Autograd over chunks of neurons: the forward pass without, then each chunk with its graph."""
+    """Autograd over chunks of neurons: one forward pass without a graph, then each chunk with its own graph."""
     theta, z, y = (torch.from_numpy(arrays[name]) for name in ("theta", "z", "y"))
 
     def part(chunk: torch.Tensor) -> torch.Tensor:
@@ -121,7 +121,7 @@ def _torch_chunked(arrays: Arrays) -> Callable[[], Any]:
 def _case(n: int, m: int, d: int, dtype: type, targets: list[Target], autograd: bool = True) -> Case:
     single = dtype is np.float32
     bodies: dict[str, Body] = {OURS: partial(_wgf, "squared"), "numpy": _numpy, "torch chunked": _torch_chunked}
-    if autograd:  # activations and their gradients: 12 or 24 bytes times n·m, at least
+    if autograd:  # it needs at least 12 or 24 bytes × n·m, for activations and their gradients
         bodies["torch autograd"] = _torch
     rows = slice(None, None, max(1, n // 200))
     gemm = GEMM32 if single else GEMM64
@@ -170,6 +170,6 @@ def cases(quick: bool) -> list[Case]:
 
 
 GAP = (
-    "The products are 6NMD operations when the backward pass recomputes the activations h and 4NMD when it keeps them; "
-    "beside them stand NM activations a pass, worth about as many operations as 10–20 features."
+    "The products are 6NMD operations if the backward pass recomputes the activations h, and 4NMD if it keeps them. In "
+    "addition there are NM activations a pass, which cost about as much as 10–20 features."
 )

@@ -1,4 +1,4 @@
-"""Forces of pairs: −∇K summed over 10⁸ pairs, against numpy, torch, compiled torch and KeOps."""
+"""Forces −∇K summed over 10⁸ pairs of particles, compared with numpy, torch, compiled torch and KeOps."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ import wgf
 from ..frame.case import F32, F64, OURS, Arrays, Body, Case, Floor, Target, power
 from ..frame.machine import FMA32, FMA64, GEMM32, GEMM64
 
-_CHUNK, _NARROW_CHUNK = 2**20, 2**17  # pairs that numpy and torch form at once; numpy fewer of few dimensions,
-# whose products are then too small for BLAS to share among threads at a loss: 1.5 to 6 times faster here
+# Pairs that numpy and torch form at once. In few dimensions numpy takes fewer: then BLAS does not split the small
+# products among threads, which would be 1.5 to 6 times slower here.
+_CHUNK, _NARROW_CHUNK = 2**20, 2**17
 
 
 @dataclass(frozen=True)
 class Form:
-    """A kernel in the language of each peer: ∇K(u) = g(|u|²)·u."""
+    """A radial kernel in the notation of each peer, by ∇K(u) = g(|u|²)·u."""
 
     name: str
     kernel: Any
     slope: Callable[[Any, Any], Any]
-    """g(q) written with functions that numpy and torch share; the first argument is that module."""
+    """g(q), written with functions that both numpy and torch have; the first argument is that module."""
     keops: str
     scale: float = 1.0
-    """g is `scale` times what `keops` computes of SqDist(x,y) and the parameter p."""
+    """g(|u|²)·u is `scale` times the KeOps formula `keops` with the parameter p = `parameter`."""
     parameter: float = 0.0
     fmas: Callable[[int], tuple[int, int]] | None = None
-    """Fused multiply-adds per pair that any body must do, in f32 and f64, for dimension d."""
+    """For dimension d: the fused multiply-adds per pair that every body needs, in float32 and in float64."""
 
 
 def gaussian(d: int) -> Form:
-    """exp(−|u|²/(2d)): a bandwidth at which pairs neither vanish nor coincide, in any dimension."""
+    """exp(−|u|²/(2d)): in any dimension, a bandwidth at which K is neither about 0 nor about 1 for most pairs."""
     c = 1.0 / (2.0 * d)
     return Form(
         "Gaussian",
@@ -46,7 +47,7 @@ def gaussian(d: int) -> Form:
         "Exp(-p*SqDist(x,y))*(x-y)",
         -2.0 * c,
         c,
-        # |u|² and the force take d each; 2^y on half an octave is a polynomial of degree 5 or 11
+        # |u|² and the force need d each; the exponential is a polynomial of degree 5 or 11
         lambda d: (2 * d + 5, 2 * d + 11),
     )
 
@@ -79,12 +80,12 @@ RIESZ = Form(
 
 
 def cloud(n: int, d: int, dtype: type) -> Arrays:
-    """n points of N(0, I)."""
+    """n points of N(0, I) in d dimensions."""
     return {"x": np.random.default_rng(0).standard_normal((n, d)).astype(dtype)}
 
 
 def oracle(form: Form, rows: slice, arrays: Arrays) -> np.ndarray:
-    """The forces on some rows by differences in float64."""
+    """The exact forces on some rows, by differences in float64."""
     x = arrays["x"].astype(np.float64)
     result = []
     for point in x[rows]:
@@ -100,7 +101,7 @@ def _wgf(form: Form, arrays: Arrays) -> Callable[[], Any]:
 
 
 def _numpy(form: Form, arrays: Arrays) -> Callable[[], Any]:
-    """Chunks of rows; |x|² + |y|² − 2x·y by a matrix product, which is fast and loses digits."""
+    """By chunks of rows. |x|² + |y|² − 2x·y by a matrix product is fast, but loses digits."""
     x = arrays["x"]
     step = max(1, (_CHUNK if x.shape[1] > 16 else _NARROW_CHUNK) // len(x))
 
@@ -123,7 +124,7 @@ def _numpy(form: Form, arrays: Arrays) -> Callable[[], Any]:
 
 
 def _torch(form: Form, arrays: Arrays) -> Callable[[], Any]:
-    """The same by torch, whose products and maps run on all threads."""
+    """The same with torch, whose products and elementwise operations use all threads."""
     x = torch.from_numpy(arrays["x"])
     step = max(1, _CHUNK // len(x))
 
@@ -141,7 +142,7 @@ def _torch(form: Form, arrays: Arrays) -> Callable[[], Any]:
 
 
 def compiled_torch(function: Callable[..., Any]) -> Callable[..., Any]:
-    """torch.compile that fails where it would fall back to eager mode."""
+    """torch.compile, with an error where it would fall back to eager mode."""
     import torch._dynamo
     import torch._inductor.metrics as metrics
 
@@ -160,7 +161,7 @@ def compiled_torch(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _torch_compiled(form: Form, arrays: Arrays) -> Callable[[], Any]:
-    """Coordinates as arrays of their own (twelve times faster here than rows of d): one fused loop over all pairs."""
+    """One fused loop over all pairs. Each coordinate is an array: twelve times faster here than rows of d numbers."""
     x = [torch.from_numpy(np.ascontiguousarray(column)) for column in arrays["x"].T]
 
     def forces(*x: torch.Tensor) -> list[torch.Tensor]:
@@ -184,7 +185,7 @@ def _keops(form: Form, arrays: Arrays) -> Callable[[], Any]:
 
 
 def peers(form: Form, *names: str) -> dict[str, Body]:
-    """Ours and the peers asked for."""
+    """Our body and the named peers."""
     bodies: dict[str, Callable[[Form, Arrays], Callable[[], Any]]] = {
         OURS: _wgf,
         "numpy": _numpy,
@@ -206,9 +207,9 @@ def _case(form: Form, d: int, dtype: type, n: int, names: tuple[str, ...], targe
         fmas = form.fmas(d)[0 if single else 1]
         rate = FMA32 if single else FMA64
         floors["FMA pipes"] = Floor(rate, 2.0 * n * n * fmas)
-        if d <= 6:  # one |u|² and one exponential for two forces
+        if d <= 6:  # one |u|² and one exponential serve both particles of a pair
             floors["FMA pipes, pairs once"] = Floor(rate, n * n * (fmas + d))
-    if d >= 64:  # xyᵀ, then the product with y: 4d operations a pair, or 6d for two
+    if d >= 64:  # xyᵀ, then the product with y: 4d operations for a force, or 6d for both forces of a pair
         rate = GEMM32 if single else GEMM64
         floors |= {"GEMM": Floor(rate, 4.0 * n * n * d), "GEMM, pairs once": Floor(rate, 3.0 * n * n * d)}
     rows = slice(None, None, max(1, n // 200))
@@ -227,7 +228,7 @@ def _case(form: Form, d: int, dtype: type, n: int, names: tuple[str, ...], targe
 
 
 def cases(quick: bool) -> list[Case]:
-    """The rows of pairs."""
+    """The rows of sums over pairs."""
     n = 2000 if quick else 10_000
     f32, f64 = np.float32, np.float64
     native, compiled = ("KeOps native",), ("torch.compile",)
@@ -247,21 +248,21 @@ def cases(quick: bool) -> list[Case]:
 
 
 GAP_LOW = (
-    "The floor asked for counts 2d + 5 fused multiply-adds a pair, as if every other instruction were free. Each "
-    "pair is visited once here, for both of its particles, which lowers it to (3d + 5)/2. Beside these stand d "
-    "differences, a maximum, four additions of the exponential and 2 of the value on the other two pipes, so that "
-    "both pairs of pipes have about the same to do: 14 cycles for 16 pairs at d = 3. The loop takes 22 on one "
-    "core: chains of some 60 cycles do not all fit into the scheduler. With both cores at work this machine's "
-    "clock falls by a tenth."
+    "The floor of the target counts 2d + 5 fused multiply-adds a pair, as if every other instruction were free. Here "
+    "each pair is visited once for both of its particles, which lowers it to (3d + 5)/2. In addition there are d "
+    "differences, a maximum, four additions of the exponential and 2 of the value. They run on the other two pipes, "
+    "so both pairs of pipes have about the same work: 14 cycles for 16 pairs at d = 3. The loop takes 22 cycles on "
+    "one core, because chains of some 60 cycles do not all fit into the scheduler. With both cores at work the clock "
+    "of this machine falls by a tenth."
 )
 GAP_F64 = "As in float32, with a polynomial of degree 11 and half as many numbers in a vector."
-GAP_MIDDLE = "The coordinates of a row no longer stay in registers, and loads come between the multiply-adds."
+GAP_MIDDLE = "The coordinates of a row no longer fit into registers, so loads come between the multiply-adds."
 GAP_WIDE = (
-    "A tile of products serves both of its blocks, by its transpose: 6d operations for two pairs. Products of 256 "
-    "or 512 rows with so few columns run at 85 to 92 % of the rate of large ones; between them stand the "
-    "exponential (about a tenth of the time), sums into float64, and Python's calls for each tile."
+    "A tile of products serves both of its blocks, by its transpose: 6d operations for two pairs. Products of 256 or "
+    "512 rows with so few columns run at 85 to 92 % of the rate of large ones. Between them come the exponential "
+    "(about a tenth of the time), sums into float64, and the Python calls for each tile."
 )
 GAP_ROOT = (
-    "Bound by the reciprocal square root, an estimate and two steps of Householder's method in float64, which "
-    "both bodies need: once for two particles here, once for each there."
+    "Limited by the reciprocal square root in float64: an estimate and two steps of Householder's method. Both bodies "
+    "need it, ours once for two particles, the other once for each."
 )

@@ -1,4 +1,4 @@
-"""`wgf bench kernels`: every family of work measured beside its peers, printed as it goes, and written row by row."""
+"""The command `wgf bench kernels`: measures every family of work, prints each row, and writes it at once."""
 
 from __future__ import annotations
 
@@ -34,14 +34,34 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 }
 """Families of work and the modules that hold them, relative to this package.
 
-A module has `cases(quick)`, a list of Case, or `rows(quick)`, an iterator of rows that it measures itself."""
+A module has `cases(quick)`, which returns a list of Case, or `rows(quick)`, which yields rows that it measured."""
 
 
 def run(folder: Path, *, quick: bool = False, only: str | None = None, device: str = "cpu") -> Path:
-    """Measure, and return the page; beside it lies the same as JSON.
+    """Measure the kernels and write the results as JSON and as a page.
 
-    `quick` takes small sizes, whose figures say nothing about the targets; `only` is one family. Raises ConfigError for
-    a family or device that is not known, and BackendError for "cuda" where torch can use no GPU.
+    Parameters
+    ----------
+    folder : Path
+        Where the files go; it is created if needed.
+    quick : bool
+        Small sizes, to test that everything works. The targets do not apply to them.
+    only : str, optional
+        One family of `FAMILIES`; by default all.
+    device : str
+        "cpu", or "cuda" for the benchmark of the GPU kernels.
+
+    Returns
+    -------
+    Path
+        The page, or the JSON file for "cuda".
+
+    Raises
+    ------
+    ConfigError
+        For an unknown family or device.
+    BackendError
+        For "cuda" where torch has no GPU, or triton is not installed.
     """
     if device != "cpu":
         return _on_gpu(device, folder)
@@ -75,7 +95,7 @@ def run(folder: Path, *, quick: bool = False, only: str | None = None, device: s
 
 
 def _on_gpu(device: str, folder: Path) -> Path:
-    """The same command on a GPU, which has its own peers and floors."""
+    """Run the benchmark of the GPU kernels, which has its own peers and floors."""
     if require_device(device).type != "cuda":
         raise ConfigError(f'--device {device}: wanted "cpu" or "cuda".')
     if find_spec("triton") is None:
@@ -86,7 +106,7 @@ def _on_gpu(device: str, folder: Path) -> Path:
 
 
 def _work(quick: bool, only: str | None) -> list[tuple[str, Any, str]]:
-    """(module, case or None, title) in the order of the page."""
+    """The work to do as (module, case or None, title), in the order of the page."""
     work: list[tuple[str, Any, str]] = []
     for family, files in FAMILIES.items():
         if only not in (None, family):
@@ -102,12 +122,12 @@ def _work(quick: bool, only: str | None) -> list[tuple[str, Any, str]]:
 
 
 def _measured(hall: Hall, module: str, case: Any, title: str, quick: bool) -> Iterator[Row]:
-    """The rows of one piece of work; whatever goes wrong in it becomes a row that says so."""
+    """The rows of one piece of work. An error becomes a row that reports it."""
     try:
         if case is not None:
             yield hall.measure(module, case)
         else:
             yield from import_module(module).rows(quick)
-    except Exception as error:  # the run goes on with the next
+    except Exception as error:  # the benchmark goes on with the next piece
         reason = f"{type(error).__name__}: {error}"
         yield {"name": title, "family": module.rpartition(".")[2], "bodies": {OURS: {"failed": reason}}}

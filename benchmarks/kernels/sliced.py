@@ -1,4 +1,4 @@
-"""Sliced W₂ along 100 directions, against POT along the same ones."""
+"""Sliced W₂ along 100 directions, compared with POT."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ PROJECTIONS = 100
 def arrays(n: int, d: int, dtype: type) -> Arrays:
     """A cloud, the same cloud shifted and shuffled, and 100 directions in orthonormal frames.
 
-    W₂ of a shift is its length, and d · SW₂² over whole frames is exact for it: an oracle for any set of frames.
+    The W₂ of a shift is its length, and √d · SW₂ over whole frames is exact for a shift. So the answer is known for any
+    set of frames.
     """
     rng = np.random.default_rng(0)
     x = rng.standard_normal((n, d))
@@ -70,6 +71,6 @@ def cases(quick: bool) -> list[Case]:
 
 
 GAP = (
-    "The floor takes 8 passes over the projected coordinates, a radix sort of 4 digits in and out; ours sorts in cache "
-    "and the bound is arithmetic. The bound on the error in float64 is 1e-12: the shift was rounded with the particles."
+    "The floor is 8 passes over the projected coordinates: a radix sort of 4 digits, in and out. Ours sorts in cache "
+    "and is limited by arithmetic. The bound of the error in float64 is 1e-12, because the particles were rounded."
 )

@@ -1,4 +1,4 @@
-"""What a first user waits for: compilation in the default run, with numba's cache empty and then warm."""
+"""The compilation time of the default run, which a new user waits for, with numba's cache empty and then filled."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ..frame.case import OURS, Case, Target
 from ..frame.measure import Row, judge, spread
 from ..frame.processes import environment
 
-# Numba takes its compiler lock for a compilation as for a load from the cache; several threads may ask at once, so
-# the time is that of the union. A run of two steps compiles what a run of a hundred does.
+# Numba holds its compiler lock while it compiles and while it loads from the cache. Several threads may hold or wait
+# for it at once, so the time of the union is taken. A run of two steps compiles the same as a run of a hundred.
 _CODE = """
 import sys, time
 from numba.core import event
@@ -45,12 +45,12 @@ CASE = Case(
     arrays=dict,
     bodies={},
     targets=[Target("seconds", ("wgf: cold",), 20), Target("seconds", ("wgf: warm",), 2)],
-    gap="Numba's type inference and LLVM, one kernel after the other; warm, the reading of machine code from disk.",
+    gap="Cold: numba's type inference and LLVM, one kernel after the other. Warm: reading machine code from disk.",
 )
 
 
 def rows(quick: bool) -> Iterator[Row]:
-    """One row: seconds in numba's compiler (or its cache), cold and warm, each in a fresh process."""
+    """One row: the seconds in numba's compiler or its cache, cold and warm, each in a new process."""
     times: dict[str, list[float]] = {}
     wall: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="wgf-bench-") as folder:

@@ -1,4 +1,4 @@
-"""The Stein direction: Σⱼ wⱼ [k(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)] with a Gaussian kernel and scores s."""
+"""The Stein direction Σⱼ wⱼ [k(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)] with a Gaussian kernel and scores s, compared with peers."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _CHUNK = 2**20  # pairs that torch and JAX form at once
 
 
 def arrays(n: int, d: int) -> Arrays:
-    """n points of N(0, I) with the scores of N(1, I), float32: for those of N(0, I) the sum would all but cancel."""
+    """n points of N(0, I) with the scores of N(1, I), float32. With those of N(0, I) the sum would nearly cancel."""
     x = np.random.default_rng(0).standard_normal((n, d)).astype(np.float32)
     return {"x": x, "scores": 1 - x}
 
 
 def oracle(rows: slice, arrays: Arrays) -> np.ndarray:
-    """The direction on some rows by differences in float64."""
+    """The exact direction on some rows, by differences in float64."""
     x, s = arrays["x"].astype(np.float64), arrays["scores"].astype(np.float64)
     n, d = x.shape
     result = []
@@ -45,7 +45,7 @@ def _wgf(arrays: Arrays) -> Callable[[], Any]:
 
 
 def _torch(arrays: Arrays) -> Callable[[], Any]:
-    """Products over chunks of rows: K s + (x Σk − K x)/h² = K (s − x/h²) + x Σk/h²."""
+    """By matrix products over chunks of rows: K s + (x Σk − K x)/h² = K (s − x/h²) + x Σk/h²."""
     x, s = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["scores"])
     n, d = x.shape
     step = max(1, _CHUNK // n)
@@ -89,7 +89,7 @@ def _keops(arrays: Arrays) -> Callable[[], Any]:
 
 
 def _jax(arrays: Arrays) -> Callable[[], Any]:
-    """The same products under jit: all pairs at once where they fit, else chunks of rows."""
+    """The same products under jit: all pairs at once where they fit into memory, else by chunks of rows."""
     import jax
     import jax.numpy as jnp
 
@@ -113,7 +113,7 @@ def _jax(arrays: Arrays) -> Callable[[], Any]:
 
 
 def _blackjax(arrays: Arrays) -> Callable[[], Any]:
-    """One jitted step of its SVGD with the same kernel and a plain unit step, less the start."""
+    """One jitted step of its SVGD with the same kernel and step size 1, minus the start."""
     import jax
     import jax.numpy as jnp
     import optax
@@ -130,7 +130,7 @@ def _blackjax(arrays: Arrays) -> Callable[[], Any]:
 def _case(n: int, d: int, least: float, stretch: float, blackjax: bool, compiled: bool) -> Case:
     peers = {"torch": _torch, "KeOps": _keops, "KeOps native": _keops, "JAX": _jax}
     named = ("torch", "KeOps", "KeOps native", "JAX", "BlackJAX")
-    if d <= 12:  # one |u|² and one exponential for two directions, each k p + g u
+    if d <= 12:  # one |u|² and one exponential serve both particles of a pair
         amounts, rate = {"FMA pipes": 2.0 * n * n * (3 * d + 5), "pairs once": n * n * (5.0 * d + 5)}, FMA32
     else:
         amounts, rate = {"GEMM": 4.0 * n * n * d, "pairs once": 3.0 * n * n * d}, GEMM32
@@ -152,7 +152,7 @@ def _case(n: int, d: int, least: float, stretch: float, blackjax: bool, compiled
 
 
 def cases(quick: bool) -> list[Case]:
-    """The rows of the Stein direction; BlackJAX holds all pairs × d at once, 20 GB at (10⁴, 50)."""
+    """The rows of the Stein direction. BlackJAX holds all pairs × d at once, 20 GB at (10⁴, 50): left out there."""
     n = 2000 if quick else 10_000
     return [
         _case(n, 2, 20, 30, True, True),
@@ -162,10 +162,10 @@ def cases(quick: bool) -> list[Case]:
 
 
 GAP_LOW = (
-    "As for the forces of pairs, with a vector beside each particle. JAX under jit does here what compiled torch "
-    "does, some hundred times as fast as KeOps: 20 times its speed would be beyond the floor of this machine."
+    "As for the forces of pairs, with one more vector for each particle. JAX under jit does the same as compiled torch "
+    "here, about a hundred times as fast as KeOps. 20 times its speed would be beyond the floor of this machine."
 )
 GAP_WIDE = (
-    "As for forces in d = 64. With 1000 particles Python between the tiles, and a pause of the threads between "
-    "rounds, take as long as the products; JAX holds all pairs at once."
+    "As for forces in d = 64. With 1000 particles, Python between the tiles and a pause of the threads between rounds "
+    "take as long as the products. JAX holds all pairs at once."
 )

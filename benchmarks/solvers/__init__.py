@@ -1,1 +1,1 @@
-"""`wgf bench solvers`: every solver on problems with known answers, error against time."""
+"""`wgf bench solvers`: the error of every solver against its time, on problems with known answers."""

@@ -1,4 +1,4 @@
-"""What the problems of `wgf bench solvers` are held against: closed forms, quadratures, and errors in their units."""
+"""The known answers to the problems of `wgf bench solvers` (closed forms and quadratures), and distances to them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ _LEVELS = 100_000
 
 
 def gaussian_error(mean: np.ndarray, cov: np.ndarray, want_mean: np.ndarray, want_cov: np.ndarray) -> float:
-    """The root of |m − m*|²/d + ‖C − C*‖²/4d with both in units of C* (whitened by it).
+    """The error √(|m − m*|²/d + ‖C − C*‖²/4d) of a mean and a covariance, both whitened by the answer C*.
 
-    To first order W₂ between the two Gaussians over that from the answer to its own mean; the same in any coordinates.
+    To first order it is W₂ between the two Gaussians, divided by W₂ of the answer from its own mean. It does not depend
+    on the coordinates.
     """
     d = len(want_mean)
     root = np.linalg.cholesky(want_cov)
@@ -26,7 +27,7 @@ def gaussian_error(mean: np.ndarray, cov: np.ndarray, want_mean: np.ndarray, wan
 
 
 def gaussian_floor(n: int, d: int) -> float:
-    """The root mean square of `gaussian_error` for n independent points of the answer itself."""
+    """The sampling error: the root mean square of `gaussian_error` for n independent points of the answer."""
     return math.sqrt((1 + (d + 1) / 4) / n)
 
 
@@ -41,7 +42,7 @@ def quantile_error(x: np.ndarray, weights: np.ndarray, quantiles: Quantiles) -> 
 
 
 def quantile_floor(n: int, quantiles: Quantiles, samples: int = 20) -> float:
-    """The root mean square of `quantile_error` for n independent points of the answer itself."""
+    """The sampling error: the root mean square of `quantile_error` for n independent points of the answer."""
     rng = np.random.default_rng(0)
     weights = np.full(n, 1 / n)
     errors = [quantile_error(quantiles(rng.random(n)), weights, quantiles) for _ in range(samples)]
@@ -51,10 +52,10 @@ def quantile_floor(n: int, quantiles: Quantiles, samples: int = 20) -> float:
 def linear_flow(
     stiffness: np.ndarray, spread: np.ndarray, temperature: float, t: float, mean: np.ndarray, variance: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variances at t where the mean relaxes at `stiffness` and the spread at `spread`, axis by axis.
+    """Mean and variances (d,) at time t of a linear flow, axis by axis.
 
-    Ornstein–Uhlenbeck has one stiffness for both; V = a|x|²/2 with W = b|x|²/2 has a and a + b
-    (docs/theory.md §7, cases 1 and 4).
+    The mean relaxes at the rate `stiffness`, deviations from it at the rate `spread`. For Ornstein–Uhlenbeck the two
+    are equal; V = a|x|²/2 with W = b|x|²/2 has a and a + b (docs/theory.md §7, cases 1 and 4).
     """
     rest = temperature / spread
     return mean * np.exp(-stiffness * t), rest + (variance - rest) * np.exp(-2 * spread * t)
@@ -63,9 +64,9 @@ def linear_flow(
 def gibbs_quantiles(
     potential: Callable[[np.ndarray], np.ndarray], theta: float, temperature: float, reach: float = 4.0
 ) -> Quantiles:
-    """Quantiles of the law that is the Gibbs density of its own mean field,  ρ ∝ exp(−(V + θ(x²/2 − m x))/T).
+    """Quantiles of the self-consistent Gibbs density  ρ ∝ exp(−(V + θ(x²/2 − m x))/T)  with m = ∫ x ρ dx.
 
-    The self-consistent m is the largest root of m = ∫ x ρ_m: 0 where only the symmetric law exists.
+    m is the largest solution: 0 where only the symmetric law exists. V and the density are taken on |x| ≤ `reach`.
     """
     x = np.linspace(-reach, reach, 40_001)
 
@@ -84,21 +85,25 @@ def gibbs_quantiles(
 
 
 def barenblatt_quantiles(t: float) -> Quantiles:
-    """Of ρ_t = (ρ²)'' from a point: ρ = t^{−1/3}(c − x²/(12 t^{2/3}))₊ with the front at (9t)^{1/3}.
+    """Quantiles of the Barenblatt solution of ∂ρ/∂t = (ρ²)'' that begins at a point (docs/theory.md §7, case 6).
 
-    docs/theory.md §7, case 6. With y = x/front the mass left of y is (2 + 3y − y³)/4, whose inverse is a cosine.
+    ρ = t^{−1/3}(c − x²/(12 t^{2/3}))₊ with the front at |x| = (9t)^{1/3}. With y = x/front the mass left of y is
+    (2 + 3y − y³)/4, whose inverse is a cosine.
     """
     front = (9 * t) ** (1 / 3)
     return lambda levels: 2 * front * np.cos((np.arccos(1 - 2 * levels) + 4 * math.pi) / 3)
 
 
 def hermite_zeros(n: int) -> np.ndarray:
-    """Zeros of Hₙ over √n, ascending: where W = |x|²/2 − log|x| leaves n particles (docs/theory.md §7, case 5)."""
+    """The zeros of the Hermite polynomial Hₙ divided by √n, ascending (docs/theory.md §7, case 5).
+
+    They are the rest positions of n particles under W = |x|²/2 − log|x|.
+    """
     return np.polynomial.hermite.hermgauss(n)[0] / math.sqrt(n)
 
 
 def hermite_scale(start: float, t: float) -> float:
-    """c(t) of the flow x = c(t)·zeros of W = |x|²/2 − log|x|, which keeps their shape: ċ = 1/c − c."""
+    """The factor c(t) of the flow x = c(t)·zeros under W = |x|²/2 − log|x|, which solves ċ = 1/c − c."""
     return math.sqrt(1 + (start**2 - 1) * math.exp(-2 * t))
 
 

@@ -1,12 +1,12 @@
-"""Bayesian logistic regression on the breast-cancer data, and how the moments of its posterior were computed.
+"""Bayesian logistic regression on the breast-cancer data, and the moments of its posterior by importance sampling.
 
-V(β) = |β|²/2 + Σₘ log(1 + exp(−sₘ β·zₘ)) with sₘ = ±1 and zₘ the 30 standardised measurements and a 1; T = 1, so that
-exp(−V) is the posterior under the prior N(0, I). Its moments are in posterior.json, made once by
+V(β) = |β|²/2 + Σₘ log(1 + exp(−sₘ β·zₘ)), with sₘ = ±1 and zₘ the 30 standardised measurements and a 1. At T = 1,
+exp(−V) is the posterior under the prior N(0, I). Its moments are stored in posterior.json, made once by
 
     python -m wgf.benchmarks.solvers.logistic
 
-which weighs independent points of a Student t about the maximum by importance: no chain, no step, nothing of wgf
-but the data. The posterior is reproduced to the standard errors that the file states.
+This draws independent points of a Student t around the maximum and weights them by importance. It uses no Markov chain,
+no time step, and nothing of wgf except the data. The file states the standard errors.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def design() -> tuple[np.ndarray, np.ndarray]:
 
 
 def potential() -> Potential:
-    """V as a term, with its gradient in closed form."""
+    """V as an energy term, with its gradient in closed form."""
     z, s = (torch.from_numpy(array) for array in design())
     signed = s[:, None] * z
 
@@ -51,7 +51,7 @@ def potential() -> Potential:
 
 
 def moments() -> tuple[np.ndarray, np.ndarray]:
-    """Mean (31,) and covariance (31, 31) of the posterior, as they were computed once."""
+    """Mean (31,) and covariance (31, 31) of the posterior, from posterior.json."""
     known = store.read_json(POSTERIOR)
     return np.array(known["mean"]), np.array(known["covariance"])
 
@@ -71,13 +71,17 @@ def maximum() -> tuple[np.ndarray, np.ndarray]:
 
 
 def importance(draws: int = _DRAWS, pilot: int = _PILOT) -> dict[str, Any]:
-    """Moments by importance, about the moments that a pilot finds about the maximum: the skew moves them by .3 σ."""
+    """The moments by importance sampling in two stages.
+
+    A pilot samples around the maximum of the posterior; the draws then sample around the moments of the pilot. The
+    posterior is skewed, so its mean lies about 0.3 σ from its maximum.
+    """
     found = _weighed(*maximum(), pilot, seed=0)
     return _weighed(np.array(found["mean"]), np.array(found["covariance"]), draws, seed=1)
 
 
 def _weighed(best: np.ndarray, cov: np.ndarray, draws: int, seed: int) -> dict[str, Any]:
-    """Self-normalised importance sampling, with the effective number of draws and standard errors."""
+    """Self-normalised importance sampling: moments, effective number of draws, and standard errors."""
     z, s = design()
     signed = s[:, None] * z
     root, d = np.linalg.cholesky(cov) * _WIDER, len(best)
@@ -98,7 +102,7 @@ def _weighed(best: np.ndarray, cov: np.ndarray, draws: int, seed: int) -> dict[s
 
 
 def _summary(batches: list[Any], best: np.ndarray) -> dict[str, Any]:
-    """Sums over batches as moments; the scatter of batches, combined in twenty groups, gives the errors."""
+    """The moments from sums over batches. The standard errors come from the scatter of twenty groups of batches."""
     total, squares, first, second = (sum(parts) for parts in zip(*batches, strict=True))
     mean, outer = first / total, second / total
     groups = []

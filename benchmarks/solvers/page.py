@@ -1,4 +1,4 @@
-"""The page of `wgf bench solvers`: peers first, then what each error cost on each problem, and what was left out."""
+"""The page of `wgf bench solvers`: for each problem the cost of each error and what was left out, then the peers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..frame.page import INSTALL, peers, seconds, table, verdicts
 from .work_precision import TOP
 
 LEVELS = (1e-1, 1e-2, 1e-3, 1e-4)
-"""The errors for which the cheapest run is told."""
+"""The errors for which the page names the cheapest run."""
 
 
 def page(result: Mapping[str, Any], figures: Sequence[str]) -> str:
@@ -18,7 +18,7 @@ def page(result: Mapping[str, Any], figures: Sequence[str]) -> str:
     parts += [_problem(problem) for problem in result["problems"]]
     if result["rows"]:
         why = "\n\n".join(f"**{row['name']}.** {row['gap']}" for row in result["rows"] if row.get("gap"))
-        parts += ["# Beside peers", verdicts(result["rows"]), peers(result["rows"]), why]
+        parts += ["# Comparison with peers", verdicts(result["rows"]), peers(result["rows"]), why]
     return "\n\n".join(part for part in [*parts, _method(result)] if part) + "\n"
 
 
@@ -89,7 +89,7 @@ def _cheapest(done: Sequence[Mapping[str, Any]], level: float) -> str:
 
 
 def _unusable(effort: str, bad: Iterable[Mapping[str, Any]]) -> str:
-    """Runs that failed, or whose error is beyond TOP, and those for which there was no time."""
+    """In words: the runs that failed or have an error beyond TOP, and those for which there was no time."""
     failed = [f"{p['effort']:.3g}" for p in bad if "skipped" not in p]
     skipped = [f"{p['effort']:.3g}" for p in bad if "skipped" in p]
     parts = ([f"unstable or failed at {effort} = {', '.join(failed)}"] if failed else []) + (
@@ -103,17 +103,17 @@ def _method(result: Mapping[str, Any]) -> str:
     return f"""## How it was measured
 
 Every scheme of the registry is tried on every problem; what does not fit is left out with its reason. The first step
-of a scheme on a problem, which may compile, is the warm-up and counts for nothing else. Then come
-{result["rounds"]} rounds through all schemes, the order turned from round to round, each with its own seed of the
-noise; in a round a scheme goes from coarse to fine as far as its seconds last. The error is the root mean square over
-rounds, the time the least of them, without the records of the ledger at both ends. Evaluations are those of ∇F on the
-whole ensemble. Schemes that realise Shannon have the entropy as it stands; the others have one with a force (log-det or
-a blob), or the problem has none. Stein and Underdamped have a clock of their own: 5 and 4 times the h and t_end of the
-others. The columns ≤ 0.1 to ≤ 0.0001 hold the time of the cheapest run with at most that
-error.
+of a scheme on a problem may compile. It is the warm-up and is not counted otherwise. Then come
+{result["rounds"]} rounds through all schemes. Each round has another order and its own seed of the
+noise. In a round a scheme goes from coarse to fine steps until its seconds are used up. The error is the root mean
+square over rounds. The time is the least over rounds, without the records of the ledger at both ends. Evaluations are
+those of ∇F on the whole ensemble. Schemes that realise the Shannon entropy by noise have that entropy. The others have
+an entropy with a force (log-det or a blob), or the problem has none. Stein and Underdamped have a time scale of their
+own: 5 and 4 times the h and t_end of the others. The columns ≤ 0.1 to ≤ 0.0001 hold the time of the cheapest run with
+at most that error.
 
-Peers run in processes of their own, take turns in rounds, and are judged by ratios of medians, as in the bench of
-kernels; their results are held against the law of the scheme. POT and KeOps have no flows of their own: the bench of
-kernels has them, on distances and sums over pairs.
+Peers run in processes of their own, take turns in rounds, and are compared by ratios of medians, as in the bench of
+kernels. Their results are compared with the exact mean and variance of the scheme. POT and KeOps have no flows of
+their own; they are in the bench of kernels, with distances and sums over pairs.
 
 {known}; load average at the start {result.get("load average at the start", "unknown")}. {INSTALL}"""

@@ -1,4 +1,4 @@
-"""The problems of `wgf bench solvers`: each carries its answer, the error in its units, and how far n lets one see."""
+"""The problems of `wgf bench solvers`, each with its known answer, its measure of error, and its smallest error."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from . import answers, logistic
 
 @dataclass(frozen=True)
 class Problem:
-    """A free energy, a start, and what is known about the end.
+    """A free energy, a start, and the known answer at the end.
 
-    `noisy` has the Shannon entropy, for schemes that realise it; `smooth` has an entropy with a force, or none, for the
-    others; each with its number of particles, and the floor of its error, below which no step leads: by sampling for
-    noise (`noisy_floor(n)`), by the bandwidth for a blob (`smooth_floor`). On a `transient` problem the answer is the
-    law at t_end, for schemes that follow the Wasserstein flow; on the others it is the equilibrium, which every scheme
-    must find. Where the flow of `smooth` rests exactly there whatever the step (`exact_rest`), only schemes of other
-    metrics enter with it.
+    `noisy` has the Shannon entropy, for schemes that realise it by noise. `smooth` is for the others: its entropy has a
+    force, or there is none. `n_noisy` and `n_smooth` are their numbers of particles. Their floors are the errors that
+    remain at any time step: by sampling (`noisy_floor(n)`), or by the bandwidth of a blob (`smooth_floor`).
+
+    The answer of a `transient` problem is the law at t_end; only schemes that follow the Wasserstein flow take part.
+    The answer of the others is the equilibrium, which every scheme must reach. `exact_rest` says that the flow of
+    `smooth` reaches it exactly with any step; then only schemes of other metrics use `smooth`. `hs` are the time steps.
     """
 
     name: str
@@ -48,7 +49,7 @@ class Problem:
     smooth_floor: Callable[[], float] | None = None
     transient: bool = True
     exact_rest: bool = False
-    allowance: float = 1.0  # of time, in units of what a curve has elsewhere
+    allowance: float = 1.0  # the time for a curve, as a multiple of the usual one
     domain: Domain | None = None  # where schemes on a grid put their cells
 
 
@@ -58,7 +59,7 @@ def halvings(first: float, count: int) -> tuple[float, ...]:
 
 
 def whitened(n: int, dim: int, mean: np.ndarray, variance: np.ndarray) -> Ensemble:
-    """A sample whose empirical mean and variances are exactly those given, so that the start adds no error."""
+    """A Gaussian sample with exactly the given mean and variances, so that the start adds no error."""
     x = np.random.default_rng(1).standard_normal((n, dim))
     x -= x.mean(0)
     x = np.linalg.solve(np.linalg.cholesky(x.T @ x / n), x.T).T
@@ -66,6 +67,8 @@ def whitened(n: int, dim: int, mean: np.ndarray, variance: np.ndarray) -> Ensemb
 
 
 def moment_error(mean: np.ndarray, cov: np.ndarray) -> Callable[[Ensemble], float]:
+    """The error of an ensemble as a function: `gaussian_error` of its moments."""
+
     def error(mu: Ensemble) -> float:
         m, c = mu.moments()
         return answers.gaussian_error(m.numpy(), c.numpy(), mean, cov)
@@ -74,11 +77,12 @@ def moment_error(mean: np.ndarray, cov: np.ndarray) -> Callable[[Ensemble], floa
 
 
 def finest(F: Functional, mu: Ensemble, h: float, t: float) -> Ensemble:
-    """The particles at t by RungeKutta4, for answers and floors."""
+    """The particles at time t by RungeKutta4 with steps h, for answers and floors."""
     return flow.solve(F, mu, solvers.RungeKutta4(), dt=h, t_end=t, record_every=10**9).ensemble
 
 
 def law_error(quantiles: answers.Quantiles) -> Callable[[Ensemble], float]:
+    """The error of an ensemble as a function: `quantile_error` of its first coordinate."""
     return lambda mu: answers.quantile_error(mu.x[:, 0].double().numpy(), mu.weights.double().numpy(), quantiles)
 
 
@@ -88,7 +92,7 @@ PLACES = "distance of all particles from the answer, relative"
 
 
 def ornstein_uhlenbeck(quick: bool) -> Problem:
-    """Case 1 (and 2, for log-det) of docs/theory.md §7, with two rates."""
+    """Ornstein–Uhlenbeck with two rates: case 1 of docs/theory.md §7 (case 2 for log-det)."""
     k, temperature, t = np.array([1.0, 4.0]), 0.5, 1.0
     start_mean, start_variance = np.array([2.0, 1.0]), np.array([2.0, 1.0])
     mean, variance = answers.linear_flow(k, k, temperature, t, start_mean, start_variance)
@@ -112,7 +116,7 @@ def ornstein_uhlenbeck(quick: bool) -> Problem:
 
 
 def mckean_vlasov(quick: bool) -> Problem:
-    """Case 4: the mean feels the confinement alone, the spread the interaction too."""
+    """Linear McKean–Vlasov: case 4 of `theory.md`. The mean feels only the confinement, the spread both forces."""
     a, b, temperature, t = 1.0, 2.0, 0.5, 0.5
     start_mean, start_variance = np.array([2.0]), np.array([1.0])
     rates = np.array([a]), np.array([a + b])
@@ -138,7 +142,7 @@ def mckean_vlasov(quick: bool) -> Problem:
 
 
 def gaussian_target(quick: bool) -> Problem:
-    """Where schemes of other metrics meet: the equilibrium of a quadratic of condition number 20."""
+    """The equilibrium of a quadratic with condition number 20, for schemes of all metrics."""
     angle = 0.6
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     matrix = turn @ np.diag([0.5, 10.0]) @ turn.T
@@ -164,7 +168,7 @@ def gaussian_target(quick: bool) -> Problem:
 
 
 def double_well(quick: bool) -> Problem:
-    """Two wells that attract: no closed form, but a Gibbs density that is consistent with its own mean."""
+    """Particles in two wells that attract each other: no closed form, but a self-consistent Gibbs density."""
     temperature, theta = 0.5, 0.5
     quantiles = answers.gibbs_quantiles(lambda x: x**4 / 2 - x**2, theta, temperature)
     wells = Potential(lambda x: (x**4 / 2 - x**2).sum(1), lambda x: 2 * x**3 - 2 * x)
@@ -196,13 +200,13 @@ def double_well(quick: bool) -> Problem:
 
 
 def logistic_regression(quick: bool) -> Problem:
-    """A posterior on real data in 31 dimensions."""
+    """The posterior of a logistic regression on real data in 31 dimensions."""
     mean, cov = logistic.moments()
     return Problem(
         name="logistic-regression",
         title="Bayesian logistic regression",
         equation="breast-cancer data, 455 samples, 31 coefficients, prior N(0, I), from N(0, I) to t = 5",
-        answer="mean and covariance of the posterior by 4·10⁶ draws of importance sampling (benchmarks/posterior.json)",
+        answer="mean and covariance of the posterior by 4·10⁶ draws of importance sampling (solvers/posterior.json)",
         unit=MOMENTS,
         t_end=5.0,
         hs=halvings(0.025, 3),
@@ -217,7 +221,7 @@ def logistic_regression(quick: bool) -> Problem:
 
 
 def barenblatt(quick: bool) -> Problem:
-    """Case 6: porous-medium flow from the profile at t = 1 to that at t = 2."""
+    """Porous-medium flow from the profile at t = 1 to that at t = 2: case 6 of `theory.md`."""
     error, smooth = law_error(answers.barenblatt_quantiles(2.0)), -1.0 * Power(2.0, 0.1)
     n = 200 if quick else 400
 
@@ -242,7 +246,7 @@ def barenblatt(quick: bool) -> Problem:
 
 
 def aggregation(quick: bool) -> Problem:
-    """Case 5: Hermite zeros keep their shape, so that the flow of every particle is known at every time."""
+    """Aggregation of particles at Hermite zeros, which keep their shape: case 5 of `theory.md`."""
     n, first, t = 32, 2.5, 0.7
     zeros = answers.hermite_zeros(n)[:, None]
     want = answers.hermite_scale(first, t) * zeros
@@ -262,7 +266,7 @@ def aggregation(quick: bool) -> Problem:
 
 
 def network(quick: bool) -> Problem:
-    """Mean-field training, which has no closed form: the answer is the flow itself by the finest steps."""
+    """Training of a mean-field network. It has no closed form; the answer is the same flow with very fine steps."""
     x, y = data.teacher_student(200, 5, neurons=5, noise=0.1, seed=0)
     risk = NetworkRisk(x, y, activation="tanh", loss="squared")
     F = risk + 1e-2 * Quadratic() - 1e-2 * LogDet()
@@ -297,4 +301,4 @@ PROBLEMS: tuple[Callable[[bool], Problem], ...] = (
     aggregation,
     network,
 )
-"""In the order of the page; each takes `quick`."""
+"""All problems in the order of the page. Each is a function of `quick`."""

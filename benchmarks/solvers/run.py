@@ -1,4 +1,4 @@
-"""`wgf bench solvers`: every scheme on every problem that it fits, over its steps, and beside peers."""
+"""The command `wgf bench solvers`: runs every scheme on every problem that it fits, at several steps, and the peers."""
 
 from __future__ import annotations
 
@@ -25,20 +25,37 @@ from .problems import PROBLEMS, Problem
 from .trials import Trial, trial
 
 ROUNDS = 2
-"""How often every run is made, in rounds through all schemes of a problem: seeds differ, and so does the machine."""
+"""Number of rounds through all schemes of a problem. Each has another seed, and the state of the machine differs."""
 BUDGET, QUICK_BUDGET = 1.5, 0.4
-"""Seconds that a curve may take in a round; finer steps, which are predicted to take more, are left out."""
+"""Seconds for a curve in a round. Finer steps that are predicted to take longer are left out."""
 PATIENCE, QUICK_PATIENCE = 6.0, 2.0
-"""Seconds after which a run, or a first step with its compilation, is given up."""
+"""Seconds after which a run, or a first step with its compilation, is stopped."""
 PEERS = "peers"
 
 Say = Callable[[str], None]
 
 
 def run(folder: Path, *, quick: bool = False, only: str | None = None) -> Path:
-    """Measure, and return the page; beside it lie the same as JSON and the figures as PNG and SVG.
+    """Measure the solvers and write the results as JSON, figures (PNG and SVG) and a page.
 
-    `only` is one problem, or "peers". Raises ConfigError for one that is not known.
+    Parameters
+    ----------
+    folder : Path
+        Where the files go; it is created if needed.
+    quick : bool
+        Small sizes, to test that everything works.
+    only : str, optional
+        One problem, or "peers"; by default everything.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown problem.
     """
     problems = {make(quick).name: make for make in PROBLEMS}
     if only is not None and only not in (*problems, PEERS):
@@ -77,19 +94,19 @@ def run(folder: Path, *, quick: bool = False, only: str | None = None) -> Path:
 
 
 def peers(quick: bool) -> Iterator[Row]:
-    """Rows of whole runs beside torchsde, diffrax and BlackJAX, taking turns; what goes wrong becomes a row."""
+    """The rows of whole runs, ours and those of torchsde, diffrax and BlackJAX, in turns. An error becomes a row."""
     with Hall(quick) as hall:
         module = f"{__package__}.samplers"
         for case in import_module(module).cases(quick):
             try:
                 yield hall.measure(module, case)
-            except Exception as error:  # the bench goes on with the next
+            except Exception as error:  # the benchmark goes on with the next case
                 reason = f"{type(error).__name__}: {error}"
                 yield {"name": case.name, "family": case.family, "bodies": {OURS: {"failed": reason}}}
 
 
 def on_problem(problem: Problem, quick: bool, say: Say) -> dict[str, Any]:
-    """All curves of one problem, each scheme warmed up first, then measured in rounds through all of them."""
+    """All curves of one problem. Each scheme is warmed up; then all are measured in rounds."""
     say(f"\n{problem.title}: {problem.equation}")
     began = time.monotonic()
     limits = (QUICK_BUDGET, QUICK_PATIENCE) if quick else (BUDGET, PATIENCE)
@@ -110,7 +127,7 @@ def on_problem(problem: Problem, quick: bool, say: Say) -> dict[str, Any]:
         curve.setdefault("left_out", entered.reason)
         say(f"  {name:<20} left out: {curve['left_out']}")
     for number in range(1 if quick else ROUNDS):
-        shift = number % max(1, len(trials))  # nobody always runs after the same neighbour
+        shift = number % max(1, len(trials))  # so that no scheme always runs after the same one
         for entered, curve in trials[shift:] + trials[:shift]:
             _measure(entered, curve["points"], number, budget, patience)
     for _, curve in trials:
@@ -142,27 +159,27 @@ def _entered(entered: Trial) -> dict[str, Any]:
 
 
 def _warmed(entered: Trial, curve: dict[str, Any], patience: float) -> str | None:
-    """Take the first step, which may compile; the reason why the scheme cannot go on, if there is one."""
+    """Take the first step, which may compile. Returns the reason if the scheme must be left out, else None."""
     try:
         curve["warm_up"] = entered.warm_up(patience)
     except ConfigError as error:
         return f"refused: {error}"
-    except Exception as error:  # a scheme that breaks is a finding about it, not the end of the bench
+    except Exception as error:  # an error of a scheme is a result; the benchmark goes on
         return f"{type(error).__name__}: {error}"
     return None
 
 
 def _measure(entered: Trial, points: list[dict[str, Any]], number: int, budget: float, patience: float) -> None:
-    """One round of a curve, from coarse to fine, as far as the budget goes."""
+    """One round of a curve, from coarse to fine steps, until the budget is used up."""
     spent, last = 0.0, 0.0
     for point in points:
-        if spent + 2 * last > budget:  # half the step, or a tenth of the tolerance at order 3: about twice the work
+        if spent + 2 * last > budget:  # the next point (half the step, or a tenth of the tolerance) needs about twice
             point.setdefault("skipped", f"beyond the {budget:g} s that a curve has")
         if "skipped" in point or "failed" in point:
             continue
         try:
             found = entered.run(point["effort"], number, patience)
-        except Exception as error:  # a finding about the scheme, as above
+        except Exception as error:  # an error of a scheme is a result, as above
             found = {"failed": f"{type(error).__name__}: {error}"}
         if "failed" in found:
             point["failed"] = found["failed"]
@@ -175,7 +192,7 @@ def _measure(entered: Trial, points: list[dict[str, Any]], number: int, budget: 
 
 
 def _summarise(point: dict[str, Any]) -> None:
-    """Over rounds: the root mean square of errors, the least time, since what else runs only adds."""
+    """Combine the rounds: root mean square of the errors, and the least time, as other load only adds time."""
     if point.get("times"):
         point["error"] = math.sqrt(sum(e * e for e in point["errors"]) / len(point["errors"]))
         point["seconds"] = min(point["times"])

@@ -1,4 +1,4 @@
-"""Whole runs beside the peers that make them too: Langevin on an Ornstein–Uhlenbeck ensemble, and SVGD."""
+"""Whole runs compared with other libraries: Langevin dynamics of an Ornstein–Uhlenbeck ensemble, and SVGD."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def ensemble(n: int, d: int) -> Arrays:
 
 
 def summary(x: Any) -> np.ndarray:
-    """Mean and variance of all coordinates together: what an oracle can say of random numbers of another's make."""
+    """Mean and variance of all coordinates together. These are comparable between different random numbers."""
     x = np.asarray(x)
     return np.array([x.mean(), x.var()])
 
 
 def law(steps: int, arrays: Arrays) -> np.ndarray:
-    """Mean and variance that Euler–Maruyama gives this very start on V = k|x|²/2, in expectation."""
+    """The expected mean and variance after Euler–Maruyama steps on V = k|x|²/2 from this start."""
     x = arrays["x"]
     decay = (1 - STIFFNESS * H) ** steps
     rest = TEMPERATURE / (STIFFNESS * (1 - STIFFNESS * H / 2))
@@ -66,7 +66,7 @@ def _torch(steps: int, arrays: Arrays) -> Callable[[], Any]:
 
 
 class _Process(torch.nn.Module):
-    """dx = −kx dt + √(2T) dB in the form that torchsde asks for."""
+    """dx = −kx dt + √(2T) dB in the form that torchsde needs."""
 
     noise_type, sde_type = "diagonal", "ito"
 
@@ -92,12 +92,12 @@ def _torchsde(steps: int, arrays: Arrays) -> Callable[[], Any]:
 def _jax_in_float64() -> Any:
     import jax
 
-    jax.config.update("jax_enable_x64", True)  # this process has only this peer
+    jax.config.update("jax_enable_x64", True)  # global, but each peer has its own process
     return jax
 
 
 def _jax(steps: int, arrays: Arrays) -> Callable[[], Any]:
-    """The loop by hand under jit: what the libraries on JAX could reach."""
+    """A plain loop under jit: the best that a library on JAX could reach."""
     jax = _jax_in_float64()
     start = jax.numpy.asarray(arrays["x"])
 
@@ -113,7 +113,7 @@ def _jax(steps: int, arrays: Arrays) -> Callable[[], Any]:
 
 
 def _diffrax(steps: int, arrays: Arrays) -> Callable[[], Any]:
-    """Euler with its fastest Brownian path, the one without memory, under jit."""
+    """Euler under jit, with its fastest Brownian path, which stores nothing."""
     jax = _jax_in_float64()
     import diffrax
     import lineax
@@ -137,7 +137,7 @@ def _diffrax(steps: int, arrays: Arrays) -> Callable[[], Any]:
 
 
 def _blackjax(kind: str, steps: int, arrays: Arrays) -> Callable[[], Any]:
-    """n chains: its unadjusted Langevin (`sgld`, on all particles at once) or MALA (one kernel mapped over chains)."""
+    """n chains by its unadjusted Langevin (`sgld`, on all particles at once) or by MALA (mapped over the chains)."""
     jax = _jax_in_float64()
     import blackjax
 
@@ -191,7 +191,7 @@ def _langevin(n: int, d: int, steps: int) -> Case:
 # ------------------------------------------------------------------------------------------- SVGD
 
 LENGTH, STEPS = 2.0, 10
-"""The kernel exp(−|u|²/(2·LENGTH)) of both, and how many steps of SVGD a call makes."""
+"""Both use the kernel exp(−|u|²/(2·LENGTH)), and a call makes STEPS steps of SVGD."""
 
 
 def cloud(n: int, d: int) -> Arrays:
@@ -200,7 +200,7 @@ def cloud(n: int, d: int) -> Arrays:
 
 
 def stein_oracle(rows: slice, arrays: Arrays) -> np.ndarray:
-    """STEPS plain steps for V = |x|²/2 in float64."""
+    """The exact particles on some rows after STEPS steps for V = |x|²/2, in float64."""
     x = arrays["x"].astype(np.float64)
     for _ in range(STEPS):
         moved = np.empty_like(x)
@@ -221,7 +221,7 @@ def _wgf_stein(arrays: Arrays) -> Callable[[], Any]:
 
 
 def _blackjax_svgd(arrays: Arrays) -> Callable[[], Any]:
-    """Its kernel with a plain step; all pairs × d at once, which n = 10⁴ in the plane allows."""
+    """Its SVGD kernel with a plain step. It holds all pairs × d at once, which fits for n = 10⁴ in the plane."""
     import jax
     import optax
     from blackjax.vi import svgd
@@ -263,8 +263,8 @@ def cases(quick: bool) -> list[Case]:
 
 
 GAP_LANGEVIN = (
-    "A run is more than its steps: the gradient and the value of F at every step for the ledger, checks that both are "
+    "A run does more than its steps: gradient and value of F at every step for the ledger, checks that both are "
     "finite, and records at both ends. Up to d = 8 each record estimates the entropy and its score on 5000 particles, "
-    "which costs as much as tens of steps; beyond that it does not."
+    "which costs as much as tens of steps. In higher dimensions it does not."
 )
 GAP_SVGD = "The sum over pairs takes nearly all the time: see the Stein direction in the bench of kernels."

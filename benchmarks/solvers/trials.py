@@ -1,4 +1,4 @@
-"""One scheme on one problem: which functional, how many particles, over which steps; timed without its records."""
+"""One scheme on one problem: the functional, the number of particles and the time steps that it runs with."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ NO_RECORDS = 10**9
 
 
 class OutOfTime(Exception):
-    """A run that takes longer than the bench has for it."""
+    """Raised to stop a run that takes longer than its time limit."""
 
 
 class Stopwatch(Monitor):
-    """Seconds from the first record to the last, neither included; a run beyond `limit` is stopped."""
+    """Times a run from the end of its first record to the beginning of its last, in seconds.
+
+    A run that takes longer than `limit` seconds is stopped.
+    """
 
     def __init__(self, limit: float) -> None:
         self.limit, self.seconds = limit, 0.0
@@ -47,20 +50,20 @@ class Stopwatch(Monitor):
 
 @dataclass(frozen=True)
 class Scheme:
-    """How a scheme enters: the flow it follows, the size it can afford, its settings in general and by problem."""
+    """How a scheme takes part: the flow it follows, the largest size, and its settings."""
 
-    flow: bool = True  # the Wasserstein flow in time; else only its equilibrium
-    most: int = 10**9  # particles, for costs beyond O(n) a step
-    options: Mapping[str, Any] = field(default_factory=dict)  # of its constructor
-    by_problem: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    left_out: Mapping[str, str] = field(default_factory=dict)  # problem to reason
-    gridded: bool = False  # its cells lie in the domain of the problem
-    pace: float = 1.0  # h and t_end in units of the problem's, for flows to an equilibrium with a clock of their own
+    flow: bool = True  # whether it follows the Wasserstein flow in time; else only its equilibrium is compared
+    most: int = 10**9  # the most particles, for schemes that cost more than O(n) a step
+    options: Mapping[str, Any] = field(default_factory=dict)  # arguments of its constructor
+    by_problem: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # further arguments by problem
+    left_out: Mapping[str, str] = field(default_factory=dict)  # problems where it is left out, with the reason
+    gridded: bool = False  # whether it needs the domain of the problem for its cells
+    pace: float = 1.0  # factor on h and t_end, for schemes with a time scale of their own
 
 
 _NO_PAIRS = "there is no sum over pairs to make of batches, so that it would be its inner scheme"
 _NO_QUADRATIC = "F has no quadratic term here, so that it would be Euler"
-_COARSE = {"cells": 64}  # to a side; implicit steps in the plane solve for all cells at once
+_COARSE = {"cells": 64}  # per side; implicit steps in the plane solve for all cells at once
 SCHEMES: dict[str, Scheme] = {
     "ExponentialEuler": Scheme(
         left_out={"barenblatt": _NO_QUADRATIC, "aggregation": _NO_QUADRATIC, "double-well": _NO_QUADRATIC}
@@ -77,14 +80,14 @@ SCHEMES: dict[str, Scheme] = {
     ),
     "Grid": Scheme(gridded=True, by_problem={"ornstein-uhlenbeck": _COARSE, "gaussian-target": _COARSE}),
 }
-"""What differs from the default; a scheme of the registry that has no line enters everywhere with its own defaults."""
+"""The schemes with special settings. Every other scheme of the registry takes part with its own defaults."""
 TOLERANCES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
-"""rtol of schemes that adapt, with atol a hundredth of it."""
+"""The rtol of schemes that adapt their steps; atol is a hundredth of it."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A solver with its functional and particles on a problem, or the reason why it is left out."""
+    """A solver with its functional and its number of particles on a problem, or the reason why it is left out."""
 
     name: str
     problem: Problem
@@ -96,18 +99,35 @@ class Trial:
 
     @property
     def efforts(self) -> tuple[float, ...]:
-        """Steps h, or tolerances, from the coarsest on."""
+        """The time steps h, or the tolerances, from coarse to fine."""
         if self.solver is not None and self.solver.adaptive:
             return TOLERANCES
         return tuple(self.pace * h for h in self.problem.hs)
 
     @property
     def pace(self) -> float:
-        """How many units of its own time the scheme spends in one of the problem's."""
+        """The factor between the time of the scheme and the time of the problem."""
         return SCHEMES.get(self.name, Scheme()).pace
 
     def run(self, effort: float, seed: int, limit: float, max_steps: int = 10_000_000) -> dict[str, Any]:
-        """One run; its error, evaluations of ∇_W F, steps and seconds, or how it failed."""
+        """Do one run and measure it.
+
+        Parameters
+        ----------
+        effort : float
+            The time step h, or rtol of a scheme that adapts.
+        seed : int
+            Seed of the noise.
+        limit : float
+            Seconds after which the run is stopped.
+        max_steps : int
+            The most steps.
+
+        Returns
+        -------
+        dict
+            "error", "steps", "evaluations" of ∇_W F and "seconds"; or "failed" with the reason.
+        """
         assert self.solver is not None
         assert self.F is not None
         watch = Stopwatch(limit)
@@ -118,7 +138,7 @@ class Trial:
             settings["domain"] = self.problem.domain
         mu = self.problem.start(self.particles)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # coarse steps are the point
+            warnings.simplefilter("ignore")  # coarse steps are intended here
             try:
                 solution = solve(
                     self.F, mu, self.solver, t_end=self.pace * self.problem.t_end, seed=seed, record_every=NO_RECORDS,
@@ -131,12 +151,12 @@ class Trial:
         return {
             "error": self.problem.error(solution.ensemble),
             "steps": solution.state.step,
-            "evaluations": int(solution.ledger["evaluations"][-1]) - 1,  # less that of the start
+            "evaluations": int(solution.ledger["evaluations"][-1]) - 1,  # without that of the start
             "seconds": watch.seconds,
         }
 
     def warm_up(self, limit: float) -> float:
-        """The first step, which may compile: seconds. Raises ConfigError where the solver refuses the problem."""
+        """Take the first step, which may compile; return its seconds. ConfigError if the solver refuses the problem."""
         began = time.perf_counter()
         answer = self.run(self.efforts[-1], 0, limit, max_steps=1)
         if answer.get("failed", "").startswith("ConfigError"):
@@ -145,7 +165,7 @@ class Trial:
 
 
 def trial(name: str, problem: Problem) -> Trial:
-    """How the scheme `name` of the registry enters the problem."""
+    """How the scheme `name` of the registry takes part in a problem, or why it does not."""
     kind, scheme = solvers.REGISTRY[name], SCHEMES.get(name, Scheme())
     if problem.name in scheme.left_out:
         return Trial(name, problem, reason=scheme.left_out[problem.name])
@@ -160,7 +180,7 @@ def trial(name: str, problem: Problem) -> Trial:
     if scheme.gridded and problem.domain is None:
         return Trial(name, problem, reason="the problem has no density on a grid of one or two dimensions")
     if problem.exact_rest and scheme.flow and not noisy:
-        return Trial(name, problem, reason="it rests at the answer whatever the step: there is nothing to compare")
+        return Trial(name, problem, reason="it reaches the answer exactly with any step: there is nothing to compare")
     particles = min(problem.n_noisy if noisy else problem.n_smooth, scheme.most)
     try:
         solver = kind(**{**scheme.options, **scheme.by_problem.get(problem.name, {})})

@@ -1,4 +1,4 @@
-"""Work-precision figures: error against seconds and against evaluations of ∇_W F, one panel a problem."""
+"""Work-precision figures: error against seconds, and against evaluations of ∇_W F, with one panel for each problem."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ STYLES: dict[str, tuple[str, str, str]] = {
     "BirthDeath": (BLACK, "p", ":"),
     "Accelerated": (OLIVE, "H", ":"),
 }
-"""Colours of Okabe and Ito, each with its own mark: solid lines for forces, dashed ones and hollow marks for noise,
-dotted ones for other metrics."""
+"""Colour, mark and line of each scheme. Solid lines: forces. Dashed lines and hollow marks: noise. Dotted lines: other
+metrics. The colours are those of Okabe and Ito."""
 _SPARE = (MUTED, "h", "-")
-TOP, BOTTOM = 2.0, 1e-13  # beyond an error of 2 a run says only that it was unstable
+TOP, BOTTOM = 2.0, 1e-13  # the range of errors drawn; a run with an error beyond 2 was unstable
 WORKS = {"seconds": "seconds for the run", "evaluations": "evaluations of ∇F"}
 _COLUMNS = 4
 
 
 def write(problems: Sequence[Mapping[str, Any]], folder: Path, stem: str) -> list[str]:
-    """One figure for each measure of work, as PNG and SVG; the names of the PNGs."""
+    """Write one figure for each measure of work, as PNG and SVG. Returns the names of the PNG files."""
     names = []
     for work in WORKS:
         figure = draw(problems, work)
@@ -54,7 +54,7 @@ def write(problems: Sequence[Mapping[str, Any]], folder: Path, stem: str) -> lis
 
 
 def draw(problems: Sequence[Mapping[str, Any]], work: str) -> Figure:
-    """Panels of error against `work` ("seconds" or "evaluations"), with one legend for all."""
+    """Draw the error against `work` ("seconds" or "evaluations"), one panel a problem, with a common legend."""
     from matplotlib.figure import Figure
 
     columns = min(_COLUMNS, len(problems))
@@ -77,7 +77,7 @@ def draw(problems: Sequence[Mapping[str, Any]], work: str) -> Figure:
 
 
 def _panel(axis: Axes, problem: Mapping[str, Any], work: str) -> dict[str, Any]:
-    """The curves of one problem, and its floors; the lines by the name of the scheme."""
+    """Draw the curves and floors of one problem. Returns the lines by the name of the scheme."""
     lines = {}
     for curve in problem["curves"]:
         points = [p for p in curve.get("points", ()) if p.get("error") is not None and p["error"] < TOP]

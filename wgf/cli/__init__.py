@@ -1,6 +1,6 @@
-"""The command line: `wgf run`, `new`, `report`, `tune`, `bench`, `study` and `info`."""
+"""The command line `wgf`, with the commands run, new, report, tune, bench, study and info."""
 
-from . import bench, runs, study  # their commands register themselves
+from . import bench, runs, study  # importing them registers their commands
 from .app import app, main
 
 __all__ = ["app", "bench", "main", "runs", "study"]

@@ -1,4 +1,4 @@
-"""`python -m wgf.cli` is `wgf`."""
+"""`python -m wgf.cli` does the same as the command `wgf`."""
 
 from . import main
 

@@ -1,4 +1,4 @@
-"""The application: its exit codes, how errors are shown, and how tables and paths look."""
+"""What all commands share: the application object, exit codes, error messages, and the look of tables and paths."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ app = typer.Typer(
 )
 
 CONFIGURATION, FAILED, INTERRUPTED = 2, 1, 130
-"""Exit codes: bad input, a run that failed, and Ctrl-C."""
+"""Exit codes: 2 for bad input, 1 for a run that failed, 130 after Ctrl-C."""
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
 
 @contextmanager
 def errors_as_lines() -> Iterator[None]:
-    """Errors raised on purpose become a line on stderr and an exit code; a bug still shows its traceback."""
+    """Turn errors of this package into one line on stderr and an exit code. A bug still shows its traceback."""
     from ..errors import BackendError, ConfigError, ShapeError, WgfError
 
     try:
@@ -63,12 +63,12 @@ def _common(
 
 
 def short(path: Path) -> Path:
-    """A path as seen from here."""
+    """A path relative to the current directory, where it lies below it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def table_of(rows: list[tuple[str, str]]) -> Any:
-    """Rows of a name and what it has, for a rich console."""
+    """Rows (name, value) as a table for a rich console."""
     from rich.table import Table
     from rich.text import Text
 

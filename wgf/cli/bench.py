@@ -1,4 +1,4 @@
-"""Measurements: `wgf bench kernels`, `solvers` and `noise`."""
+"""The commands `wgf bench kernels`, `wgf bench solvers` and `wgf bench noise`."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import typer
 from .app import app, errors_as_lines, short
 
 bench = typer.Typer(
-    help="Speed beside peers, work and precision of solvers, and the quality of the noise.", no_args_is_help=True
+    help="Benchmarks: speed of kernels, error against time of solvers, quality of the noise.", no_args_is_help=True
 )
 app.add_typer(bench, name="bench")
 _Out = Annotated[
     Path | None,
     typer.Option(
-        "--out", "-o", metavar="DIR", help="Where the results go: benchmarks/results in a clone, else wgf-bench."
+        "--out", "-o", metavar="DIR", help="Output directory: by default benchmarks/results in a clone, else wgf-bench."
     ),
 ]
-_Quick = Annotated[bool, typer.Option("--quick", help="Small sizes, to see that it works.")]
+_Quick = Annotated[bool, typer.Option("--quick", help="Small sizes: a test that everything works.")]
 
 
 @bench.command("kernels")
 def bench_kernels(
     quick: _Quick = False,
-    only: Annotated[str | None, typer.Option("--only", metavar="FAMILY", help="One family of work.")] = None,
+    only: Annotated[str | None, typer.Option("--only", metavar="FAMILY", help="Run one family of kernels.")] = None,
     out: _Out = None,
     device: Annotated[str, typer.Option("--device", help='"cpu" or "cuda".')] = "cpu",
 ) -> None:
-    """Every operation beside its peers, interleaved, with error, memory and the floor of this machine."""
+    """Time every kernel and its peers (numpy, torch, KeOps, JAX, ...), with errors and memory."""
     with errors_as_lines():
         from ..benchmarks.frame.facts import default_folder
         from ..benchmarks.kernels import run as kernels
@@ -41,10 +41,10 @@ def bench_kernels(
 @bench.command("solvers")
 def bench_solvers(
     quick: _Quick = False,
-    only: Annotated[str | None, typer.Option("--only", metavar="PROBLEM", help='One problem, or "peers".')] = None,
+    only: Annotated[str | None, typer.Option("--only", metavar="PROBLEM", help='Run one problem, or "peers".')] = None,
     out: _Out = None,
 ) -> None:
-    """Every solver on every problem that it fits, over its steps: errors, times, figures; and whole runs of peers."""
+    """Run every solver on problems with known answers: error against time. Also times runs of peers."""
     with errors_as_lines():
         from ..benchmarks.frame.facts import default_folder
         from ..benchmarks.solvers import run as solvers
@@ -55,7 +55,7 @@ def bench_solvers(
 
 @bench.command("noise")
 def bench_noise(quick: _Quick = False, out: _Out = None) -> None:
-    """Moments, distribution, tails and correlations of 10⁹ random numbers."""
+    """Test 10⁹ random numbers: moments, distribution, tails and correlations."""
     with errors_as_lines():
         from ..benchmarks import noise
         from ..benchmarks.frame.facts import default_folder

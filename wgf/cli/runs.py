@@ -1,4 +1,4 @@
-"""Runs: `wgf run`, `new`, `report`, `tune` and `info`."""
+"""The commands `wgf run`, `wgf new`, `wgf report`, `wgf tune` and `wgf info`."""
 
 from __future__ import annotations
 
@@ -17,20 +17,19 @@ if TYPE_CHECKING:
 
 @app.command("run")
 def run_command(
-    config: Annotated[Path | None, typer.Argument(help="A TOML file; without it the built-in example runs.")] = None,
+    config: Annotated[Path | None, typer.Argument(help="A TOML file; by default the built-in example.")] = None,
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, as in --set solver.dt=0.05; repeatable."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, such as solver.dt=0.05. Can be repeated."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "--output", "-o", metavar="DIR", help="Output directory, new or empty.")
     ] = None,
     costs: Annotated[
-        Path | None, typer.Option("--costs", metavar="FILE", help="A table of `wgf tune` for the choice of methods.")
+        Path | None,
+        typer.Option("--costs", metavar="FILE", help="A file of `wgf tune`: the method of sums is chosen by it."),
     ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress and no table, only where the report is.")
-    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the path of the report.")] = False,
 ) -> None:
     """Train a network as the gradient flow of a free energy, and write a report."""
     import warnings
@@ -42,7 +41,7 @@ def run_command(
         table = [] if costs is None else [f"costs={json.dumps(str(costs.absolute()))}"]
         settings = load_config(config, [*(overrides or []), *table])
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", WgfWarning)  # they are in the result, and shown below
+            warnings.simplefilter("ignore", WgfWarning)  # the result has them; they are printed below
             warnings.simplefilter("ignore", RuntimeWarning)  # overflow: the status says where the run diverged
             result = run(settings, out, progress=not quiet)
     _say_how_it_went(result, quiet)
@@ -67,7 +66,7 @@ def new_command(path: Annotated[Path, typer.Argument(help="The file to write.")]
 
 @app.command("report")
 def report_command(directory: Annotated[Path, typer.Argument(help="A run directory.", metavar="DIR")]) -> None:
-    """Draw the report of a run anew from its stored files."""
+    """Write the report of a run again, from its stored files."""
     with errors_as_lines():
         from ..runs import write_report
 
@@ -79,7 +78,10 @@ def report_command(directory: Annotated[Path, typer.Argument(help="A run directo
 def tune_command(
     path: Annotated[Path, typer.Argument(help="The file to write.", metavar="FILE")] = Path("costs.json"),
 ) -> None:
-    """Measure how long each way to sum over pairs takes on this machine: a minute or two, best with nothing beside."""
+    """Measure how long each method for sums over pairs takes on this machine.
+
+    Takes one or two minutes. Run it while the machine is idle.
+    """
     with errors_as_lines():
         from ..errors import ConfigError
         from ..runs.store import versions
@@ -90,12 +92,12 @@ def tune_command(
             path.write_text(text, encoding="utf-8")
         except OSError as error:
             raise ConfigError(f"{path} cannot be written: {error.strerror or error}.") from None
-    typer.echo(f"Wrote {path}. It is used where it is asked for: wgf run --costs {path}")
+    typer.echo(f"Wrote {path}. To use it: wgf run --costs {path}")
 
 
 @app.command("info")
 def info_command() -> None:
-    """Versions, device and threads that runs use here."""
+    """Show the versions, the device and the threads that a run uses on this machine."""
     import numpy  # noqa: F401 - loads its BLAS, so that it is listed
     import scipy.linalg  # noqa: F401
     import torch
@@ -124,7 +126,7 @@ def info_command() -> None:
 
 
 def _owner(path: str) -> str:
-    """The package whose folder a library lies in: .../numpy.libs/libopenblas.so belongs to numpy."""
+    """The package that a library belongs to: numpy for .../numpy.libs/libopenblas.so."""
     owners = [part.removesuffix(".libs") for part in Path(path).parts if part.endswith(".libs")]
     return owners[0] if owners else Path(path).name
 

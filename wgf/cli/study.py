@@ -1,4 +1,4 @@
-"""Studies: `wgf study`."""
+"""The command `wgf study`."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ if TYPE_CHECKING:
 
 @app.command("study")
 def study_command(
-    name: Annotated[str | None, typer.Argument(help="Which study; without it they are listed.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Name of the study; without it the studies are listed.")] = None,
     listed: Annotated[bool, typer.Option("--list", "-l", help="List the studies with their questions.")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, to see that it works.")] = False,
-    seeds: Annotated[int | None, typer.Option("--seeds", metavar="N", help="How many replicas.")] = None,
-    first_seed: Annotated[int, typer.Option("--first-seed", metavar="N", help="Repeat on other noise.")] = 0,
-    jobs: Annotated[int | None, typer.Option("--jobs", "-j", metavar="N", help="Processes; by default all.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes: a test that everything works.")] = False,
+    seeds: Annotated[int | None, typer.Option("--seeds", metavar="N", help="Number of seeds (replicas).")] = None,
+    first_seed: Annotated[int, typer.Option("--first-seed", metavar="N", help="First seed: changes the noise.")] = 0,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", metavar="N", help="Processes; by default one per CPU.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "--output", "-o", metavar="DIR", help="Output directory, new or empty.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the path of the report.")] = False,
 ) -> None:
-    """Answer a whole question by runs over many seeds, with tables, figures and a one-page report."""
+    """Answer a scientific question by runs over many seeds; write tables, figures and a one-page report."""
     from rich.console import Console
 
     with errors_as_lines():
@@ -48,7 +50,7 @@ def _print(outcome: Outcome) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("asked", "measured", "expected", "", box=None, padding=(0, 2, 0, 0))
+    table = Table("question", "measured", "expected", "", box=None, padding=(0, 2, 0, 0))
     for finding in outcome.findings:
         expected = "" if finding.expected is None else f"{finding.expected:.6g}"
         table.add_row(Text(finding.asked), Text(str(finding.measured)), Text(expected), Text(finding.verdict.value))

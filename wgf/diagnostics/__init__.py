@@ -1,4 +1,4 @@
-"""What a run is measured by: the ledger, forces, the force report, entropy estimates and transport distances."""
+"""Analyses of a finished run: force report, collapse index, transport distances, decay rates, information bounds."""
 
 from ..entropies.estimators import effective_rank, gaussian_entropy, knn_entropy
 from ..ledger import Ledger

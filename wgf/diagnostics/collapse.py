@@ -1,4 +1,4 @@
-"""The collapse index: how far an entropy takes the particles from plain loss minimisation (docs/theory.md §5)."""
+"""The collapse index: how far an entropy moves the particles away from plain loss minimisation (docs/theory.md §5)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,25 @@ from .transport import wasserstein
 
 @dataclass(frozen=True, eq=False)
 class CollapseIndex:
-    """c(t) = W₂(μ_t^T, μ_t^0) / (path length of μ^0 up to t), arrays (k,) at the times `t`.
+    """The distance between a run with entropy and the same run without, in units of the path that the latter took.
 
-    μ^T and μ^0 are the flows with and without entropy; `distance` is the numerator and `length` the denominator, in the
-    units of x. c(0), and c as long as μ^0 does not move, is NaN. `method` is how W₂ was computed and `note` what it is.
-    `wgf.collapse_index` makes it.
+        c(t) = W₂(μ_t^T, μ_t^0) / (path length of μ^0 up to t)
+
+    μ^T is the flow with entropy, μ^0 the flow without. A small c means that the entropy changed almost nothing.
+    `wgf.collapse_index` makes it from two runs, `collapse_of` from their ensembles. `float(...)` gives c at the end.
+
+    Attributes
+    ----------
+    t : array (k,)
+        The times of the comparison, in flow time.
+    index : array (k,)
+        c at these times. NaN at the start, and as long as μ^0 has not moved.
+    distance, length : arrays (k,)
+        The numerator and the denominator, in the units of x.
+    method : str
+        The method by which W₂ was computed, as in `wasserstein`.
+    note : str
+        Whether these distances are exact, bounds or estimates.
     """
 
     t: np.ndarray
@@ -37,7 +51,7 @@ class CollapseIndex:
         return float(self.index[-1])
 
     def to_dict(self) -> dict[str, Any]:
-        """The arrays as lists, None for NaN, as JSON has it."""
+        """Everything as plain values for JSON: arrays become lists, NaN becomes None."""
         arrays = {name: getattr(self, name) for name in ("t", "index", "distance", "length")}
         lists = {name: [x if math.isfinite(x) else None for x in array.tolist()] for name, array in arrays.items()}
         return lists | {"method": self.method, "note": self.note}
@@ -50,11 +64,41 @@ class CollapseIndex:
 def collapse_of(
     t: Sequence[float], with_entropy: Sequence[Ensemble], without: Sequence[Ensemble], method: str = "auto"
 ) -> CollapseIndex:
-    """The collapse index of two runs from their ensembles (n, d) at the same times t.
+    """Compute the collapse index of two runs from their ensembles at common times.
 
-    The length of the path of μ^0 is Σ W₂ between its successive ensembles: a lower bound that rises to the length as
-    the times come closer. W₂ is by `wasserstein(method=...)`. Raises ConfigError for fewer than two times, lists of
-    different lengths or runs that begin apart, and what `wasserstein` raises.
+        c(t) = W₂(μ_t^T, μ_t^0) / Σ W₂ between successive ensembles of μ^0 up to t
+
+    Parameters
+    ----------
+    t : sequence of float, length k
+        The times of the ensembles, in flow time.
+    with_entropy, without : sequences of k Ensembles (n, d)
+        The run with entropy and the run without. Both begin with the same particles.
+    method : str
+        How W₂ is computed: the `method` of `wasserstein`.
+
+    Returns
+    -------
+    CollapseIndex
+        c, its numerator and its denominator, arrays (k,) in float64.
+
+    Raises
+    ------
+    ConfigError
+        For fewer than two times, lists of different lengths, or runs with different starts.
+    WgfError
+        Whatever `wasserstein` raises.
+
+    Notes
+    -----
+    The sum in the denominator is a lower bound of the path length. It rises to the length as the times come closer.
+
+    Examples
+    --------
+    >>> from wgf import Ensemble
+    >>> a, b, c = Ensemble([[0.0]]), Ensemble([[1.0]]), Ensemble([[2.0]])
+    >>> collapse_of([0.0, 1.0], with_entropy=[a, b], without=[a, c]).index.tolist()
+    [nan, 0.5]
     """
     times = np.asarray(t, dtype=np.float64)
     if not len(times) == len(with_entropy) == len(without) >= 2:

@@ -1,4 +1,4 @@
-"""The methods behind `wasserstein`: exact and entropic couplings of whole clouds, and transport along lines."""
+"""The methods behind `wasserstein`: network simplex, Sinkhorn, sorting on a line, slices, and multiscale Sinkhorn."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ..errors import BackendError, TransportError
 from ..ops.threads import one_blas_thread, one_torch_thread
 
 SIMPLEX_ITERATIONS, SINKHORN_ITERATIONS, SINKHORN_TOLERANCE = 10_000_000, 10_000, 1e-4
-BLUR = 0.01  # of the diameter: below it the multiscale divergence takes longer and is no closer to W₂
+BLUR = 0.01  # as a fraction of the diameter; a smaller blur takes longer and comes no closer to W₂
 
 
 class Problem(NamedTuple):
-    """Clouds x (n, d) and y (m, d), float64, with positive weights a and b, and the options."""
+    """Two clouds x (n, d) and y (m, d) in float64, their positive weights a (n,) and b (m,), and the options."""
 
     x: np.ndarray
     a: np.ndarray
@@ -35,7 +35,10 @@ class Problem(NamedTuple):
 
 
 class Method(NamedTuple):
-    """A solver, and the libraries that it takes, the first of which it is given."""
+    """A function that computes W₂, the libraries it needs, and how to install them.
+
+    `solve` gets the first of the libraries and the problem; it returns the distance and a note on its meaning.
+    """
 
     solve: Callable[[Any, Problem], tuple[float, str]]
     libraries: tuple[str, ...] = ()
@@ -43,7 +46,7 @@ class Method(NamedTuple):
 
 
 def library(method: str) -> Any:
-    """The library of a method, or a BackendError that says what to install."""
+    """Import the libraries of a method and return the first; BackendError says what to install."""
     try:
         modules = [import_module(name) for name in METHODS[method].libraries]
     except ImportError as missing:
@@ -55,14 +58,14 @@ def library(method: str) -> Any:
 
 
 def solve(method: str, found: Any, problem: Problem) -> tuple[float, str]:
-    """Run a method on the clouds brought near [−1, 1]: no square overflows, and tolerances make sense."""
+    """Run a method on clouds rescaled to about [−1, 1], so that squares do not overflow and tolerances have a scale."""
     x, y = problem.x, problem.y
     low, high = np.minimum(x.min(0), y.min(0)), np.maximum(x.max(0), y.max(0))
     centre, half = low / 2 + high / 2, np.max(high / 2 - low / 2)
     if half == 0:
         return 0.0, "exact: all particles sit at one point"
     scale = 2.0 ** np.floor(np.log2(half))  # a power of two divides without rounding
-    with _warnings_raised(method), one_blas_thread():  # BLAS rounds by its thread count
+    with _warnings_raised(method), one_blas_thread():  # BLAS rounds differently for each number of threads
         near = problem._replace(x=(x - centre) / scale, y=(y - centre) / scale)
         distance, note = METHODS[method].solve(found, near)
         return float(distance * scale), note
@@ -70,6 +73,7 @@ def solve(method: str, found: Any, problem: Problem) -> tuple[float, str]:
 
 @contextmanager
 def _warnings_raised(method: str) -> Iterator[None]:
+    """Turn every warning of a library into a TransportError, except notices of deprecation."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for harmless in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
@@ -88,10 +92,10 @@ def _simplex(ot: Any, p: Problem) -> tuple[float, str]:
 
 
 def _sinkhorn(ot: Any, p: Problem) -> tuple[float, str]:
-    cost = cdist(p.x, p.y, "sqeuclidean")  # from differences: |x|² + |y|² − 2x·y would cancel
+    cost = cdist(p.x, p.y, "sqeuclidean")  # from differences: |x|² + |y|² − 2x·y would lose digits
     epsilon = p.regularisation * float(p.a @ cost @ p.b)
     f, g = _self_potential(p.x, p.a, epsilon), _self_potential(p.y, p.b, epsilon)
-    log_a, log_b = np.log(p.a), np.log(p.b)  # POT's potentials absorb the weights, those of the divergence do not
+    log_a, log_b = np.log(p.a), np.log(p.b)  # POT's potentials include the weights, ours (f and g) do not
     options = {"numItermax": SINKHORN_ITERATIONS, "stopThr": SINKHORN_TOLERANCE * np.linalg.norm(p.b), "log": True}
     start = f / epsilon + log_a, g / epsilon + log_b
     _, log = ot.sinkhorn(p.a, p.b, cost, epsilon, method="sinkhorn_log", warmstart=start, **options)
@@ -102,7 +106,10 @@ def _sinkhorn(ot: Any, p: Problem) -> tuple[float, str]:
 
 
 def _self_potential(x: np.ndarray, a: np.ndarray, epsilon: float) -> np.ndarray:
-    """The potential of a measure with itself, by averaged updates: tens of them where POT's alternate by thousands."""
+    """The Sinkhorn potential of a measure with itself, by averaged updates.
+
+    These take tens of iterations. POT's alternating updates would take thousands.
+    """
     f, kernel = np.zeros(len(x)), np.log(a) - cdist(x, x, "sqeuclidean") / epsilon
     for _ in range(SINKHORN_ITERATIONS):
         update = -epsilon * logsumexp(kernel + f / epsilon, axis=1)
@@ -113,7 +120,7 @@ def _self_potential(x: np.ndarray, a: np.ndarray, epsilon: float) -> np.ndarray:
 
 
 def _along_lines(p: Problem, directions: torch.Tensor) -> np.ndarray:
-    """W₂² of the clouds seen along each direction."""
+    """W₂² of the two clouds projected on each direction, an array (directions,)."""
     x, a, y, b = (torch.from_numpy(np.ascontiguousarray(part)) for part in p[:4])
     equal_x, equal_y = (bool((weights == weights[0]).all()) for weights in (a, b))
     squares = []
@@ -140,10 +147,10 @@ def _sliced(_: Any, p: Problem) -> tuple[float, str]:
 
 
 def _multiscale(geomloss: Any, p: Problem) -> tuple[float, str]:
-    """Feydy's ε-scaling from cells of the diameter / 2000^{1/d} to the particles, with pairs pruned on the way."""
+    """Feydy's ε-scaling: from cells of size diameter / 2000^{1/d} down to the particles, dropping far pairs."""
     diameter = float(np.linalg.norm(np.maximum(p.x.max(0), p.y.max(0)) - np.minimum(p.x.min(0), p.y.min(0))))
     loss = geomloss.SamplesLoss("sinkhorn", p=2, blur=BLUR * diameter, diameter=diameter, backend="multiscale")
-    with one_torch_thread():  # sums of torch round by their thread count
+    with one_torch_thread():  # torch sums round differently for each number of threads
         half = float(loss(*(torch.from_numpy(np.ascontiguousarray(part)) for part in (p.a, p.x, p.b, p.y))))
     note = f"debiased Sinkhorn divergence by geomloss, blurred by {BLUR:.0%} of the diameter: an estimate of W₂"
     return math.sqrt(max(2 * half, 0.0)), note

@@ -1,4 +1,4 @@
-"""The force report: whether the entropy of a run acted, within which bounds, and when not (docs/theory.md §5)."""
+"""The force report: how strong the information force of a run was, and when it was degenerate (docs/theory.md §5)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..ledger import Ledger
 from .regimes import REGIMES, Span, Thresholds, runs_of, unstable, variation
 
 COLUMNS = ("t", "loss_force", "information_force", "force_ratio", "alignment", "entropy_production")
-"""What a ledger must have; `reference_alignment` is asked where it is there."""
+"""The columns that a ledger must have. `reference_alignment` is optional: without it nothing is called misaligned."""
 
 MEANING = {
     "loss_force": "loss force G",
@@ -26,11 +26,11 @@ MEANING = {
     "stability": "variation of I in the window",
     "collapse": "collapse index c",
 }
-"""The quantities of the table, by the names of `to_dict`."""
+"""The words of the table for each quantity, by its name in `to_dict`."""
 
 
 class Index(Protocol):
-    """What the report needs of a collapse index: c(t) at some times, as arrays (k,)."""
+    """What the report needs of a collapse index: the times t and the index c(t), arrays (k,)."""
 
     @property
     def t(self) -> np.ndarray: ...
@@ -40,7 +40,7 @@ class Index(Protocol):
 
 
 class HasLedger(Protocol):
-    """A solution, or whatever else carries a ledger."""
+    """A solution, or any other object with a ledger."""
 
     @property
     def ledger(self) -> Ledger: ...
@@ -48,12 +48,20 @@ class HasLedger(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ForceReport:
-    """What `force_report` found.
+    """The result of `force_report`: the information force I against the loss force G over one run.
 
-    `columns` has the quantities by the names of MEANING, arrays (k,) at the times `t` (the collapse index at its own),
-    and `unknown` says for each that is NaN somewhere how often and why. `c0`, `c1` are the least and the largest I/G of
-    the run, `effective` is whether they bound it away from 0 and from infinity, `spans` the degenerate regimes in order
-    of time within each.
+    Attributes
+    ----------
+    t : array (k,)
+        Flow times of the records.
+    columns : mapping of str to array (k,)
+        The quantities by the names of `MEANING`. The collapse index has its own times.
+    window, thresholds : float and Thresholds
+        Length of the moving window, in flow time, and where each degenerate regime begins.
+    spans : tuple of Span
+        The degenerate regimes, one regime after the other, each in the order of time.
+    unknown, notes : mapping of str to str
+        For each quantity that is NaN somewhere: how often and why. Notes of the ledger on its estimates.
     """
 
     t: np.ndarray
@@ -65,14 +73,14 @@ class ForceReport:
     notes: Mapping[str, str] = field(default_factory=dict)
 
     def bounds(self, tau: float | None = None) -> tuple[float, float]:
-        """(c₀, c₁) on the records of [0, τ], by default the whole run; c₁ = inf where G = 0, NaN where none is known.
+        """(c₀, c₁), the least and the largest I/G at the records up to t = τ; by default over the whole run.
 
-        Raises ConfigError for a τ before the first record.
+        c₁ is infinite where G = 0. Both are NaN where I/G is never known. ConfigError for a τ before the first record.
         """
         return _extent(self._until(tau))
 
     def is_effective(self, tau: float | None = None) -> bool:
-        """Whether I/G is known at every record of [0, τ], never weak and never infinite."""
+        """Whether I/G is known, not weak and finite at every record up to t = τ; by default over the whole run."""
         ratio = self._until(tau)
         return bool((ratio >= self.thresholds.weak).all() and np.isfinite(ratio).all())
 
@@ -95,18 +103,18 @@ class ForceReport:
 
     @property
     def effective(self) -> bool:
-        """Whether c₀ ≤ I/G ≤ c₁ throughout the run with c₀ at least the weak threshold and c₁ finite."""
+        """Whether c₀ ≤ I/G ≤ c₁ over the whole run, with c₀ at least `thresholds.weak` and c₁ finite."""
         return self.is_effective()
 
     def of(self, regime: str) -> tuple[Span, ...]:
-        """The spans of one regime: "weak", "unstable", "misaligned" or "collapsed"."""
+        """The spans of one regime: "weak", "unstable", "misaligned" or "collapsed". ConfigError for another word."""
         if regime not in REGIMES:
             raise ConfigError(f"regime = {regime!r}: wanted one of {', '.join(REGIMES)}.")
         return tuple(span for span in self.spans if span.regime == regime)
 
     @property
     def verdict(self) -> str:
-        """One line: effective with (c₀, c₁) or why not, and which regime when."""
+        """One line: whether the force was effective, its bounds, and the times of each degenerate regime."""
         ratio = self.columns["force_ratio"]
         if not (self.columns["information_force"] != 0).any():
             return "no information force: I = 0 throughout"
@@ -124,7 +132,7 @@ class ForceReport:
         return "; ".join([said, *(f"{name} at t = {_few(times)}" for name, times in when.items())])
 
     def rows(self) -> list[tuple[str, ...]]:
-        """The table: a quantity, its start, its end, its least and its largest value, as text; a dash where unknown."""
+        """The table as text: each quantity with its first, last, least and largest value; a dash where unknown."""
         found = []
         for name, column in self.columns.items():
             ends = (column[0], column[-1], *_extent(column))
@@ -132,13 +140,13 @@ class ForceReport:
         return found
 
     def remarks(self) -> list[str]:
-        """What belongs under the table: the regimes with their thresholds, and what is not known."""
+        """The lines under the table: the regimes with their thresholds, and what is not known."""
         regimes = [str(span) for span in self.spans] or ["no degenerate regime"]
         missing = [f"{MEANING[name]} not known {why}" for name, why in self.unknown.items()]
         return [*regimes, *missing]
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as JSON has it: numbers, text, lists; None for what is not finite."""
+        """The whole report as plain values for JSON; None for numbers that are not finite."""
         quantities = {
             name: {"start": column[0], "end": column[-1]}
             | dict(zip(("least", "largest"), _extent(column), strict=True))
@@ -189,22 +197,35 @@ def force_report(
 ) -> ForceReport:
     """Judge the information force of a run from its records (Human-Centered Learning Mechanics, arXiv:2605.22940).
 
-    In L²(μ_t):  G = ‖∇_W E‖,  I = T‖∇_W S‖,  r = I/G,  effective on [0, τ] if  c₀ ≤ r ≤ c₁  with c₀ > 0, which here
-    means r ≥ `thresholds.weak` at every record. Regimes: **weak** (r below its threshold), **unstable** (I rises with
-    r > 1 throughout a window, or varies too much in one), **misaligned** (the cosine of ∇S and the force of log-det is
-    negative), **collapsed** (with `collapse`: the run can hardly be told from the one without entropy).
+        G = ‖∇_W E‖,  I = T‖∇_W S‖,  r = I/G   in L²(μ_t);   effective on [0, τ] if 0 < c₀ ≤ r ≤ c₁
+
+    Here c₀ > 0 means r ≥ `thresholds.weak` at every record. The degenerate regimes are **weak** (r is too small),
+    **unstable** (I varies too much in a window, or rises throughout one with r > 1), **misaligned** (negative cosine
+    of ∇S and the log-det force) and **collapsed** (the run hardly differs from the one without entropy).
 
     Parameters
     ----------
-    source : a Ledger with the columns `COLUMNS`, one row per record, or what carries one, such as a Solution.
-    window : length of the moving window in the units of t; by default `thresholds.window` of the run.
-    thresholds : where each regime begins.
-    collapse : the result of `wgf.collapse_index`, or any object with arrays `t` and `index`.
+    source : Ledger or Solution
+        The records of a run, with the columns `COLUMNS`.
+    window : float, optional
+        Length of the moving window, in flow time; by default `thresholds.window` times the duration of the run.
+    thresholds : Thresholds, optional
+        Where each regime begins.
+    collapse : CollapseIndex, optional
+        The result of `wgf.collapse_index`, or any object with arrays `t` and `index`.
 
-    Spans begin and end at records: what happens between two is not known. A regime needs a known value; where one is
-    NaN, `unknown` says why. Raises ConfigError for a ledger that is empty or lacks a column, a t that does not rise, a
-    window that is not positive or longer than the run.
+    Returns
+    -------
+    ForceReport
+        Bounds, regimes and a table. Spans begin and end at records; nothing is known between two records.
 
+    Raises
+    ------
+    ConfigError
+        For an empty ledger, a missing column, times that do not rise, or a window ≤ 0 or longer than the run.
+
+    Examples
+    --------
     >>> import wgf
     >>> mu = wgf.Ensemble.gaussian(100, 2, seed=0)
     >>> sol = wgf.solve(wgf.Quadratic() - 0.5 * wgf.LogDet(), mu, wgf.solvers.Heun(), dt=0.1, t_end=2.0)
@@ -262,7 +283,7 @@ def _window(window: float | None, limits: Thresholds, t: np.ndarray) -> float:
 
 
 def _ratio(columns: Mapping[str, np.ndarray]) -> np.ndarray:
-    """r = I/G, infinite where a force meets no loss force; the ledger leaves that NaN."""
+    """r = I/G, infinite where I > 0 and G = 0; the ledger has NaN there."""
     loss, force, ratio = columns["loss_force"], columns["information_force"], columns["force_ratio"]
     return np.where((loss == 0) & (force > 0), math.inf, ratio)
 

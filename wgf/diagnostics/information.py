@@ -1,4 +1,4 @@
-"""What a noisy representation can know of its input, and what that says of the gap (docs/theory.md §6)."""
+"""The information in a noisy representation, and the bounds on the generalisation gap from it (docs/theory.md §6)."""
 
 from __future__ import annotations
 
@@ -17,20 +17,44 @@ from ..measure import Ensemble
 from ..ops.threads import one_blas_thread
 
 _BLOCK = 1 << 22
-"""Distances held at a time, in numbers."""
+"""At most this many distances are held in memory at a time."""
 
 
 def information_bound(z: Any, sigma: float) -> float:
-    """B = ½ log det(I + C/σ²) ≥ I(X; Z) in nats, for Z = f(X) + σξ, ξ ~ N(0, I) and C the covariance of f(X).
+    """Compute an upper bound B on the information I(X; Z) of a noisy representation Z = f(X) + σξ, in nats.
 
-    Equality holds where f(X) is Gaussian; nothing else is assumed of f or X. `z` has the values f(X) without the noise,
-    as rows (m, k), each of weight 1/m, or as an `Ensemble`; C may be singular. `sigma` is σ, in the units of z.
+        B = ½ log det(I + C/σ²) ≥ I(X; Z),   ξ ~ N(0, I),  C the covariance of f(X)
 
-    Raises ConfigError for σ ≤ 0, where Z would tell X exactly and B is infinite, ShapeError and DivergenceError for
-    values that are no finite rows.
-    Reference: T. M. Cover and J. A. Thomas, Elements of Information Theory, §9.4 (2006).
+    Equality holds where f(X) is Gaussian. Nothing else is assumed of f or X.
 
-    >>> round(information_bound([[-1.0], [1.0]], sigma=1.0), 6)  # ½ log 2: the Gaussian channel at signal = noise
+    Parameters
+    ----------
+    z : array or tensor (m, k), or Ensemble
+        The values f(X) without the noise. Rows of an array have the weight 1/m. C may be singular.
+    sigma : float > 0
+        σ, the standard deviation of the noise in each component, in the units of z.
+
+    Returns
+    -------
+    float
+        B in nats.
+
+    Raises
+    ------
+    ConfigError
+        For σ ≤ 0: without noise B is infinite.
+    ShapeError, DivergenceError
+        For values that are not rows, or not finite.
+
+    References
+    ----------
+    T. M. Cover and J. A. Thomas, Elements of Information Theory, §9.4 (2006).
+
+    Examples
+    --------
+    The Gaussian channel with signal variance equal to noise variance has ½ log 2:
+
+    >>> round(information_bound([[-1.0], [1.0]], sigma=1.0), 6)
     0.346574
     """
     sigma = _noise(sigma)
@@ -38,13 +62,42 @@ def information_bound(z: Any, sigma: float) -> float:
 
 
 def channel_information(z: Any, sigma: float, *, draws: int = 2000, seed: int = 0) -> Estimate:
-    """I(X; Z) in nats of Z = f(X) + σξ where X is drawn from the m rows of `z` by their weights: what B bounds.
+    """Estimate the information I(X; Z) of Z = f(X) + σξ by Monte Carlo, in nats, with X drawn from the rows of `z`.
 
-    Z is then a mixture of m Gaussians and I = E[log p(Z|X) − log Σⱼ wⱼ p(Z|xⱼ)], averaged over `draws` pairs (X, Z);
-    the standard error is that of the average. It is at most log m, while B grows without end as σ → 0.
-    Raises as `information_bound` does.
+        I = E[log p(Z|X) − log Σⱼ wⱼ p(Z|xⱼ)],   p(·|x) the density of N(x, σ²I)
 
-    >>> round(float(channel_information([[-50.0], [50.0]], sigma=1.0)), 11)  # always told apart: one bit
+    This is the quantity that `information_bound` bounds.
+
+    Parameters
+    ----------
+    z : array or tensor (m, k), or Ensemble
+        The values f(X) without the noise. Row j is drawn with its weight wⱼ, 1/m for an array.
+    sigma : float > 0
+        The standard deviation of the noise in each component, in the units of z.
+    draws : int ≥ 2
+        Number of pairs (X, Z) in the average.
+    seed : int
+        Seed of the draws. The same seed gives the same number.
+
+    Returns
+    -------
+    Estimate
+        The average and its standard error, both in nats. `float(...)` gives the average.
+
+    Raises
+    ------
+    ConfigError, ShapeError, DivergenceError
+        As in `information_bound`.
+
+    Notes
+    -----
+    I is at most log m, while B grows without bound as σ → 0. The cost is draws × m distances in k dimensions.
+
+    Examples
+    --------
+    Two points that the noise cannot confuse carry one bit, log 2 nats:
+
+    >>> round(float(channel_information([[-50.0], [50.0]], sigma=1.0)), 11)
     0.69314718056
     """
     sigma, draws = _noise(sigma), require_integer("draws", draws, low=2)
@@ -70,8 +123,11 @@ def _gained(
     noise: NDArray[np.float64],
     sigma: float,
 ) -> NDArray[np.float64]:
-    """log p(z|x) − log Σⱼ wⱼ p(z|xⱼ) at z = x + σξ, from |z − xⱼ|² − |σξ|² = |x − xⱼ|² + 2σ ξ·(x − xⱼ)."""
-    with one_blas_thread():  # BLAS rounds by its thread count
+    """log p(z|x) − log Σⱼ wⱼ p(z|xⱼ) at z = x + σξ for rows `own` = x (b, k) and `noise` = ξ (b, k); an array (b,).
+
+    The exponents come from |z − xⱼ|² − |σξ|² = |x − xⱼ|² + 2σ ξ·(x − xⱼ).
+    """
+    with one_blas_thread():  # BLAS rounds differently for each number of threads
         along = (own * noise).sum(axis=1)[:, None] - noise @ x.T
     exponents = -0.5 * cdist(own / sigma, x / sigma, "sqeuclidean") - along / sigma
     return -np.asarray(logsumexp(exponents, axis=1, b=weights))
@@ -79,7 +135,17 @@ def _gained(
 
 @dataclass(frozen=True)
 class GapBound:
-    """A bound on |E gap|, the expected test loss minus training loss, and what must be true for it to hold."""
+    """A bound on |E gap|, the expected test loss minus training loss, with the assumption under which it holds.
+
+    Attributes
+    ----------
+    name : str
+        "assumed", "unlabelled" or "labelled", as in `gap_bounds`.
+    value : float
+        The bound, in the units of the loss.
+    assumption : str
+        What must be true for the bound to hold, in words.
+    """
 
     name: str
     value: float
@@ -89,19 +155,47 @@ class GapBound:
 def gap_bounds(
     information: float, samples: int, *, sub_gaussian: float = 0.5, label_entropy: float | None = None
 ) -> dict[str, GapBound]:
-    """Bounds on the gap of a decoder learned from n samples of (Z, Y), each with its assumption; B in nats.
+    """Compute bounds on the generalisation gap of a decoder learned from n samples of (Z, Y).
 
-    All start from |gap| ≤ √(2 σ_ℓ² I(S; W)/n) for a loss that is σ_ℓ-sub-Gaussian (Xu & Raginsky 2017); a loss in
-    [0, 1] has σ_ℓ = ½. They differ in what they take for I(S; W), the information of the weights on the sample:
+        |gap| ≤ √(2 σ_ℓ² I(S; W)/n)   for a loss that is σ_ℓ-sub-Gaussian
 
-        "assumed"    I(S; W) ≤ B            √(2 σ_ℓ² B/n)         a separate assumption, not a theorem
+    The bounds differ in how they bound I(S; W), the information that the weights W have about the sample S:
+
+        "assumed"    I(S; W) ≤ B            √(2 σ_ℓ² B/n)         an extra assumption, not a theorem
         "unlabelled" I(S; W) ≤ nB           √(2 σ_ℓ² B)           by data processing, if W saw Z and no labels
-        "labelled"   I(S; W) ≤ n(B + H(Y))  √(2 σ_ℓ² (B + H(Y)))  by data processing, as W also saw the labels
+        "labelled"   I(S; W) ≤ n(B + H(Y))  √(2 σ_ℓ² (B + H(Y)))  by data processing, if W also saw the labels
 
-    The last is there where `label_entropy`, H(Y) in nats, is given: I(X,Y; Z,Y) = H(Y) + I(X; Z|Y) ≤ H(Y) + B, as Z
-    depends on X alone. Raises ConfigError for B < 0, σ_ℓ ≤ 0, H(Y) < 0 or n < 1.
-    Reference: A. Xu and M. Raginsky, Information-theoretic analysis of generalization capability, NeurIPS (2017).
+    Parameters
+    ----------
+    information : float ≥ 0
+        B in nats, for example from `information_bound`.
+    samples : int ≥ 1
+        n, the number of samples that the decoder learned from.
+    sub_gaussian : float > 0
+        σ_ℓ in the units of the loss. A loss in [0, 1] has σ_ℓ = ½.
+    label_entropy : float ≥ 0, optional
+        H(Y) in nats. Only with it is the bound "labelled" computed.
 
+    Returns
+    -------
+    dict of str to GapBound
+        The bounds by name, each with its value and its assumption.
+
+    Raises
+    ------
+    ConfigError
+        For B < 0, n < 1, σ_ℓ ≤ 0 or H(Y) < 0.
+
+    Notes
+    -----
+    "labelled" uses I(X,Y; Z,Y) = H(Y) + I(X; Z|Y) ≤ H(Y) + B, which holds because Z depends on X alone.
+
+    References
+    ----------
+    A. Xu and M. Raginsky, Information-theoretic analysis of generalization capability, NeurIPS (2017).
+
+    Examples
+    --------
     >>> {name: round(bound.value, 3) for name, bound in gap_bounds(2.0, 100, label_entropy=math.log(2)).items()}
     {'assumed': 0.1, 'unlabelled': 1.0, 'labelled': 1.16}
     """
@@ -119,7 +213,7 @@ def gap_bounds(
 
 
 def _noise(sigma: float) -> float:
-    """σ > 0, or a ConfigError."""
+    """Check that σ is a positive number."""
     return require_number("sigma", sigma, positive=True)
 
 

@@ -1,4 +1,4 @@
-"""How fast a flow settles: rates measured on a run, and rates that a theorem certifies, never one as the other."""
+"""Rates of decay of the free energy: measured on a run (`decay_rate`), or guaranteed by a theorem (`Certificate`)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,29 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import ConfigError, ShapeError, require_number
 
 FEWEST_POINTS = 3
-"""A line through two points has no error to be judged by."""
+"""The fewest records for a fit: a line through two points has no residual."""
 
 
 @dataclass(frozen=True)
 class DecayRate:
-    """gap(t) ≈ amplitude · e^{−rate·t}, fitted over `span`; a measurement, and no bound.
+    """A decay rate measured on one run: gap(t) ≈ amplitude · e^{−rate·t} over `span`. It is not a bound.
 
-    `standard_error` is that of the fit under independent errors in the logarithm; along one run these are correlated,
-    so intervals come from several runs. `drift` is the rate of the second half of the span less that of the first, in
-    units of the rate: where it is not small the decay is not exponential there.
+    Attributes
+    ----------
+    rate : float
+        The fitted rate, per unit of flow time.
+    amplitude : float
+        The fitted gap at t = 0, in the units of F.
+    standard_error : float
+        Of the rate, for independent errors of log gap. The errors along one run are correlated, so take confidence
+        intervals from several runs.
+    drift : float
+        (rate of the second half of the span − rate of the first half) / rate. If it is not small, the decay is not
+        exponential. NaN for fewer than four points.
+    span : (float, float)
+        The first and the last time of the fit.
+    points : int
+        Number of records in the fit.
     """
 
     rate: float
@@ -33,7 +46,17 @@ class DecayRate:
 
 @dataclass(frozen=True)
 class Certificate:
-    """F(μ_t) − F* ≤ e^{−rate·t} (F(μ_0) − F*), by the theorem `name` under `assumption`: a bound, no measurement."""
+    """A guaranteed decay rate: F(μ_t) − F* ≤ e^{−rate·t} (F(μ_0) − F*). It is a bound, not a measurement.
+
+    Attributes
+    ----------
+    rate : float
+        The rate, per unit of flow time.
+    name : str
+        The theorem.
+    assumption : str
+        What the theorem assumes, in a formula.
+    """
 
     rate: float
     name: str
@@ -41,12 +64,35 @@ class Certificate:
 
 
 def decay_rate(t: ArrayLike, gap: ArrayLike, span: tuple[float, float] | None = None, floor: float = 0.0) -> DecayRate:
-    """Fit the exponential decay of gap(t) = F(μ_t) − F*, by least squares of its logarithm over `span`.
+    """Fit the exponential decay of gap(t) = F(μ_t) − F*, by least squares on its logarithm.
 
-    t (m,), gap (m,); rates are per time of the flow. With `floor` > 0 the fit ends before the first gap at or below it:
-    give the size of the noise in F, below which its logarithm means nothing. ShapeError where the lengths differ,
-    ConfigError for fewer than three points or a gap in the span that is not positive.
+        log gap(t) ≈ log amplitude − rate · t
 
+    Parameters
+    ----------
+    t : array (m,)
+        The times of the records, in flow time.
+    gap : array (m,)
+        F(μ_t) − F* at these times, positive.
+    span : (float, float), optional
+        The first and the last time of the fit; by default all times.
+    floor : float ≥ 0
+        If positive, the fit ends before the first gap at or below it. Give the size of the noise in F.
+
+    Returns
+    -------
+    DecayRate
+        The rate with its standard error, and a measure of how exponential the decay is.
+
+    Raises
+    ------
+    ShapeError
+        Where `t` and `gap` differ in length.
+    ConfigError
+        For fewer than three different times in the fit, or a gap in it that is not positive.
+
+    Examples
+    --------
     >>> t = np.linspace(0.0, 2.0, 9)
     >>> round(decay_rate(t, 5 * np.exp(-3 * t)).rate, 10)
     3.0
@@ -81,7 +127,7 @@ def decay_rate(t: ArrayLike, gap: ArrayLike, span: tuple[float, float] | None = 
 
 
 def _line(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Slope, offset and the standard error of the slope."""
+    """Slope, offset and standard error of the slope of the least-squares line through (x, y)."""
     lever = x - x.mean()
     slope = float(lever @ y / (lever @ lever))
     offset = float(y.mean() - slope * x.mean())
@@ -90,12 +136,37 @@ def _line(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float,
 
 
 def bakry_emery(curvature: float) -> Certificate:
-    """V with ∇²V ≥ k > 0 and Shannon at any temperature T: KL(μ_t‖π) ≤ e^{−2kt} KL(μ_0‖π).
+    """Certify the decay rate 2k for a potential with ∇²V ≥ k > 0 and Shannon entropy at any temperature T.
 
-    The Gibbs law e^{−V/T} has the log-Sobolev constant α = k/T (KL ≤ I/2α), and the rate 2αT = 2k does not depend on
-    T. A convex interaction W added to V leaves the certificate as it is (Carrillo, McCann & Villani 2003). ConfigError
-    unless k > 0. (Bakry & Émery 1985.)
+        KL(μ_t‖π) ≤ e^{−2kt} KL(μ_0‖π),   π ∝ e^{−V/T}
 
+    Parameters
+    ----------
+    curvature : float > 0
+        k, a lower bound of the eigenvalues of ∇²V, in units of 1/t.
+
+    Returns
+    -------
+    Certificate
+        The rate 2k, per unit of flow time.
+
+    Raises
+    ------
+    ConfigError
+        Unless k > 0.
+
+    Notes
+    -----
+    The Gibbs law π has the log-Sobolev constant α = k/T, that is KL ≤ I/2α. The rate 2αT = 2k does not depend on T.
+    The certificate also holds with a convex interaction W added to V (Carrillo, McCann & Villani 2003).
+
+    References
+    ----------
+    D. Bakry and M. Émery, Diffusions hypercontractives, Séminaire de probabilités XIX, 177 (1985).
+    J. A. Carrillo, R. J. McCann and C. Villani, Revista Matemática Iberoamericana 19, 971 (2003).
+
+    Examples
+    --------
     >>> bakry_emery(1.5).rate
     3.0
     """
@@ -104,11 +175,39 @@ def bakry_emery(curvature: float) -> Certificate:
 
 
 def holley_stroock(curvature: float, oscillation: float, temperature: float) -> Certificate:
-    """V = V₀ + U with ∇²V₀ ≥ k > 0 and U bounded: the rate is 2k e^{−osc U/T}, osc U = sup U − inf U.
+    """Certify a decay rate for V = V₀ + U with ∇²V₀ ≥ k > 0 and U bounded, and Shannon entropy at temperature T.
 
-    The log-Sobolev constant of e^{−V/T} is at least that of e^{−V₀/T} times e^{−osc U/T}. ConfigError unless k > 0,
-    osc ≥ 0 and T > 0. (Holley & Stroock 1987, J. Stat. Phys. 46, 1159.)
+        rate = 2k e^{−osc U/T},   osc U = sup U − inf U
 
+    Parameters
+    ----------
+    curvature : float > 0
+        k, a lower bound of the eigenvalues of ∇²V₀, in units of 1/t.
+    oscillation : float ≥ 0
+        osc U, in the units of F.
+    temperature : float > 0
+        T, in the units of F.
+
+    Returns
+    -------
+    Certificate
+        The rate, per unit of flow time.
+
+    Raises
+    ------
+    ConfigError
+        Unless k > 0, osc U ≥ 0 and T > 0.
+
+    Notes
+    -----
+    The log-Sobolev constant of e^{−V/T} is at least that of e^{−V₀/T} times e^{−osc U/T}.
+
+    References
+    ----------
+    R. Holley and D. Stroock, Journal of Statistical Physics 46, 1159 (1987).
+
+    Examples
+    --------
     >>> round(holley_stroock(1.0, 0.5, 1.0).rate, 6)
     1.213061
     """
@@ -120,13 +219,34 @@ def holley_stroock(curvature: float, oscillation: float, temperature: float) -> 
 
 
 def double_well_certificate(temperature: float) -> Certificate:
-    """The best `holley_stroock` of this split for V = x⁴/4 − x²/2 (plus any convex potential of other coordinates with
-    at least this curvature).
+    """Certify a decay rate for the double well V = x⁴/4 − x²/2 at temperature T, by `holley_stroock`.
 
-    With c² = 1 + k let V₀ be V beyond |x| = c and the parabola kx²/2 that meets it there with the same slope within;
-    then V₀″ ≥ k and U = V − V₀ = (x² − c²)²/4 on |x| < c, so osc U = (1 + k)²/4. The rate 2k e^{−(1+k)²/4T} is largest
-    where k² + k = 2T.
+        rate = 2k e^{−(1+k)²/4T},   with k² + k = 2T, where it is largest
 
+    It also holds with a convex potential of other coordinates added, if that has at least the curvature k.
+
+    Parameters
+    ----------
+    temperature : float > 0
+        T, in the units of F.
+
+    Returns
+    -------
+    Certificate
+        The best rate of this splitting, per unit of flow time. A sharper constant exists.
+
+    Raises
+    ------
+    ConfigError
+        Unless T > 0.
+
+    Notes
+    -----
+    The splitting: let c² = 1 + k. V₀ is V for |x| ≥ c. For |x| < c it is a parabola of curvature k that meets V at
+    |x| = c with the same slope. Then V₀″ ≥ k, and U = V − V₀ = (x² − c²)²/4 on |x| < c, so osc U = (1 + k)²/4.
+
+    Examples
+    --------
     >>> round(double_well_certificate(0.5).rate, 4)
     0.3338
     """
@@ -136,6 +256,31 @@ def double_well_certificate(temperature: float) -> Certificate:
 
 
 def relative_fisher(dissipation: ArrayLike, temperature: float) -> NDArray[np.float64]:
-    """I(μ‖π) = ∫|∇log(ρ/π)|² dμ = D/T², from the dissipation D of F = E − T·Shannon with linear E."""
+    """Compute the relative Fisher information from the dissipation D of F = E − T·Shannon with a linear energy E.
+
+        I(μ‖π) = ∫|∇log(ρ/π)|² dμ = D/T²,   π ∝ e^{−V/T}
+
+    Parameters
+    ----------
+    dissipation : array (m,) or float
+        D, the rate at which F falls, in units of F per flow time.
+    temperature : float > 0
+        T, in the units of F.
+
+    Returns
+    -------
+    array (m,), float64
+        I(μ‖π), in units of 1/x².
+
+    Raises
+    ------
+    ConfigError
+        Unless T > 0.
+
+    Examples
+    --------
+    >>> relative_fisher([0.5, 0.25], temperature=0.5).tolist()
+    [2.0, 1.0]
+    """
     T = require_number("temperature", temperature, positive=True)
     return np.asarray(dissipation, dtype=np.float64) / T**2

@@ -1,4 +1,4 @@
-"""The regimes in which an entropy does not act as it should, as spans of time (docs/theory.md §5)."""
+"""The degenerate regimes of the information force (weak, unstable, ...) as spans of time (docs/theory.md §5)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,32 @@ REGIMES = ("weak", "unstable", "misaligned", "collapsed")
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Every threshold of the force report, in one place.
+    """The thresholds of the force report: where each degenerate regime begins.
 
-    weak: I/G below it. window: length of the moving window, as a fraction of the run. variation: a coefficient of
-    variation of I in the window above it is unstable; so is an I that rises throughout a window in which I/G is above
-    `dominant`. misaligned: a cosine of ∇S and ∇S_ref below it. collapsed: a collapse index below it.
-    Raises ConfigError for what is no such number.
+    I is the information force T‖∇S‖, G the loss force ‖∇E‖.
 
+    Parameters
+    ----------
+    weak : float ≥ 0
+        The force is weak where I/G is below it.
+    window : float in (0, 1]
+        Length of the moving window, as a fraction of the duration of the run.
+    variation : float ≥ 0
+        The force is unstable where the coefficient of variation of I in the window is above it.
+    dominant : float ≥ 0
+        The force is also unstable where I rises throughout a window in which I/G is above `dominant`.
+    misaligned : float in [−1, 1]
+        The force is misaligned where the cosine of ∇S and the reference ∇S_ref is below it.
+    collapsed : float ≥ 0
+        The run is collapsed where the collapse index is below it.
+
+    Raises
+    ------
+    ConfigError
+        For a value outside its range.
+
+    Examples
+    --------
     >>> Thresholds(weak=1e-2).weak, Thresholds().window
     (0.01, 0.25)
     """
@@ -46,7 +65,17 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Span:
-    """A regime from the first to the last of consecutive records that show it, and the threshold that named it."""
+    """A stretch of consecutive records in one regime.
+
+    Attributes
+    ----------
+    regime : str
+        "weak", "unstable", "misaligned" or "collapsed".
+    start, end : float
+        Flow time of its first and its last record.
+    threshold : str
+        The condition that holds there, in words.
+    """
 
     regime: str
     start: float
@@ -59,14 +88,17 @@ class Span:
 
 
 def runs_of(regime: str, t: np.ndarray, holds: np.ndarray, threshold: str) -> list[Span]:
-    """The spans of consecutive records (k,) at which a condition holds; a NaN that was compared does not."""
+    """The spans of consecutive records where the condition `holds` (k,) is true. Comparisons with NaN are false."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], holds, [False]]).astype(np.int8)))
     return [Span(regime, float(t[a]), float(t[b - 1]), threshold) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def windows(t: np.ndarray, length: float) -> list[slice]:
-    """For each record, the shortest run of records up to it that covers `length`; empty where the run is not so old."""
-    slack = 1e-9 * length  # records at k·h miss the length by rounding
+    """For each record, the shortest stretch of records that ends there and covers `length`.
+
+    The slice is empty where the run is still shorter than `length`.
+    """
+    slack = 1e-9 * length  # the times k·h are rounded, so a window may miss its length by a rounding error
     first = np.searchsorted(t, t - length + slack, side="right") - 1
     return [slice(int(a), k + 1) if a >= 0 and k > a else slice(0, 0) for k, a in enumerate(first)]
 
@@ -74,15 +106,15 @@ def windows(t: np.ndarray, length: float) -> list[slice]:
 def variation(t: np.ndarray, values: np.ndarray, length: float) -> np.ndarray:
     """The coefficient of variation (k,) of a column in the window that ends at each record.
 
-    Mean and variance are over time, by the trapezoidal rule, so that the spacing of the records does not count. NaN
-    before the first whole window, where a value is unknown or the mean is 0, and in windows of fewer than 3 records.
+    Mean and variance are integrals over time by the trapezoidal rule, so uneven records do not bias them. NaN before
+    the first whole window, where a value is unknown or the mean is 0, and in windows of fewer than 3 records.
     """
 
     def one(window: slice) -> float:
         at, x = t[window], values[window]
         if len(at) < 3 or not np.isfinite(x).all() or not x.any():
             return math.nan
-        x = x / np.abs(x).max()  # squares neither overflow nor vanish
+        x = x / np.abs(x).max()  # so that squares neither overflow nor underflow
         span = at[-1] - at[0]
         mean = float(np.trapezoid(x, at)) / span
         return math.sqrt(float(np.trapezoid((x - mean) ** 2, at)) / span) / mean if mean > 0 else math.nan
@@ -91,7 +123,7 @@ def variation(t: np.ndarray, values: np.ndarray, length: float) -> np.ndarray:
 
 
 def _covered(t: np.ndarray, length: float, shows: Callable[[int, slice], bool]) -> np.ndarray:
-    """The records (k,) in some whole window that `shows` something."""
+    """True for the records (k,) that lie in at least one whole window for which `shows(record, window)` is true."""
     covered = np.zeros(len(t), dtype=bool)
     for k, window in enumerate(windows(t, length)):
         if window.stop - window.start >= 3 and shows(k, window):
@@ -102,7 +134,7 @@ def _covered(t: np.ndarray, length: float, shows: Callable[[int, slice], bool]) 
 def unstable(
     t: np.ndarray, force: np.ndarray, ratio: np.ndarray, varies: np.ndarray, length: float, limits: Thresholds
 ) -> list[Span]:
-    """Spans in which I rises with I/G above `dominant` throughout a window, or varies too much in one."""
+    """The unstable spans: I rises throughout a window while I/G > `dominant`, or I varies too much in a window."""
 
     def rises(_: int, window: slice) -> bool:
         inside = force[window]

@@ -1,4 +1,4 @@
-"""Wasserstein distances between ensembles, with what each number means and how far it can be trusted."""
+"""Wasserstein distances between ensembles; each says whether it is exact, a bound or an estimate."""
 
 from __future__ import annotations
 
@@ -22,20 +22,30 @@ from ..measure import Ensemble, require_ensemble
 from .couplings import METHODS, Problem, library, solve
 from .gaussian import bures
 
-EXACT_UP_TO = 2000  # particles: the network simplex takes about 1 s here, and its time grows as n² to n³
+EXACT_UP_TO = 2000  # particles; the network simplex takes about 1 s for them, and its time grows as n² to n³
 MEMORY_LIMIT = 2 * 2**30  # bytes
 PAIR_BYTES = {"emd": 41, "sinkhorn": 65}  # peak memory per pair of particles, measured with POT 0.9.7
-BURES_UP_TO = 1000  # dimensions: the d × d eigenproblems take about 1 s here, too long for a number on the side
-MULTISCALE_UP_TO = 3  # dimensions: geomloss clusters by cubic cells
+BURES_UP_TO = 1000  # dimensions; beyond, the d × d eigenproblems take more than 1 s, too long for an extra number
+MULTISCALE_UP_TO = 3  # dimensions; geomloss clusters by cubic cells
 GELBRICH = "the W₂ of Gaussians with these moments, a lower bound otherwise"
 
 
 @dataclass(frozen=True)
 class Transport:
-    """A distance between two ensembles in the units of x (W₂, not its square), and what it means.
+    """A Wasserstein distance between two ensembles, and what the number means. `float(...)` gives the distance.
 
-    `method` is the one that was used, `seconds` its wall time, `note` says whether the number is exact, a bound or an
-    estimate, and `bures` is the W₂ of the Gaussians with the same moments, a lower bound (NaN where not computed).
+    Attributes
+    ----------
+    distance : float
+        W₂ (not its square), in the units of x.
+    method : str
+        The method that was used; "auto" never stands here.
+    seconds : float
+        Wall time of the method.
+    note : str
+        Whether the distance is exact, a bound or an estimate.
+    bures : float
+        W₂ of the Gaussians with the same means and covariances, a lower bound. NaN where it was not computed.
     """
 
     distance: float
@@ -57,26 +67,66 @@ def wasserstein(
     seed: int = 0,
     regularisation: float = 0.05,
 ) -> Transport:
-    """The 2-Wasserstein distance  W₂(μ, ν)² = min_π ∫ |x − y|² dπ(x, y)  of ensembles (n, d) and (m, d), in float64.
+    """Compute the 2-Wasserstein distance of two ensembles, in float64.
 
-    - "1d": exact, by sorting; d = 1 only.
-    - "emd": exact, by the network simplex; time n² to n³.
-    - "sliced": √d · SW₂ with SW₂² = mean_θ W₂(θ#μ, θ#ν)² over `projections` directions θ in orthonormal frames. Plain
-      SW₂ is at most W₂/√d; the factor √d brings it to the scale of W₂, where it stays a lower bound and is exact for
-      translations. Projections ≥ d are rounded up to whole frames; fewer than d make it a Monte Carlo estimate.
-    - "sinkhorn": root of the debiased Sinkhorn divergence at ε = `regularisation` · ∫∫|x − y|² dμ dν, in logarithms.
-    - "multiscale": the same divergence by geomloss from coarse to fine, blurred by 1 % of the diameter, not iterated
-      to convergence; d ≤ 3, and the extra `transport` (its first call compiles, for which it needs a C++ compiler).
-    - "bures": between the Gaussians with the same means and covariances: a lower bound (Gelbrich).
-    - "auto": "1d" in one dimension, "emd" up to 2000 particles, else "sliced" with the Bures distance beside it.
+        W₂(μ, ν)² = min_π ∫ |x − y|² dπ(x, y)   over couplings π of μ and ν
 
-    The number of threads does not change the result. Raises ConfigError for an option, ShapeError for dimensions that
-    differ, ResourceError where a method would need more than 2 GiB, BackendError without its library, and
-    TransportError for coordinates that are not finite and for every warning of a library (its number is then wrong,
-    0.0 at worst).
-    References: G. Peyré and M. Cuturi, Computational Optimal Transport (2019); R. Flamary et al., JMLR 22(78) (2021);
-    J. Feydy et al., AISTATS (2019) on the divergence; N. Bonneel et al., J. Math. Imaging Vis. 51 (2015) on slices.
+    Parameters
+    ----------
+    mu, nu : Ensemble (n, d) and (m, d)
+        The two ensembles, with finite coordinates and any weights.
+    method : str
+        How it is computed:
 
+        - "1d": exact, by sorting; d = 1 only.
+        - "emd": exact, by the network simplex; its time grows as n² to n³.
+        - "sliced": √d · SW₂, a lower bound, exact for translations.
+        - "sinkhorn": root of the debiased Sinkhorn divergence at ε = `regularisation` · ∫∫|x − y|² dμ dν.
+        - "multiscale": the same divergence by geomloss, blurred by 1 % of the diameter; an estimate, d ≤ 3. Needs the
+          extra `transport` and, for its first call, a C++ compiler.
+        - "bures": W₂ of the Gaussians with the same means and covariances, a lower bound (Gelbrich).
+        - "auto": "1d" in one dimension, "emd" up to 2000 particles, else "sliced" with the Bures distance added.
+    projections : int ≥ 1
+        Directions of "sliced". From d on they are rounded up to whole orthonormal frames. Fewer than d make the result
+        a Monte Carlo estimate.
+    seed : int
+        Seed of the directions.
+    regularisation : float > 0
+        ε of "sinkhorn" as a fraction of the mean squared distance between the two.
+
+    Returns
+    -------
+    Transport
+        The distance in the units of x, the method that was used, and a note on its meaning.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown method or an option out of range.
+    ShapeError
+        For ensembles of different dimension, or "1d" in more than one.
+    ResourceError
+        Where the method would need more than 2 GiB.
+    BackendError
+        Where the library of the method is not installed.
+    TransportError
+        For coordinates or weights that are not finite, and for every warning of a library: its number is then wrong,
+        sometimes 0.
+
+    Notes
+    -----
+    SW₂² = mean_θ W₂(θ#μ, θ#ν)² is the mean over directions θ. It is at most W₂²/d, so √d · SW₂ has the scale of W₂.
+    The number of threads does not change the result.
+
+    References
+    ----------
+    G. Peyré and M. Cuturi, Computational Optimal Transport (2019).
+    R. Flamary et al., POT: Python Optimal Transport, JMLR 22(78) (2021).
+    J. Feydy et al., AISTATS (2019), for the divergence.
+    N. Bonneel et al., Journal of Mathematical Imaging and Vision 51 (2015), for slices.
+
+    Examples
+    --------
     >>> import wgf
     >>> wasserstein(wgf.Ensemble([[0.0], [1.0]]), wgf.Ensemble([[3.0], [4.0]])).distance
     3.0
@@ -85,7 +135,7 @@ def wasserstein(
         require_ensemble(name, measure)
     _require_options(method, mu.dim, nu.dim, projections, regularisation)
     method, why = _choose(method, mu.dim, max(mu.n, nu.n))
-    found = None if method == "bures" else library(method)  # an import takes seconds, which are not the method's
+    found = None if method == "bures" else library(method)  # imported before the clock starts: that takes seconds
     start = time.perf_counter()
     problem = Problem(*_cloud("mu", mu), *_cloud("nu", nu), projections, require_seed(seed), regularisation)
     _require_memory(method, mu, nu)
@@ -103,7 +153,7 @@ def wasserstein(
 
 
 def _cloud(name: str, mu: Ensemble) -> tuple[np.ndarray, np.ndarray]:
-    """Particles (n, d) and weights (n,) in float64, checked, without the rows of weight 0."""
+    """Particles (n, d) and weights (n,) in float64, checked and normalised, without the rows of weight 0."""
     x, w = (value.detach().cpu().numpy().astype(np.float64) for value in (mu.x, mu.weights))
     for row, column in np.argwhere(~np.isfinite(x))[:1]:
         raise TransportError(f"{name} has the coordinate {x[row, column]} in row {row}, column {column}.")
@@ -129,7 +179,7 @@ def _require_options(method: str, dim_mu: int, dim_nu: int, projections: int, re
 
 
 def _choose(method: str, dim: int, n: int) -> tuple[str, str]:
-    """The method that is meant, and what to add to the note."""
+    """The method that "auto" stands for, and what to add to the note."""
     if method != "auto":
         return method, ""
     if dim == 1 or n <= EXACT_UP_TO:

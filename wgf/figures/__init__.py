@@ -1,4 +1,4 @@
-"""Figures as matplotlib Figure objects: of a run from its ledger and ensembles, and the board they are drawn on."""
+"""Figures of a run as matplotlib Figure objects, and the common look that all figures of the package share."""
 
 from .canvas import WIDTH
 from .run import (

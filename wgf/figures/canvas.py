@@ -1,4 +1,4 @@
-"""The drawing board of every figure: colours, sizes and how axes look; matplotlib without pyplot or global state."""
+"""The common look of all figures: colours, sizes and axes. Uses matplotlib without pyplot or global state."""
 
 from __future__ import annotations
 
@@ -11,15 +11,30 @@ if TYPE_CHECKING:
 
 INK, MUTED, GRID = "#222222", "#6b6b6b", "#e4e4e4"
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
-CYCLE = (BLUE, GREEN, ORANGE, PURPLE, SKY, RED)  # Okabe and Ito: told apart with any colour vision
-WIDTH, HEIGHT = 9.0, 3.1  # inches; a report shows them about 900 pixels wide
+CYCLE = (BLUE, GREEN, ORANGE, PURPLE, SKY, RED)  # by Okabe and Ito, safe for every kind of colour vision
+WIDTH, HEIGHT = 9.0, 3.1  # inches; a report shows a figure about 900 pixels wide
 TIME = "flow time t"
 
 
 def canvas(
     rows: int, columns: int, *, width: float = WIDTH, height: float = HEIGHT, share: bool = False
 ) -> tuple[Figure, list[Axes]]:
-    """An empty figure of so many panels, in inches, and its axes row by row."""
+    """Make an empty figure with a grid of panels.
+
+    Parameters
+    ----------
+    rows, columns : int
+        The grid of panels.
+    width, height : float
+        Size of the whole figure, in inches.
+    share : bool
+        Whether all panels share one x axis and one y axis.
+
+    Returns
+    -------
+    (Figure, list of Axes)
+        The figure, and its panels row by row.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
@@ -29,11 +44,14 @@ def canvas(
 
 
 def log_scale(axis: Axes) -> None:
-    """A logarithmic axis labelled with plain numbers: at 1, 2 and 5 where it spans few decades, linear within one."""
+    """Make the y axis logarithmic, with plain numbers as labels; linear where the data span less than a decade.
+
+    Ticks are at 1, 2 and 5 of each decade where the axis spans few decades, else at 1 only.
+    """
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     low, high = axis.dataLim.intervaly
-    if high < 8 * low:  # a logarithmic locator would find two ticks or fewer
+    if high < 8 * low:  # a logarithmic axis would have two ticks or fewer
         axis.set_ylim(0, 1.15 * high)
         return
     axis.set_yscale("log")
@@ -44,13 +62,13 @@ def log_scale(axis: Axes) -> None:
 
 
 def say(axis: Axes, text: str) -> None:
-    """A sentence in place of a drawing."""
+    """Write a sentence into an empty panel."""
     wrapped = "\n".join(textwrap.wrap(text, 26))
     axis.text(0.5, 0.5, wrapped, transform=axis.transAxes, ha="center", va="center", color=MUTED, fontsize=9)
 
 
 def finish(axis: Axes, ylabel: str, xlabel: str = TIME, legend: bool = True) -> None:
-    """Labels, ticks, grid and legend as all our axes have them."""
+    """Give a panel its labels and the common ticks, grid and legend."""
     axis.set_xlabel(xlabel, fontsize=9.5, color=INK)
     axis.set_ylabel(ylabel, fontsize=9.5, color=INK)
     axis.tick_params(labelsize=8.5, colors=MUTED, length=3)

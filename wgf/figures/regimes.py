@@ -1,4 +1,4 @@
-"""Regimes of the information force as shaded stretches of time."""
+"""Shading of the degenerate regimes of the information force in a figure over time."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHADES = {"weak": (BLUE, ""), "unstable": (RED, "//"), "misaligned": (PURPLE, "\\\\"), "collapsed": (ORANGE, "..")}
-"""Colour and hatching of each regime: where two overlap both are seen, and in grey too."""
+"""Colour and hatching of each regime. The hatching shows overlaps, also in a grey print."""
 NARROWEST = 0.004
-"""Of the width of a panel: a regime seen at a single record is a stripe of this width."""
+"""A regime seen at a single record is a stripe this wide, as a fraction of the panel."""
 
 LEGEND = 0.3
-"""Inches that the figure grows by for the legend."""
+"""The figure grows by this many inches to make room for the legend."""
 
 
 def shade(figure: Figure, t: np.ndarray, spans: Sequence[Span]) -> None:
-    """Shade the spans in every panel of a figure over time, with one legend below; no spans change nothing."""
+    """Shade the spans in every panel of a figure over time `t` (k,), with one legend below."""
     if not spans:
         return
     least = NARROWEST * max(float(np.ptp(t)), np.finfo(float).tiny)

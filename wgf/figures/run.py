@@ -1,4 +1,4 @@
-"""Figures of a run from its ledger and ensembles, as matplotlib Figure objects without pyplot or any global state."""
+"""Figures of one run, drawn from its ledger and ensembles: free energy, dissipation, forces, learning, particles."""
 
 from __future__ import annotations
 
@@ -37,40 +37,51 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LARGEST, FARTHEST = 1e100, 1e12
-"""A run that diverges leaves the range in which lines, and particles, can be drawn; what is beyond is left out."""
+"""The largest value of a line, and of a coordinate, that is drawn. A run that diverges has larger ones."""
 
 
 def overview(ledger: Ledger) -> Figure:
-    """Free energy with its parts, dissipation with closure, and the forces, against t: what `Solution.plot()` shows."""
+    """Six panels against time: free energy, dissipation, closure, forces, force ratio, alignment.
+
+    This is what `Solution.plot()` shows.
+    """
     return _panels(ledger, (_energies, _dissipation, _closure), (_forces, _ratio, _alignment))
 
 
 def free_energy(ledger: Ledger) -> Figure:
-    """F = E − T·S with its two parts, and every term's contribution."""
+    """F = E − T·S with its two parts E and −T·S, and the contribution of every term."""
     return _panels(ledger, (_energies, _terms))
 
 
 def dissipation(ledger: Ledger) -> Figure:
-    """The dissipation D, free energy released beside dissipation summed, and the closure of the two."""
+    """The dissipation D; the released free energy together with ∫D dt; and the closure, their relative difference."""
     return _panels(ledger, (_dissipation, _released, _closure))
 
 
 def information_force(ledger: Ledger, report: ForceReport | None = None) -> Figure:
-    """Loss force G and information force I, their ratio, and their alignment; a report's regimes are shaded."""
+    """Loss force G and information force I, their ratio I/G and their alignment.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The records of a run.
+    report : ForceReport, optional
+        Its degenerate regimes are shaded.
+    """
     figure = _panels(ledger, (_forces, _ratio, _alignment))
     shade(figure, ledger["t"] if report is not None else np.zeros(0), report.spans if report is not None else ())
     return figure
 
 
 def learning(ledger: Ledger) -> Figure:
-    """Accuracy and loss on training and test data, as far as the ledger has them."""
+    """Accuracy, R² and loss on training and test data; those that the ledger has."""
     kinds = {"accuracy": "fraction classified rightly", "r2": "R², variance explained", "loss": "mean loss per sample"}
     shown = [kind for kind in kinds if f"train_{kind}" in ledger or f"test_{kind}" in ledger] or ["loss"]
     figure, axes = canvas(1, len(shown))
     for axis, kind in zip(axes, shown, strict=True):
         lines = [("train", f"train_{kind}", BLUE, "-"), ("test", f"test_{kind}", RED, "-")]
         _lines(axis, ledger, kinds[kind], lines)
-        if kind != "loss":  # the first records are far below and would flatten the rest
+        if kind != "loss":  # the first records are so low that they would flatten the rest
             values = np.concatenate([line.get_ydata() for line in axis.lines] or [np.zeros(1)])
             low, high = axis.get_ylim()
             axis.set_ylim(max(float(np.nanquantile(values, 0.1)) - 0.1, low), min(high, 1.01) if low < 1 else high)
@@ -78,7 +89,17 @@ def learning(ledger: Ledger) -> Figure:
 
 
 def transport(times: Sequence[float], distances: Sequence[float], ledger: Ledger | None = None) -> Figure:
-    """W₂ from the start at some times and, with a ledger, the length ∫√D dt of the path, which is never shorter."""
+    """The distance W₂ from the start at some times and, if a ledger is given, the path length ∫√D dt.
+
+    Parameters
+    ----------
+    times : sequence of float
+        Flow times of the distances.
+    distances : sequence of float
+        W₂ from the start, in the units of x. NaN is left out.
+    ledger : Ledger, optional
+        For the path length, an upper bound of the distance.
+    """
     figure, axes = canvas(1, 1, width=0.62 * WIDTH)
     axis = axes[0]
     points = np.array([(t, w) for t, w in zip(times, distances, strict=True) if math.isfinite(w)]).reshape(-1, 2)
@@ -94,9 +115,14 @@ def transport(times: Sequence[float], distances: Sequence[float], ledger: Ledger
 
 
 def particles(clouds: Sequence[Any], times: Sequence[float]) -> Figure:
-    """Particles (n, d) at a few times in one plane: their own for d = 2, else the principal one of them all.
+    """Particles at a few times in one common plane; histograms in one dimension.
 
-    `clouds` are arrays or ensembles; one-dimensional particles are shown as histograms.
+    Parameters
+    ----------
+    clouds : sequence of Ensembles or arrays (n, d)
+        The particles. For d > 2 they are projected on the two principal directions of all clouds together.
+    times : sequence of float
+        The flow time of each cloud, for the titles.
     """
     arrays = [_within_reach(getattr(cloud, "x", cloud)) for cloud in clouds]
     figure, axes = canvas(1, len(arrays), height=3.5, share=True)
@@ -128,7 +154,7 @@ def particles(clouds: Sequence[Any], times: Sequence[float]) -> Figure:
 def _energies(axis: Axes, ledger: Ledger) -> None:
     lines: list[Any] = [("F = E", "free_energy", INK, "-")]
     if np.isfinite(_column(ledger, "entropy")).any() or not np.isfinite(_column(ledger, "free_energy")).any():
-        with np.errstate(invalid="ignore"):  # ∞ − ∞ of a run that diverged
+        with np.errstate(invalid="ignore"):  # ∞ − ∞ where a run diverged
             minus_ts = _column(ledger, "free_energy") - _column(ledger, "energy")
         lines = [("F = E − T·S", "free_energy", INK, "-"), ("energy E", "energy", BLUE, "-")]
         lines.append(("−T·S", minus_ts, ORANGE, "-"))
@@ -146,12 +172,12 @@ def _dissipation(axis: Axes, ledger: Ledger) -> None:
 
 
 def _released(axis: Axes, ledger: Ledger) -> None:
-    """Sums since the start; the thin dashed line hides the broad one where the time step resolves the flow."""
+    """Released and dissipated free energy since the start. The lines agree where the time step resolves the flow."""
     lines: list[Any] = []
     names = ("released", "released: drop of F + work", SKY, "-"), ("dissipated", "dissipated: Σ h D", INK, "--")
     for name, label, colour, style in names:
         y = _column(ledger, name)
-        if np.isfinite(y).sum() > 1 or ledger.rows == 1:  # more than the 0 of the start
+        if np.isfinite(y).sum() > 1 or ledger.rows == 1:  # the first value is always 0
             lines.append((label, np.where(np.isfinite(y), np.nancumsum(y), math.nan), colour, style))
     _lines(axis, ledger, "free energy since the start", lines, reason=why_no_closure(ledger))
     for line, width in zip(axis.lines, (2.6, 1.2), strict=False):
@@ -159,7 +185,7 @@ def _released(axis: Axes, ledger: Ledger) -> None:
 
 
 def _closure(axis: Axes, ledger: Ledger) -> None:
-    """Per record and over the run, in per cent; a few records far off must not flatten the rest."""
+    """Closure per record and since the start, in per cent. The range ignores a few outliers."""
     each, total = 100 * _column(ledger, "closure"), 100 * _column(ledger, "closure_total")
     lines: list[Any] = [("since the record before", each, SKY, "-"), ("since the start", total, INK, "-")]
     if "closure_error" in ledger:
@@ -180,7 +206,7 @@ def _closure(axis: Axes, ledger: Ledger) -> None:
 
 
 def why_no_closure(ledger: Ledger) -> str:
-    """The reason for a closure without values."""
+    """Why the closure of a run has no values, in words."""
     if ledger.rows == 1:
         return "the run has only its start"
     if np.isfinite(_column(ledger, "dissipation")).any() and np.isfinite(_column(ledger, "free_energy")).any():
@@ -226,7 +252,7 @@ def _lines(
     log: bool = False,
     reason: str = "",
 ) -> None:
-    """Lines (label, column or values, colour, style) against t; where none has a value the panel says why."""
+    """Draw lines (label, column name or values, colour, style) against t. A panel without any value says why."""
     t = _column(ledger, "t")
     drawn = False
     for name, values, colour, style in lines:
@@ -240,7 +266,7 @@ def _lines(
             drawn = True
     if drawn and log:
         log_scale(axis)
-    elif drawn and np.abs(axis.dataLim.intervaly).max() > 1e6:  # a run on its way to infinity
+    elif drawn and np.abs(axis.dataLim.intervaly).max() > 1e6:  # a run that diverges
         axis.set_yscale("symlog")
     if not drawn:
         axis.set_yticks([])
@@ -249,20 +275,20 @@ def _lines(
 
 
 def _within_reach(x: Any) -> np.ndarray:
-    """The rows (m, d) that can be drawn, as a float64 array."""
+    """The rows (m, d) near enough to be drawn, as a float64 array."""
     array = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, dtype=np.float64)
     return array[(np.abs(array) < FARTHEST).all(1)]
 
 
 def _project(arrays: Sequence[np.ndarray]) -> tuple[list[np.ndarray], tuple[str, str]]:
-    """Coordinates (n, 2) in a common plane, and what its axes are called."""
+    """Project all clouds on one plane; return their coordinates (n, 2) and the names of its axes."""
     if arrays[0].shape[1] == 2:
         return list(arrays), ("x₁", "x₂")
     pooled = np.concatenate(arrays)
     centre = pooled.mean(0)
     values, vectors = np.linalg.eigh(np.cov(pooled.T, bias=True))
     axes = vectors[:, ::-1][:, :2]
-    axes = axes * np.where(axes[np.abs(axes).argmax(0), [0, 1]] < 0, -1.0, 1.0)  # they have no sign
+    axes = axes * np.where(axes[np.abs(axes).argmax(0), [0, 1]] < 0, -1.0, 1.0)  # eigenvectors have no sign; fix one
     share = 100 * values[::-1][:2] / max(values.sum(), np.finfo(float).tiny)
     names = [f"{which} principal direction, {part:.0f} %" for which, part in zip(("1st", "2nd"), share, strict=True)]
     return [(x - centre) @ axes for x in arrays], (names[0], names[1])

@@ -1,4 +1,4 @@
-"""Runs from a configuration file to a directory with the metrics, the final ensemble and a report."""
+"""What `wgf run` does: read a configuration file, train, and write a directory with metrics, ensemble and report."""
 
 from .config import DEFAULT, Config, dump, load_config
 from .report import write_report

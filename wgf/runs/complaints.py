@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in sentences: the key, what was given, what was wanted, and the nearest name."""
+"""Error messages for a wrong configuration: the key, the given value, the wanted value, and the nearest known name."""
 
 from __future__ import annotations
 
@@ -31,13 +31,30 @@ _WANTED = {
 
 
 def complaints(error: ValidationError, model: type[BaseModel], label: str, changed: Sequence[str]) -> str:
-    """One line per problem, beginning with the file, or with --set where the key was changed by it."""
+    """Turn the errors of pydantic into sentences.
+
+    Parameters
+    ----------
+    error : ValidationError
+        What pydantic found.
+    model : type of BaseModel
+        The model that was validated; known keys are looked up in it.
+    label : str
+        What to call the source of the settings, such as the path of the file.
+    changed : sequence of str
+        The keys that came from the command line.
+
+    Returns
+    -------
+    str
+        One line per problem. It begins with `label`, or with "--set" where the key came from the command line.
+    """
     problems = error.errors(include_url=False)
     unknown = {problem["loc"] for problem in problems if problem["type"] == "extra_forbidden"}
     lines = []
     for problem in problems:
         if problem["type"] == "missing" and _is_misspelt(problem["loc"], unknown):
-            continue  # the unknown key beside it is the same mistake
+            continue  # reported already as the unknown key
         key = _dotted(problem["loc"], problem["type"])
         by_set = any(f"{key}.".startswith(f"{name}.") or name.startswith(f"{key}.") for name in changed)
         lines.append(f"{'--set' if by_set else label}: {_sentence(problem, key, model)}")
@@ -45,7 +62,10 @@ def complaints(error: ValidationError, model: type[BaseModel], label: str, chang
 
 
 def _dotted(loc: Sequence[Any], kind: str) -> str:
-    """The path as the file writes it: the names of chosen models are no keys, but what a file added is one."""
+    """The path of a key as the file writes it.
+
+    pydantic's path also has the names of the chosen models, such as "Gaussian"; these are not keys and are left out.
+    """
     last, chosen = len(loc) - 1 if kind == "extra_forbidden" else None, tagged()
     return ".".join(str(part) for depth, part in enumerate(loc) if part not in chosen or depth == last)
 
@@ -90,7 +110,7 @@ def _wanted(kind: str, key: str, context: Any) -> str:
 
 
 def _keys(loc: Sequence[Any], model: type[BaseModel]) -> list[str]:
-    """The keys known at this place of the file."""
+    """The keys that are known at this place of the file."""
     chosen = tagged()
     for part in reversed(loc):
         if part in chosen:
@@ -104,7 +124,7 @@ def _keys(loc: Sequence[Any], model: type[BaseModel]) -> list[str]:
 
 
 def _shown(given: Any) -> str:
-    """A value as TOML writes it, shortened."""
+    """A value as TOML writes it, shortened to 60 characters."""
     text = {True: "true", False: "false"}[given] if isinstance(given, bool) else repr(given)
     return text if len(text) <= 60 else text[:57] + "..."
 

@@ -1,4 +1,4 @@
-"""Pages: templates that share one look (page.html), and figures as pictures inside them."""
+"""HTML pages from templates that share one look (page.html), with figures as pictures inside the page."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 200
-"""Of what is drawn as pixels; everything else is drawn as lines."""
+"""Resolution of clouds of particles, which an SVG holds as pixels; lines and text need none."""
 
 
 def render(template: Path, **content: Any) -> str:
-    """A page from a template that extends page.html; what is filled in is escaped."""
+    """Fill a template that extends page.html with `content`, escaped for HTML. CheckpointError if it is missing."""
     from jinja2 import Environment, FileSystemLoader, TemplateNotFound
 
     loader = FileSystemLoader([template.parent, Path(__file__).parent])
@@ -30,16 +30,16 @@ def render(template: Path, **content: Any) -> str:
 
 
 def svg(figure: Figure) -> bytes:
-    """The figure as SVG, the same bytes for the same figure."""
+    """The figure as SVG. The same figure always gives the same bytes."""
     from matplotlib import rc_context
 
-    with rc_context({"svg.hashsalt": "wgf", "svg.fonttype": "path"}):  # else its ids are random
+    with rc_context({"svg.hashsalt": "wgf", "svg.fonttype": "path"}):  # without a salt the ids are random
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", dpi=DPI, metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 
 
 def image(figure: Figure, drawn: bytes | None = None) -> tuple[str, int]:
-    """The figure as an SVG data URI, and its width in per cent of the widest; `drawn` is its SVG if at hand."""
+    """The figure as a data URI for an <img>, and its width in per cent of the page. `drawn` is its SVG, if known."""
     encoded = base64.b64encode(drawn or svg(figure)).decode("ascii")
     return f"data:image/svg+xml;base64,{encoded}", round(100 * figure.get_figwidth() / WIDTH)

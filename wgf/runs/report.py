@@ -1,4 +1,4 @@
-"""The report: one self-contained HTML page, drawn from the files of a run directory alone."""
+"""The report of a run: one self-contained HTML page, made from the files of the run directory."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ TEMPLATE = Path(__file__).with_name("report.html")
 
 @dataclass(frozen=True)
 class Section:
-    """A figure with what to look at in it; `image` is a data URI, `width` its share of the page in per cent.
+    """A section of the report: a figure with a text that says what to look at.
 
-    Below it may be a line in bold, a table (its first row is the header) and remarks.
+    `image` is a data URI and `width` its width in per cent of the page. `verdict` is a line in bold below the figure;
+    then follow `table`, whose first row is the header, and `remarks`.
     """
 
     name: str
@@ -39,9 +40,24 @@ class Section:
 
 
 def write_report(directory: str | Path) -> Path:
-    """Draw report.html of a run directory anew from its stored files, and return its path.
+    """Write report.html of a run directory from its stored files.
 
-    Raises ConfigError where `directory` is no run directory, CheckpointError where a file of it is missing or damaged.
+    Parameters
+    ----------
+    directory : str or Path
+        The directory of a run. An older report.html in it is replaced.
+
+    Returns
+    -------
+    Path
+        The path of report.html.
+
+    Raises
+    ------
+    ConfigError
+        Where `directory` is not a run directory.
+    CheckpointError
+        Where a file in it is missing or damaged.
     """
     folder = Path(directory)
     if not (folder / store.SUMMARY).is_file():
@@ -87,21 +103,21 @@ def _page(
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A number for people; a missing one is a dash."""
+    """A number as text for people; a missing one is a dash."""
     if value is None or not math.isfinite(value):
         return "–"
     return f"{value:.{digits}g}".replace("-", "−")
 
 
 def percent(value: float | None, signed: bool = False) -> str:
-    """A fraction in per cent."""
+    """A fraction as text in per cent; a missing one is a dash."""
     if value is None or not math.isfinite(value):
         return "–"
     return f"{100 * value:{'+' if signed else ''}.1f} %".replace("-", "−")
 
 
 def headlines(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """The numbers of a run that come first: (what, number, what is beside it)."""
+    """The main numbers of a run: tuples (name, number, a remark on it)."""
     start, final = summary["start"], summary["final"]
     cards = [("free energy F", number(final["free_energy"]), f"from {number(start['free_energy'])} at the start")]
     if summary["task"] == "classification":
@@ -155,49 +171,49 @@ def _sections(summary: dict[str, Any], ledger: Ledger, times: list[float], frame
 ESTIMATED = (
     "Dissipation and closure",
     "D is the rate at which the flow gives up free energy. In this run it is known only at the records (noise or "
-    "minibatches act between them), so closure, the relative difference of what is released and what is dissipated, "
-    "shows the estimates and the spacing of the records as well as the time step.",
+    "minibatches act between them). So closure, the relative difference of the released and the dissipated free "
+    "energy, shows not only the time step, but also the errors of the estimates and the spacing of the records.",
 )
-"""What the text says where the ledger estimates."""
+"""Title and text of the section where the ledger estimates the dissipation."""
 
 TEXTS = {
     "free-energy": (
         "Free energy",
         "The run lowers the free energy F = E − T·S: the energy E (the loss and any further energies) is traded "
-        "against the entropy S at temperature T. Unless something drives it from outside, F falls at every step. On "
-        "the right, what each term contributes; the contributions add up to F.",
+        "against the entropy S at temperature T. Unless something drives it from outside, F falls at every step. The "
+        "right panel shows the contribution of each term; they add up to F.",
     ),
     "dissipation": (
         "Dissipation and closure",
-        "D is the rate at which the flow gives up free energy. Along the exact flow all that is released is "
-        "dissipated, so the two curves in the middle lie on each other. Closure is their relative difference, and the "
-        "error bar of the time step: inside the green band (±10 %) the step resolves the flow, outside it a smaller "
-        "dt does better.",
+        "D is the rate at which the flow gives up free energy. Along the exact flow all released free energy is "
+        "dissipated, so the two curves in the middle agree. Closure is their relative difference. It measures the "
+        "error of the time step: inside the green band (±10 %) the step resolves the flow; outside it, take a smaller "
+        "dt.",
     ),
     "information-force": (
         "Information force",
         "The loss pushes the particles with the force G, the entropy with the force I. The entropy has an effect "
-        "where their ratio is not small. The alignment is the cosine of the angle between the two: at −1 with a ratio "
-        "of 1 they cancel, and the run has come to rest. Shaded are the times at which the entropy does not act as it "
-        "should: weak beside the loss, unstable, or misaligned (pushing against spread, by the cosine of its force "
-        "with that of the log-determinant of the covariance).",
+        "where the ratio I/G is not small. The alignment is the cosine of the angle between the two forces: at −1 with "
+        "a ratio of 1 they cancel, and the run is at rest. Shaded are the times at which the entropy does not act as "
+        "it should: weak compared with the loss, unstable, or misaligned. Misaligned means that it pushes the "
+        "particles together: its force has a negative cosine with that of the log-determinant of the covariance.",
     ),
     "learning": (
         "Learning",
-        "How well the network does on the samples it is trained on and on those kept aside. A test loss that rises "
-        "again while the training loss falls is overfitting.",
+        "How well the network does on its training samples and on the test samples, which it does not see in "
+        "training. A test loss that rises while the training loss falls is a sign of overfitting.",
     ),
     "particles": (
         "Particles",
         "Each point is a particle (a neuron), at the start, in the middle and at the end of the run. The pictures "
-        "share one plane and one scale: the two directions in which the particles in them vary most, each with its "
-        "share of the variance.",
+        "share one plane and one scale. The plane has the two directions in which the particles vary most; each axis "
+        "names its share of the variance.",
     ),
     "transport": (
         "Distance from the start",
-        "The Wasserstein distance W₂ says how far the particles as a whole have moved from where they began. It "
-        "cannot exceed the length of the path they took, dashed where it is known: a distance far below it means a "
-        "roundabout way.",
+        "The Wasserstein distance W₂ says how far the particles as a whole have moved from their start. It cannot "
+        "exceed the length of their path, dashed where it is known. A distance far below that length means that they "
+        "took a detour.",
     ),
 }
 """Title and text of each section, by its name."""

@@ -1,4 +1,4 @@
-"""One run from its configuration to its directory: data, network, flow, what is observed on the way, and the report."""
+"""One `wgf run` from start to end: load the data, train, observe at every record, and write the run directory."""
 
 from __future__ import annotations
 
@@ -30,14 +30,26 @@ from .config import Config, dump
 from .report import write_report
 
 FRAMES = 10
-"""About how many pictures of the particles, and distances from the start, a run keeps beside the first."""
+"""About this many pictures of the particles, and distances from the start, are kept in addition to the first."""
 SHOWN = 2000
-"""At most so many particles are kept in a picture; the final ensemble is kept whole."""
+"""A picture keeps at most this many particles; the final ensemble is kept whole."""
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """Where the run was written, the content of its summary.json, the solution itself, and what to beware of."""
+    """The result of a run.
+
+    Attributes
+    ----------
+    directory : Path
+        The run directory.
+    summary : dict
+        The content of summary.json.
+    solution : Solution
+        The solution that `wgf.solve` returned.
+    warnings : tuple of str
+        The warnings of the run, also in the summary.
+    """
 
     directory: Path
     summary: dict[str, Any]
@@ -46,10 +58,27 @@ class RunResult:
 
 
 def run(config: Config, directory: str | Path | None = None, progress: bool = True) -> RunResult:
-    """Train the network of `config` and write everything to `directory`, by default the one that `config` names.
+    """Train the network of a configuration and write the run directory.
 
-    Configuration and data are checked before anything is written. A run that fails after its first record, or is
-    interrupted, is written with its status; raises WgfError (and leaves nothing) where it fails before.
+    Parameters
+    ----------
+    config : Config
+        The checked configuration, from `load_config`.
+    directory : str or Path, optional
+        A new or empty directory; by default the one in `config`, else runs/<data>-<date>-<time>.
+    progress : bool
+        Whether to show the progress.
+
+    Returns
+    -------
+    RunResult
+        The directory, the summary and the solution.
+
+    Raises
+    ------
+    WgfError
+        Where the configuration or the data are wrong, or the run fails before its first record. Nothing is left on
+        the disk then. A run that fails or is interrupted later is written, with its status.
     """
     started, clock = datetime.datetime.now().astimezone(), time.perf_counter()
     path = store.choose(directory or config.output.directory, config.data.name)
@@ -71,7 +100,7 @@ def run(config: Config, directory: str | Path | None = None, progress: bool = Tr
         store.write_json(partial / store.SUMMARY, summary)
         try:
             write_report(partial)
-        except Exception as error:  # a fault in drawing must not cost the run
+        except Exception as error:  # an error in drawing must not lose the run
             reason = f"{type(error).__name__}: {error}"
             warned.append(f"the report could not be drawn ({reason}); the results are kept, `wgf report` tries again.")
     for message in warned:
@@ -80,7 +109,7 @@ def run(config: Config, directory: str | Path | None = None, progress: bool = Tr
 
 
 def _with_costs(config: Config, directory: Path) -> Config:
-    """The configuration with its table of costs stored beside it, so that the choices made by it can be made again."""
+    """Copy the table of costs into the run directory, so that the stored configuration repeats the same choices."""
     if config.costs is None:
         return config
     (directory / store.COSTS).write_text(load_costs(config.costs).as_json(), encoding="utf-8")
@@ -88,7 +117,7 @@ def _with_costs(config: Config, directory: Path) -> Config:
 
 
 def _require_records(solution: Solution) -> None:
-    """A run without a single record is not worth a directory."""
+    """Raise an error for a run without a single record, so that its directory is removed."""
     if not solution.ledger.rows:
         if solution.status == Status.INTERRUPTED:
             raise KeyboardInterrupt
@@ -109,6 +138,7 @@ class _Job:
 
     @staticmethod
     def prepare(config: Config) -> _Job:
+        """Load the data and build the free energy, the first particles and the scheme."""
         source = config.data
         train, test = data.load(
             source.source,
@@ -128,6 +158,7 @@ class _Job:
         return _Job(config, train, test, risk, free_energy, start, config.solver.scheme())
 
     def solve(self, watch: _Watch, monitor: Monitor) -> Solution:
+        """Call `wgf.solve` with the settings of the configuration."""
         solver = self.config.solver
         return solve(
             self.free_energy, self.start, self.scheme, dt=solver.dt, t_end=solver.t_end, seed=self.config.seed,
@@ -137,7 +168,7 @@ class _Job:
 
     @property
     def records(self) -> int | None:
-        """How many records there will be after the first; None where the scheme adapts its steps."""
+        """Number of records after the first; None where the scheme adapts its steps, since it is not known then."""
         steps = Plan.make(0.0, self.config.solver.t_end, self.config.solver.dt, None, self.scheme.adaptive).steps
         return None if steps is None else math.ceil(steps / self._every(steps))
 
@@ -145,6 +176,7 @@ class _Job:
         return self.config.solver.record_every or max(1, math.ceil(steps / RECORDS))
 
     def summary(self, solution: Solution, watch: _Watch, warned: list[str]) -> dict[str, Any]:
+        """The content of summary.json, except the name and the times."""
         ledger = solution.ledger
         ratios = ledger["force_ratio"][np.isfinite(ledger["force_ratio"])]
         return {
@@ -176,8 +208,8 @@ class _Job:
 
 @dataclass
 class _Watch:
-    """What is observed at records: scores on both parts of the data and, now and then, the distance from the start
-    with a picture of the particles."""
+    """The observers of a run: scores on training and test data at every record, and at some records the distance from
+    the start with a picture of the particles."""
 
     job: _Job
     frames: list[tuple[float, torch.Tensor]] = field(default_factory=list)
@@ -190,13 +222,14 @@ class _Watch:
         self._inputs = torch.cat([self.job.train.x, self.job.test.x])
 
     def columns(self) -> dict[str, Any]:
+        """The observers by the names of their columns in the ledger."""
         kinds = ("accuracy", "loss") if self.job.risk.loss.classifies else ("r2", "loss")
         names = [f"{part}_{kind}" for kind in kinds for part in ("train", "test")]
         observers: dict[str, Any] = {name: (lambda mu, t, name=name: self._scores(mu)[name]) for name in names}
         return {"distance_from_start": self._distance} | observers
 
     def _scores(self, mu: Ensemble) -> dict[str, float]:
-        """Accuracy or R², and mean loss, on both parts from one pass of the network."""
+        """Accuracy or R², and mean loss, on training and test data, from one pass of the network."""
         if self._seen[0] is not mu:
             loss, scores = self.job.risk.loss, {}
             outputs = self.job.risk.predict(mu, self._inputs).reshape(len(self._inputs), -1)
@@ -217,7 +250,7 @@ class _Watch:
         return self._frame(mu, t) if self._due(t) else math.nan
 
     def _due(self, t: float) -> bool:
-        """Whether this record has a picture: every so many, or every so often where nobody knows how many come."""
+        """Whether this record has a picture: every few records, or at even times where their number is not known."""
         last, t_end = self.job.records, self.job.config.solver.t_end
         if last is not None:
             return self._records % max(1, round(last / FRAMES)) == 0 or self._records == last
@@ -226,10 +259,11 @@ class _Watch:
         return due
 
     def _frame(self, mu: Ensemble, t: float) -> float:
+        """Keep a picture of the particles, and return their distance from the start; NaN where it fails."""
         self.frames.append((t, mu.x[:SHOWN].clone()))
         try:
             self.distance = wasserstein(mu, self.job.start)
-        except WgfError as error:  # a picture on the side is no reason to lose the run
+        except WgfError as error:  # a failed distance must not lose the run
             self.notes["distance_from_start"] = str(error)
             return math.nan
         note = self.distance.note
@@ -241,13 +275,13 @@ class _Watch:
         return self.distance.distance
 
     def finish(self, solution: Solution) -> None:
-        """Where a run ended early, its last good state is the last picture."""
+        """Add a last picture where a run ended between two of them."""
         if solution.state.t > self.frames[-1][0]:
             self._frame(solution.ensemble, solution.state.t)
 
 
 class _Stream(Monitor):
-    """Writes every record to metrics.jsonl as it comes, and shows the progress."""
+    """Follows a run: writes every record to metrics.jsonl at once, and shows the progress."""
 
     def __init__(self, write: Callable[[Row], None], shown: Monitor) -> None:
         self._write, self._shown = write, shown
@@ -268,7 +302,7 @@ class _Stream(Monitor):
 
 @contextmanager
 def _collected() -> Iterator[list[str]]:
-    """The warnings of this package as text, for the summary; others are passed on."""
+    """Collect the warnings of this package as text, for the summary. Other warnings are passed on."""
     messages: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", WgfWarning)

@@ -1,4 +1,4 @@
-"""The run directory: written beside its final name, renamed when whole, removed when the run comes to nothing."""
+"""The run directory: its file names, reading and writing them, and a complete directory or none at all."""
 
 from __future__ import annotations
 
@@ -27,9 +27,24 @@ PACKAGES = ("wgflow", "torch", "numba", "numpy", "scipy", "POT", "scikit-learn",
 
 
 def choose(directory: str | Path | None, name: str) -> Path:
-    """The directory for a run: the one asked for, which must be new or empty, or runs/<name>-<date>-<time>.
+    """Choose the directory for a run, without creating it.
 
-    Nothing is created. Raises ConfigError where the place is taken.
+    Parameters
+    ----------
+    directory : str or Path, optional
+        A new or empty directory; by default runs/<name>-<date>-<time>.
+    name : str
+        The first part of the default name.
+
+    Returns
+    -------
+    Path
+        An absolute path.
+
+    Raises
+    ------
+    ConfigError
+        Where the directory is not empty, is a file, or is being written by another run.
     """
     if directory is None:
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
@@ -54,7 +69,10 @@ def _partial(path: Path) -> Path:
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """A directory to write in; it gets the name `path` at the end, and on an exception nothing of it is left."""
+    """Provide a temporary directory to write in. It is renamed to `path` at the end, and removed on an exception.
+
+    So a directory with the final name is always complete. Raises CheckpointError where it cannot be written.
+    """
     partial = _partial(path)
     parents = [parent for parent in path.parents if not parent.exists()]
     try:
@@ -63,7 +81,7 @@ def writing(path: Path) -> Iterator[Path]:
         raise CheckpointError(f"cannot write to {path}: {error.strerror or error}.") from error
     try:
         yield partial
-        if path.is_dir():  # an empty one was there before
+        if path.is_dir():  # an empty directory of that name
             path.rmdir()
         os.replace(partial, path)
     except BaseException as error:
@@ -80,7 +98,7 @@ def writing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def metrics(directory: Path) -> Iterator[Callable[[Mapping[str, float]], None]]:
-    """Writes metrics.jsonl, one JSON object per record, as the records come; NaN and infinity become null."""
+    """Provide a function that appends a record to metrics.jsonl at once, as one JSON object; NaN becomes null."""
     with open(directory / METRICS, "w", encoding="utf-8") as file:
 
         def append(row: Mapping[str, float]) -> None:
@@ -91,7 +109,7 @@ def metrics(directory: Path) -> Iterator[Callable[[Mapping[str, float]], None]]:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: NaN and infinity are null, tuples lists."""
+    """A value as JSON can hold it: NaN and infinity become None, tuples become lists."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -102,12 +120,12 @@ def plain(value: Any) -> Any:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file that people can read."""
+    """Write an indented JSON file; NaN and infinity become null."""
     path.write_text(json.dumps(plain(content), indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read what `write_json` wrote; CheckpointError where it is missing or damaged."""
+    """Read a file of `write_json`. CheckpointError where it is missing or damaged."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -118,7 +136,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_ledger(directory: Path, notes: Mapping[str, str]) -> Ledger:
-    """The ledger as metrics.jsonl keeps it."""
+    """Read the ledger of a run from its metrics.jsonl. CheckpointError where that is missing or damaged."""
     ledger = Ledger()
     ledger.notes.update(notes)
     path = directory / METRICS
@@ -131,7 +149,7 @@ def read_ledger(directory: Path, notes: Mapping[str, str]) -> Ledger:
 
 
 def write_frames(path: Path, frames: list[tuple[float, torch.Tensor]]) -> None:
-    """Times t (k,) and particles x (k, m, d) in float32: what pictures of the run need."""
+    """Write the pictures of a run: times t (k,) and particles x (k, m, d) in float32."""
     from safetensors.torch import save
 
     times = torch.tensor([t for t, _ in frames], dtype=torch.float64)
@@ -139,7 +157,7 @@ def write_frames(path: Path, frames: list[tuple[float, torch.Tensor]]) -> None:
 
 
 def read_frames(path: Path) -> tuple[list[float], np.ndarray]:
-    """The times and particles of `write_frames`."""
+    """Read the times t (k,) and the particles x (k, m, d) of `write_frames`. CheckpointError where damaged."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -151,7 +169,7 @@ def read_frames(path: Path) -> tuple[list[float], np.ndarray]:
 
 
 def versions(device: str = "cpu") -> dict[str, Any]:
-    """Versions, machine and settings that a number may depend on."""
+    """Versions of packages, the machine and its threads: everything that a result may depend on."""
     return {
         **{("wgf" if name == "wgflow" else name): _version(name) for name in PACKAGES},
         "python": platform.python_version(),

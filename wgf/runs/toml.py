@@ -1,4 +1,4 @@
-"""TOML in and out: reading with errors that name the line, overriding single keys, and writing plain tables."""
+"""TOML files: read them with errors that name the line, change single keys, and write plain tables."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from ..errors import ConfigError
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-"""A number as people type it; TOML itself knows neither .5 nor 5. ."""
+"""A number as people type it. TOML itself refuses ".5" and "5."."""
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def read(path: Path, label: str) -> dict[str, Any]:
-    """The tables of a file; ConfigError names the file, and the line where it is malformed."""
+    """Read a TOML file. ConfigError names the file, and the line where it is malformed."""
     try:
         text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
@@ -31,7 +31,25 @@ def read(path: Path, label: str) -> dict[str, Any]:
 
 
 def override(table: dict[str, Any], assignment: str) -> str:
-    """Apply "a.b=value" to the tables and return "a.b"; items of an array count from 0, as in energy.0.coefficient."""
+    """Apply an assignment such as "solver.dt=0.05" to the tables.
+
+    Parameters
+    ----------
+    table : dict
+        The tables of a file; changed in place.
+    assignment : str
+        "a.b=value". Items of an array are counted from 0, as in "energy.0.coefficient=1".
+
+    Returns
+    -------
+    str
+        The key, "a.b".
+
+    Raises
+    ------
+    ConfigError
+        For an assignment without "=", a value that is not TOML, or a key inside something that is not a table.
+    """
     key, equals, text = assignment.partition("=")
     key, parts = key.strip(), [part.strip() for part in key.split(".")]
     if not equals or not all(parts):
@@ -58,7 +76,7 @@ def override(table: dict[str, Any], assignment: str) -> str:
 
 
 def _literal(text: str, assignment: str) -> Any:
-    """A TOML value; a word without quotes is a string."""
+    """Read a TOML value. A word without quotes is a string."""
     try:
         parsed = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
@@ -71,7 +89,10 @@ def _literal(text: str, assignment: str) -> Any:
 
 
 def write(tables: dict[str, Any]) -> str:
-    """Plain values first, then [tables], then [[arrays of tables]]; what load_config reads, it gets back."""
+    """Write tables as TOML text: plain values first, then [tables] and [[arrays of tables]].
+
+    `load_config` of this text gives the same tables.
+    """
     lines = [f"{_key(key)} = {_value(value)}" for key, value in tables.items() if not _is_section(value)]
     for key, value in tables.items():
         if _is_section(value) and value:

@@ -1,4 +1,4 @@
-"""How far are n particles from their mean-field limit? The study `chaos`."""
+"""The study `chaos`: how far are n particles from their mean-field limit?"""
 
 from .study import Chaos
 

@@ -1,7 +1,7 @@
-"""Mean-field models whose columns are independent copies: a run of (n, d) particles is d replicas on a line.
+"""Mean-field models on a line, run as d independent copies at once: one for each column of the particles (n, d).
 
-V, the quadratic attraction and the cosine interaction are sums over components, and so is the noise; hence the columns
-of x do not know of each other, and a run in d dimensions is d runs in one, with noise keyed by the component.
+This works because V, the quadratic attraction and the cosine interaction are sums over components, and each component
+has its own noise. So the columns of x do not interact: a run in d dimensions is d runs in one dimension.
 """
 
 from __future__ import annotations
@@ -26,44 +26,53 @@ from ...protocol import Solver
 Temperature = float | Callable[[float], float]
 
 FEWEST_COLUMNS = 9
-"""Above the dimension where the ledger still estimates the entropy, which would cost more than the steps."""
+"""Up to 8 dimensions the ledger estimates the entropy, which would cost more than the steps."""
 CIRCLE = PeriodicBox(0.0, 2 * np.pi)
 
 
 def require_columns(columns: int) -> None:
-    """ConfigError for too few."""
+    """Check that there are at least `FEWEST_COLUMNS` columns; else ConfigError."""
     require_integer("columns", columns, low=FEWEST_COLUMNS)
 
 
 def linear(confinement: float, attraction: float, temperature: Temperature) -> FreeEnergy:
-    """V = a|x|²/2, W = b|u|²/2: the linear McKean–Vlasov equation. Its n particles have, stationary and per component,
-    E x² = s(a)/n + (1 − 1/n) s(a + b) with s(λ) = T/λ, or T/(λ(1 − hλ/2)) under Euler–Maruyama."""
+    """The linear McKean–Vlasov equation: V = a|x|²/2 and W = b|u|²/2 at temperature T.
+
+    In equilibrium n particles have, in each component, E x² = s(a)/n + (1 − 1/n) s(a + b) with s(λ) = T/λ. Under
+    Euler–Maruyama with step h, s(λ) = T/(λ(1 − hλ/2)).
+    """
     return Quadratic(confinement) + Interaction(QuadraticKernel(attraction)) - temperature * Shannon()
 
 
 def double_well() -> Potential:
-    """V = Σⱼ xⱼ⁴/4 − xⱼ²/2."""
+    """The double well V = Σⱼ xⱼ⁴/4 − xⱼ²/2."""
     return Potential(lambda x: (0.25 * x**4 - 0.5 * x**2).sum(1), grad=lambda x: x**3 - x)
 
 
 def desai_zwanzig(attraction: float, temperature: Temperature) -> FreeEnergy:
-    """Double wells with W = θ|u|²/2 (Desai & Zwanzig 1978); m = ∫x dμ leaves 0 where βθ Var₀ = 1 (Dawson 1983)."""
+    """Double wells with the attraction W = θ|u|²/2 (Desai & Zwanzig 1978).
+
+    The mean m = ∫x dμ becomes different from 0 where βθ Var₀ = 1 (Dawson 1983). β = 1/T, and Var₀ is the variance of
+    the symmetric state.
+    """
     return double_well() + Interaction(QuadraticKernel(attraction)) - temperature * Shannon()
 
 
 def kuramoto(coupling: float, temperature: Temperature) -> FreeEnergy:
-    """Angles with W = −K cos u, as dx = K r sin(ψ − x) dt + √(2T) dB with r e^{iψ} = ∫e^{ix} dμ.
+    """Noisy Kuramoto oscillators: angles x with W = −K cos u (Sakaguchi 1988, Prog. Theor. Phys. 79, 39).
 
-    Stationary densities ∝ exp((K r/T) cos(x − ψ)), so r = I₁(Kr/T)/I₀(Kr/T) = Kr/(2T) + O(r³): order sets in where
-    T < K/2 (Sakaguchi 1988, Prog. Theor. Phys. 79, 39).
+    The dynamics are dx = K r sin(ψ − x) dt + √(2T) dB with r e^{iψ} = ∫e^{ix} dμ. Stationary densities are
+    ∝ exp((K r/T) cos(x − ψ)), so r = I₁(Kr/T)/I₀(Kr/T) = Kr/(2T) + O(r³). The angles order (r > 0) where T < K/2.
     """
     return Interaction(Cosine(coupling)) - temperature * Shannon()
 
 
 def symmetric_moment(attraction: float, beta: float, power: int = 2) -> float:
-    """∫xᵖ ρ dx for ρ ∝ exp(−β(x⁴/4 − x²/2 + θx²/2)), the symmetric state of Desai–Zwanzig, by quadrature.
+    """The moment ∫xᵖ ρ dx of the symmetric Desai–Zwanzig state ρ ∝ exp(−β(x⁴/4 − x²/2 + θx²/2)), by quadrature.
 
-    >>> round(symmetric_moment(1.0, 2.18844) * 2.18844, 5)  # βθ Var₀ = 1 at β_c
+    At the critical β, βθ Var₀ = 1:
+
+    >>> round(symmetric_moment(1.0, 2.18844) * 2.18844, 5)
     1.0
     """
 
@@ -75,7 +84,9 @@ def symmetric_moment(attraction: float, beta: float, power: int = 2) -> float:
 
 
 def ordered_wells(attraction: float, temperature: float) -> float:
-    """The positive solution m of m = ∫xρ, ρ ∝ exp(−(V + θx²/2 − θmx)/T), or 0 where there is none (Dawson 1983).
+    """The order m ≥ 0 of infinitely many double wells: the largest solution of the equation below (Dawson 1983).
+
+        m = ∫xρ dx,   ρ ∝ exp(−(V + θx²/2 − θmx)/T)
 
     >>> round(ordered_wells(1.0, 1 / 3), 5)
     0.63732
@@ -91,7 +102,7 @@ def ordered_wells(attraction: float, temperature: float) -> float:
 
 
 def ordered_circle(coupling: float, temperature: float) -> float:
-    """The positive solution r of r = I₁(Kr/T)/I₀(Kr/T), or 0 for T ≥ K/2.
+    """The order r of infinitely many oscillators: the positive solution of r = I₁(Kr/T)/I₀(Kr/T), or 0 for T ≥ K/2.
 
     >>> ordered_circle(1.0, 0.5), round(ordered_circle(1.0, 0.25), 4)
     (0.0, 0.8315)
@@ -115,7 +126,10 @@ def follow(
     seed: int,
     domain: Domain | None = None,
 ) -> NDArray[np.float64]:
-    """What `watch` makes of the particles (n, d), at the start and every so many steps: (records, ...)."""
+    """Run the flow and return `watch(x)` of the particles (n, d) at the start and after every `every` steps.
+
+    The result has the shape (records, ...). `dt` and `t_end` are in flow time.
+    """
     seen: list[NDArray[np.float64]] = []
 
     def look(now: Ensemble) -> float:

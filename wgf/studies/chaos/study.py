@@ -1,4 +1,4 @@
-"""Propagation of chaos: how n particles approach their mean-field limit, in the mean and in fluctuation."""
+"""The study `chaos`: how fast n interacting particles approach their mean-field limit as n grows."""
 
 from __future__ import annotations
 
@@ -26,13 +26,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 ASYMPTOTIC = 32
-"""Below it the wells have visible corrections of the next order (an exponent near −0.9 between 8 and 32)."""
+"""Fits for the wells begin at this n. Below, corrections of the next order show (an exponent near −0.9)."""
 MODELS = {"linear": "linear McKean–Vlasov", "wells": "double wells with attraction"}
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Of one model: arrays (sizes, seeds) of E x² less its twin's, of E x², and of the deviation of the mean."""
+    """The measurements of one model over the sizes n, as arrays (sizes, seeds).
+
+    `bias` is E x² minus that of the twin (see `run_size`), `plain` is E x², `fluctuation` is √E m² of the mean m.
+    `limit` is the known E x² for n → ∞.
+    """
 
     model: str
     sizes: tuple[int, ...]
@@ -43,34 +47,35 @@ class Sweep:
 
     @property
     def fitted(self) -> slice:
-        """The sizes that exponents are fitted to: all of the linear model, whose laws are exact, else from 32 on."""
+        """The sizes in the fits: all for the linear model, where the 1/n bias is exact; for the wells n ≥ 32."""
         large = sum(n >= ASYMPTOTIC for n in self.sizes)
         return slice(None) if self.model == "linear" or large < FEWEST_SIZES else slice(-large, None)
 
     def bias_law(self) -> PowerLaw:
-        """|E x² − limit| = C n^a, from the differences to the twins; seeds are common to all n."""
+        """The fit |E x² − limit| = C n^a, from the differences to the twins. All n share their seeds."""
         sign = 1.0 if self.bias.mean() > 0 else -1.0
         return power_law(self.sizes[self.fitted], list(sign * self.bias[self.fitted]), paired=True)
 
     def fluctuation_law(self) -> PowerLaw:
-        """√Var(mean) = C' n^a."""
+        """The fit √Var(mean) = C' n^a."""
         return power_law(self.sizes[self.fitted], list(self.fluctuation[self.fitted]), paired=True)
 
     def extrapolated(self, twin: bool) -> Limit:
-        """E x² at n → ∞; with the twin its known mean stands for what it measures."""
+        """E x² extrapolated to n → ∞; with `twin`, from the bias plus the known limit."""
         data = self.limit + self.bias if twin else self.plain
         return extrapolate(self.sizes[self.fitted], list(data[self.fitted]), paired=True)
 
     def reduction(self) -> NDArray[np.float64]:
-        """Variance over seeds without the twin, in units of that with it (sizes,)."""
+        """The variance over seeds without the twin, divided by that with the twin, an array (sizes,)."""
         return self.plain.var(axis=1, ddof=1) / self.bias.var(axis=1, ddof=1)
 
 
 def run_size(study: Chaos, model: str, n: int, seed: int) -> tuple[float, float, float]:
-    """E x² less that of its twin, E x², and √E m² of n particles in equilibrium, over columns and times.
+    """Run n particles and their twin, and return the averages over columns and times in equilibrium.
 
-    The twin is n independent particles of the mean-field limit on the same Brownian paths (noise is keyed by seed,
-    step, id and component). Its law is known, so it is a control variate; it starts where the particles start.
+    The three numbers are E x² minus that of the twin, E x², and √E m². The twin consists of n independent particles of
+    the mean-field limit with the same start and the same Brownian paths. Its law is known, so it serves as a control
+    variate: the difference has a much smaller variance.
     """
     T = study.temperature
     solver: Solver
@@ -100,13 +105,32 @@ def run_size(study: Chaos, model: str, n: int, seed: int) -> tuple[float, float,
 
 @dataclass(frozen=True, kw_only=True)
 class Chaos(Study):
-    """Sweep n in two models with a known limit, with replicas on common noise.
+    """Vary n in two mean-field models whose limit is known, and measure the bias C/n and the fluctuation C'/√n.
 
-    linear: V = a x²/2, W = b u²/2 at temperature T under Euler–Maruyama, where E x² = s(a)/n + (1 − 1/n) s(a + b) is
-    exact, s(λ) = T/(λ(1 − λh/2)). wells: V = x⁴/4 − x²/2, W = θu²/2 above the critical temperature, whose limit is the
-    symmetric Gibbs state. Each run has `columns` independent copies; dt and t are times of the flow. It is started from
-    a Gaussian with the variance of the limit, and looked at every `every` steps from t_settle on.
-    (Sznitman 1991, Topics in propagation of chaos; Malrieu 2001 for the rate 1/n.)
+    Model "linear" is V = a x²/2, W = b u²/2 under Euler–Maruyama. There E x² = s(a)/n + (1 − 1/n) s(a + b) is exact,
+    with s(λ) = T/(λ(1 − λh/2)). Model "wells" is V = x⁴/4 − x²/2, W = θu²/2 above its critical temperature; its limit
+    is the symmetric Gibbs state. Every run starts from a Gaussian with the variance of the limit.
+
+    Parameters
+    ----------
+    seeds, first_seed : int
+        Number of replicas and the first seed. All n share the same seeds.
+    sizes : tuple of int
+        The numbers n of particles, at least three.
+    columns : int ≥ 9
+        Independent copies in each run.
+    confinement, attraction, well_attraction : float > 0
+        a, b and θ, in units of 1/t.
+    temperature : float > 0
+        T, in the units of F.
+    dt, t_settle, t_end : float > 0
+        Time step, begin and end of the averages, in flow time.
+    every : int ≥ 1
+        Steps between two measurements.
+
+    References
+    ----------
+    A.-S. Sznitman, Topics in propagation of chaos (1991). F. Malrieu (2001), for the rate 1/n.
     """
 
     name: ClassVar[str] = "chaos"
@@ -145,7 +169,7 @@ class Chaos(Study):
         return self.replace(seeds=4, sizes=(8, 32, 64, 128), columns=64, dt=0.1, every=5, t_settle=6.0, t_end=13.0)  # type: ignore[return-value]
 
     def limit(self, model: str) -> float:
-        """E x² of the mean-field limit: of the scheme at dt for the linear model, of the flow for the wells."""
+        """E x² in the mean-field limit: that of the scheme at step dt (linear model) or of the flow (wells)."""
         if model == "linear":
             return self.stationary(self.confinement + self.attraction)
         return mean_field.symmetric_moment(self.well_attraction, 1.0 / self.temperature)
@@ -155,7 +179,7 @@ class Chaos(Study):
         return self.temperature / (rate * (1 - 0.5 * rate * self.dt))
 
     def sweep(self, model: str, work: Work) -> Sweep:
-        """The runs of one model."""
+        """Do all runs of one model."""
         tasks = [(self, model, n, seed) for n in self.sizes[::-1] for seed in self.seed_numbers]  # the longest first
         results = work.each(f"{MODELS[model]}, n × seeds", run_size, tasks)
         table = np.array(results).reshape(len(self.sizes), self.seeds, 3)[::-1]
@@ -168,15 +192,15 @@ class Chaos(Study):
 
 CORRECTIONS = f"Fitted from n = {ASYMPTOTIC} on where three sizes are that large; below, the order 1/n² shows."
 LIMITS = (
-    "Both models are in equilibrium and without a phase transition at this temperature; at a critical point the "
-    "corrections fall more slowly than 1/n (the study phase looks there), and for long times in several phases they "
-    "need not be uniform in t.",
+    "Both models are in equilibrium and have no phase transition at this temperature. At a critical point the "
+    "corrections fall more slowly than 1/n (see the study phase). For long times in several phases they need not be "
+    "uniform in t.",
     "One observable is fitted for the bias, E x². Smooth observables have a 1/n bias by the same theory, but the "
     "constant differs, and a singular observable may behave otherwise.",
-    "Every pair of particles interacts: nothing is said of networks of interactions or of random batches.",
-    "Seeds are common to all n, so that the points of a figure are not independent of each other; the intervals of the "
-    "fits take that into account.",
-    "In the wells the bias is measured against twins at the same time step, so the time step's own error cancels and "
+    "Every pair of particles interacts. The study does not cover sparse networks of interactions or random batches.",
+    "All n share their seeds, so the points of a figure are not independent of each other. The intervals of the fits "
+    "take that into account.",
+    "In the wells the bias is measured against twins at the same time step. So the error of the time step cancels and "
     "is not part of the intervals.",
 )
 
@@ -250,14 +274,14 @@ def _figures(sweeps: Mapping[str, Sweep]) -> tuple[Figure, ...]:
     return (
         Figure(
             "laws", "Bias and fluctuation over n",
-            "Points with two standard errors over seeds, lines the fitted power laws with their exponents. The bias of "
-            "E x² is measured against independent particles of the limit on the same Brownian paths.",
+            "Points: means with two standard errors over seeds. Lines: fitted power laws with their exponents. The "
+            "bias of E x² is measured against independent particles of the limit with the same Brownian paths.",
             figure,
         ),
         Figure(
             "extrapolation", "Extrapolation to infinitely many particles",
-            "E x² over 1/n, with 95 % intervals; the lines are the fits limit + C/n, the crosses the known limit. "
-            "Orange is the same data without the twins on common noise.",
+            "E x² over 1/n, with 95 % intervals. The lines are the fits limit + C/n, the crosses the known limit. "
+            "Orange shows the same data without the twins.",
             _extrapolation(sweeps),
         ),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Does the free energy fall by what is dissipated? The study `dissipation`."""
+"""The study `dissipation`: does the free energy fall by what is dissipated, and how fast?"""
 
 from .study import Dissipation
 

@@ -1,4 +1,4 @@
-"""Figures of the study dissipation."""
+"""The figures of the study `dissipation`: decay and balance of the free energy, and the entropy estimates."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def decay(runs: Sequence[Relaxation]) -> Drawing:
+    """F − F* over time: density, certified bound and particles, one panel for each case."""
     figure, axes = canvas(2, 2, height=6.0)
     for axis, run in zip(axes, runs, strict=True):
         t, gap = run.density["t"], run.true_gap
@@ -40,6 +41,7 @@ def decay(runs: Sequence[Relaxation]) -> Drawing:
 
 
 def balance(runs: Sequence[Relaxation]) -> Drawing:
+    """F and F(0) − ∫D dt over time, of particles and of the density, one panel for each case."""
     figure, axes = canvas(2, 2, height=6.0)
     for axis, run in zip(axes, runs, strict=True):
         t = run.particles[0]["t"]
@@ -59,6 +61,7 @@ def balance(runs: Sequence[Relaxation]) -> Drawing:
 
 
 def entropy(runs: Sequence[Relaxation]) -> Drawing:
+    """The entropy of the density and its two estimates from particles over time, one panel for each case."""
     figure, axes = canvas(2, 2, height=6.0)
     for axis, run in zip(axes, runs, strict=True):
         axis.plot(run.density["t"], run.density["entropy"], color=INK, lw=1.4, label="density")
@@ -71,6 +74,6 @@ def entropy(runs: Sequence[Relaxation]) -> Drawing:
 
 
 def _over_seeds(rows: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Means and half-widths of the intervals, column by column."""
+    """The means over seeds and the half-widths of their intervals, arrays (records,)."""
     found = [t_interval(column) for column in np.stack(rows, axis=1)]
     return np.array([f.value for f in found]), np.array([f.half_width for f in found])

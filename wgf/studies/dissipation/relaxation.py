@@ -1,4 +1,4 @@
-"""Potentials that are sums over components, with their Gibbs states, and runs that relax to them."""
+"""The four cases of the study `dissipation`: potentials with known Gibbs states, and runs that relax to them."""
 
 from __future__ import annotations
 
@@ -26,12 +26,16 @@ from ..frame.statistics import t_interval
 
 Columns = Mapping[str, NDArray[np.float64]]
 FLOOR = 0.03
-"""Of F − F* from particles: below it the noise of the entropy estimate, about T/√n, is a tenth of it and more."""
+"""Fits of F − F* from particles end here. Below, the noise of the entropy estimate (about T/√n) is 10 % or more."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """V = Σⱼ Vⱼ(xⱼ) with Vⱼ a double well x⁴/4 − x²/2 or a parabola kx²/2, temperature T, a Gaussian start."""
+    """A potential V = Σⱼ Vⱼ(xⱼ) at a temperature T, and a Gaussian start.
+
+    Component j has a double well x⁴/4 − x²/2 where `wells[j]` is true, else a parabola kx²/2 with k = `stiffness`. The
+    start has the mean `mean` and the same `variance` in each component.
+    """
 
     name: str
     wells: tuple[bool, ...]
@@ -42,7 +46,7 @@ class Case:
 
     @property
     def reach(self) -> float:
-        """Half the width of a box outside of which there is nothing."""
+        """Half the width of the box of the grid; outside, the density is negligible."""
         return 4.0 if all(self.wells) else 8.0
 
     @property
@@ -51,12 +55,12 @@ class Case:
         return len(self.wells)
 
     def along(self, j: int, x: Any) -> Any:
-        """Vⱼ."""
+        """Vⱼ(x)."""
         return x**4 / 4 - x**2 / 2 if self.wells[j] else 0.5 * self.stiffness * x**2
 
     @property
     def energy(self) -> Functional:
-        """∫V dμ."""
+        """The energy ∫V dμ."""
         if not any(self.wells):
             return Quadratic(self.stiffness)
         well, k = torch.tensor(self.wells, dtype=torch.float64), self.stiffness
@@ -67,7 +71,7 @@ class Case:
 
     @property
     def certificate(self) -> Certificate:
-        """Of a product of Gibbs laws: the smallest of its factors'."""
+        """The certified decay rate: for a product of Gibbs laws it is the smallest rate of its factors."""
         well, parabola = double_well_certificate(self.temperature), bakry_emery(self.stiffness)
         factors = [well if is_well else parabola for is_well in self.wells]
         return min(factors, key=lambda certificate: certificate.rate)
@@ -86,7 +90,7 @@ class Case:
         return -self.temperature * sum(math.log(z) for z in self.gibbs())
 
     def infimum_on(self, cells: int) -> float:
-        """F* of the densities that are constant on the cells, which a grid settles to."""
+        """F* among the densities that are constant on each cell: the limit of a run on a grid."""
         edges = np.linspace(-self.reach, self.reach, cells + 1)
         x, width = 0.5 * (edges[1:] + edges[:-1]), edges[1] - edges[0]
         return -self.temperature * sum(
@@ -94,7 +98,7 @@ class Case:
         )
 
     def gaussian_excess(self) -> float:
-        """½ log det(2πe C) less the entropy, of the Gibbs state: what a Gaussian estimate is off by."""
+        """The error of the Gaussian entropy ½ log det(2πe C) in the Gibbs state: that minus the true entropy."""
         excess = 0.0
         for j, (z, second, fourth) in enumerate(zip(self.gibbs(), self.gibbs(2), self.gibbs(4), strict=True)):
             variance, k = second / z, self.stiffness
@@ -103,7 +107,7 @@ class Case:
         return excess
 
     def start(self, n: int, seed: int) -> Ensemble:
-        """Particles at t = 0."""
+        """n particles at t = 0."""
         return Ensemble.gaussian(n, self.dim, mean=list(self.mean), cov=self.variance, seed=seed)
 
 
@@ -116,21 +120,21 @@ CASES = (
 
 
 def particles(case: Case, n: int, dt: float, t_end: float, every: int, seed: int) -> Columns:
-    """n noisy particles: the ledger's estimates, and the Gaussian entropy beside them."""
+    """Run n particles with noise; return columns of the ledger and the Gaussian entropy, arrays (records,)."""
     solver = LeimkuhlerMatthews() if any(case.wells) else ExponentialEuler()
     F = case.energy - case.temperature * Shannon()
     return _run(F, case.start(n, seed), solver, dt=dt, t_end=t_end, seed=seed, record_every=every)
 
 
 def surrogate(case: Case, kind: str, n: int, dt: float, t_end: float, every: int, seed: int) -> Columns:
-    """n deterministic particles whose entropy is a surrogate, "LogDet" or "Blob" with Silverman's bandwidth."""
+    """Run n particles without noise whose entropy is a surrogate: "LogDet", or "Blob" with Silverman's bandwidth."""
     entropy = LogDet() if kind == "LogDet" else Blob("silverman")
     F = case.energy - case.temperature * entropy
     return _run(F, case.start(n, seed), Heun(), dt=dt, t_end=t_end, record_every=every)
 
 
 def density(case: Case, cells: int, dt: float, t_end: float, every: int) -> Columns:
-    """The density itself, by finite volumes on a box of so many cells per axis."""
+    """Run the density itself, by finite volumes on a box with `cells` cells per axis."""
     grid, box = Grid(cells), Box(-case.reach, case.reach)
     centres = grid.centres(box, case.dim)
     weights = torch.exp(-((centres - torch.tensor(case.mean)) ** 2).sum(1) / (2 * case.variance))
@@ -150,7 +154,7 @@ def _run(F: Any, start: Ensemble, solver: Any, **options: Any) -> Columns:
 
 @dataclass(frozen=True, eq=False)
 class Relaxation:
-    """The runs of one case: particles and surrogates by seed, and the density on a grid with its infimum of F."""
+    """All runs of one case: particles and surrogates for each seed, and the density on a grid of `cells` per axis."""
 
     case: Case
     particles: Sequence[Columns]
@@ -159,7 +163,7 @@ class Relaxation:
     cells: int
 
     def gap(self, run: Columns, gaussian: bool = False) -> NDArray[np.float64]:
-        """F − F* along a run of particles, with the entropy by nearest neighbours or as that of a Gaussian."""
+        """F − F* along a run of particles (records,), with the entropy by nearest neighbours or that of a Gaussian."""
         entropy = run["gaussian"] - run["entropy"] if gaussian else 0.0
         return run["free_energy"] - self.case.temperature * entropy - self.case.infimum
 
@@ -169,12 +173,12 @@ class Relaxation:
         return self.density["free_energy"] - self.case.infimum_on(self.cells)
 
     def rates(self, span: tuple[float, float], gaussian: bool = False) -> Estimate:
-        """The decay rate of particles, an interval over seeds."""
+        """The decay rate of particles with its interval over seeds; `span` is in flow time."""
         fits = [decay_rate(run["t"], self.gap(run, gaussian), span, FLOOR) for run in self.particles]
         return t_interval([fit.rate for fit in fits])
 
     def surrogate_rates(self, kind: str, span: tuple[float, float]) -> Estimate:
-        """The same with a surrogate, whose F* is where its own run ends."""
+        """The decay rate with a surrogate entropy; its F* is the free energy at the end of its own run."""
         runs = self.surrogates[kind]
         return t_interval([decay_rate(r["t"], r["free_energy"] - r["free_energy"][-1], span).rate for r in runs])
 
@@ -184,6 +188,6 @@ class Relaxation:
 
     @property
     def slowest(self) -> float:
-        """The least D/(F − F*) along the density: what a log-Sobolev inequality bounds from below by 2αT."""
-        seen = self.true_gap > 1e-6  # where rounding and the grid do not speak
+        """The least D/(F − F*) of the density. A log-Sobolev inequality says that it is at least 2αT."""
+        seen = self.true_gap > 1e-6  # above the errors of rounding and of the grid
         return float((self.density["dissipation"][seen] / self.true_gap[seen]).min())

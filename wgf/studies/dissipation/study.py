@@ -1,4 +1,4 @@
-"""Free energy and dissipation of relaxing flows: measured rates beside certified ones, estimates beside the truth."""
+"""The study `dissipation`: measured decay rates compared with certified ones, and estimates compared with the truth."""
 
 from __future__ import annotations
 
@@ -21,19 +21,35 @@ SURROGATES = ("LogDet", "Blob")
 
 @dataclass(frozen=True, kw_only=True)
 class Dissipation(Study):
-    """Relaxation from four starts, by noisy particles, on a line by two surrogates, and by the density on a grid.
+    """Follow four relaxations by particles with noise, by two surrogate entropies, and by the density on a grid.
 
-    n particles at temperature ½ (exponential Euler in the parabola k = 1, which is exact; Leimkuhler–Matthews in the
-    wells), `surrogate_n` deterministic ones with LogDet or Blob by Heun, and finite volumes with `cells` per axis in
-    one and `cells_2d` in two dimensions. Steps dt and times are those of the flow; records are every `every` steps.
-    Rates of particles are fitted over [0, early], those of the density over [late, t_end] too.
+    The temperature is ½. In the parabola (k = 1) the particles use exponential Euler, which is exact there; in the
+    wells Leimkuhler–Matthews. The surrogates (LogDet, Blob) run without noise by Heun, on a line only. The density is
+    computed by finite volumes.
+
+    Parameters
+    ----------
+    seeds, first_seed : int
+        Number of replicas and the first seed.
+    n, surrogate_n : int ≥ 50
+        Numbers of particles with noise, and with a surrogate.
+    cells, cells_2d : int ≥ 16
+        Grid cells per axis in one and in two dimensions.
+    dt, t_end : float > 0
+        Time step and end of the runs, in flow time.
+    early, late : float > 0
+        Rates of particles are fitted over [0, early], those of the density also over [late, t_end], in flow time.
+    surrogate_t_end : float > 0
+        End of the runs with a surrogate, in flow time.
+    every : int ≥ 1
+        Steps between two records.
     """
 
     name: ClassVar[str] = "dissipation"
     title: ClassVar[str] = "Free energy, dissipation and rates of decay"
     question: ClassVar[str] = (
-        "Does the free energy fall by what is dissipated, at what rate is it measured to decay beside the rate that a "
-        "log-Sobolev inequality certifies, and how far are estimates from particles from the density itself?"
+        "Does the free energy fall by what is dissipated, how does its measured rate of decay compare with the rate "
+        "that a log-Sobolev inequality certifies, and how accurate are estimates from particles?"
     )
 
     seeds: int = 8
@@ -73,7 +89,7 @@ class Dissipation(Study):
         )
 
     def relax(self, case: Case, work: Work) -> Relaxation:
-        """All runs of one case."""
+        """Do all runs of one case."""
         noisy = work.each(
             f"{case.name}, particles", particles,
             [(case, self.n, self.dt, self.t_end, self.every, seed) for seed in self.seed_numbers],
@@ -98,16 +114,16 @@ class Dissipation(Study):
 
 
 LIMITS = (
-    "A measured rate holds for its start and its span of time: from another start the flow may be slower, down to the "
-    "slowest mode, and only the certificate bounds them all.",
-    "The certificate of the double well is the best of one splitting of V; a sharper constant exists, and its distance "
+    "A measured rate holds for its start and its span of time. From another start the flow may be slower, down to the "
+    "slowest mode; only the certificate is a bound for all starts.",
+    "The certificate of the double well is the best of one splitting of V; a sharper constant exists. So its distance "
     "from the measured rate says nothing about the flow.",
-    "The entropy of particles is estimated by nearest neighbours, whose bias grows with the dimension; in more than "
-    "two nothing is shown here.",
-    "The rate of a surrogate is that of its own free energy to its own minimum. In the wells LogDet has another "
-    "minimum than Shannon: a Gaussian entropy does not see two modes.",
-    "Finite volumes are the truth up to the order of the grid (width² in space, dt in time), about a "
-    "per cent of a rate here.",
+    "The entropy of particles is estimated by nearest neighbours, whose bias grows with the dimension. Nothing is "
+    "shown for more than two dimensions.",
+    "The rate of a surrogate is that of its own free energy to its own minimum. In the wells the minimum of LogDet "
+    "differs from that of Shannon, because a Gaussian entropy does not see two modes.",
+    "The finite volumes taken as truth have the error of the grid (width² in space, dt in time), about one per cent of "
+    "a rate here.",
 )
 
 
@@ -149,7 +165,7 @@ def _findings(study: Dissipation, runs: Sequence[Relaxation]) -> tuple[Finding, 
         )
     for relaxation in runs:
         close = t_interval([run["closure_total"][-1] for run in relaxation.particles])
-        remark = "D is estimated here, by kernel densities: what it is off by shows in closure."
+        remark = "D is estimated here by kernel densities, and its error shows in the closure."
         findings.append(
             Finding.within(f"{relaxation.case.name}: closure of the particles' ledger", close, -0.1, 0.1, 0.0, remark)
         )
@@ -193,10 +209,10 @@ def _tables(study: Dissipation, runs: Sequence[Relaxation]) -> tuple[Table, ...]
             ("case", "certified", "by", "particles", "±", "LogDet", "±", "Blob", "±", "density, early", "density, late",
              "least D/(F − F*)"),
             rates, f"Early is t ≤ {study.early:g}, late t ≥ {study.late:g}. ± are 95 % intervals over seeds. A "
-            "measured rate is no bound, and a certified one no measurement.",
+            "measured rate is not a bound, and a certified rate is not a measurement.",
         ),
         Table(
-            "estimates", "Entropy and relative Fisher information: estimates beside the density",
+            "estimates", "Entropy and relative Fisher information: estimates and the density",
             ("case", "t", "entropy (density)", "nearest neighbours", "±", "Gaussian", "±", "Fisher (density)",
              "Fisher (particles)", "±"),
             estimates, "Relative Fisher information I(μ|π) = D/T². The Gaussian entropy is an upper bound.",
@@ -208,21 +224,21 @@ def _figures(study: Dissipation, runs: Sequence[Relaxation]) -> tuple[Figure, ..
     return (
         Figure(
             "decay", "Decay of the free energy",
-            "F − F* of the density (line), of particles (points, with intervals over seeds), and what the certificate "
-            "allows at most (dotted). Below the dashed floor the noise of the entropy estimate takes over.",
+            "F − F* of the density (line), of particles (points, with intervals over seeds), and the certified upper "
+            "bound (dotted). Below the dashed floor the noise of the entropy estimate dominates.",
             relaxation_figures.decay(runs),
         ),
         Figure(
             "balance", "What is lost is what is dissipated",
             "F of the particles (line) and F(0) − ∫D dt with D estimated at the records (dashed, integrated by "
-            "trapezoids), means over seeds with intervals; the same of the density (dotted), whose D is known. Where "
-            "dashed and dotted part, the estimate of D from particles is off, most in the plane.",
+            "trapezoids), means over seeds with intervals. Dotted: the same for the density, whose D is known. Where "
+            "dashed and dotted differ, the estimate of D from particles has an error; it is largest in the plane.",
             relaxation_figures.balance(runs),
         ),
         Figure(
             "entropy", "Entropy by two estimators",
-            "The entropy of the density (line) beside the estimates from particles. In the wells the Gaussian estimate "
-            "stays too large: it sees the width of both modes, and not the gap between them.",
+            "The entropy of the density (line) and its estimates from particles. In the wells the Gaussian estimate "
+            "stays too large: it sees the width of both modes, but not the gap between them.",
             relaxation_figures.entropy(runs),
         ),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What all studies share: settings, findings, tables, statistics, and how they are run and written."""
+"""What all studies share: settings and outcome, statistics over seeds, parallel runs, and the written directory."""
 
 from .statistics import Estimate
 from .study import Figure, Finding, Outcome, Study, Table, Verdict, above_zero

@@ -1,4 +1,4 @@
-"""What replicas say: intervals over seeds, and exponents of power laws with intervals from the replicas themselves."""
+"""Statistics over replicas (runs with different seeds): confidence intervals, power-law fits and extrapolations."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from scipy import stats
 from ...errors import ConfigError, require_integer, require_number
 
 LEVEL = 0.95
-"""Of every interval, unless told."""
+"""The default confidence level of all intervals."""
 RESAMPLES = 2000
-"""Bootstrap resamples, unless told: the ends of a 95 % interval are then known to about 5 % of its width."""
+"""The default number of bootstrap resamples: enough to know the ends of a 95 % interval to about 5 % of its width."""
 FEWEST_SIZES = 3
-"""Two sizes fix a line and leave nothing to judge it by."""
+"""The fewest sizes for a fit: a line through two sizes has no residual."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measured number with its interval [low, high] at a confidence level, and the method that made it."""
+    """A measured number with its interval [low, high] at a confidence level, and the method of the interval."""
 
     value: float
     low: float
@@ -37,16 +37,16 @@ class Estimate:
         return 0.5 * (self.high - self.low)
 
     def covers(self, truth: float) -> bool:
-        """Whether the interval holds a number."""
+        """Whether the interval contains a number."""
         return self.low <= truth <= self.high
 
     def scaled(self, factor: float) -> Estimate:
-        """The same in another unit."""
+        """The estimate and its interval times a factor, for a change of units."""
         ends = sorted((factor * self.low, factor * self.high))
         return Estimate(factor * self.value, ends[0], ends[1], self.level, self.method)
 
     def __str__(self) -> str:
-        """With as many digits as show the interval; a number without an interval stands alone."""
+        """As text with enough digits to show the interval; without one, the number alone."""
         if self.low == self.high:
             return f"{self.value:.4g}".replace("-", "−")
         spread = self.half_width / max(abs(self.value), self.half_width)
@@ -55,6 +55,7 @@ class Estimate:
 
 
 def _sample(values: ArrayLike, fewest: int, what: str) -> NDArray[np.float64]:
+    """Check one value per seed: a float64 array with at least `fewest` finite values."""
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim != 1 or len(sample) < fewest or not np.isfinite(sample).all():
         raise ConfigError(
@@ -65,9 +66,9 @@ def _sample(values: ArrayLike, fewest: int, what: str) -> NDArray[np.float64]:
 
 
 def t_interval(values: ArrayLike, level: float = LEVEL) -> Estimate:
-    """Mean and Student's interval m ± t s/√n of n ≥ 2 independent values, exact where they are normal (Student 1908).
+    """Student's interval  m ± t s/√n  for the mean of n ≥ 2 independent values; exact for normal values (Student 1908).
 
-    ConfigError for fewer than two values or one that is not finite.
+    Raises ConfigError for fewer than two values, or a value that is not finite.
 
     >>> print(t_interval([1.0, 2.0, 3.0]))
     2 [−0.4841, 4.484]
@@ -86,9 +87,9 @@ def bootstrap_interval(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Estimate:
-    """A statistic of n ≥ 3 independent values with its BCa bootstrap interval (Efron 1987), by scipy.stats.bootstrap.
+    """Compute a statistic of n ≥ 3 independent values, with its BCa bootstrap interval (Efron 1987) by SciPy.
 
-    `statistic` takes an array and `axis`. Values that are all equal give an interval of length 0.
+    `statistic` is a function of an array and `axis`, such as `numpy.median`. Equal values give an interval of length 0.
     """
     sample = _sample(values, 3, "a bootstrap")
     value = float(statistic(sample, axis=-1))
@@ -105,10 +106,11 @@ def bootstrap_interval(
 def quantile_interval(
     value: float, resampled: ArrayLike, level: float = LEVEL, method: str = "bootstrap", replicas: int | None = None
 ) -> Estimate:
-    """A number with the percentile interval of its bootstrap copies.
+    """Attach to a number the percentile interval of its bootstrap copies `resampled` (copies,).
 
-    Percentiles are too narrow for few replicas, so with their number the tails shrink to Φ(−√(r/(r−1)) t), with t
-    Student's quantile of r − 1 degrees of freedom: the expanded percentile interval (Hesterberg 2015, Am. Stat. 69).
+    Plain percentile intervals are too narrow for few replicas. If the number r of replicas is given, the interval is
+    the expanded one of Hesterberg (2015, Am. Stat. 69): its tails have the probability Φ(−√(r/(r−1)) t), with t
+    Student's quantile for r − 1 degrees of freedom.
     """
     copies = _sample(resampled, 20, "a percentile interval")
     tail = 0.5 - 0.5 * _level(level)
@@ -129,9 +131,9 @@ def _level(level: float) -> float:
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """y = prefactor · size^exponent, each with its interval, and χ² per degree of freedom of the fit.
+    """A fitted power law y = prefactor · size^exponent, with an interval for both parameters.
 
-    `chi_square` far above 1 says that no power law fits within the scatter of the replicas.
+    `chi_square` is χ² per degree of freedom. Far above 1, no power law fits within the scatter of the replicas.
     """
 
     exponent: Estimate
@@ -146,7 +148,7 @@ class PowerLaw:
 def sizes_with_replicas(
     sizes: ArrayLike, replicas: Sequence[ArrayLike], fewest: int = FEWEST_SIZES
 ) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
-    """Distinct positive sizes and the values at each, or a ConfigError that says what a fit needs."""
+    """Check the data of a fit: at least `fewest` different positive sizes, each with a row of values over seeds."""
     n = np.asarray(sizes, dtype=np.float64)
     if n.ndim != 1 or len(np.unique(n)) < fewest:
         raise ConfigError(
@@ -162,10 +164,10 @@ def sizes_with_replicas(
 def resampled(
     rows: Sequence[NDArray[np.float64]], resamples: int = RESAMPLES, seed: int = 0, paired: bool = False
 ) -> list[NDArray[np.float64]]:
-    """Bootstrap copies of each row's values: a list of arrays (resamples, replicas), drawn with replacement.
+    """Draw bootstrap copies of each row of values, with replacement: a list of arrays (resamples, replicas).
 
-    `paired`: the rows share their seeds (replica k of every row has the same noise), so the same replicas are drawn in
-    all of them; otherwise each row is drawn on its own.
+    Set `paired` where the rows share their seeds, that is, replica k of every row has the same noise. Then the same
+    replicas are drawn in all rows; otherwise each row is drawn independently.
     """
     rng = np.random.default_rng(seed)
     if paired:
@@ -187,14 +189,36 @@ def power_law(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> PowerLaw:
-    """Fit log y = log c + a log size, with y a statistic (taking `axis`) of the replicas at each size.
+    """Fit the power law  log y = log c + a log size,  where y is a statistic of the replicas at each size.
 
-    Weighted least squares in the logarithm; a weight is (y/s)² with s the bootstrap deviation of y, or 1 where nothing
-    scatters. Intervals are expanded percentiles over resampled replicas, with the weights kept as they are: they
-    need no model of the noise.
+    Parameters
+    ----------
+    sizes, replicas : arrays (m,) and m arrays (replicas,)
+        Different positive sizes, and at each the values over seeds.
+    statistic : function of an array and `axis`
+        Makes y from the values at one size.
+    paired : bool
+        Whether the sizes share their seeds; see `resampled`.
+    level, resamples, seed : float, int, int
+        Of the bootstrap intervals.
 
-    Raises ConfigError below three sizes or two replicas, and where y is not told from 0: a logarithm needs its sign.
+    Returns
+    -------
+    PowerLaw
+        The exponent a and the prefactor c, and how well the law fits.
 
+    Raises
+    ------
+    ConfigError
+        For fewer than three sizes or two replicas, or where the interval of y contains 0, which has no logarithm.
+
+    Notes
+    -----
+    Weighted least squares with the weights (y/s)², s the bootstrap deviation of y, or 1 where nothing scatters. The
+    intervals are expanded percentiles over resampled replicas at fixed weights; they need no model of the noise.
+
+    Examples
+    --------
     >>> fit = power_law([1, 2, 4, 8], [[3 / n, 3 / n] for n in (1, 2, 4, 8)])
     >>> round(fit.exponent.value, 12), round(fit.prefactor.value, 12)
     (-1.0, 3.0)
@@ -228,7 +252,7 @@ def power_law(
 
 @dataclass(frozen=True)
 class Limit:
-    """y = limit + slope · size^{−exponent}, each with its interval, and χ² per degree of freedom."""
+    """A fitted limit: y = limit + slope · size^{−exponent}, with intervals, and χ² per degree of freedom."""
 
     limit: Estimate
     slope: Estimate
@@ -245,12 +269,13 @@ def extrapolate(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Limit:
-    """The limit of infinite size where the correction is known to fall as size^{−exponent}.
+    """Extrapolate to infinite size:  y = limit + slope · size^{−exponent}  with a known exponent > 0.
 
-    Least squares weighted by the standard errors of the means; intervals are expanded percentiles over resampled
-    replicas.
-    ConfigError as `power_law`, except that any sign will do.
+    Parameters, intervals and errors are those of `power_law`, but y may have any sign. It is the mean of the replicas,
+    weighted by its standard error.
 
+    Examples
+    --------
     >>> fit = extrapolate([1, 2, 4], [[5 + 3 / n, 5 + 3 / n] for n in (1, 2, 4)])
     >>> round(fit.limit.value, 12), round(fit.slope.value, 12)
     (5.0, 3.0)

@@ -1,4 +1,4 @@
-"""What a study is: a question with settings, and its outcome in tables, figures, findings and limits."""
+"""The classes of a study: `Study` (a question with settings) and its `Outcome` (findings, tables, figures, limits)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Verdict(Enum):
-    """What the measurement says about the expectation."""
+    """Whether a measurement supports an expectation, contradicts it, or decides nothing."""
 
     SUPPORTED = "supported"
     CONTRADICTED = "contradicted"
@@ -27,10 +27,22 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What was asked, the measured number with its interval, the verdict, and the criterion that gave it.
+    """One question of a study, with the measured number and a verdict.
 
-    The criterion is a sentence fixed before the measurement. `expected` is the number that theory gives, where it gives
-    one; `remark` says in words what the number alone does not.
+    Attributes
+    ----------
+    asked : str
+        The question.
+    measured : Estimate
+        The measured number with its interval.
+    verdict : Verdict
+        Supported, contradicted or undecided.
+    criterion : str
+        The condition for "supported", in words; it is fixed before the measurement.
+    expected : float, optional
+        The number that theory predicts, where it does.
+    remark : str
+        What else the reader should know.
     """
 
     asked: str
@@ -44,7 +56,10 @@ class Finding:
     def within(
         asked: str, measured: Estimate, low: float, high: float, expected: float | None = None, remark: str = ""
     ) -> Finding:
-        """An equivalence test: supported where the whole interval lies in [low, high], contradicted where none does."""
+        """An equivalence test against the range [low, high].
+
+        Supported where the whole interval lies inside, contradicted where all of it lies outside, else undecided.
+        """
         inside, outside = low <= measured.low and measured.high <= high, measured.high < low or high < measured.low
         verdict = Verdict.SUPPORTED if inside else Verdict.CONTRADICTED if outside else Verdict.UNDECIDED
         where = f"in [{low:.4g}, {high:.4g}]".replace("-", "−")
@@ -55,9 +70,10 @@ class Finding:
 
     @staticmethod
     def covers(asked: str, measured: Estimate, expected: float, resolution: float, remark: str = "") -> Finding:
-        """Supported where the interval holds the expected number and is no wider than ± resolution.
+        """A test against an expected number.
 
-        Contradicted where it does not hold it; an interval that holds it but is wider decides nothing.
+        Supported where the interval contains it and is no wider than ± `resolution`. Contradicted where it does not
+        contain it. Undecided where it contains it but is wider.
         """
         narrow = measured.half_width <= resolution
         verdict = Verdict.CONTRADICTED
@@ -68,7 +84,11 @@ class Finding:
 
 
 def above_zero(asked: str, measured: Estimate, remark: str = "") -> Finding:
-    """Supported where the whole interval lies above 0, contradicted where it lies below; NaN and 0 decide nothing."""
+    """A test for a positive number.
+
+    Supported where the whole interval lies above 0, contradicted where all of it lies below, else undecided (also for
+    NaN).
+    """
     verdict = Verdict.UNDECIDED
     if measured.low > 0:
         verdict = Verdict.SUPPORTED
@@ -79,7 +99,11 @@ def above_zero(asked: str, measured: Estimate, remark: str = "") -> Finding:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of numbers and words under named columns; `name` is its file, `title` what it shows."""
+    """A table of a study: rows of numbers and words under named columns.
+
+    `name` is the name of its CSV file, `title` its heading in the report, `text` what to know when reading it. Raises
+    ConfigError for a row of another length than `columns`.
+    """
 
     name: str
     title: str
@@ -95,7 +119,7 @@ class Table:
                 )
 
     def column(self, name: str) -> list[Any]:
-        """The entries under a name."""
+        """The entries of one column; ConfigError for a name that is not there."""
         if name not in self.columns:
             raise ConfigError(f"table {self.name!r}: column {name!r}{closest(name, self.columns)}")
         index = self.columns.index(name)
@@ -104,7 +128,7 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Figure:
-    """A drawing with a title and a caption that says what to look at."""
+    """A figure of a study: a matplotlib drawing with a title and a caption. `name` is the name of its files."""
 
     name: str
     title: str
@@ -114,7 +138,7 @@ class Figure:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a study found, and in `limits`, sentence by sentence, what it does not show."""
+    """What a study found. `limits` says, one point a sentence or two, what the study does not show."""
 
     findings: tuple[Finding, ...]
     tables: tuple[Table, ...]
@@ -122,7 +146,7 @@ class Outcome:
     limits: tuple[str, ...]
 
     def table(self, name: str) -> Table:
-        """A table by its name; ConfigError with the names there are."""
+        """A table by its name; ConfigError for an unknown name, with the nearest known one."""
         known = {table.name: table for table in self.tables}
         if name not in known:
             raise ConfigError(f"table {name!r}{closest(name, known)}")
@@ -131,20 +155,32 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Study(ABC):
-    """A question that runs answer. Settings are the fields of a frozen dataclass; `run` answers at these settings.
+    """Base class of a study: a scientific question that is answered by runs over many seeds.
 
-    A new study is one file and one line in the registry of `wgf/studies/__init__.py`. The base has the seeds: runs are
-    replicated over first_seed, ..., first_seed + seeds − 1, and intervals are over these; another first_seed repeats
-    the study on noise that it has not seen.
+    A study is a frozen dataclass whose fields are its settings. `run` answers the question at these settings. To add a
+    study, write one package and one line in the registry of `wgf/studies/__init__.py`.
+
+    Parameters
+    ----------
+    seeds : int
+        Number of replicas. Runs are repeated over the seeds first_seed, ..., first_seed + seeds − 1. Intervals are
+        over these.
+    first_seed : int ≥ 0
+        The first seed. Another value repeats the study on new noise.
+
+    Raises
+    ------
+    ConfigError
+        For fewer than `fewest_seeds` seeds, or a negative first seed.
     """
 
     name: ClassVar[str]
-    """As the command line knows it."""
+    """Its name on the command line."""
     title: ClassVar[str]
     question: ClassVar[str]
     """One sentence that ends in a question mark."""
     fewest_seeds: ClassVar[int] = 3
-    """Below it there would be no intervals to speak of."""
+    """The fewest seeds; with fewer the intervals would be uselessly wide."""
 
     seeds: int = 8
     first_seed: int = 0
@@ -155,11 +191,11 @@ class Study(ABC):
 
     @abstractmethod
     def quick(self) -> Study:
-        """The settings of a small version, some seconds long: to see that it works, not to conclude from."""
+        """The study at small settings that take some seconds. They test that it works; do not draw conclusions."""
 
     @abstractmethod
     def run(self, work: Work | None = None) -> Outcome:
-        """Measure and conclude. `work` does the runs, in processes if it was told to, and shows how far they are."""
+        """Do all runs and draw the conclusions. `work` says in how many processes, and shows the progress."""
 
     @property
     def seed_numbers(self) -> list[int]:
@@ -172,7 +208,7 @@ class Study(ABC):
         return asdict(self)
 
     def replace(self, **changes: Any) -> Study:
-        """The study at other settings; ConfigError for one that it does not have."""
+        """The study with some settings changed; ConfigError for a setting that it does not have."""
         known = [field.name for field in fields(self)]
         for name in changes:
             if name not in known:

@@ -1,4 +1,4 @@
-"""The runs of a study: one after the other or in processes, with how far they are."""
+"""The runs of a study, one after the other or in parallel processes, with a progress display."""
 
 from __future__ import annotations
 
@@ -13,14 +13,21 @@ Result = TypeVar("Result")
 
 
 def processors() -> int:
-    """Processors that this process may use."""
+    """Number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Work:
-    """Calls a function on many tasks. With jobs > 1 in as many processes of one thread each, by joblib.
+    """Call a function on many tasks, in this process or in parallel ones.
 
-    Results come in the order of the tasks, and do not depend on `jobs`: every run is keyed by its own seed.
+    The results come in the order of the tasks. They do not depend on `jobs`, because every run has its own seed.
+
+    Parameters
+    ----------
+    jobs : int ≥ 1
+        Number of processes, each with one thread, by joblib. With 1 everything runs in this process.
+    progress : bool
+        Whether to show the progress.
     """
 
     def __init__(self, jobs: int = 1, progress: bool = False) -> None:
@@ -28,9 +35,10 @@ class Work:
         self.progress = progress
 
     def each(self, what: str, function: Callable[..., Result], tasks: Iterable[Sequence[object]]) -> list[Result]:
-        """[function(*task) for task in tasks]; `what` names them in the progress, as in "runs over n".
+        """[function(*task) for task in tasks].
 
-        With jobs > 1 the function and its arguments go to other processes, so it is one at the top of a module.
+        `what` names the tasks in the progress display, as in "runs over n". With jobs > 1 the function must be defined
+        at the top level of a module, because other processes must be able to import it.
         """
         tasks = list(tasks)
         with counting(what, len(tasks), self.progress) as advance:

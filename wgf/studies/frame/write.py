@@ -1,4 +1,4 @@
-"""The run directory of a study: study.json, tables as CSV, figures as SVG and PNG, and a report of one page."""
+"""The output directory of a study: study.json, tables as CSV, figures as SVG and PNG, and a one-page report."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .work import Work
 
 STUDY, TEMPLATE = "study.json", Path(__file__).with_name("study.html")
 ROWS_SHOWN = 40
-"""Of a table in the report; the CSV has them all."""
+"""The report shows at most this many rows of a table; the CSV file has them all."""
 
 
 @dataclass(frozen=True, eq=False)
 class StudyResult:
-    """A study that was run: its outcome, and the directory with the report."""
+    """A finished study: its settings, its outcome, the directory with the report, and the seconds it took."""
 
     study: Study
     outcome: Outcome
@@ -34,14 +34,35 @@ class StudyResult:
 
     @property
     def report(self) -> Path:
-        """The page to read."""
+        """The path of report.html."""
         return self.directory / store.REPORT
 
 
 def run_study(study: Study, directory: str | Path | None, work: Work, quick: bool = False) -> StudyResult:
-    """Run a study and write its directory, which appears under its name when it is whole.
+    """Run a study and write its directory. The directory gets its name only when it is complete.
 
-    Raises ConfigError where the place is taken, CheckpointError where it cannot be written.
+    Parameters
+    ----------
+    study : Study
+        The study with its settings.
+    directory : str or Path, optional
+        A new or empty directory; by default runs/<name>-<date>-<time>.
+    work : Work
+        Does the runs.
+    quick : bool
+        Whether these are the small settings; for the summary and the report.
+
+    Returns
+    -------
+    StudyResult
+        The outcome and the directory.
+
+    Raises
+    ------
+    ConfigError
+        Where the directory is not empty.
+    CheckpointError
+        Where it cannot be written.
     """
     path = store.choose(directory, study.name)
     started, clock = datetime.datetime.now().astimezone(), time.perf_counter()
@@ -110,14 +131,14 @@ def _write_csv(path: Path, table: Table) -> None:
 
 
 def _exact(entry: Any) -> Any:
-    """A number as it reads back to the same bits; a missing one is an empty cell."""
+    """A number as text that reads back to the same bits; a missing one is an empty cell."""
     if isinstance(entry, (float, np.floating)):
         return repr(float(entry)) if math.isfinite(entry) else ""
     return entry.item() if isinstance(entry, np.generic) else entry
 
 
 def shown(entry: Any) -> str:
-    """An entry of a table for people."""
+    """An entry of a table as text for people: four digits, and a dash for a missing one."""
     if isinstance(entry, (float, np.floating)):
         return f"{float(entry):.4g}".replace("-", "−") if math.isfinite(entry) else "–"
     if isinstance(entry, (list, tuple)):

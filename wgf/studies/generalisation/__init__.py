@@ -1,4 +1,4 @@
-"""Does information in a representation bound the generalisation gap? The study `generalisation`."""
+"""The study `generalisation`: does the information in a representation bound the generalisation gap?"""
 
 from .study import Generalisation
 

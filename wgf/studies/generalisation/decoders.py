@@ -1,4 +1,4 @@
-"""Decoders on noisy representations of digits: one split of the images, measured at every noise and sample size."""
+"""One replica of the study `generalisation`: decoders of noisy digits, at every noise level and sample size."""
 
 from __future__ import annotations
 
@@ -15,15 +15,20 @@ from ...ops.threads import one_blas_thread
 
 Array = NDArray[np.float64]
 ENCODER, MOST = 600, 600
-"""Images that the encoder is fitted to, and the most that a decoder may learn from; the rest test it."""
+"""Number of images that the encoder is fitted to, and the most that a decoder may learn from. The rest are for tests.
+"""
 DECODERS = ("logistic", "neighbour", "memorised")
-"""Logistic regression, 1-nearest neighbour, and 1-nearest neighbour of labels drawn at random."""
+"""Logistic regression, 1-nearest neighbour, and 1-nearest neighbour trained on random labels."""
 
 
 def measure(
     seed: int, noises: tuple[float, ...], samples: tuple[int, ...], components: int, draws: int
 ) -> dict[str, Array]:
-    """One split of the images: B and I(X; Z) by noise (s,), H(Y), and gaps and test errors (decoders, s, n)."""
+    """Measure one random split of the images.
+
+    Returns B and I(X; Z) for each noise, arrays (noises,), in nats; H(Y) in nats; and the gaps and test errors as
+    fractions, arrays (decoders, noises, samples).
+    """
     rng = np.random.default_rng([seed, 5])
     z, y = _encoded(rng, components)
     bound = [information_bound(z, sigma) for sigma in noises]
@@ -50,13 +55,13 @@ def measure(
 
 
 def _encoded(rng: np.random.Generator, components: int) -> tuple[Array, NDArray[np.int64]]:
-    """f(X) (m, components) and parities (m,) of the images that the encoder has not seen, in random order."""
+    """f(X) (m, components) and parities (m,) of the images that the encoder was not fitted to, in random order."""
     whole = load("digits", standardise=False)
     x = np.concatenate([part.x.numpy() for part in whole])
     y = np.concatenate([part.y.numpy() for part in whole]) % 2
     order = rng.permutation(len(x))
     seen, rest = order[:ENCODER], order[ENCODER:]
-    with one_blas_thread():  # LAPACK rounds by its thread count
+    with one_blas_thread():  # LAPACK rounds differently for each number of threads
         mean = x[seen].mean(axis=0)
         _, singular, axes = np.linalg.svd(x[seen] - mean, full_matrices=False)
         scale = math.sqrt(float((singular[:components] ** 2).sum()) / len(seen) / components)

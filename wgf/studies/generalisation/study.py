@@ -1,4 +1,4 @@
-"""Noisy representations: does the information bound say how far training and test error are apart?"""
+"""The study `generalisation`: does the information bound limit the gap between training and test error?"""
 
 from __future__ import annotations
 
@@ -22,16 +22,29 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 PRECISION = 0.02
-"""Nats to which the Monte Carlo value of I(X; Z) is told from B."""
+"""Tolerance for the Monte Carlo error of I(X; Z) when it is compared with B, in nats."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Generalisation(Study):
-    """Gap of decoders on Z = f(X) + σξ, beside B = ½ log det(I + Cov f(X)/σ²), I(X; Z) and the bounds made of B.
+    """Compare the generalisation gap of decoders on Z = f(X) + σξ with the bounds of `gap_bounds`.
 
-    X is an image of a digit, f the leading principal components of other images, scaled to mean variance 1, and Y the
-    parity of the digit. `noises` are the σ; `samples` the numbers n of images that a decoder learns from. The loss is
-    0 or 1, so σ_ℓ = ½. Every seed splits the images anew and draws its own noise.
+    X is an image of a digit, f(X) its leading principal components (fitted to other images, scaled to mean variance 1),
+    and Y the parity of the digit. The bounds use B = ½ log det(I + Cov f(X)/σ²) ≥ I(X; Z). The loss is 0 or 1, so
+    σ_ℓ = ½. Every seed makes its own split of the images and its own noise.
+
+    Parameters
+    ----------
+    seeds, first_seed : int
+        Number of splits and the first seed.
+    noises : tuple of float > 0
+        The σ, rising, in units of the standard deviation of f(X).
+    samples : tuple of int
+        The numbers n of images that a decoder learns from, rising, from 8 to 600.
+    components : int
+        Number of principal components, from 1 to 60.
+    draws : int
+        Monte Carlo draws for I(X; Z).
     """
 
     name: ClassVar[str] = "generalisation"
@@ -71,14 +84,14 @@ class Generalisation(Study):
 
 
 LIMITS = (
-    "The bounds are on the expected gap of a 0–1 loss. With H(Y) = log 2 the one that needs no assumption lies above "
-    "½ everywhere, so that it holds is no surprise: it is the only one of the three that holds, not a useful one.",
-    "One data set and a linear encoder that was fitted to other images. An encoder that learns from the same sample "
-    "knows more of it, and none of these bounds then applies as it stands.",
-    "I(S; W) itself is not measured. Where the gap lies below √(2σ_ℓ²B/n) the assumption I(S; W) ≤ B is not thereby "
-    "shown to be true; where it lies above, the assumption is false.",
-    "Gaps beyond a bound are looked for in the worst of all cells of noise and sample size, with the level of the "
-    "interval raised for the number of cells (Bonferroni); for the other findings each interval stands alone.",
+    "The bounds are on the expected gap of a 0–1 loss. With H(Y) = log 2 the bound without assumptions lies above ½ "
+    "everywhere. So it is no surprise that it holds: it is the only one of the three that does, but it is not useful.",
+    "One data set, and a linear encoder that was fitted to other images. An encoder that learns from the same sample "
+    "has more information about it, and none of these bounds then applies.",
+    "I(S; W) itself is not measured. Where the gap lies above √(2σ_ℓ²B/n), the assumption I(S; W) ≤ B is false. Where "
+    "it lies below, the assumption need not be true.",
+    "Gaps beyond a bound are searched in the worst of all cells of noise and sample size, with the level of the "
+    "interval raised for the number of cells (Bonferroni). For the other findings each interval stands alone.",
 )
 
 
@@ -86,7 +99,7 @@ LIMITS = (
 
 
 def _bounds(study: Generalisation, parts: dict[str, Array]) -> dict[str, Array]:
-    """Each bound (seeds, noises, samples), from the B and H(Y) of the split."""
+    """Each bound as an array (seeds, noises, samples), from B and H(Y) of each split."""
     found: dict[str, Array] = {}
     for seed, row in enumerate(parts["bound"]):
         for s, b in enumerate(row):
@@ -98,7 +111,10 @@ def _bounds(study: Generalisation, parts: dict[str, Array]) -> dict[str, Array]:
 
 
 def _worst(study: Generalisation, excess: Array) -> tuple[Estimate, str]:
-    """The cell of noise and sample size where the mean over seeds of (seeds, noises, samples) is the largest."""
+    """The cell of noise and sample size with the largest mean over seeds of `excess` (seeds, noises, samples).
+
+    Returns the mean there, with an interval corrected for the number of cells, and the name of the cell.
+    """
     s, k = np.unravel_index(int(excess.mean(axis=0).argmax()), excess.shape[1:])
     level = 1 - (1 - LEVEL) / excess[0].size
     return t_interval(excess[:, s, k], level), f"σ = {study.noises[s]:g} and n = {study.samples[k]}"
@@ -139,7 +155,7 @@ def _findings(study: Generalisation, parts: dict[str, Array]) -> tuple[Finding, 
         Finding.covers(
             "Gap of random labels, memorised by the nearest neighbour",
             t_interval(memorised[:, :, last].mean(axis=1)), 0.5, 0.03,
-            f"Mean over the noises at n = {study.samples[last]}; no test label can be foretold.",
+            f"Mean over the noises at n = {study.samples[last]}; test labels cannot be predicted.",
         )
     )  # fmt: skip
     excess, cell = _worst(study, memorised - bounds["unlabelled"])
@@ -163,7 +179,7 @@ def _findings(study: Generalisation, parts: dict[str, Array]) -> tuple[Finding, 
 
 
 def _rank(a: Array, b: Array) -> float:
-    """Spearman's correlation, 0 where one of them does not vary."""
+    """Spearman's rank correlation, 0 where one of the two does not vary."""
     return float(stats.spearmanr(a, b).statistic) if np.ptp(a) > 0 and np.ptp(b) > 0 else 0.0
 
 
@@ -205,9 +221,10 @@ def _gaps(study: Generalisation, parts: dict[str, Array]) -> Figure:
     return Figure(
         "gaps",
         "Gaps and bounds",
-        "Points: measured gap with 95 % intervals over the splits, by the number n of images learned from. Dashed in "
-        "the same colour: √(2σ_ℓ²B/n), which assumes I(S; W) ≤ B; a point above its line shows the assumption false. "
-        "Dotted: √(2σ_ℓ²B), data processing for weights that saw no labels. Curves above 1 say nothing.",
+        "Points: measured gap with 95 % intervals over the splits, by the number n of images learned from. Dashed, in "
+        "the same colour: √(2σ_ℓ²B/n), which assumes I(S; W) ≤ B. A point above its dashed line shows that the "
+        "assumption is false. Dotted: √(2σ_ℓ²B), data processing for weights that saw no labels. A gap is at most 1, "
+        "so bounds above 1 say nothing.",
         figure,
     )
 
@@ -229,13 +246,13 @@ def _information(study: Generalisation, parts: dict[str, Array]) -> Figure:
         "information",
         "What the representation knows",
         "Left: the bound B and the information itself, which cannot exceed the logarithm of the number of images. "
-        "Right: what noise costs; the dotted line is chance.",
+        "Right: how the test error grows with the noise; the dotted line is chance.",
         figure,
     )
 
 
 def _with_interval(axis: Axes, study: Generalisation, values: Array, colour: str, label: str) -> None:
-    """Means over seeds of values (seeds, noises) with their intervals."""
+    """Draw the means over seeds of values (seeds, noises) with their intervals."""
     found = [t_interval(column) for column in values.T]
     reach = [estimate.half_width for estimate in found]
     means = [estimate.value for estimate in found]

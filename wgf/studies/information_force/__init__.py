@@ -1,4 +1,4 @@
-"""Which entropy exerts a force on neurons and on representations? The study `information-force`."""
+"""The study `information-force`: which entropy exerts a force on neurons and on representations?"""
 
 from .study import InformationForce
 

@@ -1,4 +1,4 @@
-"""The figures of the information-force study."""
+"""The figures of the study `information-force`: force ratios over time, their bounds, and what was learned."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SETTINGS = {"particles": "flow time t", "representations": "steps of Adam"}
 
 
 def forces(runs: Runs) -> Figure:
-    """I/G over time at one r₀."""
+    """The force ratio I/G over time, for the runs that begin at I/G nearest to 0.1."""
     ratio = min(runs.ratios, key=lambda r: (abs(math.log10(r) + 1), r))
     figure, axes = canvas(1, 2, height=3.5)
     for axis, (setting, time) in zip(axes, SETTINGS.items(), strict=True):
@@ -41,14 +41,14 @@ def forces(runs: Runs) -> Figure:
     return Figure(
         "forces",
         "The force ratio along the run",
-        f"All surrogates begin at I/G = {ratio:g}. Geometric means over seeds; dotted: information force and loss "
-        "force are equal.",
+        f"All surrogates begin at I/G = {ratio:g}. Geometric means over seeds. On the dotted line information force "
+        "and loss force are equal.",
         figure,
     )
 
 
 def bounds(runs: Runs) -> Figure:
-    """c₀ and the variation of I over r₀."""
+    """The least force ratio c₀ and the variation of I, against the force ratio r₀ at the start."""
     figure, axes = canvas(2, 2, height=5.8)
     quantities: tuple[tuple[str, Callable[[Run], float]], ...] = (
         ("c₀ = min I/G", lambda run: run.c0),
@@ -66,14 +66,14 @@ def bounds(runs: Runs) -> Figure:
     return Figure(
         "bounds",
         "How strong and how steady",
-        "Above: the least force ratio of the run; on the dotted line it is that of the start. Below: the "
+        "Above: the least force ratio of the run; on the dotted line it equals that of the start. Below: the "
         "coefficient of variation of the information force over the run. Means with 95 % intervals over seeds.",
         figure,
     )
 
 
 def learned(runs: Runs) -> Figure:
-    """Effective rank and accuracies over r₀."""
+    """Effective rank and accuracies against the force ratio r₀ at the start."""
     figure, axes = canvas(2, 1 + len(ACCURACIES), width=11.0, height=5.4)
     words = {"clean": "accuracy, clean", "noise": "accuracy, noisy inputs", "shift": "accuracy, moved by a pixel"}
     for row, setting in enumerate(SETTINGS):
@@ -94,7 +94,7 @@ def learned(runs: Runs) -> Figure:
 
 
 def _legend(figure: Drawing, axis: Axes) -> None:
-    """One legend below all panels, where no curve passes."""
+    """Put one legend below all panels."""
     handles, labels = axis.get_legend_handles_labels()
     columns = min(len(labels), round(figure.get_figwidth() / 1.5))
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8.5, frameon=False)
@@ -118,7 +118,7 @@ def _curves(
 
 
 def _mean(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and half-width over the seeds where it is known."""
+    """Mean and half-width of the interval over the seeds with a finite value."""
     known = [value for value in values if math.isfinite(value)]
     if len(known) < 2:
         return (known[0] if known else math.nan), math.nan

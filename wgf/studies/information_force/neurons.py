@@ -1,4 +1,4 @@
-"""The information force on particles: the neurons of a mean-field network that learns digits."""
+"""One run with particles: the neurons of a mean-field network that learns digits, with one surrogate entropy."""
 
 from __future__ import annotations
 
@@ -22,12 +22,27 @@ PARTICLES = "particles"
 
 def train_neurons(name: str, matched: float, seed: int, sizes: tuple[int, int, int, float, float],
                   plain: Run | None) -> Run:  # fmt: skip
-    """Follow F = R + k/2 ∫|θ|² − T S[μ] by `Heun` from the initial neurons of the seed; `sizes` are n, training and
-    test images, dt and t_end.
+    """Train n neurons by the flow of F = R + k/2 ∫|θ|² − T S[μ] with `Heun`, and measure the run.
 
-    T is such that T‖∇S‖ = r₀‖∇R + kθ‖ at the start, for the r₀ in `matched`: surrogates that are compared begin with
-    equal forces. The rank is that of tanh(w·x + b) over the test images. A run that diverges ends at its
-    last good state.
+    T is chosen such that T‖∇S‖ = r₀‖∇R + kθ‖ at the start, so that all surrogates begin with the same force ratio.
+
+    Parameters
+    ----------
+    name : str
+        A surrogate of `SURROGATES`, or `NONE`.
+    matched : float
+        r₀, the force ratio I/G at the start.
+    seed : int
+        Seed of the images and of the initial neurons.
+    sizes : (int, int, int, float, float)
+        n, the numbers of training and of test images, and dt and t_end in flow time.
+    plain : Run, optional
+        The run of the same seed without entropy, for the collapse index.
+
+    Returns
+    -------
+    Run
+        The rank is that of tanh(w·x + b) over the test images. A run that diverges ends at its last good state.
     """
     n, train, test, dt, t_end = sizes
     data = images(seed, train, test)
@@ -41,7 +56,7 @@ def train_neurons(name: str, matched: float, seed: int, sizes: tuple[int, int, i
         temperature = matched * unit_temperature(energy.gradient(mu), entropy.gradient(mu), mu)
         F = energy - temperature * entropy
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", WgfWarning)  # the closure of every run is in the table
+        warnings.simplefilter("ignore", WgfWarning)  # the table shows the closure of every run
         solution = solve(F, mu, Heun(), dt=dt, t_end=t_end, throw=False)
     end, ledger = solution.ensemble, solution.ledger
     return Run(
@@ -55,7 +70,7 @@ def train_neurons(name: str, matched: float, seed: int, sizes: tuple[int, int, i
 
 
 def _rank(risk: NetworkRisk, mu: Ensemble, x: torch.Tensor) -> float:
-    """Effective rank of the hidden layer: of the covariance of tanh(w·x + b) over the images."""
+    """Effective rank of the hidden layer: of the covariance of tanh(w·x + b) over the images x."""
     outputs = mu.dim - x.shape[1] - 1
     w, b = mu.x[:, outputs:-1], mu.x[:, -1]
     with one_torch_thread():

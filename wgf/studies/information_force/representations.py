@@ -1,4 +1,4 @@
-"""The information force on representations: an encoder of digits, trained by torch with an entropy of its output."""
+"""One run with representations: an encoder of digits, trained by torch with a surrogate entropy of its outputs."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ RECORDS = 100
 
 
 class Classifier(nn.Module):
-    """x ↦ z = U tanh(Wx + b) + c, the representation (m, 16), and class scores linear in it; float64."""
+    """An encoder x ↦ z = U tanh(Wx + b) + c with representations z (m, 16), and class scores linear in z; float64."""
 
     def __init__(self, seed: int, classes: int = 10) -> None:
         super().__init__()
-        with torch.random.fork_rng(devices=[]):  # torch draws weights from its global state, which stays as it was
+        with torch.random.fork_rng(devices=[]):  # torch draws weights from its global state; restore it afterwards
             torch.manual_seed(seed)
             self.encoder = nn.Sequential(nn.Linear(64, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, FEATURES)).double()
             self.head = nn.Linear(FEATURES, classes).double()
@@ -35,13 +35,25 @@ class Classifier(nn.Module):
 
 
 def train_encoder(name: str, matched: float, seed: int, sizes: tuple[int, int, int], plain: Run | None) -> Run:
-    """Minimise cross-entropy + k/2 E|z|² − T S[z] by Adam on all training images; `sizes` are training and test images
-    and steps.
+    """Minimise cross-entropy + k/2 E|z|² − T S[z] by Adam on all training images, and measure the run.
 
-    The particles are the representations of the training images, S a surrogate by `wgf.regularizers`, and forces are
-    those of a `ForceMonitor`; t counts steps. T is such that T‖∇S‖ = r₀‖∇E‖ at the start, for the r₀ in `matched`.
+    The particles are the representations z of the training images, S a surrogate by `wgf.regularizers`. The forces are
+    those of a `ForceMonitor`; its time t counts steps. T is chosen such that T‖∇S‖ = r₀‖∇E‖ at the start.
+
+    Parameters
+    ----------
+    name : str
+        A surrogate of `SURROGATES`, or `NONE`.
+    matched : float
+        r₀, the force ratio I/G at the start.
+    seed : int
+        Seed of the images and of the initial weights.
+    sizes : (int, int, int)
+        The numbers of training images, of test images and of steps.
+    plain : Run, optional
+        The run of the same seed without entropy, for the collapse index.
     """
-    with one_torch_thread():  # torch rounds by its thread count, and a study must not depend on how it is run
+    with one_torch_thread():  # torch rounds differently for each number of threads
         return _train(name, matched, seed, sizes, plain)
 
 
@@ -72,7 +84,7 @@ def _train(name: str, matched: float, seed: int, sizes: tuple[int, int, int], pl
         loss = energy(z) if name == NONE else energy(z) - temperature * entropy(z)
         optimiser.zero_grad()
         loss.backward()
-        if step < steps:  # the last pass is there to be measured
+        if step < steps:  # the last pass only measures
             optimiser.step()
     with torch.no_grad():
         return Run(

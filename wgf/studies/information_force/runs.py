@@ -1,4 +1,4 @@
-"""All runs of the information-force study, found by setting, surrogate, force ratio and seed."""
+"""All runs of the study `information-force`, looked up by setting, surrogate, force ratio and seed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from .representations import REPRESENTATIONS
 from .surrogates import NONE, Run
 
 SETTINGS = (PARTICLES, REPRESENTATIONS)
-"""Where the study looks: at the neurons of a network, and at the representations of an encoder."""
+"""The two settings of the study: the neurons of a network, and the representations of an encoder."""
 
 
 class Runs:
-    """The runs of one sweep over the initial force ratios r₀ = `ratios` and the replicas `seeds`."""
+    """The runs of a sweep over the force ratios r₀ at the start (`ratios`) and over `seeds`."""
 
     def __init__(self, runs: Sequence[Run], ratios: Sequence[float], seeds: Sequence[int]) -> None:
         self.all, self.ratios, self.seeds = list(runs), tuple(ratios), tuple(seeds)
@@ -24,11 +24,11 @@ class Runs:
         return self._at[setting, name, 0.0 if name == NONE else ratio, seed]
 
     def over(self, setting: str, name: str, ratio: float) -> list[Run]:
-        """The runs over all seeds."""
+        """The runs of all seeds."""
         return [self.at(setting, name, ratio, seed) for seed in self.seeds]
 
     def chosen(self, setting: str, name: str) -> list[Run]:
-        """For each seed the run with the best validation accuracy; among equals the one with the least temperature."""
+        """For each seed the run with the best validation accuracy; among equal ones that with the smallest r₀."""
         if name == NONE:
             return self.over(setting, name, 0.0)
         sweep = [self.over(setting, name, ratio) for ratio in self.ratios]

@@ -1,4 +1,4 @@
-"""Which entropy exerts a force: surrogates × temperatures × seeds, on neurons and on representations of digits."""
+"""The study `information-force`: surrogates × temperatures × seeds, on neurons and on representations of digits."""
 
 from __future__ import annotations
 
@@ -20,17 +20,31 @@ from .surrogates import LOG_DET, NONE, SURROGATES, TEST, Run
 
 SOFTMAX = ("SoftmaxFeatures", "SoftmaxParticles")
 LEAST = 1e-12
-"""Forces and variations below it count as this, so that they have a logarithm."""
+"""Smaller forces and variations are replaced by this number, so that they have a logarithm."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InformationForce(Study):
-    """Train with each surrogate at temperatures matched by the force at the start, and with none.
+    """Train on digits with each surrogate entropy, and without entropy, and compare the information forces.
 
-    particles: the flow of F = R + k/2 ∫|θ|² − T S[μ] of `neurons` neurons up to t_end by Heun with step dt.
-    representations: `steps` steps of Adam on cross-entropy + k/2 E|z|² − T S[z] of an encoder's outputs z. Both learn
-    from `train` images. Surrogates differ in scale by orders of magnitude, so T = r₀ ‖∇E‖/‖∇S‖ at the start, for each
-    r₀ in `ratios`: they are compared at equal initial force ratio, over decades of it.
+    There are two settings. "particles" is the flow of F = R + k/2 ∫|θ|² − T S[μ] by Heun. "representations" is Adam on
+    cross-entropy + k/2 E|z|² − T S[z] of an encoder's outputs z. The surrogates differ in scale by orders of
+    magnitude. To compare them fairly, T = r₀ ‖∇E‖/‖∇S‖ at the start: all begin with the same force ratio r₀.
+
+    Parameters
+    ----------
+    seeds, first_seed : int
+        Number of replicas and the first seed.
+    ratios : tuple of float > 0
+        The force ratios r₀ at the start, rising.
+    neurons : int
+        Neurons of the network, from 80 to 4096.
+    train, test : int
+        Numbers of training and of test images.
+    dt, t_end : float > 0
+        Time step and end of the flow, in flow time.
+    steps : int ≥ 8
+        Steps of Adam.
     """
 
     name: ClassVar[str] = "information-force"
@@ -56,7 +70,7 @@ class InformationForce(Study):
             require_number("ratios", ratio, positive=True)
         if not self.ratios or list(self.ratios) != sorted(set(self.ratios)):
             raise ConfigError(f"ratios = {self.ratios}: wanted different positive numbers, rising.")
-        require_integer("neurons", self.neurons, low=80, high=4096)  # θ has 75 coordinates: C is regular above
+        require_integer("neurons", self.neurons, low=80, high=4096)  # with more than 75 = dim θ, C has full rank
         require_integer("train", self.train, low=100, high=1000)
         require_integer("test", self.test, low=50, high=1400 - self.train)
         require_integer("steps", self.steps, low=8)
@@ -74,7 +88,7 @@ class InformationForce(Study):
         return Outcome(tuple(findings), written, drawn, LIMITS)
 
     def runs(self, work: Work) -> Runs:
-        """Every run of the sweep; those without entropy first, as the others are compared with them."""
+        """Do every run of the sweep, those without entropy first, because the others are compared with them."""
         places = [(setting, seed) for setting in SETTINGS for seed in self.seed_numbers]
         plain = work.each("runs without entropy", train_one, [(self, s, NONE, 0.0, seed, None) for s, seed in places])
         beside = dict(zip(places, plain, strict=True))
@@ -89,28 +103,28 @@ class InformationForce(Study):
 
 
 LIMITS = (
-    "Digits, one hidden layer, a few hundred images and neurons, and a time that is fixed beforehand: the runs are not "
-    "at their equilibrium, and other data or deeper networks may order the surrogates otherwise.",
-    "Surrogates are matched by the force ratio at the start. They do not stay matched, which is what is measured; "
-    "matched in another way, at the end say, they would be compared at other temperatures. The sweep has them all.",
-    "Steadiness is the coefficient of variation of I over the whole run. It counts a force that settles to a new value "
-    "as unsteady; the tables have the largest variation in a window of a quarter of the run beside it.",
-    "Misalignment is judged against the force of log-det, which is never misaligned with itself: that it degenerates "
-    "less often is in part the definition. The remark has the share without it.",
-    "Where the closure in the tables is beyond 10 %, at the strongest forces above all, the step does not resolve the "
-    "flow, and the figures are those of the scheme.",
-    "Runs with a degenerate and a non-degenerate force differ in surrogate and temperature, so a difference between "
-    "them is no proof that the force makes it.",
-    "c₀ cannot exceed r₀, the ratio at the start that all share, so it tells surrogates apart by what they lose only; "
-    "the mean of log I/G over the run has no such ceiling and is asked beside it.",
-    "Softmax at temperature τ = 1 and the blob at the median distance of the first particles; neither is tuned. "
-    "Nothing else is, but for the temperature of a surrogate in the table of chosen ones, by the validation images.",
-    "Every interval stands alone at 95 %: where nothing differs, one finding in twenty would still be decided.",
+    "Digits, one hidden layer, a few hundred images and neurons, and a fixed time: the runs do not reach their "
+    "equilibrium. Other data or deeper networks may order the surrogates differently.",
+    "Surrogates are matched by the force ratio at the start. They do not stay matched, and that is what is measured. "
+    "Another way of matching, such as at the end, would compare them at other temperatures. The sweep has all of them.",
+    "Steadiness is the coefficient of variation of I over the whole run. A force that moves to a new constant value "
+    "counts as unsteady. The tables also have the largest variation in a window of a quarter of the run.",
+    "Misalignment is judged by the force of log-det, which is never misaligned with itself. So it is partly by "
+    "definition that log-det degenerates less often. The remark has the share without misalignment.",
+    "Where the closure in the tables is beyond 10 %, mostly at the strongest forces, the step does not resolve the "
+    "flow. Those numbers are properties of the scheme.",
+    "Runs with a degenerate and a non-degenerate force differ in surrogate and temperature. So a difference between "
+    "them does not prove that the force is its cause.",
+    "c₀ cannot exceed r₀, the common ratio at the start, so it shows only what a surrogate loses. The mean of log I/G "
+    "over the run has no such limit and is therefore measured too.",
+    "Softmax has temperature τ = 1, and the blob the median distance of the first particles as bandwidth; neither is "
+    "tuned. The only tuned quantity is the temperature in the table of chosen runs, by the validation images.",
+    "Every interval stands alone at 95 %: without any real difference, one finding in twenty would still be decided.",
 )
 
 
 def train_one(study: InformationForce, setting: str, name: str, ratio: float, seed: int, plain: Run | None) -> Run:
-    """One run of the sweep, with the plain run of its seed to be compared with."""
+    """Do one run of the sweep. `plain` is the run of the same seed without entropy, for the collapse index."""
     if setting == PARTICLES:
         return train_neurons(name, ratio, seed, (study.neurons, study.train, study.test, study.dt, study.t_end), plain)
     return train_encoder(name, ratio, seed, (study.train, study.test, study.steps), plain)
@@ -120,7 +134,7 @@ def train_one(study: InformationForce, setting: str, name: str, ratio: float, se
 
 
 QUANTITIES = (
-    # what is asked, of which quantity, whether more of it is better
+    # question, quantity, whether larger is better
     ("stronger: decades by which its least I/G, c₀, is higher", lambda run: run.c0, True),
     ("stronger: decades by which its I/G is higher on average", lambda run: run.typical, True),
     ("steadier: decades by which I varies less over the run", lambda run: run.varies, False),
@@ -168,7 +182,7 @@ def _overall(run: Run) -> float:
 
 
 def _rarer(runs: Runs, setting: str, rival: str, degenerate: Callable[[Run], bool]) -> Estimate:
-    """The share of a rival's runs over r₀ that are degenerate less that of log-det, with its interval over seeds."""
+    """(share of degenerate runs of a rival) − (that of log-det), over all r₀, with its interval over seeds."""
 
     def share(name: str, seed: int) -> float:
         return float(np.mean([degenerate(runs.at(setting, name, ratio, seed)) for ratio in runs.ratios]))
@@ -177,17 +191,17 @@ def _rarer(runs: Runs, setting: str, rival: str, degenerate: Callable[[Run], boo
 
 
 def _decades(runs: Runs, setting: str, above: str, below: str, quantity: Callable[[Run], float]) -> Estimate:
-    """log₁₀ of the ratio of a quantity, averaged over r₀ where both are known, with its interval over seeds."""
+    """log₁₀ of the ratio of a quantity between two surrogates, averaged over r₀, with its interval over seeds."""
 
     def logs(name: str) -> np.ndarray:
         values = [[quantity(run) for run in runs.over(setting, name, ratio)] for ratio in runs.ratios]
-        return np.log10(np.maximum(np.array(values), LEAST))  # a NaN stays one
+        return np.log10(np.maximum(np.array(values), LEAST))  # NaN stays NaN
 
     return t_interval(np.nanmean(logs(above) - logs(below), axis=0))
 
 
 def _contrast(runs: Runs, setting: str, asked: str, quantity: Callable[[Run], float]) -> Finding:
-    """Mean over the runs of a seed with a non-degenerate force less the mean over the others, with its interval."""
+    """Mean over the runs with a non-degenerate force minus the mean over the others, with its interval over seeds."""
     differences, counts = [], []
     for seed in runs.seeds:
         here = [run for run in runs.all if run.setting == setting and run.seed == seed]

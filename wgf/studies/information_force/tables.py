@@ -1,4 +1,4 @@
-"""The tables of the information-force study."""
+"""The tables of the study `information-force`: the chosen runs, and the whole sweep."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from .surrogates import ACCURACIES, NONE, SURROGATES
 FORCES = {
     "temperature": "T", "c0": "c₀", "c1": "c₁", "typical": "mean I/G", "varies": "variation", "restless": "in a window",
 }  # fmt: skip
-"""Fields of a run and their columns."""
+"""The fields of a run in the tables, and the names of their columns."""
 REGIMES = ("weak", "unstable", "misaligned", "collapsed")
 
 
 def _mean(values: Sequence[float]) -> float:
+    """Mean of the finite values."""
     known = [value for value in values if math.isfinite(value)]
     return sum(known) / len(known) if known else math.nan
 
 
 def _with_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and half-width of the interval, NaN where a value is not finite."""
+    """Mean and half-width of the interval; NaN where a value is not finite."""
     if not np.isfinite(values).all():
         return math.nan, math.nan
     found = t_interval(values)
@@ -38,6 +39,7 @@ def _accuracy_columns() -> tuple[str, ...]:
 
 
 def chosen(runs: Runs) -> Table:
+    """Every surrogate at the temperature that the validation images chose."""
     measured = list(FORCES)[1:]
     columns = ("setting", "surrogate", "r₀", *(FORCES[key] for key in measured), "degenerate", "rank", "±")
     columns = (*columns, *_accuracy_columns(), "gain over none", "± gain")
@@ -55,14 +57,15 @@ def chosen(runs: Runs) -> Table:
             row += _with_interval([a.overall - b.overall for a, b in zip(picked, plain, strict=True)])
             rows.append(row)
     text = (
-        "The temperature is the one with the best accuracy on validation images, seed by seed; r₀ lists those chosen. "
+        "For each seed the temperature with the best accuracy on validation images is taken; r₀ lists the chosen ones. "
         "Means over seeds with half-widths of 95 % intervals. The gain is in the mean of the three accuracies, paired "
-        "by seed. Variation is that of I over the run, and the largest in a window of a quarter of it."
+        "by seed. Variation is that of I over the run, then the largest in a window of a quarter of the run."
     )
     return Table("chosen", "Every surrogate at the temperature that validation chose", columns, rows, text)
 
 
 def sweep(runs: Runs, setting: str) -> Table:
+    """All surrogates at all force ratios, in one setting."""
     columns = ("surrogate", "r₀", *FORCES.values(), *REGIMES, "collapse index", "rank", "±")
     columns = (*columns, *_accuracy_columns(), "closure", "diverged")
     rows: list[list[Any]] = []

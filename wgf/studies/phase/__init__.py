@@ -1,4 +1,4 @@
-"""Where does order set in? The study `phase`."""
+"""The study `phase`: at which temperature do mean-field models order?"""
 
 from .study import Phase
 

@@ -1,4 +1,4 @@
-"""Runs near a continuous transition of a mean-field model, and where finite-size scaling puts its critical point."""
+"""Runs near the phase transition of a mean-field model, and its critical temperature by finite-size scaling."""
 
 from __future__ import annotations
 
@@ -24,17 +24,33 @@ from ..frame import Estimate
 from ..frame.statistics import t_interval
 
 QUARTIC = math.gamma(0.25) ** 2 / (4 * math.gamma(0.75) ** 2)
-"""⟨m⁴⟩/⟨m²⟩² = 2.1884 for a density ∝ exp(−c m⁴) on a line: at every mean-field critical point of a scalar order."""
+"""⟨m⁴⟩/⟨m²⟩² = 2.1884, its value at every mean-field critical point of a scalar order parameter m.
+
+There m has the density ∝ exp(−c m⁴)."""
 PLANAR = 0.5 * math.pi
-"""The same in the plane, π/2."""
+"""The same for an order parameter in the plane, π/2."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A mean-field model with a continuous transition in T, of columns that are independent copies.
+    """A mean-field model with a continuous phase transition in T. The columns of its particles are independent copies.
 
-    `order` gives the components (k, columns) of the order parameter, `universal` ⟨|m|⁴⟩/⟨|m|²⟩² at the critical point
-    of its kind, `exact` the order of the infinite system, `critical` its critical temperature, for comparison only.
+    Attributes
+    ----------
+    energy : function of T
+        The free energy.
+    order : function of x (n, columns)
+        The components (k, columns) of the order parameter m.
+    start : function of n, columns and seed
+        The first particles.
+    universal : float
+        ⟨|m|⁴⟩/⟨|m|²⟩² at the critical point, from theory.
+    exact, critical : function of T, and float
+        The order |m| of the infinite system, and its critical temperature. Used for comparison only.
+    temperatures : tuple of float
+        The temperatures of the sweep around the transition.
+    sweep : (float, float)
+        The highest and the lowest temperature of a loop.
     """
 
     name: str
@@ -59,7 +75,7 @@ def _phase(x: Tensor) -> Tensor:
 
 
 def _wells(n: int, columns: int, seed: int) -> Ensemble:
-    """Means of columns between the phases, ± about n^{−1/4}."""
+    """Gaussian columns whose means scatter by about n^{−1/4}, as they do at the critical point."""
     width = math.sqrt(0.7 / math.sqrt(n))
     centres = width * Ensemble.gaussian(columns, 1, seed=seed).x[:, 0]
     return Ensemble(Ensemble.gaussian(n, columns, cov=0.5, seed=seed + 1).x + centres)
@@ -90,7 +106,7 @@ MODELS = {
 def moments(
     name: str, temperature: float, n: int, columns: int, dt: float, t_settle: float, t_end: float, seed: int
 ) -> tuple[float, float]:
-    """⟨|m|²⟩ and ⟨|m|⁴⟩ of n particles in equilibrium, over columns and times from t_settle on."""
+    """Run n particles; return ⟨|m|²⟩ and ⟨|m|⁴⟩ over all columns and the times from t_settle on."""
     model, every = MODELS[name], 5
     seen = follow(
         model.energy(temperature), model.start(n, columns, 2 * seed), LeimkuhlerMatthews(), model.order,
@@ -103,9 +119,10 @@ def moments(
 def loop(
     name: str, duration: float, n: int, columns: int, dt: float, records: int, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Temperatures (falling), and ⟨|m|⟩ over columns there while cooling and while heating, each in `duration`.
+    """Cool a model and heat it again, each in the flow time `duration`, beginning without order.
 
-    The temperature falls linearly from the first of `model.sweep` to the second and rises again; it starts disordered.
+    The temperature falls linearly from the first of `model.sweep` to the second and rises again. Returns three arrays
+    (records + 1,): the falling temperatures, ⟨|m|⟩ over columns there while cooling, and the same while heating.
     """
     model = MODELS[name]
     hot, cold = model.sweep
@@ -115,7 +132,7 @@ def loop(
 
     steps = round(duration / dt)
     every = max(1, steps // records)
-    steps = every * records  # so that the turning point is a record
+    steps = every * records  # so that there is a record at the lowest temperature
     dt = duration / steps
     start = _circle(n, columns, 2 * seed) if model.domain else Ensemble.gaussian(n, columns, cov=0.6, seed=2 * seed)
     seen = follow(
@@ -128,7 +145,7 @@ def loop(
 
 
 def area(T: NDArray[np.float64], cooling: NDArray[np.float64], heating: NDArray[np.float64]) -> float:
-    """∫ (m heating − m cooling) dT: what the loop encloses, positive where the order lags behind."""
+    """The area ∫ (m heating − m cooling) dT of a loop; positive where the order lags behind the temperature."""
     return float(np.trapezoid((heating - cooling)[::-1], T[::-1]))
 
 
@@ -137,7 +154,10 @@ def area(T: NDArray[np.float64], cooling: NDArray[np.float64], heating: NDArray[
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """⟨m⁴⟩/⟨m²⟩² over sizes, temperatures and seeds (s, t, k), and the critical temperature that fits them."""
+    """The ratios ⟨m⁴⟩/⟨m²⟩² of a model, and the critical temperature that fits them.
+
+    `ratios` is an array (sizes, temperatures, seeds). ConfigError for fewer than two sizes or six points.
+    """
 
     model: Model
     sizes: tuple[int, ...]
@@ -156,10 +176,24 @@ class Scaling:
         return np.array(self.model.temperatures)
 
     def fit(self, ratios: NDArray[np.float64], free: bool = False) -> NDArray[np.float64]:
-        """(T_c, Q*, a, b, c, d) of Q = Q* + a u + b u² + c n^{−½} + d u³, u = (T/T_c − 1)√n, by weighted least squares.
+        """Fit the ratio Q at all sizes n and temperatures T by weighted least squares.
 
-        √n is mean-field finite-size scaling (Binder 1985 above the upper critical dimension), n^{−½} its first
-        correction, which moves the crossing of two sizes by O(1/n). Q* is universal unless `free`.
+            Q = Q* + a u + b u² + c n^{−½} + d u³,   u = (T/T_c − 1)√n
+
+        The exponent ½ of n in u is that of mean-field finite-size scaling (Binder 1985, above the upper critical
+        dimension). c n^{−½} is the first correction; it moves the crossing of two sizes by O(1/n).
+
+        Parameters
+        ----------
+        ratios : array (sizes, temperatures)
+            Q, of one seed or averaged over seeds.
+        free : bool
+            Whether Q* is fitted too; otherwise it has its universal value.
+
+        Returns
+        -------
+        array (6,)
+            T_c, Q*, a, b, c, d.
         """
         n = np.array(self.sizes, dtype=float)[:, None]
         scatter = np.sqrt(self.ratios.var(axis=2, ddof=1).mean(axis=1, keepdims=True))
@@ -174,11 +208,11 @@ class Scaling:
 
     @staticmethod
     def curve(p: NDArray[np.float64], T: Any, n: Any) -> NDArray[np.float64]:
-        """Q at temperatures and sizes."""
+        """Q at temperatures T and sizes n, for the parameters p of `fit`."""
         u = (T / p[0] - 1) * np.sqrt(n)
         return p[1] + p[2] * u + p[3] * u**2 + p[4] / np.sqrt(n) + p[5] * u**3
 
     def critical(self, free: bool = False) -> tuple[Estimate, Estimate]:
-        """T_c and Q*, each fitted seed by seed, with Student's interval over seeds."""
+        """T_c and Q* with Student's intervals over seeds; each seed is fitted on its own."""
         fits = np.array([self.fit(self.ratios[..., k], free) for k in range(self.ratios.shape[2])])
         return t_interval(fits[:, 0]), t_interval(fits[:, 1])

@@ -1,4 +1,4 @@
-"""Phase transitions of mean-field models: where order sets in, and sweeps that close as they slow."""
+"""The study `phase`: critical temperatures of mean-field models, and loops in temperature that close as they slow."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Loop = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 @dataclass(frozen=True, eq=False)
 class Loops:
-    """Loops in temperature: durations, and for each the loops of the seeds."""
+    """The loops in temperature of one model: for each duration, the loops of all seeds."""
 
     name: str
     durations: tuple[float, ...]
@@ -33,23 +33,45 @@ class Loops:
 
     @property
     def areas(self) -> list[NDArray[np.float64]]:
-        """What the loops enclose, by duration."""
+        """The areas of the loops: for each duration an array (seeds,)."""
         return [np.array([area(*one) for one in row]) for row in self.runs]
 
     def law(self) -> PowerLaw:
-        """area = C · duration^a."""
+        """The fit area = C · duration^a."""
         return power_law(self.durations, self.areas)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Phase(Study):
-    """Three models: double wells with attraction (θ = 1 and ½) and noisy Kuramoto oscillators, by particles.
+    """Find the phase transitions of three mean-field models with particles.
 
-    The ratio ⟨m⁴⟩/⟨m²⟩² of the order parameter is measured for `sizes` around the transition, with so many
-    `particles` in all columns together (columns are independent copies), over t_settle ≤ t ≤ t_end by Leimkuhler and
-    Matthews' scheme at dt. Loops take `loop_n` particles from hot to cold and back, each way in one of `durations`,
-    long beside the time in which order grows from the noise: a faster sweep finds none, and its loop is small for
-    another reason. (Desai & Zwanzig 1978; Dawson 1983; Kuramoto 1975; Sakaguchi 1988; Binder 1981 for the ratio.)
+    The models are double wells with attraction (θ = 1 and ½) and noisy Kuramoto oscillators. The critical temperature
+    is fitted to the ratio ⟨m⁴⟩/⟨m²⟩² of the order parameter m near the transition. Loops cool the particles and heat
+    them again: at a continuous transition their area falls as they slow. All runs use Leimkuhler–Matthews.
+
+    Parameters
+    ----------
+    seeds, first_seed : int
+        Number of replicas and the first seed.
+    models : tuple of str
+        Names of `MODELS`.
+    sizes : tuple of int ≥ 8
+        The numbers n of particles in one system.
+    particles : int
+        Particles of all independent systems (columns) in a run together.
+    dt, t_settle, t_end : float > 0
+        Time step, begin and end of the averages, in flow time.
+    loop_n, loop_columns : int
+        Particles in one system of a loop, and the number of independent systems.
+    durations : tuple of float
+        Flow times of cooling, and of heating; at least three. They must be long compared with the time in which order
+        grows from the noise. Otherwise no order appears, and the loop is small for that reason.
+    records : int ≥ 5
+        Records while cooling, and while heating.
+
+    References
+    ----------
+    Desai and Zwanzig (1978), Dawson (1983), Kuramoto (1975), Sakaguchi (1988); Binder (1981) for the ratio.
     """
 
     name: ClassVar[str] = "phase"
@@ -95,7 +117,7 @@ class Phase(Study):
         )  # fmt: skip
 
     def scaling(self, name: str, work: Work) -> Scaling:
-        """The ratios of one model over sizes, temperatures and seeds."""
+        """Measure the ratios of one model at all sizes, temperatures and seeds."""
         temperatures = MODELS[name].temperatures
         tasks = [
             (name, T, n, self.particles // n, self.dt, self.t_settle, self.t_end, seed)
@@ -106,7 +128,7 @@ class Phase(Study):
         return Scaling(MODELS[name], self.sizes, results[..., 1] / results[..., 0] ** 2)
 
     def loops(self, name: str, work: Work) -> Loops:
-        """The sweeps of one model up and down."""
+        """Do the loops of one model at all durations and seeds."""
         tasks = [
             (name, duration, self.loop_n, self.loop_columns, self.dt, self.records, seed)
             for duration in self.durations for seed in self.seed_numbers
@@ -124,16 +146,16 @@ class Phase(Study):
 
 LIMITS = (
     "The critical point is fitted under mean-field scaling, u = (T/T_c − 1)√n, with the universal ratio taken from "
-    "theory; with the ratio free the interval is several times wider, and the truncated series in u shifts T_c by up "
-    "to half a per cent.",
-    "With the universal ratio given, the truncation of the series moves T_c by about a tenth of a per cent "
-    "(by quadrature of the finite system); that is not in the intervals.",
-    "Temperatures were chosen around the known transitions; a transition elsewhere would not have been found.",
-    "For θ = ½ order grows slowly even far below T_c, and the fastest sweeps find little of it: their loops are small "
+    "theory. With a free ratio the interval is several times wider, and the truncated series in u shifts T_c by up to "
+    "half a per cent.",
+    "With the universal ratio given, the truncation of the series shifts T_c by about a tenth of a per cent "
+    "(by quadrature of the finite system). This is not in the intervals.",
+    "The temperatures were chosen around the known transitions. A transition elsewhere would not have been found.",
+    "For θ = ½ order grows slowly even far below T_c, and little of it appears in the fastest loops. These are small "
     "for that reason, which flattens the fitted power.",
-    "Loops show that the area falls over the durations tried. That it falls to zero is the theory's; a first-order "
-    "jump smaller than the fluctuations at this n would look the same.",
-    "|m| of finitely many particles does not vanish in the disordered phase; it is of order n^{−½}, and n^{−¼} at T_c.",
+    "The loops show that the area falls over these durations. That it falls to zero is a result of theory. A "
+    "first-order jump smaller than the fluctuations at this n would look the same.",
+    "|m| of finitely many particles does not vanish in the disordered phase: it is of order n^{−½}, and n^{−¼} at T_c.",
 )
 
 
@@ -180,8 +202,8 @@ def _tables(scalings: Mapping[str, Scaling], loops: Mapping[str, Loops]) -> tupl
         Table("critical", "Critical temperatures",
               ("model", "exact", "fitted", "±", "with free ratio", "±", "universal ratio", "fitted ratio", "±"),
               critical,
-              "± are 95 % intervals over seeds, each of which is fitted on its own. With the ratio free the truncated "
-              "series puts both too low, the ratio by up to 6 % (by quadrature): shown, not judged."),
+              "± are 95 % intervals over seeds; each seed is fitted on its own. With a free ratio the truncated series "
+              "makes both too low, the ratio by up to 6 % (by quadrature). So these values are shown, but not judged."),
         Table("areas", "What the loops enclose", ("model", "duration", "area", "±"), areas),
         Table("ratios", "⟨m⁴⟩/⟨m²⟩²", ("model", "n", "T", "ratio", "±"), points),
     )  # fmt: skip
@@ -198,13 +220,13 @@ def _figures(scalings: Mapping[str, Scaling], loops: Mapping[str, Loops]) -> tup
         ),
         Figure(
             "loops", "Sweeps down and up in temperature",
-            "⟨|m|⟩ over the columns: cooling solid, heating dashed, by the duration of a sweep; means over seeds; "
-            "dotted is the infinite system in equilibrium, by quadrature.",
+            "⟨|m|⟩ over the columns, means over seeds, by the duration of a sweep. Solid: cooling. Dashed: heating. "
+            "Dotted: the infinite system in equilibrium, by quadrature.",
             _loops(loops),
         ),
         Figure(
             "areas", "The loops close",
-            "The area that a loop encloses over the duration of a sweep: intervals over seeds, and the fitted power.",
+            "The area of a loop against the duration of a sweep: intervals over seeds, and the fitted power law.",
             _areas(loops),
         ),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Does the residual risk follow a power law? The study `scaling`."""
+"""The study `scaling`: does the residual risk follow a power law?"""
 
 from .study import Scaling
 

@@ -1,4 +1,4 @@
-"""The figures of the scaling study."""
+"""The figures of the study `scaling`: the residual risk with three fitted laws, and the information stock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RESOURCE_COLOURS = {"neurons": BLUE, "samples": GREEN, "steps": ORANGE}
 
 
 def laws(sweeps: dict[str, Sweep], fits: dict[str, dict[str, LawFit]]) -> Figure:
-    """R over each resource with the three laws."""
+    """The residual risk R against each resource, with the three fitted laws."""
     figure, axes = canvas(1, len(sweeps))
     for axis, (name, sweep) in zip(axes, sweeps.items(), strict=True):
         found = [t_interval(row) for row in sweep.residual]
@@ -45,7 +45,7 @@ def _weight(weight: float) -> str:
 
 
 def stocks(sweeps: dict[str, Sweep]) -> Figure:
-    """I and J/γ over each resource, and R over I."""
+    """The stock I and J/γ against each resource, and R against I."""
     figure, axes = canvas(1, len(sweeps) + 1, width=11.0)
     for axis, (name, sweep) in zip(axes, sweeps.items(), strict=False):
         axis.plot(sweep.sizes, sweep.stock.mean(axis=1), color=RESOURCE_COLOURS[name], marker="o", ms=3.5, label="I")
@@ -62,7 +62,7 @@ def stocks(sweeps: dict[str, Sweep]) -> Figure:
     return Figure(
         "stocks",
         "The information stock",
-        "Left three: the stock I and J/γ, which is I where injection and dissipation are in balance. Right: R over I "
-        "in each sweep; were R − R∞ = c I^{−β} a law of its own, the curves would differ by their offsets alone.",
+        "Left three: the stock I, and J/γ, which equals I where injection and dissipation are in balance. Right: R "
+        "against I in each sweep. If R − R∞ = c I^{−β} held for all resources, the curves would differ only by R∞.",
         figure,
     )

@@ -1,4 +1,4 @@
-"""Which law describes a decay to an offset: power, exponential or logarithmic, fitted and compared on the same data."""
+"""Fits of three scaling laws (power, exponential, logarithmic) to the same data, and their comparison by AICc."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..frame import Estimate
 from ..frame.statistics import LEVEL, quantile_interval, resampled, sizes_with_replicas
 
 FEWEST = 4
-"""Sizes that a law with three parameters needs, to have one left to be judged by."""
+"""The fewest sizes for a law with three parameters: with three there would be no residual."""
 
 LAWS = {
     "power": ("offset", "amplitude", "exponent"),
@@ -27,10 +27,20 @@ LAWS = {
 
 @dataclass(frozen=True)
 class LawFit:
-    """A fitted law: its parameters by name, χ² over the sizes, AICc, its Akaike weight among the laws compared, and
-    the error of predicting the largest size from the smaller ones, in standard errors of that size.
+    """A fitted scaling law.
 
-    `aicc` is NaN where there are too few sizes for the correction (parameters + 2 are needed).
+    Attributes
+    ----------
+    law, parameters : str and dict of str to float
+        Its name and its parameters, as in `LAWS`.
+    chi_square : float
+        χ² over the sizes.
+    aicc : float
+        The corrected Akaike criterion; smaller is better. NaN for fewer than (parameters + 2) sizes.
+    weight : float
+        Its Akaike weight among the compared laws.
+    prediction_error : float
+        The error of predicting the largest size from the smaller ones, in standard errors of the value there.
     """
 
     law: str
@@ -46,7 +56,7 @@ class LawFit:
 
 
 def evaluate(law: str, parameters: dict[str, float], size: ArrayLike) -> NDArray[np.float64]:
-    """R at a size for given parameters."""
+    """R at a size for given parameters of a law."""
     n = np.asarray(size, dtype=np.float64)
     return parameters["offset"] + parameters["amplitude"] * _shape(law, n, parameters)
 
@@ -62,13 +72,35 @@ def _shape(law: str, n: NDArray[np.float64], parameters: dict[str, float]) -> ND
 def fit_law(
     law: str, sizes: ArrayLike, values: ArrayLike, errors: ArrayLike | None = None
 ) -> tuple[dict[str, float], float]:
-    """Parameters by weighted least squares, and χ² = Σ (residual/error)²; errors are 1 unless given.
+    """Fit a scaling law by weighted least squares.
 
-    Offset and amplitude enter linearly and are solved for at every shape (variable projection, Golub & Pereyra 1973);
-    the shape is searched on a logarithmic grid (α from 0.02 to 20, 1/r from a twentieth of the smallest size to 50
-    times the largest) and polished between its neighbours. A shape at an end of that range is a sign that the law
-    does not fit. ConfigError for an unknown law or too few sizes.
+    Parameters
+    ----------
+    law : str
+        A name of `LAWS`.
+    sizes, values : arrays (m,)
+        At least four different positive sizes, and the value at each.
+    errors : array (m,), optional
+        Standard errors of the values; 1 by default.
 
+    Returns
+    -------
+    (dict of str to float, float)
+        The parameters by name, and χ² = Σ (residual/error)².
+
+    Raises
+    ------
+    ConfigError
+        For an unknown law, too few sizes, or errors that are not positive.
+
+    Notes
+    -----
+    Offset and amplitude are linear and are solved exactly for every shape (variable projection, Golub & Pereyra 1973).
+    The shape is searched on a logarithmic grid (α from 0.02 to 20, 1/r from a twentieth of the smallest size to 50
+    times the largest), then refined. A shape at an end of that range is a sign that the law does not fit.
+
+    Examples
+    --------
     >>> p, _ = fit_law("power", [1, 2, 4, 8, 16], [1 + 2 / n for n in (1, 2, 4, 8, 16)])
     >>> [round(p[k], 5) for k in ("offset", "amplitude", "exponent")]
     [1.0, 2.0, 1.0]
@@ -103,12 +135,12 @@ def fit_law(
 def _linear(
     law: str, n: NDArray[np.float64], y: NDArray[np.float64], sigma: NDArray[np.float64], shape: dict[str, float]
 ) -> tuple[dict[str, float], float]:
-    """Offset and amplitude at a given shape: the weighted line through (column, y), about its centre of weight."""
+    """Offset and amplitude at a given shape, by the weighted least-squares line through (column, y), and χ²."""
     column = _shape(law, n, shape)
     w = sigma**-2 / (sigma**-2).sum()
     lever = column - w @ column
     moment = float(w @ lever**2)
-    amplitude = float(w @ (lever * y)) / moment if moment > 0 else 0.0  # a column that underflows tells nothing
+    amplitude = float(w @ (lever * y)) / moment if moment > 0 else 0.0  # 0 where the column underflows
     offset = float(w @ y) - amplitude * float(w @ column)
     chi_square = float((((offset + amplitude * column - y) / sigma) ** 2).sum())
     return {"offset": offset, "amplitude": amplitude, **shape}, chi_square
@@ -117,13 +149,32 @@ def _linear(
 def compare_laws(
     sizes: ArrayLike, replicas: Sequence[ArrayLike], laws: Sequence[str] = tuple(LAWS)
 ) -> dict[str, LawFit]:
-    """Fit each law to the means of the replicas and compare: AICc = χ² + 2k + 2k(k+1)/(m − k − 1) over m sizes.
+    """Fit each law to the means of the replicas at m sizes, and compare the laws by AICc and by prediction.
 
-    χ² uses the standard errors of the means, known from the replicas, so k counts the law's parameters alone (Burnham &
-    Anderson 2002). The prediction error fits all sizes but the largest and predicts that one: the only comparison that
-    no number of parameters can flatter. It is NaN where too few sizes are left for the fit.
+        AICc = χ² + 2k + 2k(k+1)/(m − k − 1)
 
-    Raises ConfigError below four sizes or two replicas, or where the replicas of a size do not scatter.
+    Parameters
+    ----------
+    sizes, replicas : array (m,) and m arrays (replicas,)
+        At least four different positive sizes, and at each the values over seeds.
+    laws : sequence of str
+        Names of `LAWS`.
+
+    Returns
+    -------
+    dict of str to LawFit
+        The fits by the name of the law.
+
+    Raises
+    ------
+    ConfigError
+        For fewer than four sizes or two replicas, or where the replicas at a size are all equal.
+
+    Notes
+    -----
+    χ² uses the standard errors of the means over replicas. So k counts the parameters of the law alone (Burnham &
+    Anderson 2002). For the prediction error all sizes but the largest are fitted and that one is predicted. Unlike χ²
+    it does not improve just by more parameters. It is NaN where too few sizes are left.
     """
     n, rows = sizes_with_replicas(sizes, replicas, FEWEST)
     y = np.array([row.mean() for row in rows])
@@ -163,7 +214,8 @@ def law_intervals(
     resamples: int = 400,
     seed: int = 0,
 ) -> dict[str, Estimate]:
-    """Each parameter of a law with its percentile interval over resampled replicas, weighted as in `compare_laws`."""
+    """Each parameter of a law with its percentile interval over resampled replicas; the weights are those of
+    `compare_laws`."""
     n, rows = sizes_with_replicas(sizes, replicas, FEWEST)
     sigma = np.array([row.std(ddof=1) / math.sqrt(len(row)) for row in rows])
     sigma = sigma if (sigma > 0).all() else np.ones_like(sigma)

@@ -1,4 +1,4 @@
-"""An information stock of a network in training, and its injection and dissipation, each measured by itself."""
+"""The information stock I of a network in training, and its injection J and dissipation rate γ, measured separately."""
 
 from __future__ import annotations
 
@@ -20,19 +20,42 @@ from ...ops import linalg, one_torch_thread
 from ...solvers import Heun
 
 TEST = 4096
-"""Fresh inputs on which the residual risk is measured."""
+"""Number of fresh inputs on which the residual risk is measured."""
 
 
 def information_stock(risk: NetworkRisk, mu: Ensemble, sigma: float) -> float:
-    """I = ½ log det(1 + K/σ²), K = ∫ φ(z; θ) φ(z'; θ) dμ(θ) at the training inputs: what targets with noise σ tell of
-    output weights of unit variance, in nats. It is the information gain of the Gaussian process with the kernel K.
+    """Compute the information stock of a network: the information gain of the Gaussian process with its kernel K.
 
-    For the two-layer unit φ = a tanh(w·z + b) with one output. ConfigError for σ ≤ 0.
-    Reference: N. Srinivas, A. Krause, S. Kakade and M. Seeger, IEEE Trans. Inf. Theory 58, 3250 (2012).
+        I = ½ log det(1 + K/σ²),   K = ∫ φ(z; θ) φ(z'; θ) dμ(θ) at the training inputs z, z'
+
+    It is the information that noisy targets give about output weights of unit variance. φ = a tanh(w·z + b).
+
+    Parameters
+    ----------
+    risk : NetworkRisk
+        A two-layer tanh network with one output; it has the training inputs.
+    mu : Ensemble (n, d)
+        The neurons θ = (a, w, b).
+    sigma : float > 0
+        σ, the standard deviation of the noise of the targets.
+
+    Returns
+    -------
+    float
+        I in nats.
+
+    Raises
+    ------
+    ConfigError
+        For σ ≤ 0.
+
+    References
+    ----------
+    N. Srinivas, A. Krause, S. Kakade and M. Seeger, IEEE Trans. Inf. Theory 58, 3250 (2012).
     """
     sigma = require_number("sigma", sigma, positive=True)
     a, w, b = mu.x[:, 0], mu.x[:, 1:-1], mu.x[:, -1]
-    with one_torch_thread():  # BLAS and sums round by their thread count
+    with one_torch_thread():  # BLAS and sums round differently for each number of threads
         phi = a * torch.tanh(risk.inputs @ w.T + b) * mu.weights.sqrt() / sigma
         gram = phi @ phi.T if phi.shape[0] < phi.shape[1] else phi.T @ phi
         values, _ = linalg.symmetric_eigen(gram)
@@ -41,9 +64,18 @@ def information_stock(risk: NetworkRisk, mu: Ensemble, sigma: float) -> float:
 
 @dataclass(frozen=True)
 class Balance:
-    """R, I, and what moves I at one moment: dI/dt = J − γI, with J, γ and dI/dt each from a run of its own.
+    """The residual risk R, the stock I, and the terms of its balance dI/dt = J − γI at one time.
 
-    `closure` is the error of the time step on the way there.
+    Attributes
+    ----------
+    residual : float
+        R, the mean of ½ (f − f*)² on fresh inputs.
+    stock : float
+        I in nats.
+    injection, dissipation, rate : float
+        J and dI/dt in nats per flow time, γ per flow time. Each is measured by a flow of its own.
+    closure : float
+        The closure of the run up to this time, which measures the error of the time step.
     """
 
     residual: float
@@ -56,8 +88,22 @@ class Balance:
 
 @dataclass(frozen=True)
 class Task:
-    """A teacher of `neurons` hidden units with noise σ on its targets, and how a student of it is trained: confinement
-    k, step dt. Residual risk is ½ E (f − f*)² against the teacher without noise.
+    """A regression task: learn a two-layer teacher network from noisy targets.
+
+    Parameters
+    ----------
+    dim : int
+        Dimension of the inputs.
+    neurons : int
+        Hidden neurons of the teacher.
+    noise : float > 0
+        σ, the standard deviation of the noise of the targets.
+    confinement : float > 0
+        k, the weight decay of the student, in units of 1/t.
+    dt : float > 0
+        Time step of the training, in flow time.
+    pool : int
+        Number of training inputs there are.
     """
 
     dim: int
@@ -68,7 +114,7 @@ class Task:
     pool: int
 
     def data(self, samples: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Training inputs and noisy targets, drawn by the seed, and test inputs with clean ones."""
+        """Training inputs and noisy targets, drawn by the seed; test inputs and targets without noise."""
         if samples > self.pool:
             raise ConfigError(f"samples = {samples}: wanted at most the {self.pool} there are.")
         x, noisy = self._teacher(self.noise)
@@ -77,12 +123,13 @@ class Task:
         return x[pick], noisy[pick], x[self.pool :], clean[self.pool :]
 
     def _teacher(self, noise: float) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of the one teacher that all seeds share."""
+        """Inputs and targets of the teacher, which is the same for all seeds."""
         return teacher_student(self.pool + TEST, self.dim, neurons=self.neurons, noise=noise, seed=0)
 
 
 def train(task: Task, neurons: int, samples: int, seed: int, checkpoints: tuple[int, ...]) -> list[Balance]:
-    """Follow F = R + k/2 ∫|θ|² by Heun, and measure the balance after each number of steps in `checkpoints`."""
+    """Train a student by the flow of F = R + k/2 ∫|θ|² with Heun; measure the balance after each number of steps in
+    `checkpoints`."""
     x, y, test, clean = task.data(samples, seed)
     risk = NetworkRisk(x, y)
     decay = task.confinement * Quadratic()
@@ -99,10 +146,10 @@ def train(task: Task, neurons: int, samples: int, seed: int, checkpoints: tuple[
 
 
 def balance(task: Task, risk: NetworkRisk, mu: Ensemble, residual: float, closure: float) -> Balance:
-    """J, γ and dI/dt by three flows of their own from the same state over τ = dt/5, in two steps of Heun.
+    """Measure J, γ and dI/dt by three separate flows from the same state over τ = dt/5, in two steps of Heun.
 
-    J = ΔI/τ under the risk alone, γ = −Δ log I/τ under the confinement alone, where θ decays by e^{−kτ}, and dI/dt =
-    ΔI/τ under both. That they add up to J − γI is then a measurement: it holds to O(τ).
+    J = ΔI/τ under the risk alone. γ = −Δ log I/τ under the confinement alone, where θ decays by e^{−kτ}.
+    dI/dt = ΔI/τ under both. So dI/dt = J − γI is tested by measurement; it should hold up to O(τ).
     """
     tau = 0.2 * task.dt
 

@@ -1,4 +1,4 @@
-"""Scaling of the residual risk with neurons, samples and steps, and whether a balance of information foretells it."""
+"""The study `scaling`: how the residual risk falls with neurons, samples and steps, and what predicts the exponent."""
 
 from __future__ import annotations
 
@@ -20,19 +20,37 @@ from .sweep import RESOURCES, Exponents, Sweep, foretell, interval
 
 @dataclass(frozen=True, kw_only=True)
 class Scaling(Study):
-    """Train students of one teacher and vary one resource at a time around a base of `base_neurons`, `base_samples` and
-    the last number of steps.
+    """Train students of one teacher network, vary one resource at a time, and fit scaling laws to the residual risk.
 
-    A student of `neurons` hidden units learns `samples` noisy targets in `steps` steps of length dt of the flow of
-    F = R + k/2 ∫|θ|². Seeds draw the samples and the first neurons; the teacher is the same for all.
-    Intervals of fits are from so many bootstrap `copies` of the seeds.
+    The resources are neurons, samples and steps. The other two stay at the base: `base_neurons`, `base_samples` and
+    the last number of steps. A student follows the flow of F = R + k/2 ∫|θ|². A seed draws the samples and the first
+    neurons; the teacher is the same for all seeds.
+
+    Parameters
+    ----------
+    seeds, first_seed : int
+        Number of replicas and the first seed.
+    neurons, samples, steps : tuple of int
+        The sizes of each resource, rising, at least four.
+    base_neurons, base_samples : int
+        Neurons and samples where another resource is varied.
+    dim, teacher : int
+        Dimension of the inputs and hidden neurons of the teacher.
+    noise : float > 0
+        Standard deviation of the noise of the targets.
+    confinement : float > 0
+        k, the weight decay, in units of 1/t.
+    dt : float > 0
+        Length of a step, in flow time.
+    copies : int ≥ 20
+        Bootstrap copies of the seeds, for the intervals of the fits.
     """
 
     name: ClassVar[str] = "scaling"
     title: ClassVar[str] = "Scaling laws and the balance of information"
     question: ClassVar[str] = (
         "Does the residual risk fall with neurons, samples and steps by a power law to an offset, and does the balance "
-        "of injected and dissipated information foretell the exponent?"
+        "of injected and dissipated information predict the exponent?"
     )
 
     seeds: int = 8
@@ -71,7 +89,7 @@ class Scaling(Study):
 
     @property
     def task(self) -> Task:
-        """What is learned."""
+        """The regression task of all students."""
         pool = 4 * max(self.base_samples, *self.samples)
         return Task(self.dim, self.teacher, self.noise, self.confinement, self.dt, pool)
 
@@ -84,7 +102,7 @@ class Scaling(Study):
         return Outcome(_findings(sweeps, fits, exponents, self.copies), tables, figures, LIMITS)
 
     def sweeps(self, work: Work) -> dict[str, Sweep]:
-        """The sweep over each resource; the base is in all of them that have its size, and is run once."""
+        """Do the sweep over each resource. A student that belongs to several sweeps is trained once."""
         last = self.steps[-1:]
         plans = {(n, self.base_samples): last for n in self.neurons} | {
             (self.base_neurons, m): last for m in self.samples
@@ -106,15 +124,16 @@ class Scaling(Study):
 
 
 LIMITS = (
-    "One teacher, one kind of student and less than three decades of each resource. An exponent from so short a range "
-    "depends on the range, and on the offset that is fitted with it.",
+    "One teacher, one kind of student, and less than three decades of each resource. An exponent from so short a range "
+    "depends on the range and on the fitted offset.",
     "The stock is one choice: the information gain of the Gaussian process with the network's own kernel, at the "
     "training inputs. Another stock has another injection and another exponent.",
-    "The prediction takes R − R∞ = c I^{−β} with one β for all resources, and I = J/γ, from another sweep. Where it "
-    "agrees it is consistent with a balance of information; it is no derivation of the law from it.",
-    "Laws are weighed by the standard errors of the means as if sizes were independent. Steps are read off the same "
-    "runs and sizes share their seeds; the intervals respect it, by resampling whole seeds, the weights do not.",
-    "Runs stop at a given number of steps and need not be in balance there; whether they are is asked.",
+    "The prediction assumes R − R∞ = c I^{−β} with the same β for all resources, and I = J/γ; β comes from another "
+    "sweep. Agreement is consistent with a balance of information, but does not derive the power law from it.",
+    "The fits weight the sizes by the standard errors of the means, as if the sizes were independent. They are not: "
+    "the steps are points of the same runs, and all sizes share their seeds. The intervals respect this, because whole "
+    "seeds are resampled; the weights do not.",
+    "Runs stop at a given number of steps and need not be in balance there. A finding says whether they are.",
 )
 
 
@@ -159,7 +178,7 @@ def _findings(
     )  # fmt: skip
     for name, e in exponents.items():
         asked = f"{name}: exponent fitted less the one foretold, with β from the sweep over {e.calibration}"
-        remark = f"Fitted {e.fitted}, foretold {e.foretold}."
+        remark = f"Fitted {e.fitted}, predicted {e.foretold}."
         if math.isnan(e.difference.value):
             found.append(Finding(asked, e.difference, Verdict.UNDECIDED, "the interval holds 0", 0.0, remark))
             continue

@@ -1,4 +1,4 @@
-"""A sweep over one resource, and the exponent that the balance of information predicts for it."""
+"""The measurements of a sweep over one resource, and the exponent that the balance of information predicts."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ RESOURCES = ("neurons", "samples", "steps")
 
 
 CALIBRATION = {"neurons": "samples", "samples": "neurons", "steps": "samples"}
-"""The sweep from which the exponent β of R − R∞ = c I^{−β} is taken, to foretell that of another sweep."""
+"""For each sweep, the other sweep from which the exponent β of R − R∞ = c I^{−β} is taken."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """Over one resource: R, stock I, injection J, dissipation rate γ, dI/dt and closure, arrays (sizes, seeds)."""
+    """The measurements of a sweep over one resource, as arrays (sizes, seeds): the fields of `Balance`."""
 
     resource: str
     sizes: tuple[int, ...]
@@ -39,27 +39,30 @@ class Sweep:
 
     @staticmethod
     def of(resource: str, sizes: tuple[int, ...], balances: list[list[Balance]]) -> Sweep:
-        """From a row of balances for each size."""
+        """Make a sweep from a row of balances (one for each seed) for each size."""
         names = ("residual", "stock", "injection", "dissipation", "rate", "closure")
         parts = [np.array([[getattr(b, name) for b in row] for row in balances]) for name in names]
         return Sweep(resource, sizes, *parts)
 
     @property
     def balanced(self) -> Array:
-        """J/γ, the stock in balance."""
+        """J/γ, the stock at which injection and dissipation balance, an array (sizes, seeds)."""
         return self.injection / self.dissipation
 
     def exponent(self, residual: Array) -> float:
-        """α of R = R∞ + c N^{−α}, for means R (sizes,) weighted by the scatter of the replicas."""
+        """The exponent α of R = R∞ + c N^{−α}, fitted to means R (sizes,) with the weights of `errors`."""
         return fit_law("power", self.sizes, residual, self.errors)[0]["exponent"]
 
     @property
     def errors(self) -> Array:
-        """Standard errors of the mean R (sizes,)."""
+        """Standard errors of the mean of R over seeds (sizes,)."""
         return self.residual.std(axis=1, ddof=1) / math.sqrt(self.residual.shape[1])
 
     def advantage(self, residual: Array) -> float:
-        """AICc of the better of the other laws less that of the power law; NaN below five sizes."""
+        """(AICc of the better of the two other laws) − (AICc of the power law), for means R (sizes,).
+
+        Positive where the power law is better. NaN for fewer than five sizes.
+        """
         m, scores = len(self.sizes), {}
         for law, names in LAWS.items():
             k = len(names)
@@ -69,7 +72,10 @@ class Sweep:
 
 
 def slope(sizes: tuple[int, ...], values: Array) -> float:
-    """The exponent of a power law through positive values (sizes,), by least squares in logarithms; else NaN."""
+    """The exponent of a power law through positive values (sizes,), by least squares in logarithms.
+
+    NaN where a value is not positive.
+    """
     if not (values > 0).all():
         return math.nan
     return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
@@ -77,7 +83,21 @@ def slope(sizes: tuple[int, ...], values: Array) -> float:
 
 @dataclass(frozen=True)
 class Exponents:
-    """α as fitted to R, κ of J/γ ∝ N^κ, α as foretold, βκ with β from another sweep, and the difference of both α."""
+    """The fitted and the predicted exponent of one sweep.
+
+    Attributes
+    ----------
+    resource, calibration : str
+        The sweep, and the other sweep that β is taken from.
+    fitted : Estimate
+        α, fitted to R.
+    growth : Estimate
+        κ of J/γ ∝ N^κ.
+    foretold : Estimate
+        The predicted α = βκ.
+    difference : Estimate
+        The fitted minus the predicted α.
+    """
 
     resource: str
     calibration: str
@@ -88,7 +108,10 @@ class Exponents:
 
 
 def foretell(sweeps: dict[str, Sweep], resource: str, copies: int) -> Exponents:
-    """α = βκ, with κ of this sweep and β = α/κ of the one in CALIBRATION; intervals over resampled seeds."""
+    """Predict the exponent of a sweep: α = βκ, with its own κ and β = α/κ of the sweep in `CALIBRATION`.
+
+    The intervals are over resampled seeds.
+    """
     own, other = sweeps[resource], sweeps[CALIBRATION[resource]]
 
     def numbers(pick: Any) -> list[float]:
@@ -107,7 +130,7 @@ def foretell(sweeps: dict[str, Sweep], resource: str, copies: int) -> Exponents:
 
 
 def interval(value: float, copies: Array, method: str, why: str = "J/γ is not positive in all copies") -> Estimate:
-    """A percentile interval; all NaN where a copy is not finite, since then nothing is known of its tails."""
+    """A percentile interval. NaN where a copy is not finite, because the tails are then not known; `why` says so."""
     if not (np.isfinite(copies).all() and math.isfinite(value)):
         return Estimate(math.nan, math.nan, math.nan, LEVEL, f"{method}; {why}")
     return quantile_interval(value, copies, method=method)

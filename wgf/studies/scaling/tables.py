@@ -1,4 +1,4 @@
-"""The tables of the scaling study."""
+"""The tables of the study `scaling`: exponents, laws, and every size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .sweep import Exponents, Sweep
 def tables(
     sweeps: dict[str, Sweep], fits: dict[str, dict[str, LawFit]], exponents: dict[str, Exponents], copies: int
 ) -> tuple[Table, ...]:
-    """Exponents first, as they are what is asked; then laws and sizes."""
+    """The tables in the order of the report: exponents, laws, sizes."""
     return _exponents(exponents), _laws(sweeps, fits, copies), _sizes(sweeps)
 
 
@@ -24,9 +24,10 @@ def _sizes(sweeps: dict[str, Sweep]) -> Table:
             ratio, closure = float((s.balanced / s.stock)[k].mean()), float(s.closure[k].mean())
             rows.append([name, size, found.value, found.half_width, *middle, ratio, closure])
     text = (
-        "R is ½ E (f − f*)² on fresh inputs, with the half-width of its 95 % interval; I in nats. J: rate of I under "
-        "the risk alone; γ: rate at which log I falls under the confinement alone; dI/dt: under both; each by a flow "
-        "of its own over a fifth of a step. Closure: error of the time step since the last count of steps."
+        "R is ½ E (f − f*)² on fresh inputs, with the half-width of its 95 % interval; I is in nats. J is the rate of "
+        "I under the risk alone, γ the rate at which log I falls under the confinement alone, dI/dt the rate of I "
+        "under both. Each comes from a flow of its own over a fifth of a step. Closure measures the error of the time "
+        "step since the last count of steps."
     )
     return Table(
         "sizes", "Every size", ("resource", "N", "R", "±", "I", "J", "γ", "dI/dt", "J/(γI)", "closure"), rows, text
@@ -44,7 +45,7 @@ def _laws(sweeps: dict[str, Sweep], fits: dict[str, dict[str, LawFit]], copies: 
     columns = ("resource", "law", "R∞", "c", "α or rate", "χ²", "AICc", "weight", "error at the largest size")
     text = (
         "Power: R∞ + c N^{−α}; exponential: R∞ + c e^{−rN}; logarithmic: R∞ − c log N. The last column fits all "
-        "sizes but the largest and foretells that one; the error is in its standard errors."
+        "sizes but the largest and predicts that one; the error is in standard errors of its value."
     )
     return Table("laws", "Three laws for each resource", columns, rows, text)
 
@@ -57,6 +58,6 @@ def _exponents(exponents: dict[str, Exponents]) -> Table:
     columns = ("resource", "α fitted", "κ of J/γ", "β from", "α foretold", "difference")
     text = (
         "If R − R∞ = c I^{−β} and I = J/γ ∝ N^κ, then α = βκ. β = α/κ is taken from the sweep named. κ is the slope of "
-        "a line through log J/γ, however curved that is; the figure shows it."
+        "a straight line through log J/γ. The figure shows how curved log J/γ is."
     )
-    return Table("exponents", "Exponents fitted and foretold", columns, rows, text)
+    return Table("exponents", "Fitted and predicted exponents", columns, rows, text)
