@@ -23,6 +23,8 @@ import torch
 from wgf.ops import activations, forms, reference
 from wgf.runs import store
 
+from ..frame.facts import default_folder
+
 REPETITIONS = 9
 # operations per second outside the tensor cores (float32, float64), of float64 on the tensor cores, bytes per second
 PEAKS = {"H100": (67e12, 34e12, 67e12, 3.0e12), "H200": (67e12, 34e12, 67e12, 4.3e12)}
@@ -238,10 +240,10 @@ def run(folder: Path) -> Path:
 
 
 def main() -> None:
-    """Run as a script; the results go into a folder `results` beside this file."""
+    """Run as a script; the results go where those of the other benchmarks go."""
     if not torch.cuda.is_available():
         sys.exit("gpu.py: torch sees no CUDA device here; it needs one (with a CUDA build of torch and triton).")
-    print(f"written: {run(Path(__file__).parent / 'results')}")
+    print(f"written: {run(default_folder())}")
 
 
 if __name__ == "__main__":

@@ -17,8 +17,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# to mypy the decorated functions are CustomOpDef, whose call has no types
-custom_op: Any = torch.library.custom_op
+
+def custom_op(name: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Make a torch operation of a function, as `torch.library.custom_op` does, and keep the function's docstring."""
+
+    def make(function: Callable[..., Any]) -> Any:
+        op: Any = torch.library.custom_op(name, **options)(function)
+        op.__doc__ = function.__doc__
+        return op
+
+    return make
+
 
 PLAIN: dict[str, Callable[..., Any]] = {}
 """The plain-torch body of each operation, for devices without one of their own; tests compare the others with it."""
