@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def entropy(name: str, x: np.ndarray, w: np.ndarray, **p: float) -> float:
     raise KeyError(name)
 
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Any] = {
     "tanh": np.tanh,
     "relu": lambda s: np.maximum(s, 0),
     "sigmoid": lambda s: 1 / (1 + np.exp(-s)),

@@ -8,7 +8,7 @@ import torch
 import wgf
 
 
-def data(d):
+def data(d) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(11)
     return rng.normal(size=(9, 2)), rng.normal(size=9), rng.normal(size=(5, d))
 

@@ -327,7 +327,7 @@ def test_sources_that_do_not_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.csv: no such file"):
         load(tmp_path / "nowhere.csv")
     with pytest.raises(ConfigError, match="wanted the name of a data set or a path"):
-        load(7)  # type: ignore[arg-type]
+        load(7)
     with pytest.raises(ConfigError, match="target = 0 picks a column"):
         load("digits", target=0)
 
@@ -340,7 +340,7 @@ def test_test_fraction_is_strictly_between_zero_and_one(fraction: float) -> None
 
 def test_options_are_checked() -> None:
     with pytest.raises(ConfigError, match="did you mean 'regression'"):
-        load("digits", task="regresion")  # type: ignore[arg-type]
+        load("digits", task="regresion")
     with pytest.raises(ConfigError, match="seed = -1"):
         load("digits", seed=-1)
 
@@ -354,7 +354,7 @@ def test_tasks_that_the_targets_cannot_serve(tmp_path: Path) -> None:
         (y.astype(str), "regression", "wants numeric targets, the first is"),
     ]:
         with pytest.raises(ConfigError, match=message):
-            load(npz_file(tmp_path, x=x, y=targets), task=task)  # type: ignore[arg-type]
+            load(npz_file(tmp_path, x=x, y=targets), task=task)
 
 
 @pytest.mark.parametrize(("rows", "fraction"), [(1, 0.5), (2, 0.5), (3, 0.6)])

@@ -70,8 +70,8 @@ def representations(output: str) -> None:
 
 
 def shift(output: str) -> None:
-    lag, work, dissipation = numbers(r"lag ([\d.]+), work per time ([\d.]+), dissipation ([\d.]+)", output)
-    assert (lag, work, dissipation) == pytest.approx((1.0, 1.0, 1.0), abs=1e-4)
+    lag, power, dissipation = numbers(r"lag ([\d.]+), work per time ([\d.]+), dissipation ([\d.]+)", output)
+    assert (lag, power, dissipation) == pytest.approx((1.0, 1.0, 1.0), abs=1e-4)
     rows = [[float(part) for part in line.split()] for line in output.splitlines()[2:]]
     work, upright, inverted = (np.array(rows)[:, column] for column in (2, 3, 4))
     assert work[6] > 2 > 0.1 > np.abs(work[:6]).max()  # the swap, after a drift of frequencies

@@ -15,7 +15,7 @@ ITEMS = np.random.default_rng(9).normal(size=(5, 3))
 PAIRS = [[0, 1], [2, 1], [3, 4], [0, 4], [2, 3]]
 
 
-def data(seed, m=60):
+def data(seed, m=60) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     return rng.normal(size=(m, 3)), np.arange(m) % 2
 

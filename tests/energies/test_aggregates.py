@@ -27,7 +27,7 @@ def data():
     return rng.normal(size=(60, 3)), rng.normal(size=60)
 
 
-def test_a_sample_of_twice_the_weight_is_there_twice(data):
+def test_a_sample_of_twice_the_weight_is_there_twice(data: tuple[np.ndarray, np.ndarray]):
     z, y = data
     double = wgf.NetworkRisk(np.vstack([z, z[:20]]), np.concatenate([y, y[:20]]))
     law = np.where(np.arange(60) < 20, 2.0, 1.0) / 80
@@ -38,7 +38,7 @@ def test_a_sample_of_twice_the_weight_is_there_twice(data):
     torch.testing.assert_close(weighted.first_variation(mu), double.first_variation(mu), rtol=1e-11, atol=1e-14)
 
 
-def test_the_way_through_all_losses_is_the_one_pass_sweep(data):
+def test_the_way_through_all_losses_is_the_one_pass_sweep(data: tuple[np.ndarray, np.ndarray]):
     risk = wgf.NetworkRisk(*data)
     mu, other = risk.initial(40, seed=2), risk.with_aggregate(MeanTwice())
     assert float(other.value(mu)) == float(risk.value(mu))
@@ -46,7 +46,7 @@ def test_the_way_through_all_losses_is_the_one_pass_sweep(data):
     torch.testing.assert_close(other.first_variation(mu), risk.first_variation(mu), rtol=1e-12, atol=1e-15)
 
 
-def test_weighted_minibatches_are_unbiased(data):
+def test_weighted_minibatches_are_unbiased(data: tuple[np.ndarray, np.ndarray]):
     """Five standard errors over 400 draws: a false alarm in 2·10⁶; one weight of 60 off by a third would be seen."""
     law = np.linspace(1.0, 3.0, 60) / np.linspace(1.0, 3.0, 60).sum()
     full, part = wgf.NetworkRisk(*data).with_law(law), wgf.NetworkRisk(*data, batch=12).with_law(law)
@@ -57,7 +57,7 @@ def test_weighted_minibatches_are_unbiased(data):
     assert abs(float(gradients.mean() - full.gradient(mu)[0, 0])) < 5 * float(gradients.std()) / 20
 
 
-def test_other_inputs_leave_the_risk_as_it_was(data):
+def test_other_inputs_leave_the_risk_as_it_was(data: tuple[np.ndarray, np.ndarray]):
     z, y = data
     risk = wgf.NetworkRisk(z, y)
     mu = risk.initial(20, seed=0)
@@ -66,7 +66,7 @@ def test_other_inputs_leave_the_risk_as_it_was(data):
     assert float(risk.value(mu)) == before
 
 
-def test_what_does_not_fit_is_refused(data):
+def test_what_does_not_fit_is_refused(data: tuple[np.ndarray, np.ndarray]):
     risk = wgf.NetworkRisk(*data)
     with pytest.raises(ShapeError, match=r"wanted \(60, 3\)"):
         risk.with_inputs(np.zeros((59, 3)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -116,6 +117,5 @@ def test_more_bad_input_is_named():
         risk.accuracy(risk.initial(3), z[:, :1], np.arange(4) % 2)
     with pytest.raises(DivergenceError, match="not finite at point 1 of `at`"):
         wgf.Interaction(K.RadialKernel(lambda q: 1 / (4.0 - q))).first_variation(wgf.Ensemble([[0.0]]), [[1.0], [2.0]])
-    assert float(sum([wgf.Quadratic(), wgf.Quadratic()]).value(mu)) == pytest.approx(
-        2 * float(wgf.Quadratic().value(mu))
-    )
+    total: Any = sum([wgf.Quadratic(), wgf.Quadratic()])
+    assert float(total.value(mu)) == pytest.approx(2 * float(wgf.Quadratic().value(mu)))

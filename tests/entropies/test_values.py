@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import naive
 import pytest
@@ -34,7 +35,8 @@ def test_bandwidth_rules():
     mu = wgf.Ensemble.gaussian(500, 2, seed=1)
     sigma = math.sqrt(float(mu.covariance().diagonal().mean()))
     for rule, factor in (("silverman", "silverman_factor"), ("scott", "scotts_factor")):
-        resolved = wgf.Blob(rule).prepare(mu)
+        resolved: Any = wgf.Blob(rule).prepare(mu)
         kde = gaussian_kde(mu.x.numpy().T)
         assert resolved.bandwidth == pytest.approx(sigma * getattr(kde, factor)(), rel=1e-12)
-    assert wgf.Blob(0.3).prepare(mu).bandwidth == 0.3
+    fixed: Any = wgf.Blob(0.3).prepare(mu)
+    assert fixed.bandwidth == 0.3

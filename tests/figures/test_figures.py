@@ -64,7 +64,7 @@ def test_the_free_energy_panel_shows_the_ledger():
 
 def test_the_middle_panel_of_dissipation_sums_what_the_records_hold():
     sol = flow(wgf.Quadratic() - 0.5 * wgf.LogDet())
-    released, dissipated = (line.get_ydata() for line in figures.dissipation(sol.ledger).axes[1].lines)
+    released, dissipated = (np.asarray(line.get_ydata()) for line in figures.dissipation(sol.ledger).axes[1].lines)
     np.testing.assert_allclose(released[-1], sol.ledger["released"].sum(), rtol=1e-12)
     np.testing.assert_allclose(released[-1] / dissipated[-1] - 1, sol.ledger["closure_total"][-1], atol=1e-12)
 
@@ -125,7 +125,7 @@ def test_the_distance_from_the_start_stays_below_the_length_of_the_path(tmp_path
     start = wgf.Ensemble(sol.trajectory[0])
     distances = [float(wgf.diagnostics.wasserstein(wgf.Ensemble(x), start)) for x in sol.trajectory]
     figure = figures.transport(sol.trajectory_times.tolist(), distances, sol.ledger)
-    moved, length = (line.get_ydata() for line in figure.axes[0].lines)
+    moved, length = (np.asarray(line.get_ydata()) for line in figure.axes[0].lines)
     assert (moved <= length * 1.001).all()  # the trapezoid of √D is off by O(h²)
     drawn(figure, tmp_path)
     assert "no distance" in drawn(figures.transport([0.0], [float("nan")]), tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,6 +116,7 @@ def test_interruption_keeps_the_solution():
             raise KeyboardInterrupt
         return 0.0
 
+    caught: Any
     with pytest.raises(KeyboardInterrupt) as caught:
         wgf.solve(wgf.Quadratic(), start(), Euler(), dt=0.1, t_end=5.0, observers=[stop])
     assert caught.value.solution.status == wgf.Status.INTERRUPTED
@@ -204,6 +206,7 @@ def test_what_a_users_function_raises_keeps_the_solution():
             raise RuntimeError("no more")
         return (x**2).sum(1)
 
+    caught: Any
     with pytest.raises(RuntimeError, match="no more") as caught:
         wgf.solve(wgf.Potential(moody), start(), Euler(), dt=0.1, t_end=5.0)
     assert caught.value.solution.state.step >= 1
@@ -216,12 +219,13 @@ def test_what_a_users_function_raises_keeps_the_solution():
 def test_arguments_that_contradict_the_state_are_refused():
     F, mu = wgf.Quadratic(), start()
     sol = wgf.solve(F, mu, Euler(), dt=0.1, t_end=0.5)
-    for arguments, message in [
+    contradictions: list[tuple[dict[str, Any], str]] = [
         ({"mu": wgf.Ensemble.gaussian(9, 7)}, "does not fit the state"),
         ({"t0": 5.0}, "t0 = 5, but the state continues at t = 0.5"),
         ({"state": sol}, "state is Solution: wanted sol.state"),
         ({"until": 1.0}, "until = 1.0"),
-    ]:
+    ]
+    for arguments, message in contradictions:
         given = {"mu": None, "state": sol.state} | arguments
         with pytest.raises(ConfigError, match=message):
             wgf.solve(F, given.pop("mu"), Euler(), dt=0.1, t_end=1.0, **given)

@@ -63,13 +63,17 @@ def counting():
     """
     waits, steps = Waits(), loop.Run._steps
 
+    def noting(method):
+        def look(*arguments, **options):
+            waits.seen.append(method)
+            raise ZeroDivisionError(method)
+
+        return look
+
     def watched(self, stop):
         with ExitStack() as stack:
             for method in ("numpy", "tolist", "cpu", "__array__"):
-                patched = mock.patch.object(
-                    torch.Tensor, method, lambda *_, m=method, **__: waits.seen.append(m) or 1 / 0
-                )
-                stack.enter_context(patched)
+                stack.enter_context(mock.patch.object(torch.Tensor, method, noting(method)))
             stack.enter_context(waits)
             steps(self, stop)
 

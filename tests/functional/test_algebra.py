@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,10 +41,12 @@ def test_coefficients_may_be_callables_of_time():
         F.at(-1.0)
     with pytest.raises(ConfigError, match="nan at t = 0"):
         ((lambda t: math.nan) * wgf.Quadratic()).at(0.0)
+    text: Any = "2"
+    number: Any = 1.0
     with pytest.raises(ConfigError, match="wanted a finite number or a callable"):
-        "2" * wgf.Quadratic()
+        text * wgf.Quadratic()
     with pytest.raises(TypeError):
-        wgf.Quadratic() + 1.0
+        wgf.Quadratic() + number
 
 
 def test_moving_quadratic_is_frozen_by_at():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def network(d, loss, activation="tanh"):
     return wgf.NetworkRisk(inputs, y > 0 if loss == "logistic" else y, activation=activation, loss=loss)
 
 
-KERNELS = {
+KERNELS: dict[str, Any] = {
     "Gaussian": lambda d: K.Gaussian(0.7),
     "Matern": lambda d: K.Matern(2.5, 0.7),
     "Matern32": lambda d: K.Matern(1.5, 0.7),
@@ -52,7 +53,7 @@ KERNELS = {
     "sum": lambda d: 2.0 * K.Gaussian(1.0) - K.Log(),
 }
 
-TERMS = {
+TERMS: dict[str, Any] = {
     "Potential": lambda d: wgf.Potential(lambda x: (x**4).sum(1) / 4),
     "Potential-grad": lambda d: wgf.Potential(lambda x: (x**2).sum(1), grad=lambda x: 2 * x),
     "Quadratic": lambda d: wgf.Quadratic(2.0, 0.5),
@@ -250,7 +251,8 @@ def test_bits_do_not_depend_on_threads_beyond_torchs_grain():
             torch.set_num_threads(threads)
             tall = wgf.Ensemble(x, weights / weights.sum(dtype=np.float64).astype(np.float32))
             part = tall.select(np.arange(0, 300_001, 2))
-            found = [tall.weights, part.weights, torch.tensor(wgf.Blob("silverman").prepare(tall).bandwidth)]
+            blob: Any = wgf.Blob("silverman").prepare(tall)
+            found = [tall.weights, part.weights, torch.tensor(blob.bandwidth)]
             for mu in (wide, tall, part):
                 for term in terms:
                     both = term.evaluate(mu)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numba
 import numpy as np
@@ -14,7 +15,7 @@ DTYPES = [np.float32, np.float64]
 LONG = np.longdouble
 pytestmark = pytest.mark.skipif(np.finfo(LONG).eps > 1e-18, reason="the oracle needs numbers longer than float64")
 
-REFERENCES = {
+REFERENCES: dict[str, Any] = {
     "exp": np.exp,
     "exp2": np.exp2,
     "log": np.log,

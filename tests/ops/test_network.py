@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tracemalloc
+from typing import Any
 
 import naive
 import numba
@@ -27,7 +28,8 @@ def rng():
 
 def distance(got, want):
     """Relative distance in the norm."""
-    return float(np.linalg.norm(np.asarray(got) - np.asarray(want)) / max(np.linalg.norm(np.asarray(want)), 1e-300))
+    got, want = np.asarray(got), np.asarray(want)
+    return float(np.linalg.norm(got - want)) / max(float(np.linalg.norm(want)), 1e-300)
 
 
 def tolerance(dtype):
@@ -70,27 +72,29 @@ def test_elementary_functions_of_the_pass(name, ulp, reach, dtype, rng):
     x = np.concatenate([rng.uniform(-reach, reach, 20_000), rng.normal(size=40_000), small, -small]).astype(dtype)
     out = np.empty_like(x)
     loop(x, out)
-    exact = {
+    functions: dict[str, Any] = {
         "tanh": np.tanh,
         "softplus": lambda s: np.maximum(s, 0) + np.log1p(np.exp(-np.abs(s))),
         "erf": lambda s: np.array([math.erf(v) for v in s], dtype=LONG),
         "exp2_minus_1": lambda s: np.expm1(s * np.log(LONG(2))),
-    }[name](x.astype(LONG))
+    }
+    exact = functions[name](x.astype(LONG))
     error = np.abs(out.astype(LONG) - exact) / np.spacing(np.abs(exact).astype(dtype))
     assert error.max() <= ulp + 0.5 * (name == "erf")
     if name != "exp2_minus_1":
         edges, out = np.array([math.nan, math.inf, -math.inf, 0.0], dtype), np.empty(4, dtype)
         loop(edges, out)
-        want = {"tanh": [1, -1, 0], "softplus": [math.inf, 0, math.log(2)], "erf": [1, -1, 0]}[name]
-        np.testing.assert_allclose(out, [math.nan, *want], rtol=1e-7 if dtype == np.float32 else 1e-15)
+        wanted: dict[str, list[float]] = {"tanh": [1, -1, 0], "softplus": [math.inf, 0, math.log(2)], "erf": [1, -1, 0]}
+        np.testing.assert_allclose(out, [math.nan, *wanted[name]], rtol=1e-7 if dtype == np.float32 else 1e-15)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("activation", activations.NAMES)
 @pytest.mark.parametrize("shape", [(1030, 700, 5, 3), (700, 1100, 2, 1), (1, 1, 1, 1), (3, 600, 2, 2)])
 def test_passes_against_oracles(activation, shape, dtype, rng):
-    theta, w, z, y = case(rng, *shape, dtype)
-    code, k = activations.NAMES[activation], shape[3]
+    n, m, d, k = shape
+    theta, w, z, y = case(rng, n, m, d, k, dtype)
+    code = activations.NAMES[activation]
     exact, inputs = theta.double(), z.double()
     want_f = reference.network_forward(exact, w, inputs, k, code)
     r = (want_f - y) / len(y)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -178,7 +179,7 @@ def test_autograd():
 @each_dtype
 def test_same_bits_for_any_number_of_threads(dtype):
     clouds = [cloud(5000, 3, dtype), cloud(3000, 7, dtype), cloud(1500, 40, dtype), cloud(2200, 20, dtype)]
-    before, results = torch.get_num_threads(), []
+    before, results = torch.get_num_threads(), list[Any]()
     try:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import ot
@@ -104,16 +105,21 @@ SIZES = [
 def test_operations_against_the_oracle(n, m, weighted, weighted_target, d, ties, dtype):
     (x, a), (y, b) = cloud(n, d, 0, weighted, ties, dtype), cloud(m, d, 1, weighted_target, ties)
     frames = ops.directions(d, d, 0)
-    own, target = (x, a, frames, not weighted), ops.sorted_projections(y, b, frames, not weighted_target)
+    own = (x, a, frames, not weighted)
+    target = ops.sorted_projections(y, b, frames, not weighted_target)
     at = torch.from_numpy(np.random.default_rng(2).normal(size=(9, d))).to(dtype)
+
+    def both(name, *arguments) -> tuple[Any, Any]:
+        return getattr(ops, name)(*arguments), getattr(reference, name)(*arguments)
+
     pairs = [
-        (ops.sorted_projections(*own), reference.sorted_projections(*own)),
-        (ops.transport_maps(*own, *target), reference.transport_maps(*own, *target)),
-        (ops.transport_potentials(*own, *target, at), reference.transport_potentials(*own, *target, at)),
+        both("sorted_projections", *own),
+        both("transport_maps", *own, *target),
+        both("transport_potentials", *own, *target, at),
     ]
-    costs = ops.quantile_costs(*pairs[0][0], *target)
-    pairs.append(((costs,), (reference.quantile_costs(*pairs[0][0], *target),)))
-    pairs.append(((costs,), pairs[1][0][:1]))  # the value alone is the value beside the maps
+    costs = both("quantile_costs", *pairs[0][0], *target)
+    pairs.append((costs[:1], costs[1:]))
+    pairs.append((costs[:1], pairs[1][0][:1]))  # the value alone is the value beside the maps
     for got, want in pairs:
         for one, other in zip(got, want, strict=True):
             # sums of n terms in float64, and one rounding of the result to float32

@@ -11,7 +11,7 @@ from wgf.ops import threads
 
 
 def test_blocks_are_run_once_and_settings_come_back():
-    seen = []
+    seen: list[int] = []
     before = torch.get_num_threads()
     with threads.one_torch_thread():
         with threads.one_torch_thread():
@@ -40,8 +40,13 @@ def test_after_an_error_no_other_block_begins():
 
 def test_blocks_within_blocks():
     """A worker that itself runs blocks waits for no thread that waits for it."""
-    inner = []
-    threads.run_blocks(lambda indices: [threads.run_blocks(inner.extend, 3) for _ in indices], 4)
+    inner: list[int] = []
+
+    def worker(indices):
+        for _ in indices:
+            threads.run_blocks(inner.extend, 3)
+
+    threads.run_blocks(worker, 4)
     assert sorted(inner) == sorted([0, 1, 2] * 4)
 
 

@@ -29,11 +29,11 @@ def test_network(activation, shape, dtype, make):
     )
     w, number = make(n).abs(), activations.NAMES[activation]
     f = network.network_forward(theta, w, z, outputs, number)
-    exact = [t.double() for t in (theta, w, z, r)]
+    a, b, c, e = (t.double() for t in (theta, w, z, r))
     assert f.dtype == torch.float64
-    assert close(f, reference.network_forward(*exact[:3], outputs, number), dtype)
+    assert close(f, reference.network_forward(a, b, c, outputs, number), dtype)
     pair = network.network_backward(theta, z, r, number)
-    for got, want in zip(pair, reference.network_backward(exact[0], exact[2], exact[3], number), strict=True):
+    for got, want in zip(pair, reference.network_backward(a, c, e, number), strict=True):
         assert got.dtype == dtype
         assert close(got, want, dtype)
 
@@ -43,11 +43,11 @@ def test_network_slabs_pieces_and_small_arguments(make):
     dtype = torch.float32
     theta, z, r = 1e-2 * make(300, 91, dtype=dtype), make(290, 88, dtype=dtype), make(290, 2, dtype=dtype)
     f = network.network_forward(theta, torch.ones(300, device=theta.device), z, 2, activations.TANH)
-    exact = [t.double() for t in (theta, torch.ones_like(theta[:, 0]), z, r)]
-    assert close(f, reference.network_forward(*exact[:3], 2, activations.TANH), dtype)
+    a, b, c, e = (t.double() for t in (theta, torch.ones_like(theta[:, 0]), z, r))
+    assert close(f, reference.network_forward(a, b, c, 2, activations.TANH), dtype)
     got, want = (
         network.network_backward(theta, z, r, 0)[1],
-        reference.network_backward(exact[0], exact[2], exact[3], 0)[1],
+        reference.network_backward(a, c, e, 0)[1],
     )
     assert close(got, want, dtype)
 
@@ -77,9 +77,9 @@ def test_moments_and_affine(d, dtype, make):
         assert close(part, expected, torch.float64)
     assert torch.equal(got[2], got[2].T)
     matrix = make(d, d + 1)
-    got = moments.affine(x, mean, matrix)
-    assert got.dtype == dtype
-    assert close(got, (exact - mean) @ matrix, dtype)
+    moved = moments.affine(x, mean, matrix)
+    assert moved.dtype == dtype
+    assert close(moved, (exact - mean) @ matrix, dtype)
 
 
 def test_moments_keep_nan(make):

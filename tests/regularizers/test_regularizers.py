@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -105,7 +106,8 @@ def test_a_rule_is_settled_for_each_batch_and_constant_in_the_gradient():
     z = batch(40, 2)
     wide = (3.0 * z.detach()).requires_grad_()
     for x in (z, wide):
-        h = wgf.Blob("silverman").prepare(wgf.Ensemble(x.detach())).bandwidth
+        prepared: Any = wgf.Blob("silverman").prepare(wgf.Ensemble(x.detach()))
+        h = prepared.bandwidth
         by_rule, by_number = Blob("silverman")(x), Blob(h)(x)
         assert torch.equal(by_rule, by_number)
         assert torch.equal(torch.autograd.grad(by_rule, x)[0], torch.autograd.grad(by_number, x)[0])

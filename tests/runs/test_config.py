@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -47,7 +48,7 @@ def test_terms_are_built_as_they_stand(tmp_path):
         '[[energy]]\nterm = "Interaction"\nkernel = { name = "Matern", nu = 1.5, h = 2.0 }\n'
         '[[entropy]]\nterm = "Softmax"\ntemperature = 0.5\ntau = 2.0\naxis = "particles"\n'
     )
-    F = sum(load_config(file(tmp_path, text)).terms()[1:], start=load_config(file(tmp_path, text)).terms()[0])
+    F: Any = sum(load_config(file(tmp_path, text)).terms()[1:], start=load_config(file(tmp_path, text)).terms()[0])
     assert repr(F) == "3 * Quadratic + Interaction - 0.5 * Softmax"
     assert F["Interaction"].kernel == wgf.kernels.Matern(1.5, 2.0)
     assert (F["Softmax"].temperature, F["Softmax"].axis) == (2.0, "particles")
@@ -98,7 +99,8 @@ def test_every_kernel_can_be_named(name):
 def test_every_entropy_can_be_named(name):
     extra = {"Blob": ', bandwidth = "silverman"', "Power": ", m = 2.0, bandwidth = 0.5"}.get(name, "")
     config = load_config(None, [f'entropy.0={{ term = "{name}", temperature = 0.1{extra} }}'])
-    (term,) = config.terms()[1:][0].terms
+    entropy: Any = config.terms()[1]
+    (term,) = entropy.terms
     assert (term.name, term.coefficient.number) == (name, -0.1)
 
 
@@ -133,7 +135,7 @@ def test_a_path_in_a_file_is_relative_to_the_file_and_one_given_by_set_to_here(t
     ],
 )
 def test_an_override_is_a_toml_value_or_a_bare_word(assignment, value):
-    node = load_config(None, [assignment]).model_dump()
+    node: Any = load_config(None, [assignment]).model_dump()
     for part in assignment.partition("=")[0].strip().split("."):
         node = node[int(part)] if part.isdecimal() else node[part]
     assert node == value

@@ -127,10 +127,10 @@ def test_resampling_is_unbiased():
     """
     weights = np.random.default_rng(0).exponential(size=40) ** 4
     mu = wgf.Ensemble(np.random.default_rng(1).normal(size=(40, 1)), weights / weights.sum())
-    F, means = 1e-12 * wgf.Quadratic(), []
+    F, ends = 1e-12 * wgf.Quadratic(), []
     for seed in range(400):
-        means.append(float(wgf.solve(F, mu, BirthDeath(), dt=0.1, t_end=0.1, seed=seed).ensemble.mean()))
-    means = np.array(means) - float(mu.mean())
+        ends.append(float(wgf.solve(F, mu, BirthDeath(), dt=0.1, t_end=0.1, seed=seed).ensemble.mean()))
+    means = np.array(ends) - float(mu.mean())
     assert means.std() > 1e-3
     assert abs(means.mean()) < 4.9 * means.std() / math.sqrt(len(means))
 

@@ -112,7 +112,7 @@ class Case:
     single: float = 1e-3  # how far float32 may be from float64 at t = .5
 
     def solve(self, mu=None, **changed):
-        given = {"dt": 0.1, "t_end": 0.5, "seed": 6} | self.settings | changed
+        given = {"dt": 0.1, "t_end": 0.5, "seed": 6} | dict(self.settings) | changed
         return wgf.solve(self.F(), mu, self.solver, **given)
 
 

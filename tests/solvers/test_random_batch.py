@@ -40,12 +40,12 @@ def test_the_sums_are_unbiased(n, size, weighted, kernel):
     rng, batchings = np.random.default_rng(0), 1000
     weights = rng.uniform(0.2, 1.8, size=n) if weighted else np.ones(n)
     mu = wgf.Ensemble(rng.normal(size=(n, 2)), weights / weights.sum())
-    whole, seen = wgf.Interaction(kernel), []
+    whole, drawings = wgf.Interaction(kernel), []
     for step in range(batchings):
         term = drawn(whole, size, step)
         part = term.evaluate(mu)
-        seen.append(torch.cat([part.value[None], term.first_variation(mu), part.gradient.flatten()]).numpy())
-    seen, full = np.array(seen), whole.evaluate(mu)
+        drawings.append(torch.cat([part.value[None], term.first_variation(mu), part.gradient.flatten()]).numpy())
+    seen, full = np.array(drawings), whole.evaluate(mu)
     want = torch.cat([full.value[None], whole.first_variation(mu), full.gradient.flatten()]).numpy()
     error = seen.std(0) / math.sqrt(batchings)
     assert (error > 0).all()
@@ -67,8 +67,8 @@ def test_batches_part_the_particles(n, size):
     sizes = together.sum(1)
     assert sizes.min() >= min(n, size)
     assert sizes.max() - sizes.min() <= 1
-    other = wgf.Interaction(K.QuadraticKernel())
-    steps = [drawn(other, size, step).gradient(mu) for step in (3, 3, 4)]
+    term = wgf.Interaction(K.QuadraticKernel())
+    steps = [drawn(term, size, step).gradient(mu) for step in (3, 3, 4)]
     assert torch.equal(steps[0], steps[1])
     if n // size > 1:
         assert not torch.equal(steps[0], steps[2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def integrate_linear_flow(mean, cov, t, steps=400):
     """The equations of mean and covariance by the classical Runge–Kutta method, to about 1e-10."""
     h = t / steps
     for _ in range(steps):
-        ks = []
+        ks: list[Any] = []
         for c in (0.0, 0.5, 0.5, 1.0):
             at = (mean, cov) if not ks else (mean + c * h * ks[-1][0], cov + c * h * ks[-1][1])
             ks.append(linear_flow(*at)[:2])
@@ -200,7 +201,7 @@ def test_the_ledger_closes_without_temperature():
 
 def test_the_median_rule():
     """h² = m²/(2 log(N + 1)); a weight counts for its pairs; coinciding particles have a fallback."""
-    solver = Stein()
+    solver: Any = Stein()
     mu = wgf.Ensemble([[0.0], [1.0], [5.0]])  # distances 1, 4, 5
     assert solver.kernel_at(mu).h == pytest.approx(4 / math.sqrt(2 * math.log(4)))
     heavy = wgf.Ensemble([[0.0], [1.0], [5.0]], [0.45, 0.45, 0.1])  # the pair at distance 1 has most of the mass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -35,7 +37,9 @@ def test_columns_are_independent_copies():
 def test_the_bias_of_linear_mckean_vlasov_is_measured_at_each_n():
     """Case 4: E x² = s(a)/n + (1 − 1/n) s(a + b) at h = .1, in 99.99 % intervals over six seeds (false alarms 10⁻⁴
     each) that are narrower than the bias itself; the slope is −1 ± .1."""
-    study = studies.load("chaos", seeds=6, sizes=(8, 24, 72), columns=64, dt=0.1, every=5, t_settle=6.0, t_end=14.0)
+    study: Any = studies.load(
+        "chaos", seeds=6, sizes=(8, 24, 72), columns=64, dt=0.1, every=5, t_settle=6.0, t_end=14.0
+    )
     sweep = study.sweep("linear", Work())
     exact = study.stationary(study.confinement) - sweep.limit
     for n, row in zip(sweep.sizes, sweep.bias, strict=True):

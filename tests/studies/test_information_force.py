@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,7 +102,7 @@ def test_what_is_kept_of_the_forces():
 
 
 def test_the_temperature_is_chosen_by_validation_alone():
-    study = studies.load("information-force", seeds=3, ratios=(0.1, 1.0, 10.0))
+    study: Any = studies.load("information-force", seeds=3, ratios=(0.1, 1.0, 10.0))
     one = neurons.train_neurons(surrogates.NONE, 0.0, 0, (80, 100, 50, 0.5, 1.0), None)
     validation = {0: (0.5, 0.9, 0.9), 1: (0.7, 0.6, 0.5), 2: (0.1, 0.2, 0.3)}
     sweep = [

@@ -148,7 +148,7 @@ def test_same_bits_with_one_and_two_threads():
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            got = []
+            got: list[torch.Tensor] = []
             for d, kernel in ((1, K.Gaussian(0.5)), (2, K.Log(0.5)), (3, K.Gaussian(1.0))):
                 got += wgf.Ensemble(x[:, :d]).kernel_sums(kernel, None, None, "fourier", 1e-4)
             got += wgf.Ensemble(x[:, :1]).kernel_sums(K.Morse(1.0, 0.5, 0.5, 2.0), None, None, "sorting")
