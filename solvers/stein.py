@@ -103,7 +103,7 @@ class Stein(Solver):
             refuse(self, f"domain = {dynamics.domain!r}", "all of space", "Use Langevin, or a potential that confines.")
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
-        """Take one step. At T = 0 its dissipation is −∫∇F·v dμ; at T > 0 the ledger asks `dissipation` at records."""
+        """Take one step. At T = 0 its dissipation is −∫∇F·v dμ; at T > 0 the ledger uses `dissipation` at records."""
         mu, gradient, temperature = state.mu, state.evaluation.gradient, dynamics.noise_temperature(state.t)
         velocity = mu.reduce(direction(self.kernel_at(mu), mu.x, mu.weights, -gradient, temperature))
         dissipation = None if temperature > 0 else -mu.inner(gradient, velocity)
