@@ -1,4 +1,7 @@
-"""How a Wasserstein gradient flow is discretised: one scheme a file, and the registry by name."""
+"""The solvers: schemes that move an ensemble along the gradient flow of a free energy, one scheme per file.
+
+Pass an instance to `wgf.solve`, such as `wgf.solvers.Heun()`. `benchmarks/README.md` tells which scheme to take when.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -22,11 +25,32 @@ from .stein import Stein as Stein
 from .underdamped import Underdamped as Underdamped
 
 REGISTRY: Registry[Solver] = Registry("solver", Solver, globals())
-"""Every scheme by its name. A new scheme is one file and one import line above."""
+"""Every scheme by its name. To add a scheme, write one file and one import line above."""
 
 
 def by_name(name: str) -> Solver:
-    """The scheme called `name` with its default settings; ConfigError with the nearest name where there is none."""
+    """Make the scheme called `name`, with its default settings.
+
+    Parameters
+    ----------
+    name : str
+        The name of a class of `wgf.solvers`, such as "Heun".
+
+    Returns
+    -------
+    Solver
+        An instance, ready for `wgf.solve`.
+
+    Raises
+    ------
+    ConfigError
+        If no scheme has this name. The message suggests the nearest one.
+
+    Examples
+    --------
+    >>> by_name("Heun")
+    Heun()
+    """
     return REGISTRY.make(name)
 
 

@@ -1,4 +1,4 @@
-"""The damped Hamiltonian flow of the free energy, with restart: acceleration in Wasserstein space."""
+"""Accelerated descent of the free energy: particles with momenta and friction, restarted where F would rise."""
 
 from __future__ import annotations
 
@@ -18,7 +18,17 @@ from wgf.protocol.requirements import require_full_batch
 
 @dataclass(frozen=True, eq=False)
 class Momenta:
-    """Momenta p (n, d), the time since they were last at rest, and how often they were stopped; 0-d tensors."""
+    """What `Accelerated` remembers between steps: `sol.state.memory`.
+
+    Attributes
+    ----------
+    p : Tensor
+        Momenta (n, d), in the dtype of the particles; they are velocities, in units of √F.
+    age : Tensor
+        Time since the momenta were last at rest: 0-d float64.
+    restarts : Tensor
+        How often the momenta were set to 0 in this run: 0-d.
+    """
 
     p: Tensor
     age: Tensor
@@ -27,23 +37,58 @@ class Momenta:
 
 @dataclass(frozen=True)
 class Accelerated(Solver):
-    """ẋ = p,  ṗ = −γ p − ∇_W F[μ](x),  from rest: F + ∫ ½|p|² dμ falls by γ ∫|p|² dμ.
+    """Descent with momenta p and friction γ. Take it to find the minimum of a badly conditioned F.
 
-    Half a step of force and friction, exact for a constant force; a drift, x' = x + hp; the other half with the force
-    at x'. Symmetric, of order 2, one evaluation of ∇_W F a step, stable on a quadratic of stiffness k at least for
-    h < 2/√k. `damping` is a number γ (2√k for a k-convex F: then F − F* is known to fall like e^{−√k t}, and on a
-    quadratic of stiffness k it falls like (1 + √k t)² e^{−2√k t}), or "nesterov": γ = 3/s, s the time since the start
-    or the last restart (F − F* ≤ 2|x₀ − x*|²/s² for convex F). t and h are times of this flow, of the unit √(time of
-    the gradient flow): the condition number of F counts by its root.
+    It integrates ẋ = p, ṗ = −γ p − ∇_W F[μ](x), from p = 0. A step is half a kick with friction, a drift, and half a
+    kick with the new force. The kicks are exact for a constant force; for a constant γ:
 
-    `restart` stops all momenta at once and lets s begin anew: "gradient" where F rises along the motion of the step at
-    its end, ∫ p·∇_W F dμ > 0; "function" where F is above its value one step before (minibatches are refused then, and
-    the work of a drive counts as a rise); None never. From rest the next step goes down again: under a convex F no two
-    steps in a row go up. The kinetic energy that a restart takes counts as dissipated in its step. Over a step the
-    dissipation is γ ∫|p|² dμ at its middle, which closes the ledger to order 2.
+        p ← e^{−γh/2} p − (1 − e^{−γh/2})/γ ∇_W F(x),   x ← x + h p,   p ← the same kick with ∇_W F at the new x
 
-    (Taghvaei & Mehta 2019; Wang & Li 2022, accelerated information gradient; Su, Boyd & Candès 2016 on γ = 3/s;
-    O'Donoghue & Candès 2015 on restarts.)
+    Parameters
+    ----------
+    damping : float or "nesterov", default "nesterov"
+        The friction γ ≥ 0, one over the time of this flow. "nesterov" is γ = 3/s, s the time since the start or the
+        last restart. For a k-convex F, 2√k is a good number.
+    restart : {"gradient", "function", None}, default "gradient"
+        When all momenta are set to 0 and s begins anew. "gradient": when F rises along the motion at the end of a step,
+        ∫ p·∇_W F dμ > 0. "function": when F is larger than one step before; the work of a drive counts as a rise too.
+        None: never.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is none of these. From `solve`, if F has a Shannon term, which has no force on particles; or if
+        `restart` is "function" and a term uses minibatches, whose values of F cannot be compared.
+
+    Notes
+    -----
+    t and h are times of this flow, in units of |x| over √F. Its number of steps therefore grows with the root of the
+    condition number of F, that of `Euler` with the condition number itself. The order is 2. On a quadratic of stiffness
+    k the scheme is stable at least for h < 2/√k. A step costs one evaluation of ∇_W F; memory is O(n·d).
+
+    Rates: with "nesterov" F − F* ≤ 2|x₀ − x*|²/s² for a convex F. With γ = 2√k F − F* falls like e^{−√k t} for a
+    k-convex F, and like (1 + √k t)² e^{−2√k t} on a quadratic of stiffness k. With restarts and a convex F no two
+    steps in a row go up, since a step from rest goes down.
+
+    F + ½∫|p|² dμ falls at the rate γ∫|p|² dμ, the dissipation, taken at the middle of a step. The kinetic energy that a
+    restart takes counts as dissipated in its step. The ledger closes to order 2. On a GPU no step waits for the
+    decision to restart.
+
+    References
+    ----------
+    Taghvaei & Mehta (2019), Accelerated flow for probability distributions, ICML.
+    Wang & Li (2022), Accelerated information gradient flow, J. Sci. Comput. 90, 11.
+    Su, Boyd & Candès (2016), A differential equation for modeling Nesterov's accelerated gradient method, J. Mach.
+    Learn. Res. 17, 153. (γ = 3/s.)
+    O'Donoghue & Candès (2015), Adaptive restart for accelerated gradient schemes, Found. Comput. Math. 15, 715–732.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> F, mu = wgf.Quadratic([1.0, 100.0]), wgf.Ensemble.gaussian(20, 2)
+    >>> sol = wgf.solve(F, mu, Accelerated(), dt=0.05, t_end=8.0)
+    >>> bool(sol.ledger["free_energy"][-1] < 1e-6 * sol.ledger["free_energy"][0])
+    True
     """
 
     damping: float | str = "nesterov"
@@ -69,7 +114,7 @@ class Accelerated(Solver):
         return Momenta(torch.zeros_like(mu.x), zero, zero)
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
-        """One step; decisions stay tensors, so that a device does not wait for them."""
+        """Take one step. The decision to restart stays a tensor, so that a GPU does not wait for it."""
         mu, before, half = state.mu, state.memory, 0.5 * h
         kept, push, _ = self._friction(before.age, half)
         p = kept.to(mu.dtype) * before.p - push.to(mu.dtype) * state.evaluation.gradient
@@ -89,7 +134,7 @@ class Accelerated(Solver):
         return Step(new, rate * middle + taken / h, memory, evaluation=evaluation)
 
     def _friction(self, age: Tensor, h: float) -> tuple[Tensor, Tensor, Tensor]:
-        """Over h from this age: the part of p that is kept, what a unit of constant force adds; and γ at this age."""
+        """The factor on p over a time h from this age, the velocity that a unit force adds, and γ at this age."""
         if self.damping == "nesterov":
             end = age + h
             push = h * (end + age) * (end * end + age * age) / (4.0 * end**3)  # (end⁴ − age⁴)/(4 end³)
@@ -99,7 +144,7 @@ class Accelerated(Solver):
         return torch.full_like(age, math.exp(-rate * h)), torch.full_like(age, added), torch.full_like(age, rate)
 
     def _rises(self, mu: Ensemble, p: Tensor, evaluation: FreeEnergyEvaluation, before: State) -> Tensor:
-        """Whether F goes up at the end of a step that moved along p: a 0-d boolean."""
+        """Whether the criterion of `restart` says that F rises at the end of the step: a 0-d boolean tensor."""
         if self.restart == "gradient":
             return mu.inner(p, evaluation.gradient) > 0
         if self.restart == "function":
@@ -107,7 +152,7 @@ class Accelerated(Solver):
         return torch.zeros((), dtype=torch.bool, device=mu.device)
 
     def dissipation(self, dynamics: Dynamics, state: State, slope: Slope | None) -> Tensor:
-        """γ ∫|p|² dμ; 0 at rest, where γ = 3/s is infinite."""
+        """The dissipation γ ∫|p|² dμ; 0 at rest, where γ = 3/s is infinite."""
         p, age = state.memory.p, state.memory.age
         square = state.mu.inner(p, p)
         if self.damping != "nesterov":

@@ -1,4 +1,4 @@
-"""Affine-invariant Langevin dynamics: the ensemble's covariance preconditions drift and noise."""
+"""Affine-invariant Langevin dynamics (ALDI): the covariance of the ensemble preconditions force and noise."""
 
 from __future__ import annotations
 
@@ -26,31 +26,56 @@ SQUARE_ROOTS = ("cholesky", "deviations")
 @renamed(noise="square_root")
 @dataclass(frozen=True)
 class AffineInvariant(Solver):
-    """x' = x − h C ∇_W E(x) + h T (d + 1) w (x − m) + √(2Th) C^{1/2} ξ  (Garbuno-Iñigo, Nüsken & Reich 2020: ALDI).
+    """Langevin dynamics preconditioned by the covariance (ALDI). Take it for a badly conditioned target and n > d + 1.
 
-    m, C are mean and covariance of the ensemble and w the particle's weight, 1/n: its term is the divergence of C, with
-    which the product of n Gibbs laws is invariant at every n > d + 1, weighted or not. T is the temperature of Shannon;
-    other entropies act by their force. Under an affine map of space everything is mapped along, so that a badly
-    conditioned target is no harder than a round one: for V = ½x·Ax at T = 1 the covariance goes by
-    C⁻¹ = A + (C₀⁻¹ − A)e^{−2t} for large n, and exactly for every n under `Quadratic(A) − LogDet()`.
+        x' = x − h C ∇_W E(x) + h T (d + 1) w (x − m) + √(2Th) C^{1/2} ξ,   ξ ~ N(0, I)
 
-    t and h are in units of 1/F. Order 1 (weak order 1 with noise); stable for h < 2/λ_max(CA). Particles stay in the
-    affine span of the ensemble: take n > d + 1, or a WgfWarning says so. Dissipation: ∫ ∇F·C∇F dμ.
+    m and C are the mean and covariance of the ensemble, and w is the weight of the particle (1/n if equal). T is the
+    temperature of the Shannon term of F = E − T·Shannon. Other entropies are part of E and act by their force. An
+    affine map of space maps the whole flow, so a badly conditioned target is as easy as a round one.
 
-    Domains with walls are refused: a fold reflects along the normal, and diffusion by C needs it along C times that. On
-    a torus C is of the coordinates and jumps as a particle goes round, which costs invariance O(1/n).
+    Parameters
+    ----------
+    square_root : {"cholesky", "deviations"}, default "cholesky"
+        How C^{1/2}ξ is made. "cholesky": Lξ with C = LLᵀ, d normals per particle, time O(n·d² + d³). A lower triangular
+        map of space maps each path, any affine map the law. "deviations": Σⱼ √wⱼ (xⱼ − m) ξⱼ, n normals per particle,
+        time O(n²·d). Any affine map of space maps each path, to rounding.
+    gradient_free : bool, default False
+        If True, `LeastSquares` terms use values of their forward map G in place of its derivative: C(∇G)ᵀ becomes the
+        covariance of x and G (ensemble Kalman sampler). This is exact for an affine G, else an approximation, to which
+        the forces and the dissipation of the ledger then belong. Other terms keep their gradients.
 
-    `square_root` is how C^{1/2}ξ is made:
+    Raises
+    ------
+    ConfigError
+        If a setting is none of these. From `solve`, for "deviations" with more than MOST particles; for `gradient_free`
+        without a `LeastSquares` term; and for a domain with walls, which would have to reflect along C times the
+        normal, while a domain reflects along the normal.
 
-    - "cholesky": Lξ with C = LLᵀ, d normals a particle, O(n·d² + d³). Pathwise invariant under lower triangular maps,
-      in law under all.
-    - "deviations": Σⱼ √wⱼ (xⱼ − m) ξⱼ, n normals a particle in the order of the ids, O(n²·d) in blocks of rows, for n
-      up to some thousands (refused above 2¹⁴). Pathwise invariant under every affine map, to rounding.
+    Notes
+    -----
+    t and h are times of this flow, in units of one over F. The order is 1 (weak order 1 with noise). On V = ½x·Ax the
+    scheme is stable for h < 2/λ_max(CA). With "cholesky" memory is O(n·d). The dissipation is ∫ ∇F·C∇F dμ.
 
-    With `gradient_free` every `LeastSquares` term is taken by values of its forward map: C(∇G)ᵀ becomes the covariance
-    of x and G (ensemble Kalman sampler; Garbuno-Iñigo, Hoffmann, Li & Stuart 2020). It is the same scheme for an
-    affine G and an approximation else; the ledger's forces and dissipation are then those of the approximation. Other
-    terms keep their gradients.
+    The second term of the formula is the divergence of C. It makes the product of n Gibbs laws invariant at every
+    n > d + 1, weighted or not. Particles never leave the affine span of the ensemble; n ≤ d + 1 gives a WgfWarning. In
+    a `PeriodicBox`, C jumps when a particle goes round, and invariance has an error of O(1/n). For V = ½x·Ax at T = 1,
+    C⁻¹(t) = A + (C₀⁻¹ − A)e^{−2t} for large n, and for every n under `Quadratic(A) − LogDet()`.
+
+    References
+    ----------
+    Garbuno-Iñigo, Nüsken & Reich (2020), Affine invariant interacting Langevin dynamics for Bayesian inference, SIAM J.
+    Appl. Dyn. Syst. 19, 1633–1658.
+    Garbuno-Iñigo, Hoffmann, Li & Stuart (2020), Interacting Langevin diffusions: gradient structure and ensemble Kalman
+    sampler, SIAM J. Appl. Dyn. Syst. 19, 412–441. (Without gradients.)
+
+    Examples
+    --------
+    >>> import wgf
+    >>> F, mu = wgf.Quadratic([1.0, 100.0]) - wgf.LogDet(), wgf.Ensemble.gaussian(50, 2, cov=0.02)
+    >>> sol = wgf.solve(F, mu, AffineInvariant(), dt=0.05, t_end=6.0)
+    >>> [round(float(v), 3) for v in sol.ensemble.covariance().diagonal()]
+    [1.0, 0.01]
     """
 
     square_root: str = "cholesky"
@@ -62,9 +87,9 @@ class AffineInvariant(Solver):
     metric = "∫ ∇F·C∇F dμ, C the covariance of the ensemble"
 
     MOST: ClassVar[int] = 2**14
-    """Particles for which deviation noise is made."""
+    """The largest number of particles for "deviations"."""
     BLOCK: ClassVar[int] = 2**22
-    """Normals of deviation noise that are held at once: 32 MiB."""
+    """How many normals "deviations" keeps in memory at once: 32 MiB."""
 
     def __post_init__(self) -> None:
         if self.square_root not in SQUARE_ROOTS:
@@ -85,7 +110,7 @@ class AffineInvariant(Solver):
             self._require_number(mu)
 
     def _require_number(self, mu: Ensemble) -> None:
-        """Where there is noise: as many particles as it can be made for, a warning where they are too few."""
+        """With noise: refuse "deviations" for too many particles, and warn where n ≤ d + 1."""
         if self.square_root == "deviations" and mu.n > self.MOST:
             given = f"square_root = 'deviations' with {mu.n} particles"
             refuse(self, given, f"at most {self.MOST}", "Take square_root='cholesky'.")
@@ -98,7 +123,7 @@ class AffineInvariant(Solver):
             )
 
     def rewrite(self, free_energy: FreeEnergy) -> FreeEnergy:
-        """Misfits by values of their forward maps, where that was asked for."""
+        """With `gradient_free`, replace each `LeastSquares` term by its form that needs no derivative."""
 
         def rewritten(term: Term) -> Term:
             return replace(term, functional=term.functional.linearised() or term.functional)
@@ -106,7 +131,7 @@ class AffineInvariant(Solver):
         return FreeEnergy(tuple(map(rewritten, free_energy.terms))) if self.gradient_free else free_energy
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
-        """One step; the noise is keyed by the step, so that it does not depend on how the run was cut."""
+        """Take one step. The noise depends on the number of the step, so a run in pieces equals an unbroken one."""
         mu, gradient, temperature = state.mu, state.evaluation.gradient, dynamics.noise_temperature(state.t)
         mean, covariance = mu.moments()
         moved = _times(gradient, covariance)
@@ -123,14 +148,14 @@ class AffineInvariant(Solver):
         return Step(mu.moved(x + shift.to(mu.dtype)))
 
     def _by_deviations(self, mu: Ensemble, away: Tensor, step: int, noise: NoiseSource) -> Tensor:
-        """Σⱼ √wⱼ (xⱼ − m) ξⱼ (n, d), j in the order of the ids so that permuting the rows changes nothing."""
+        """Σⱼ √wⱼ (xⱼ − m) ξⱼ (n, d). The sum is in the order of the ids, so a permutation of rows changes nothing."""
         order = torch.argsort(mu.ids)
         spread = (mu.weights.sqrt()[:, None] * away)[order].contiguous()
         blocks = mu.ids.split(max(1, self.BLOCK // mu.n))
         return torch.cat([_times(noise.normal(ids, step, mu.n), spread) for ids in blocks])
 
     def dissipation(self, dynamics: Dynamics, state: State, slope: Slope | None) -> Tensor | float:
-        """∫ ∇F·C∇F dμ, by two estimates of ∇F where noise realises an entropy."""
+        """∫ ∇F·C∇F dμ. With noise, ∇F is estimated twice and the product of both estimates is taken."""
         if slope is None:
             return math.nan
         twin = _times(slope.twin, state.mu.covariance())
@@ -138,12 +163,12 @@ class AffineInvariant(Solver):
 
 
 def _times(rows: Tensor, matrix: Tensor) -> Tensor:
-    """rows (n, k) times a matrix (k, d), in the dtype of the rows."""
+    """Multiply rows (n, k) by a matrix (k, d); the result has the dtype of the rows."""
     return ops.affine(rows, torch.zeros_like(matrix[:, 0]), matrix)
 
 
 def _factor(covariance: Tensor) -> Tensor:
-    """Lower triangular L with C = LLᵀ: by Cholesky, and by QR of a square root where C is singular."""
+    """The lower triangular L with C = LLᵀ: by Cholesky, or, if C is singular, by QR of a square root of C."""
     with ops.one_torch_thread():
         factor, info = torch.linalg.cholesky_ex(covariance)
     if checks.holds(info == 0):

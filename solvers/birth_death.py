@@ -1,4 +1,4 @@
-"""Birth and death of particles beside their transport: the Wasserstein–Fisher–Rao gradient flow."""
+"""Birth and death: particles move as in another scheme, and their weights follow the first variation of F."""
 
 from __future__ import annotations
 
@@ -26,25 +26,68 @@ from .random_batch import RandomBatch
 @renamed(threshold="ess_threshold")
 @dataclass(frozen=True)
 class BirthDeath(Solver):
-    """∂ρ/∂t = ∇·(ρ ∇ δF/δμ) − rate · ρ (δF/δμ − ∫ δF/δμ dμ): transport by the scheme `inner`, then the weights by
+    """The Wasserstein–Fisher–Rao gradient flow. Take it where mass must cross a barrier that noise does not cross.
 
-        w ← w exp(−rate h φ₁(rate T h) (δF/δμ − mean)),   φ₁(z) = (1 − e^{−z})/z,
+    It integrates ∂ρ/∂t = ∇·(ρ ∇ δF/δμ) − rate · ρ (δF/δμ − ∫ δF/δμ dμ). A step moves the particles by the scheme
+    `inner`, then changes the weights and scales them to mass 1:
 
-    scaled to mass 1. T is the temperature of Shannon, `LogDet` and `Blob` together: along the reaction δF/δμ decays as
-    e^{−rate T t} where the energy is a potential, so that the weights are exact at every h for it (birth–death alone
-    takes Gaussians to Gaussians, docs/theory.md §7, case 8), and stable where h is large. `transport=False` is
-    birth–death alone, on particles that stay. `rate` is per unit of F and time of the flow; stability and h are
-    otherwise those of `inner`. Order 1: one evaluation of ∇_W F and one of δF/δμ a step.
+        w ← w exp(−rate h φ₁(rate T h) (δF/δμ − mean)),   φ₁(z) = (1 − e^{−z})/z
 
-    Shannon acts on positions through `inner`, which must realise it, and on weights as `Blob(bandwidth)`, a kernel
-    density of the particles as they are at the time, in O(n²); a rule follows them. The ledger's entropy is of it.
-    Near the boundary of a domain that density is too low, ρ/2 at a wall, so that mass gathers there.
+    T is the temperature of the Shannon, `LogDet` and `Blob` terms together.
 
-    Where 1/Σw² falls below `ess_threshold`·n the next step begins with systematic resampling to equal weights, by one
-    uniform number and in the order of the ids: particle i gets ⌊n wᵢ⌋ or ⌈n wᵢ⌉ copies, with ids of their own. Copies
-    part by noise only: without Shannon, and with singular interactions above all, take `ess_threshold=0` (never).
+    Parameters
+    ----------
+    transport : bool, default True
+        If False, the particles stay and only the weights change (Fisher–Rao alone).
+    inner : Solver, default Langevin()
+        The scheme that moves the particles, with fixed steps.
+    rate : float, default 1.0
+        Speed of birth and death, one over F and over time of the flow, > 0.
+    ess_threshold : float, default 0.5
+        Resample when the effective number of particles 1/Σw² is below this part of n. From 0 (never) to 1.
+    bandwidth : float or str, default "silverman"
+        Bandwidth of the density for the entropy of the weights: a length in the units of x, or a rule of `Blob`, which
+        is applied anew at each step.
 
-    (Lu, Lu & Nolen 2019; Rotskoff, Jelassi, Bruna & Vanden-Eijnden 2019; Kitagawa 1996 on resampling.)
+    Raises
+    ------
+    ConfigError
+        If a setting is out of range, or `inner` adapts its steps or starts with other particles. From `solve`, if a
+        term has no first variation; if F has Shannon and `inner` does not realise it; or if the memory of `inner` is
+        more than one row per particle, since it could not be resampled.
+
+    Notes
+    -----
+    t and h are times of `inner`, and stability is that of `inner`. The order is 1. A step costs a step of `inner` and
+    one evaluation of δF/δμ, with Shannon also a density in O(n²·d). For a potential and the entropies above, δF/δμ
+    decays as e^{−rate T t} by birth and death, so the weights are exact at every h and stable for large h
+    (docs/theory.md §7, case 8).
+
+    Shannon acts on positions through `inner`, and on weights as `Blob(bandwidth)`, which also gives the entropy of the
+    ledger. At a wall of a domain that density is ρ/2, too low, so mass gathers there.
+
+    Resampling is systematic: it takes one uniform number, in the order of the ids. Particle i gets ⌊n wᵢ⌋ or ⌈n wᵢ⌉
+    copies with new ids. Only noise separates copies. Without Shannon, and with singular interactions above all, take
+    `ess_threshold=0`.
+
+    The dissipation is ∫|∇_W F|² dμ + rate·Var_μ(δF/δμ). With noise it is NaN: the force on weighted particles is not
+    known.
+
+    References
+    ----------
+    Lu, Lu & Nolen (2019), Accelerating Langevin sampling with birth-death, arXiv:1905.09863.
+    Rotskoff, Jelassi, Bruna & Vanden-Eijnden (2019), Global convergence of neuron birth-death dynamics, ICML.
+    Kitagawa (1996), Monte Carlo filter and smoother, J. Comput. Graph. Stat. 5, 1–25. (Resampling.)
+
+    Examples
+    --------
+    Birth and death alone move mass to the particles of lower potential:
+
+    >>> import wgf
+    >>> mu, F = wgf.Ensemble([[0.0], [2.0]]), wgf.Potential(lambda x: x[:, 0])
+    >>> sol = wgf.solve(F, mu, BirthDeath(transport=False), dt=0.1, t_end=1.0)
+    >>> [round(w, 4) for w in sol.ensemble.weights.tolist()]  # e² to 1
+    [0.8808, 0.1192]
     """
 
     transport: bool = True
@@ -69,7 +112,7 @@ class BirthDeath(Solver):
         require_number("rate", self.rate, positive=True)
         if not require_number("ess_threshold", self.ess_threshold, nonnegative=True) <= 1:
             raise ConfigError(f"ess_threshold = {self.ess_threshold!r}: wanted a number from 0 (never) to 1.")
-        Blob(self.bandwidth)  # refuses what is no bandwidth
+        Blob(self.bandwidth)  # raises ConfigError if this is no bandwidth
 
     @property
     def name(self) -> str:
@@ -99,7 +142,7 @@ class BirthDeath(Solver):
             refuse(self, given, "an inner scheme with noise", "Take inner=Langevin(), or a surrogate such as Blob.")
 
     def init(self, dynamics: Dynamics, mu: Ensemble, t: float) -> Any:
-        """The memory of the inner scheme: rows that go with the particles, or None."""
+        """The memory of the inner scheme: None, or a tensor with one row per particle."""
         memory = self.inner.init(dynamics, mu, t) if self.transport else None
         if not (memory is None or isinstance(memory, Tensor)):
             given = f"the inner scheme {self.inner.name} keeps more than a row per particle between steps"
@@ -107,7 +150,7 @@ class BirthDeath(Solver):
         return memory
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
-        """Resampling where it is due, transport, and the weights by δF/δμ where the particles then are."""
+        """Take one step: resample if needed, move the particles, then change the weights by δF/δμ at the new places."""
         begun = self._resampled(dynamics, state, noise)
         still = Step(begun.mu, torch.zeros_like(begun.evaluation.value))
         moved = self.inner.step(dynamics, begun, h, noise) if self.transport else still
@@ -115,7 +158,7 @@ class BirthDeath(Solver):
         frozen = dynamics.frozen(state.t, state.step)
         variation, temperature = self._first_variation(dynamics, frozen, mu, state)
         decay = self.rate * temperature * h
-        with ops.one_torch_thread():  # vectorised exponentials round differently at the ends of threads' chunks
+        with ops.one_torch_thread():  # else the rounding of exp would depend on the number of threads
             exponent = (-self.rate * h * float(phi(decay))) * variation
             weights = mu.weights * torch.exp(exponent - exponent.max())
             new = mu.reweighted(weights.clamp(min=_least(mu) * float(weights.max())))
@@ -127,7 +170,7 @@ class BirthDeath(Solver):
     def _first_variation(
         self, dynamics: Dynamics, frozen: FreeEnergy, mu: Ensemble, state: State
     ) -> tuple[Tensor, float]:
-        """δF/δμ (n,) float64 at the particles, Shannon's by kernel density, and T of what drives it to 0."""
+        """δF/δμ at the particles (n,), float64, with Shannon by a kernel density; and the T of all such entropies."""
         total, temperature = torch.zeros_like(mu.weights), dynamics.noise_temperature(state.t)
         try:
             if temperature > 0:
@@ -142,7 +185,7 @@ class BirthDeath(Solver):
         return total, temperature
 
     def _resampled(self, dynamics: Dynamics, state: State, noise: NoiseSource) -> State:
-        """The state with equal weights where too few particles carry the mass; birth–death alone goes on with them."""
+        """The state, resampled to equal weights if too few particles carry the mass. Without transport: as it is."""
         mu = state.mu
         if not self.transport or mu.effective_size >= self.ess_threshold * mu.n:
             return state
@@ -173,25 +216,25 @@ class BirthDeath(Solver):
 
 
 def _core(solver: Solver) -> Solver:
-    """The scheme inside all random batches."""
+    """The scheme inside any number of `RandomBatch`."""
     return _core(solver.inner) if isinstance(solver, RandomBatch) else solver
 
 
 def _least(mu: Ensemble) -> float:
-    """Weights stay above this part of the largest: no mass, but a particle whose weight is 0 would have no density.
+    """The smallest weight allowed, relative to the largest: a particle of weight 0 would have no density.
 
-    Sums over pairs take weights in the dtype of the particles.
+    It depends on the dtype of the particles, since sums over pairs use weights in this dtype.
     """
     return torch.finfo(mu.dtype).tiny ** 0.8  # 1e-246, 5e-31 in float32
 
 
 def _variance(mu: Ensemble, values: Tensor) -> Tensor:
-    """Var_μ, 0-d float64."""
+    """The variance of values (n,) under μ, 0-d float64."""
     return mu.expect((values - mu.expect(values)) ** 2)
 
 
 def _systematic(mu: Ensemble, uniform: float) -> Tensor:
-    """Rows (n,), each as often as n·w rounded down or up: where (k + u)/n falls in the cumulative weights, by id."""
+    """Draw n rows, row i ⌊n wᵢ⌋ or ⌈n wᵢ⌉ times: those at (k + u)/n in the cumulative weights, ordered by id."""
     order = torch.argsort(mu.ids)
     with ops.one_torch_thread():
         cumulative = mu.weights[order].cumsum(0)

@@ -1,4 +1,4 @@
-"""The embedded 3(2) pair of Bogacki and Shampine, with control of the step."""
+"""The Runge–Kutta pair of Bogacki and Shampine, which chooses the length of its steps by an estimate of the error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .tableau import advance, quadrature, stages
 
 @dataclass(frozen=True, eq=False)
 class _Trial:
-    """A step that was tried: where it leads, and its error in units of the tolerance, at `worst` the largest."""
+    """A step that was tried: its end, its error in units of the tolerance, and the row `worst` of the largest error."""
 
     mu: Ensemble
     evaluation: FreeEnergyEvaluation
@@ -32,17 +32,56 @@ class _Trial:
 
 @dataclass(frozen=True)
 class BogackiShampine(Solver):
-    """Order 3 with an embedded order 2, first stage same as last: three evaluations of ∇_W F a step.
+    """An adaptive Runge–Kutta scheme for ẋ = v = −∇_W F. Take it for a smooth flow where no good h is known.
 
-    The error e of the embedded formula is measured in L²(μ) per component,  err² = ∫ (|e|²/d)/(atol + rtol |x|/√d)² dμ
-    with the larger |x| of both ends; a step is taken where err ≤ 1, else tried again shorter. The next length is
-    h · SAFETY · err^(−.7/3) · err_before^(.4/3) (a PI controller), changed at most by SHRINK and GROW and not raised
-    right after a rejection. `dt` of `solve` is the first length tried; the last step ends at t_end exactly, and the
-    proposal survives it. h is a time of the flow, atol a length in the space of the particles.
+        k₁ = v(x, t),   k₂ = v(x + ½h k₁, t + ½h),   k₃ = v(x + ¾h k₂, t + ¾h)
+        x' = x + h (2k₁ + 3k₂ + 4k₃)/9,   k₄ = v(x', t + h),   e = h (−5k₁ + 6k₂ + 8k₃ − 9k₄)/72
 
-    With `adaptive=False` all steps have length dt and no error is estimated. StepSizeError where a step falls below the
-    rounding of t: its message names step, time, particle and term. Over a step the dissipation is Σ bᵢ D(stage i).
-    Minibatches are refused where the step adapts. (Bogacki & Shampine 1989; Söderlind 2002 on the controller.)
+    The error e is the difference to an embedded formula of order 2. It is measured in L²(μ) per component:
+
+        err² = ∫ (|e|²/d) / (atol + rtol |x|/√d)² dμ,   |x| the larger norm of both ends
+
+    A step is accepted if err ≤ 1; otherwise it is tried again with a smaller h.
+
+    Parameters
+    ----------
+    rtol : float, default 1e-3
+        Allowed error per step in proportion to |x|/√d, without unit, ≥ 0.
+    atol : float, default 1e-5
+        Allowed error per step as a length, in the units of x, ≥ 0. At least one tolerance must be positive.
+    adaptive : bool, default True
+        If False, all steps have length `dt` and no error is estimated.
+
+    Raises
+    ------
+    ConfigError
+        If a tolerance is negative or both are 0. From `solve`, if F has a Shannon term, which has no force on
+        particles; or if a term uses minibatches and the step adapts, since their scatter would count as error.
+    StepSizeError
+        From `solve`, if h falls below the rounding of t. The message names step, time, particle and term.
+
+    Notes
+    -----
+    t and h are times of the flow, in units of |x|² over F. The order is 3. With fixed steps the scheme is stable on a
+    quadratic of stiffness k for h < 2.51/k. A step costs three evaluations of ∇_W F, since k₄ is the k₁ of the next
+    step; memory is O(n·d). The dissipation of a step is Σ bᵢ ∫|kᵢ|² dμ, in the Wasserstein metric.
+
+    `dt` of `solve` is the first h that is tried. The next h is h · SAFETY · err^(−0.7/3) · err_before^(0.4/3), a PI
+    controller. One step changes h by a factor between SHRINK and GROW, and does not raise it after a rejection. The
+    last step ends at t_end exactly; a run that continues takes up the h proposed before it.
+
+    References
+    ----------
+    Bogacki & Shampine (1989), A 3(2) pair of Runge–Kutta formulas, Appl. Math. Lett. 2, 321–325.
+    Söderlind (2002), Automatic control and adaptive time-stepping, Numer. Algorithms 31, 281–310.
+
+    Examples
+    --------
+    >>> import math, wgf
+    >>> solver = BogackiShampine(rtol=1e-6, atol=1e-9)
+    >>> sol = wgf.solve(wgf.Quadratic(), wgf.Ensemble([[1.0]]), solver, dt=0.1, t_end=1.0)
+    >>> abs(sol.ensemble.x.item() - math.exp(-1)) < 1e-6
+    True
     """
 
     rtol: float = 1e-3
@@ -54,12 +93,17 @@ class BogackiShampine(Solver):
     B: ClassVar[tuple[float, ...]] = (2 / 9, 1 / 3, 4 / 9)
     C: ClassVar[tuple[float, ...]] = (0.0, 0.5, 0.75)
     ERROR: ClassVar[tuple[float, ...]] = (-5 / 72, 1 / 12, 1 / 9, -1 / 8)
-    """Third-order weights minus those of the embedded formula (7/24, 1/4, 1/3, 1/8)."""
+    """The weights of order 3 minus those of the embedded formula, (7/24, 1/4, 1/3, 1/8)."""
     SAFETY: ClassVar[float] = 0.9
+    """A factor on the proposed h, so that most proposals are accepted."""
     SHRINK: ClassVar[float] = 0.2
+    """The smallest factor by which one step changes h."""
     GROW: ClassVar[float] = 5.0
+    """The largest factor by which one step changes h."""
     PROPORTIONAL: ClassVar[float] = 0.4 / 3
+    """The exponent of the error before in the controller."""
     INTEGRAL: ClassVar[float] = 0.7 / 3
+    """The exponent of the present error in the controller."""
 
     def __post_init__(self) -> None:
         rtol, atol = (require_number(name, getattr(self, name), nonnegative=True) for name in ("rtol", "atol"))
@@ -73,7 +117,7 @@ class BogackiShampine(Solver):
             require_full_batch(self, dynamics.free_energy)
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
-        """The longest step up to h that meets the tolerances, starting from the proposal of the step before."""
+        """Take a step of at most h that meets the tolerances. The first h tried is the proposal of the step before."""
         if not self.adaptive:
             trial = self._try(dynamics, state, h)
             return Step(trial.mu, trial.dissipation, evaluation=trial.evaluation)
@@ -94,18 +138,19 @@ class BogackiShampine(Solver):
         error = max(tried.error, 1e-4)
         factor = self.SAFETY * error**-self.INTEGRAL * before**self.PROPORTIONAL
         following = length * min(1.0 if rejected else self.GROW, max(self.SHRINK, factor))
-        if length < proposal and not rejected:  # cut short by t_end, which says nothing about the flow
+        if length < proposal and not rejected:  # t_end made the step short, not its error: keep the proposal
             following, error = max(following, proposal), before
         return Step(tried.mu, tried.dissipation, (following, error), length, tried.evaluation)
 
     def _attempt(self, dynamics: Dynamics, state: State, h: float) -> _Trial | WgfError:
-        """A trial, or why F could not be evaluated on its way: then a shorter one may succeed."""
+        """Try a step; if F cannot be evaluated on the way, return that error, since a shorter step may succeed."""
         try:
             return self._try(dynamics, state, h)
         except WgfError as error:
             return error
 
     def _try(self, dynamics: Dynamics, state: State, h: float) -> _Trial:
+        """Compute a step of length h and its error."""
         mu, t = state.mu, state.t
         velocities = stages(dynamics, state, h, self.A, self.C)
         dissipation = quadrature(mu, self.B, velocities)
@@ -116,11 +161,11 @@ class BogackiShampine(Solver):
         e = advance(torch.zeros_like(mu.x), h, self.ERROR, [*velocities, -evaluation.gradient])
         size = torch.maximum(linalg.row_dot(mu.x, mu.x), linalg.row_dot(new.x, new.x)).sqrt() / math.sqrt(mu.dim)
         squares, allowed = linalg.row_dot(e, e) / mu.dim, (self.atol + self.rtol * size) ** 2
-        ratio = torch.where(squares == 0, 0.0, squares / allowed)  # 0/0 at the origin where atol = 0: no error
+        ratio = torch.where(squares == 0, 0.0, squares / allowed)  # 0/0 at the origin where atol = 0 counts as no error
         return _Trial(new, evaluation, dissipation, math.sqrt(float(mu.expect(ratio))), int(ratio.argmax()))
 
     def _underflow(self, state: State, h: float, tried: _Trial | WgfError) -> str:
-        """What to say where no step is short enough: who asked for it, and what the user can do."""
+        """The message of the error when no step is short enough: the cause, and what the user can do."""
         where = f"step {state.step}, t = {state.t:g}: the step fell to {h:.2g}, below the rounding of t"
         if isinstance(tried, WgfError):
             return f"{where}; what stops it: {tried}"

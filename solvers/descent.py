@@ -1,4 +1,7 @@
-"""Descent in L²(μ), by limited-memory BFGS or, within walls, by projected gradients; the same bits for all threads."""
+"""Minimisation of a function Φ of the particles: by limited-memory BFGS, or inside walls by projected gradients.
+
+Inner products are those of L²(μ). The result has the same bits for every number of threads.
+"""
 
 from __future__ import annotations
 
@@ -12,25 +15,40 @@ from wgf.errors import WgfError
 from wgf.functional import FreeEnergyEvaluation
 
 HISTORY = 12
-"""Pairs of displacements and changes of the gradient that model the curvature."""
+"""How many pairs (displacement, change of the gradient) BFGS keeps to model the curvature."""
 ARMIJO, CURVATURE = 1e-4, 0.9
-"""Of the weak Wolfe conditions: the least fraction of the first-order decrease, the most of the slope that is left."""
+"""The weak Wolfe conditions: Φ falls by at least ARMIJO of the first-order decrease; at most CURVATURE of the slope is
+left."""
 TRIALS = 40
-"""Points tried along one line."""
+"""The largest number of points tried in one line search."""
 NARROW = 1e-6
-"""Relative width of a bracket around a kink or jump of Φ, at which the line ends."""
+"""A line search ends when its bracket is this narrow, relative to its place: Φ has a kink or a jump there."""
 ROUGH = 3
-"""Lines that may end so before the descent does: Φ is not smooth there."""
+"""The descent ends after so many line searches that could not meet the conditions: Φ is not smooth there."""
 
 _NOTHING = (None, None, True)
-"""Of a search that was not begun."""
+"""The result of a line search that is not begun, since the direction does not lead down."""
 
 Inner = Callable[[Tensor, Tensor], float]
 
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """A place (n, d) with the value Φ there, its L²(μ) gradient (n, d), and how far rounding may put the value off."""
+    """A place with the value and the gradient of Φ there.
+
+    Attributes
+    ----------
+    x : Tensor
+        Positions (n, d), float64.
+    value : float
+        Φ, in units of F.
+    gradient : Tensor
+        The gradient of Φ in L²(μ), (n, d), float64.
+    rounding : float
+        How much the value may be off by rounding.
+    evaluation : FreeEnergyEvaluation
+        F and ∇_W F at x.
+    """
 
     x: Tensor
     value: float
@@ -41,7 +59,17 @@ class Point:
 
 @dataclass(frozen=True, eq=False)
 class Descent:
-    """Where a descent ended and after how many lines; `obstacle` is why Φ ceased to be finite where it led on."""
+    """The end of a descent.
+
+    Attributes
+    ----------
+    point : Point
+        The lowest place found.
+    lines : int
+        Number of line searches.
+    obstacle : WgfError or None
+        The error of Φ, if the descent had to stop where Φ is not finite.
+    """
 
     point: Point
     lines: int
@@ -51,13 +79,53 @@ class Descent:
 def minimise(
     objective: Callable[[Tensor], Point], start: Point, inner: Inner, length: float, target: float, lines: int
 ) -> Descent:
-    """Descend from `start` until the norm of the gradient is at most `target`, at most so many lines.
+    """Minimise Φ by limited-memory BFGS with a line search.
 
-    Each line ends at a lower value, or, where rounding hides the difference, at a smaller slope, so that Φ never rises
-    by more than the rounding of a value. `length` scales the first direction, −length ∇Φ. The vectors of the curvature
-    and all products are those of `inner`; there is no randomness and no sum outside it. Points where the objective
-    raises a WgfError bound the line from above. (Nocedal 1980; Lewis & Overton 2013 on the bisection of the line;
-    Hager & Zhang 2005 on values within rounding.)
+    Parameters
+    ----------
+    objective : callable
+        Maps positions (n, d) to a `Point`. If it raises a WgfError, the line search stays below that place.
+    start : Point
+        Where to begin.
+    inner : callable
+        The inner product of two arrays (n, d), a float. No other sum over particles is taken.
+    length : float
+        The first direction is −length ∇Φ.
+    target : float
+        Stop when the norm of ∇Φ is at most this.
+    lines : int
+        Stop after so many line searches.
+
+    Returns
+    -------
+    Descent
+        Where the descent ended.
+
+    Notes
+    -----
+    Each line search ends at a lower value or, if rounding hides the difference, at a smaller slope. Φ therefore never
+    rises by more than the rounding of a value. Memory is 2·HISTORY arrays (n, d).
+
+    References
+    ----------
+    Nocedal (1980), Updating quasi-Newton matrices with limited storage, Math. Comp. 35, 773–782.
+    Lewis & Overton (2013), Nonsmooth optimization via quasi-Newton methods, Math. Program. 141, 135–163. (The line
+    search.)
+    Hager & Zhang (2005), A new conjugate gradient method with guaranteed descent and an efficient line search, SIAM J.
+    Optim. 16, 170–192. (Values within rounding.)
+
+    Examples
+    --------
+    The minimum of (x − 3)²/2 for one particle:
+
+    >>> import torch, wgf
+    >>> F, mu = wgf.Quadratic(1.0, center=3.0), wgf.Ensemble([[0.0]])
+    >>> def objective(x: torch.Tensor) -> Point:
+    ...     here = mu.moved(x)
+    ...     return Point(x, float(F.value(here)), F.gradient(here), 1e-15, None)
+    >>> found = minimise(objective, objective(mu.x), lambda a, b: float(mu.inner(a, b)), 1.0, 1e-9, 10)
+    >>> round(found.point.x.item(), 6), found.lines
+    (3.0, 1)
     """
     point, pairs, done, rough = start, list[_Pair](), 0, 0
     while done < lines and rough < ROUGH and math.sqrt(inner(point.gradient, point.gradient)) > target:
@@ -68,7 +136,7 @@ def minimise(
         if obstacle is not None:
             return Descent(found or point, done, obstacle)
         if found is None:
-            if not pairs:  # not even along the gradient: what is left is rounding
+            if not pairs:  # no lower point even along the gradient: only rounding is left
                 return Descent(point, done)
             length, pairs = pairs[-1].scale, []
             continue
@@ -87,9 +155,28 @@ def minimise_within(
     target: float,
     lines: int,
 ) -> Descent:
-    """The same over a convex set, to whose points `nearest` brings: x ← x + α (nearest(x − s∇Φ) − x), s by Barzilai.
+    """Minimise Φ over a convex set, by projected gradients with a line search.
 
-    Until |nearest(x − length ∇Φ) − x| ≤ length · target. (Birgin, Martínez & Raydan 2000, with monotone lines.)
+        x ← x + α (nearest(x − s∇Φ) − x),   0 < α ≤ 1,   s the step length of Barzilai and Borwein
+
+    Parameters
+    ----------
+    nearest : callable
+        Maps positions (n, d) to the nearest points of the set.
+    objective, start, inner, length, lines
+        As in `minimise`. `length` is the first s.
+    target : float
+        Stop when |nearest(x − length ∇Φ) − x| ≤ length · target.
+
+    Returns
+    -------
+    Descent
+        Where the descent ended, inside the set.
+
+    References
+    ----------
+    Birgin, Martínez & Raydan (2000), Nonmonotone spectral projected gradient methods on convex sets, SIAM J. Optim. 10,
+    1196–1211. (Here Φ falls in every line search.)
     """
     point, scale, done, rough = start, length, 0, 0
     while done < lines and rough < ROUGH:
@@ -112,7 +199,7 @@ def minimise_within(
 
 @dataclass(frozen=True, eq=False)
 class _Pair:
-    """A displacement s and the change y of the gradient over it."""
+    """A displacement s and the change y of the gradient over it: ⟨s, y⟩, ⟨s, y⟩/⟨y, y⟩ and ⟨s, s⟩ are kept too."""
 
     s: Tensor
     y: Tensor
@@ -122,7 +209,7 @@ class _Pair:
 
     @staticmethod
     def between(a: Point, b: Point, inner: Inner) -> _Pair | None:
-        """None where Φ is not convex along the displacement: the model of the curvature has to be."""
+        """The pair of two points; None if Φ is not convex between them, since the model must be convex."""
         s, y = b.x - a.x, b.gradient - a.gradient
         product, square, moved = inner(s, y), inner(y, y), inner(s, s)
         if not product > 1e-12 * math.sqrt(moved * square):
@@ -131,7 +218,10 @@ class _Pair:
 
 
 def _direction(gradient: Tensor, pairs: list[_Pair], inner: Inner, length: float) -> Tensor:
-    """−H∇Φ by the two loops; H is length · I before there are pairs. Products and sums apart: no fused roundings."""
+    """The direction −H∇Φ by the two-loop formula of BFGS; without pairs H is length · I.
+
+    Products and sums are separate operations, since fused ones would round differently with the number of threads.
+    """
     q, factors = gradient, []
     for pair in reversed(pairs):
         factor = inner(pair.s, q) / pair.product
@@ -151,10 +241,11 @@ def _search(
     inner: Inner,
     most: float = math.inf,
 ) -> tuple[Point | None, WgfError | None, bool]:
-    """A point along the line, at most `most` directions away, that meets the weak Wolfe conditions, else the lowest.
+    """Search x + α · direction, 0 < α ≤ `most`, for a point that meets the weak Wolfe conditions.
 
-    At the end `most` of the line the first of them is enough. None where no point is lower. With it, the reason why Φ
-    could not be had farther on, where that is what ended the search, and whether the conditions could be met.
+    Returns three things. First the point, or the lowest one found if none meets the conditions, or None if no point is
+    lower; at α = `most` the first condition is enough. Then the error of Φ, if it ended the search. Last, whether Φ
+    seems smooth: False if lower points were found but none that meets the conditions.
     """
     low, high, best, obstacle, length = 0.0, math.inf, None, None, 1.0
     for _ in range(TRIALS):
@@ -180,7 +271,7 @@ def _search(
 
 
 def _between(low: float, high: float, change: float, slope: float) -> float:
-    """Where the parabola through Φ and its slope at 0 and Φ at `high` is lowest, kept inside the bracket."""
+    """The minimum of the parabola through Φ and its slope at 0 and Φ at `high`, kept inside the bracket."""
     bend = change - slope * high
     lowest = -slope * high * high / (2 * bend) if bend > 0 else high
     return min(max(lowest, low + 1e-3 * (high - low)), low + 0.5 * (high - low))

@@ -1,4 +1,8 @@
-"""Fluxes between cells that keep masses positive and let the free energy fall, and steps in time with them."""
+"""Fluxes between cells, for `Grid`, and explicit and implicit steps in time: masses stay positive and F falls.
+
+In all functions `lattice` is the cells, `diffusion` is Shannon and the powers, `energy` is δE/δμ of all other terms at
+the centres, and `density` is ρ. Arrays are float64 and shaped like the grid. h is a time of the flow.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,22 @@ from scipy.sparse import linalg as sparse_linalg
 from .lattice import Cells, Lattice
 
 NEWTON, TOLERANCE = 60, 1e-12
-"""Most Newton steps for one implicit step, and the mass that the last one may still move."""
+"""The largest number of Newton steps of one implicit step, and the mass that the last of them may still move."""
 EMPTY = 1e-300
-"""The density that an empty cell has in log ρ of the dissipation."""
+"""The density of an empty cell in the log ρ of the dissipation."""
 
 
 @dataclass(frozen=True)
 class Diffusion:
-    """What the density of a cell adds to δF/δμ there: T log ρ by Shannon, and Q(ρ) = Σ T m/(m−1) ρ^{m−1} by powers."""
+    """What Shannon and the powers add to δF/δμ in a cell: T log ρ and Q(ρ) = Σ T m/(m − 1) ρ^{m−1}.
+
+    Parameters
+    ----------
+    temperature : float
+        T of Shannon, in units of F, ≥ 0.
+    powers : tuple of (float, float)
+        T and m of each power.
+    """
 
     temperature: float
     powers: tuple[tuple[float, float], ...] = ()  # (T, m)
@@ -45,25 +57,31 @@ class Diffusion:
 
 
 def _positive(density: Cells, exponent: float) -> Cells:
-    """ρ ≥ 0; kept off 0 where a negative power of it is asked."""
+    """ρ, at least 0; for a negative power, at least slightly above 0."""
     floor = 1e-14 * float(density.max()) if exponent < 0 else 0.0
     return np.maximum(density, floor)
 
 
 def bernoulli(s: Cells) -> Cells:
-    """B(s) = s/(eˢ − 1), 1 at 0."""
+    """The Bernoulli function B(s) = s/(eˢ − 1), with B(0) = 1."""
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         return np.where(np.abs(s) < 1e-8, 1.0 - 0.5 * s, s / np.expm1(s))
 
 
 def bernoulli_slope(s: Cells) -> Cells:
-    """B'(s) = B(s)(1 − B(s) − s)/s, −1/2 at 0."""
+    """The derivative B'(s) = B(s)(1 − B(s) − s)/s, with B'(0) = −1/2."""
     b, small = bernoulli(s), np.abs(s) < 1e-3
     return np.where(small, -0.5 + s / 6, b * (1 - b - s) / np.where(small, 1.0, s))
 
 
 def minmod_shares(density: Cells, axis: int) -> tuple[Cells, Cells]:
-    """ρ at the upper and the lower face of each cell over ρ, in [0, 2], by minmod slopes along an axis; 1 at walls."""
+    """Reconstruct ρ at the two faces of each cell along an axis, by minmod slopes.
+
+    Returns
+    -------
+    upper, lower : ndarray
+        ρ at the upper and at the lower face of each cell, divided by ρ of the cell, in [0, 2]; 1 at walls.
+    """
     change = np.diff(density, axis=axis)
     left, right = _faces(change, axis)
     limited = np.where(left * right > 0, np.where(np.abs(left) < np.abs(right), left, right), 0.0)
@@ -81,9 +99,20 @@ def _faces(values: Cells, axis: int) -> tuple[Cells, Cells]:
 
 @dataclass(frozen=True, eq=False)
 class Flux:
-    """J = α a − β b through the inner faces of one axis, a and b the densities below and above; α, β ≥ 0.
+    """The flux J = α a − β b through the inner faces of one axis, with α, β ≥ 0.
 
-    `response` is ∂J/∂U ≥ 0, U = −∂(δE/δμ + Q) the velocity of all but Shannon at the face.
+    Attributes
+    ----------
+    axis : int
+        The axis.
+    spacing : float
+        The edge length Δ along it.
+    a, b : ndarray
+        The densities below and above each face.
+    alpha, beta : ndarray
+        The coefficients α and β, velocities.
+    response : ndarray
+        ∂J/∂U ≥ 0, with U = −∂(δE/δμ + Q), the velocity at the face of all terms but Shannon.
     """
 
     axis: int
@@ -102,10 +131,11 @@ class Flux:
 def fluxes(
     lattice: Lattice, diffusion: Diffusion, energy: Cells, density: Cells, shares: list[tuple[Cells, Cells]]
 ) -> Iterator[Flux]:
-    """The flux of each axis for the first variation `energy` of the terms beside Shannon and the powers.
+    """Yield the flux along each axis.
 
-    Scharfetter–Gummel where T > 0: J = (T/Δ)(B(−s) a − B(s) b), s = UΔ/T, which vanishes just where T log ρ balances U.
-    At T = 0 upwind with the densities at the faces, J = U⁺ a_E − U⁻ b_W. Either way J has the sign of −Δ(δF/δμ).
+    For T > 0 it is that of Scharfetter and Gummel, J = (T/Δ)(B(−s) a − B(s) b) with s = UΔ/T. It vanishes exactly where
+    T log ρ balances U. For T = 0 it is upwind with the densities at the faces, J = U⁺ a_E − U⁻ b_W. In both cases J has
+    the sign of −Δ(δF/δμ). `shares` is the result of `minmod_shares` for each axis, or empty for T > 0.
     """
     total = energy + diffusion.pressure(density)
     for axis, spacing in enumerate(lattice.spacing):
@@ -124,20 +154,20 @@ def fluxes(
 
 
 def _shares(diffusion: Diffusion, density: Cells) -> list[tuple[Cells, Cells]]:
-    """Only upwind fluxes use them."""
+    """The shares of `minmod_shares` for each axis; empty for T > 0, where the flux does not use them."""
     if diffusion.temperature > 0:
         return []
     return [minmod_shares(density, axis) for axis in range(density.ndim)]
 
 
 def _spread(values: Cells, axis: int, shape: tuple[int, ...], upper: bool) -> Cells:
-    """Values of the inner faces at the cells below them, or above them where `upper`; 0 at the cells without."""
+    """Assign values of the inner faces to the cells below them, or with `upper` above them; 0 to the last cells."""
     edges = [((1, 0) if upper else (0, 1)) if k == axis else (0, 0) for k in range(len(shape))]
     return np.pad(values, edges)
 
 
 def dissipation(lattice: Lattice, diffusion: Diffusion, energy: Cells, density: Cells) -> float:
-    """−dF/dt = Σ J (−Δ(δF/δμ)) over the faces."""
+    """The dissipation −dF/dt = Σ J (−Δ(δF/δμ)) over the faces, in units of F over time."""
     potential, total = energy + diffusion.potential(density), 0.0
     for flux in fluxes(lattice, diffusion, energy, density, _shares(diffusion, density)):
         low, high = _faces(potential, flux.axis)
@@ -149,10 +179,15 @@ def dissipation(lattice: Lattice, diffusion: Diffusion, energy: Cells, density: 
 
 
 def explicit_limit(lattice: Lattice, diffusion: Diffusion, energy: Cells, density: Cells) -> tuple[float, Cells]:
-    """The longest explicit step, and dρ/dt.
+    """Compute the longest explicit step allowed, and dρ/dt.
 
-    Half of what empties no cell, where the powers count as diffusion with the coefficient ρ Q'(ρ) as well; 0 or no
-    number where a velocity overflows.
+    Returns
+    -------
+    limit : float
+        Half of the h that would empty a cell; powers count as diffusion with the coefficient ρ Q'(ρ). It is 0 or NaN if
+        a velocity overflows.
+    change : ndarray
+        dρ/dt.
     """
     rate, change = np.zeros_like(density), np.zeros_like(density)
     stiffness = density * diffusion.slope(density)
@@ -169,17 +204,25 @@ def explicit_limit(lattice: Lattice, diffusion: Diffusion, energy: Cells, densit
 
 
 def implicit(lattice: Lattice, diffusion: Diffusion, energy: Cells, density: Cells, h: float) -> Cells | None:
-    """ρ' = ρ − h div J(ρ') by Newton's method, linear without powers; None where it does not converge.
+    """Take an implicit step: solve ρ' = ρ − h div J(ρ') by Newton's method.
 
-    J rises in a and falls in b, so every matrix is an M-matrix with columns that sum to one: masses stay positive and
-    their sum stays for any h. Densities at upwind faces are in proportion to those in the cells as they were at first.
+    Returns
+    -------
+    ndarray or None
+        The density ρ' after the step; None if the iteration does not converge.
+
+    Notes
+    -----
+    Without powers the equation is linear and one step suffices. J rises in a and falls in b, so every matrix is an
+    M-matrix whose columns sum to 1. Masses therefore stay positive and keep their sum, for any h. The ratio of the
+    density at an upwind face to that of its cell is frozen at the start of the step.
     """
     shares, new = _shares(diffusion, density), density.copy()
     for _ in range(NEWTON):
         residual, matrix = _linearised(lattice, diffusion, energy, density, new, shares, h)
         if not all(np.isfinite(part).all() for part in (residual, *(p for entry in matrix for p in entry[1:3]))):
-            return None  # first variations so large that their differences overflow
-        if not diffusion.powers:  # linear; for ρ' itself, which then is positive in every digit
+            return None  # differences of first variations overflow
+        if not diffusion.powers:  # linear: solve for ρ' itself, which keeps it positive
             return _solve(lattice, matrix, density)
         change = _solve(lattice, matrix, -residual)
         if not np.isfinite(change).all():
@@ -192,13 +235,14 @@ def implicit(lattice: Lattice, diffusion: Diffusion, energy: Cells, density: Cel
 
 
 Entries = list[tuple[int, Cells, Cells, float]]
-"""For each axis: it, ∂J/∂a, −∂J/∂b, and h over the spacing."""
+"""For each axis: its number, ∂J/∂a, −∂J/∂b, and h/Δ."""
 
 
 def _linearised(
     lattice: Lattice, diffusion: Diffusion, energy: Cells, old: Cells, new: Cells,
     shares: list[tuple[Cells, Cells]], h: float,
 ) -> tuple[Cells, Entries]:  # fmt: skip
+    """The residual ρ' − ρ + h div J(ρ') and the entries of its derivative."""
     residual, entries = new - old, []
     slope = diffusion.slope(new)
     for flux in fluxes(lattice, diffusion, energy, new, shares):
@@ -213,7 +257,7 @@ def _linearised(
 
 
 def _solve(lattice: Lattice, entries: Entries, right: Cells) -> Cells:
-    """(1 + h ∂div J/∂ρ) δ = right: tridiagonal on a line, sparse LU in the plane."""
+    """Solve (1 + h ∂div J/∂ρ) δ = right: tridiagonal in one dimension, by sparse LU in two."""
     shape = lattice.cells
     diagonal = np.ones(shape)
     for axis, from_a, from_b, factor in entries:
@@ -240,9 +284,18 @@ def _solve(lattice: Lattice, entries: Entries, right: Cells) -> Cells:
 def self_consistent(
     lattice: Lattice, diffusion: Diffusion, energy_at: Callable[[Cells], Cells], linear: bool, density: Cells, h: float
 ) -> tuple[Cells, Cells] | None:
-    """An implicit step with δE/δμ at the mean of both ends, by iteration, and that first variation.
+    """Take an implicit step with δE/δμ at the mean of both ends, by iteration.
 
-    For E quadratic in μ, E' − E = Σ δE/δμ(mean) (m' − m) exactly: the free energy falls for any h.
+    `energy_at` maps a density to δE/δμ. With `linear`, δE/δμ does not depend on μ and no iteration is needed.
+
+    Returns
+    -------
+    tuple of ndarray, or None
+        The density after the step and the first variation used; None if the iteration does not converge.
+
+    Notes
+    -----
+    For E quadratic in μ, E' − E = Σ δE/δμ(mean) (m' − m) exactly, so F falls for any h.
     """
     before = None
     new = density

@@ -1,4 +1,4 @@
-"""Finite volumes in one and two dimensions: the density on the cells of a box, the truth particles are judged by."""
+"""Finite volumes in one and two dimensions: the flow of a density on the cells of a box, to compare particles with."""
 
 from __future__ import annotations
 
@@ -23,31 +23,63 @@ from .lattice import Cells, Lattice, PowerOnCells, on_cells
 
 @dataclass(frozen=True)
 class Grid(Solver):
-    """∂ρ/∂t = ∇·(ρ ∇ δF/δμ) on the cells of `domain=wgf.domains.Box(...)`, without flux through its walls.
+    """Finite volumes for ∂ρ/∂t = ∇·(ρ ∇ δF/δμ). Take it in one or two dimensions where the density itself is wanted.
 
         m'ᵢ = mᵢ − h Σ ± (vol/Δ) J,   J the flux through a face, of the sign of −Δ(δF/δμ)
 
-    The ensemble is the cell centres with their masses; `cells` is their number per axis, an integer or one per axis.
-    Particles given at the start are deposited cloud in cell; cells may be empty. Shannon is exact on the cells,
-    −Σ m log(m/vol), and so is `Power`: its bandwidth, which particles need, is not used here. Every other term acts by
-    its first variation at the centres, `Blob` with its bandwidth. Singular interactions are refused, since a cell acts
-    on itself too: give them a softening of some cells. So is `Power` with m < 1, whose diffusivity is infinite in an
-    empty cell.
+    The cells fill a `domain=wgf.domains.Box(...)`; no mass flows through its walls. The ensemble is the centres of the
+    cells with their masses mᵢ. Particles given at the start are deposited on the cells (cloud in cell).
 
-    With Shannon fluxes are Scharfetter–Gummel's: of order 2 in Δ once |u|Δ < 2T, upwind (order 1) beyond that, with
-    the discrete Gibbs density as their exact equilibrium. Without it they are upwind with minmod slopes, order 2 in Δ
-    where ρ is smooth. `implicit` (the default): backward in Shannon and powers, δE/δμ at the mean of both ends; order
-    1 in h, positive for any h, and F falls for any h where E is at most quadratic in μ (potentials, interactions). Its
-    price is a tridiagonal or sparse solve per iteration, iterations only where E is not linear or there are powers; a
-    step whose iteration does not converge is cut in two. Otherwise explicit, in sub-steps of at most half of what
-    empties no cell. StepSizeError where sub-steps would be more than MOST. h and t are times of the flow.
+    Parameters
+    ----------
+    cells : int or tuple of int, default 128
+        The number of cells along each axis, or one number per axis; from 2 to 2²⁰.
+    implicit : bool, default True
+        Whether h is free of a stability bound, at the price of a linear solve. If False, the step is cut into explicit
+        sub-steps, each at most half of what would empty a cell.
 
-    D is Σ J (−Δ(δF/δμ)) over the faces, at the end of each step; empty cells count in it with a density of 1e-300. A
-    trajectory has the centres alone: keep masses by an observer. (Carrillo, Chertock & Huang 2015; Bailo, Carrillo & Hu
-    2020; Scharfetter & Gummel 1969.)
+    Raises
+    ------
+    ConfigError
+        If a setting is out of range. From `solve`, without a reflecting box; in more than two dimensions; with
+        minibatches; for a term without first variation; for an interaction that is singular at 0, since a cell acts on
+        itself (give it a softening of some cells); and for `Power` with m < 1, whose diffusivity is infinite in an
+        empty cell.
+    StepSizeError
+        From `solve`, if a step would need more than MOST explicit sub-steps, or if implicit steps do not converge even
+        at a length of dt/4096.
 
+    Notes
+    -----
+    t and h are times of the flow, in units of |x|² over F. The order in h is 1. Masses stay ≥ 0 and their sum stays 1.
+
+    Terms: Shannon is exact on the cells, −Σ m log(m/vol). So is `Power`, without its bandwidth. Every other term acts
+    by its first variation at the centres, `Blob` with its bandwidth.
+
+    Fluxes: with Shannon those of Scharfetter and Gummel. They are of order 2 in Δ if |u|Δ < 2T, u the velocity of the
+    other terms, and upwind (order 1) beyond. The discrete Gibbs density is their exact equilibrium. Without Shannon
+    they are upwind with minmod slopes, of order 2 in Δ where ρ is smooth.
+
+    The implicit step takes Shannon and powers at its end, and δE/δμ at the mean of both ends. F falls at every h if E
+    is at most quadratic in μ (potentials, interactions). One iteration costs a tridiagonal solve, in two dimensions a
+    sparse one. It iterates only if E is not linear in μ or there are powers. A step that does not converge is halved.
+
+    The dissipation is Σ J (−Δ(δF/δμ)) over the faces at the end of each step, in the Wasserstein metric; an empty cell
+    counts with the density 1e-300. A trajectory holds only the centres: record masses by an observer.
+
+    References
+    ----------
+    Scharfetter & Gummel (1969), Large-signal analysis of a silicon Read diode oscillator, IEEE Trans. Electron Devices
+    16, 64–77.
+    Carrillo, Chertock & Huang (2015), A finite-volume method for nonlinear nonlocal equations with a gradient flow
+    structure, Commun. Comput. Phys. 17, 233–258.
+    Bailo, Carrillo & Hu (2020), Fully discrete positivity-preserving and energy-dissipating schemes for
+    aggregation-diffusion equations with a gradient-flow structure, Commun. Math. Sci. 18, 1259–1303.
+
+    Examples
+    --------
     >>> import wgf
-    >>> mu, box = wgf.Ensemble.gaussian(5000, 1, cov=0.5), wgf.domains.Box(-5.0, 5.0)
+    >>> mu, box = wgf.Ensemble.gaussian(500, 1, cov=0.5), wgf.domains.Box(-5.0, 5.0)
     >>> sol = wgf.solve(wgf.Quadratic() - wgf.Shannon(), mu, Grid(50), dt=0.02, t_end=4.0, domain=box)
     >>> sol.ensemble.n, round(float(sol.ensemble.covariance()), 2)
     (50, 1.0)
@@ -58,6 +90,7 @@ class Grid(Solver):
 
     order: ClassVar[int] = 1
     MOST: ClassVar[int] = 1_000_000
+    """The largest number of explicit sub-steps in one step."""
     realises_shannon = True
 
     def __post_init__(self) -> None:
@@ -79,7 +112,25 @@ class Grid(Solver):
     # ---------------------------------------------------------------------------------------- cells
 
     def lattice(self, domain: Domain | None, dim: int) -> Lattice:
-        """The cells of a box; ConfigError for another domain or dimension."""
+        """Cut a box into the cells of this scheme.
+
+        Parameters
+        ----------
+        domain : Domain or None
+            A `wgf.domains.Box`.
+        dim : int
+            The dimension d of the particles.
+
+        Returns
+        -------
+        Lattice
+            The cells.
+
+        Raises
+        ------
+        ConfigError
+            If the domain is no reflecting box, or `cells` has numbers for another dimension.
+        """
         if type(domain) is not Box:
             refuse(self, f"domain = {domain!r}", "a reflecting box", "Pass domain=wgf.domains.Box(low, high).")
         assert isinstance(domain, Box)
@@ -92,7 +143,25 @@ class Grid(Solver):
         return numbers
 
     def centres(self, domain: Domain, dim: int = 1) -> Tensor:
-        """The centres of the cells (n, d) in float64, to start from masses of one's own: wgf.Ensemble(centres, m)."""
+        """The centres of the cells, to start from given masses: `wgf.Ensemble(grid.centres(box), masses)`.
+
+        Parameters
+        ----------
+        domain : Domain
+            A `wgf.domains.Box`.
+        dim : int, default 1
+            The dimension d of space, 1 or 2.
+
+        Returns
+        -------
+        Tensor
+            The centres (n, d), float64.
+
+        Examples
+        --------
+        >>> Grid(4).centres(Box(0.0, 1.0)).flatten().tolist()
+        [0.125, 0.375, 0.625, 0.875]
+        """
         return self.lattice(domain, dim).centres()
 
     # ---------------------------------------------------------------------------------------- protocol
@@ -120,7 +189,7 @@ class Grid(Solver):
         return self.lattice(dynamics.domain, mu.dim).deposit(mu)
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
-        """One step; D̄ is the mean over its sub-steps of D at their ends."""
+        """Take one step. Its dissipation is the mean over the sub-steps of the dissipation at their ends."""
         lattice = self.lattice(dynamics.domain, state.mu.dim)
         advance = self._implicit if self.implicit else self._explicit
         density, released = advance(_Problem(lattice, dynamics, state), lattice.density(state.mu), state.t, h)
@@ -132,7 +201,7 @@ class Grid(Solver):
         return dissipation(lattice, problem.diffusion(state.t), problem.energy(density, state.t), density)
 
     def entropy(self, dynamics: Dynamics, state: State) -> Tensor:
-        """−Σ m log(m/vol), exact for the density of the cells."""
+        """The entropy of the density of the cells, −Σ m log(m/vol), exactly."""
         weights = state.mu.weights
         volume = self.lattice(dynamics.domain, state.mu.dim).volume
         return -state.mu.expect(torch.log(weights / volume).where(weights > 0, 0.0))
@@ -140,7 +209,7 @@ class Grid(Solver):
     # ---------------------------------------------------------------------------------------- in time
 
     def _implicit(self, problem: _Problem, density: Cells, t: float, h: float) -> tuple[Cells, float]:
-        """ρ at t + h, and ∫ D dt; in halves where the iteration does not converge."""
+        """ρ at t + h and ∫ D dt, by an implicit step; in two halves if it does not converge."""
         end = t + h
         found = self_consistent(
             problem.lattice, problem.diffusion(end), lambda rho: problem.energy(rho, end), problem.linear, density, h
@@ -158,7 +227,7 @@ class Grid(Solver):
         return new, first + second
 
     def _explicit(self, problem: _Problem, density: Cells, t: float, h: float) -> tuple[Cells, float]:
-        """ρ at t + h, and ∫ D dt, by as many Euler steps as positivity asks for."""
+        """ρ at t + h and ∫ D dt, by as many Euler steps as positive masses require."""
         done, length, released = 0.0, 0.0, 0.0
         while True:
             diffusion, energy = problem.diffusion(t + done), problem.energy(density, t + done)
@@ -167,7 +236,7 @@ class Grid(Solver):
             if done >= h:
                 return density, released
             limit, change = explicit_limit(problem.lattice, diffusion, energy, density)
-            if not h - done <= self.MOST * limit:  # a limit that is no number is none
+            if not h - done <= self.MOST * limit:  # true also if the limit is NaN
                 raise StepSizeError(
                     f"{problem.where}: an explicit step may not exceed {limit:.3g}, and h = {h:g}; wanted at most "
                     f"{self.MOST} of them in one. Take fewer cells, or Grid(implicit=True)."
@@ -179,20 +248,20 @@ class Grid(Solver):
 
 
 class _Problem:
-    """F on the cells during one step: δE/δμ of the terms beside Shannon and the powers, and what these add."""
+    """F on the cells during one step: δE/δμ of the other terms, and the diffusion of Shannon and the powers."""
 
     def __init__(self, lattice: Lattice, dynamics: Dynamics, state: State) -> None:
         self.lattice, self._dynamics, self.state = lattice, dynamics, state
-        # in float64 whatever the particles are: iterations would not converge on the rounding of float32
+        # always float64: in float32 the iterations would not converge, because of rounding
         self._cells = state.mu.moved(lattice.centres().to(state.mu.device))
         smooth = dynamics.drift.only(lambda term: not isinstance(term.functional, PowerOnCells))
         self._outer = smooth.only(lambda term: term.functional.linear)
         self._inner = smooth.only(lambda term: not term.functional.linear)
-        self._fixed: tuple[float, Cells] | None = None  # of the outer terms, and at what time
+        self._fixed: tuple[float, Cells] | None = None  # δE/δμ of the linear terms, and its time
         self.where = f"step {state.step}, t = {state.t:g}"
 
     def diffusion(self, t: float) -> Diffusion:
-        """The temperatures at time t."""
+        """The temperatures of Shannon and the powers at time t."""
         powers = tuple(
             (-term.coefficient.number, term.functional.m)
             for term in self._dynamics.drift.at(t).terms
@@ -206,7 +275,7 @@ class _Problem:
         return not self._inner.terms
 
     def energy(self, density: Cells, t: float) -> Cells:
-        """δE/δμ at the centres for this density; an error names step, time, term and cell."""
+        """δE/δμ at the centres for this density. An error names step, time, term and cell."""
         mu = self.lattice.with_density(self._cells, density)
         self._dynamics.evaluations += 1
         if self._fixed is None or self._fixed[0] != t:

@@ -1,4 +1,4 @@
-"""The scheme of Jordan, Kinderlehrer and Otto: each step minimises F plus the squared distance to where it started."""
+"""The scheme of Jordan, Kinderlehrer and Otto: each step minimises F plus the squared distance moved over 2h."""
 
 from __future__ import annotations
 
@@ -25,12 +25,20 @@ from .descent import Descent, Point, minimise, minimise_within
 
 @dataclass(frozen=True)
 class Proximal:
-    """How the last step was solved, and the worst of the run: `sol.state.memory`.
+    """How well the last step of `JKO` was solved, and the worst step of the run: `sol.state.memory`.
 
-    `residual` is the L²(μ) norm of the gradient of the proximal objective over that at x_k (1 where nothing was
-    gained), `lines` how many were searched. `excess` is by how much the squared length of the step exceeds W₂² at
-    last, relative to it: 0 where x_k ↦ x is an optimal coupling, NaN where that was not looked at. `relabelled` counts
-    the steps of the run whose labels were changed.
+    Attributes
+    ----------
+    residual : float
+        Norm of ∇Φ in L²(μ) at the end of the step, over that at its start. 1 means that nothing was gained.
+    lines : int
+        Number of line searches of the step.
+    excess : float
+        ∫|x − x_k|² dμ / W₂² − 1 at the end: 0 if x_k ↦ x is an optimal coupling, NaN if that was not checked.
+    worst : float
+        The largest residual of the run.
+    relabelled : int
+        Number of steps of the run in which rows were exchanged to make the coupling optimal.
     """
 
     residual: float = 0.0
@@ -43,28 +51,62 @@ class Proximal:
 @renamed(lines="max_line_searches")
 @dataclass(frozen=True)
 class JKO(Solver):
-    """x_{k+1} = argmin_x Φ(x),   Φ(x) = F_{t+h}[μ_x] + ∫ |x − x_k|² dμ / (2h),   by descent from x_k.
+    """Implicit Euler for ẋ = −∇_W F, by minimising Φ. Take it for steps beyond any stability bound.
 
-    Implicit Euler in Lagrangian coordinates: order 1, stable at every h, and F_{t+h}[μ_{k+1}] ≤ F_{t+h}[μ_k] at every h
-    (to the rounding of F) however well Φ is minimised, since only lower values are accepted. Where F is not convex the
-    minimum found is a lower one, and not always that of the basin of x_k. h is a time of the flow. Φ is minimised by
-    L-BFGS in L²(μ) until the norm of its gradient is `tolerance` of that at x_k, or after `max_line_searches` line
-    searches; the residual of each step is in `sol.state.memory`, and the first above √tolerance is a WgfWarning. A step
-    costs one evaluation
-    of ∇_W F a line and one or two more: 5 where h is short, 10 to 20 where it is not, on smooth F. Where F is not
-    finite on the way down, the step fails with the error of F. Within walls Φ is minimised over the domain, by
-    projected gradients. On a torus F has to be periodic: the descent ends at the seam where Φ jumps there.
+        x_{k+1} = argmin_x Φ(x),   Φ(x) = F_{t+h}[μ_x] + ∫ |x − x_k|² dμ / (2h)
 
-    After the descent the coupling x_k ↦ x must be optimal, or its cost is not W₂². It is compared with W₂ of POT (up to
-    `check_up_to` particles, in one dimension at any number, by sorting; not in a domain). Where it costs more and the
-    weights are equal, an optimal assignment hands the same places to other rows, which lowers Φ and leaves μ as it is,
-    and the descent goes on from there. A row and its id thus stand for the mass that left x_k there, and go where
-    optimal transport takes it. With unequal weights, which would have to be split, the excess is reported only.
+    Φ is minimised by L-BFGS in L²(μ), starting from x_k; inside walls by projected gradients.
 
-    The dissipation of a step is ∫|x − x_k|² dμ / h², that is D at its end, the quadrature of implicit Euler: with
-    x_k = x + h∇_W F[μ_x], F[μ_k] − F[μ_x] = hD + ½h² ⟨∇_W F, Hess F ∇_W F⟩ + …, so that the closure is
-    ½h ⟨v, Hess F v⟩/|v|² + O(h²), order 1; hk/2 exactly under k|x|²/2. Shannon has no value on particles: use LogDet,
-    Blob or another surrogate. (Jordan, Kinderlehrer & Otto 1998; Carrillo, Craig, Wang & Wei 2022 on particles.)
+    Parameters
+    ----------
+    tolerance : float, default 1e-8
+        The descent ends when the norm of ∇Φ is at most this part of its norm at x_k; > 0, without unit.
+    max_line_searches : int, default 200
+        The descent also ends after so many line searches, ≥ 1.
+    check_up_to : int, default 500
+        Up to so many particles the coupling x_k ↦ x is checked for optimality (in one dimension for any number; in a
+        domain never).
+
+    Raises
+    ------
+    ConfigError
+        If a setting is out of range; from `solve`, if F has a Shannon term, which has no value on particles. Take
+        LogDet, Blob or another surrogate.
+    WgfError
+        From `solve`, the error of F itself, if F is not finite on the way down.
+
+    Notes
+    -----
+    t and h are times of the flow, in units of |x|² over F. The order is 1. The scheme is stable at every h:
+    F_{t+h}[μ_{k+1}] ≤ F_{t+h}[μ_k], to the rounding of F, even if Φ is minimised badly, since only lower values are
+    accepted. If F is not convex, the minimum found may lie in another basin than x_k. On a torus F must be periodic;
+    else Φ jumps at the seam and the descent ends there.
+
+    A step costs one evaluation of ∇_W F per line search and one or two more. For a smooth F this makes 5 if h is short
+    and 10 to 20 if not. Memory is up to 24 arrays (n, d) in float64. `sol.state.memory` tells the residual of each
+    step. The first residual above √tolerance gives a WgfWarning.
+
+    The coupling x_k ↦ x must be optimal, or its cost is not W₂². It is checked against an exact solver (POT). If it
+    costs more and weights are equal, an optimal assignment exchanges rows. This lowers Φ and keeps μ, and the descent
+    continues. A row and its id thus follow the mass that left x_k. Unequal weights would have to be split: the excess
+    is only reported.
+
+    The dissipation of a step is ∫|x − x_k|² dμ / h², that is D at its end, in the Wasserstein metric. The closure is
+    ½h ⟨v, Hess F v⟩/|v|² + O(h²); under k|x|²/2 it is hk/2 exactly.
+
+    References
+    ----------
+    Jordan, Kinderlehrer & Otto (1998), The variational formulation of the Fokker–Planck equation, SIAM J. Math. Anal.
+    29, 1–17.
+    Carrillo, Craig, Wang & Wei (2022), Primal dual methods for Wasserstein gradient flows, Found. Comput. Math. 22,
+    389–443.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> sol = wgf.solve(wgf.Quadratic(), wgf.Ensemble([[1.0]]), JKO(), dt=0.1, t_end=0.1)
+    >>> abs(sol.ensemble.x.item() - 1 / 1.1) < 1e-8
+    True
     """
 
     tolerance: float = 1e-8
@@ -73,9 +115,9 @@ class JKO(Solver):
 
     order: ClassVar[int] = 1
     ROUNDS: ClassVar[int] = 5
-    """Descents in one step, each from new labels."""
+    """The largest number of descents in one step; between them rows are exchanged."""
     OPTIMAL: ClassVar[float] = 1e-9
-    """The excess, relative to W₂², below which a coupling is optimal."""
+    """A coupling counts as optimal if its excess over W₂², relative to W₂², is at most this."""
 
     def __post_init__(self) -> None:
         require_number("tolerance", self.tolerance, positive=True)
@@ -86,18 +128,18 @@ class JKO(Solver):
         return Proximal()
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
-        """One step; its record becomes the memory."""
+        """Take one step. How well it was solved becomes the memory, a `Proximal`."""
         mu, before = state.mu, state.memory
         objective = _Objective(dynamics, state, h)
         start = objective.start()
-        # below this the gradient at x_k is rounding, and a part of it cannot be asked for
+        # a gradient at x_k below this is rounding, and no part of it can be reached
         scale = max(objective.gap(start), objective.rounding(start) / self.tolerance)
         if scale == 0:
             return Step(mu.moved(mu.x.clone()), torch.zeros_like(start.evaluation.value), replace(before, residual=0.0))
         found, excess, rounds = self._descend(objective, start, scale * self.tolerance)
         residual = objective.gap(found.point) / scale
         record = Proximal(residual, found.lines, excess, max(before.worst, residual), before.relabelled + (rounds > 0))
-        if residual > math.sqrt(self.tolerance) >= before.worst:  # once in a run, where it begins
+        if residual > math.sqrt(self.tolerance) >= before.worst:  # warn once in a run, at the first bad step
             warnings.warn(self._loose(state, residual, found), WgfWarning, stacklevel=2)
         away = objective.away(found.point.x)
         new = mu.moved(found.point.x.to(mu.dtype, copy=True))
@@ -105,7 +147,7 @@ class JKO(Solver):
         return Step(new, mu.inner(away, away) / h**2, record, evaluation=evaluation)
 
     def _descend(self, objective: _Objective, point: Point, target: float) -> tuple[Descent, float, int]:
-        """The descent, repeated where the coupling that it found is not optimal; its excess, and how often."""
+        """Descend, again if the coupling is not optimal. Returns the end, its excess and the exchanges."""
         lines = 0
         for relabelled in range(self.ROUNDS):
             found = objective.minimise(point, target, self.max_line_searches)
@@ -120,7 +162,7 @@ class JKO(Solver):
         return found, excess, relabelled
 
     def _coupling(self, objective: _Objective, point: Point) -> tuple[float, Tensor | None]:
-        """By how much x_k ↦ x costs more than W₂², and the rows in a better order where there is one."""
+        """The excess of x_k ↦ x over W₂² (NaN if not checked), and a better order of the rows if there is one."""
         mu = objective.mu
         if objective.dynamics.domain is not None or (mu.dim > 1 and mu.n > self.check_up_to):
             return math.nan, None
@@ -135,6 +177,7 @@ class JKO(Solver):
         return excess, optimal_order(mu.x, point.x)
 
     def _loose(self, state: State, residual: float, found: Descent) -> str:
+        """The warning that a step was not solved to the tolerance."""
         return (
             f"step {state.step}, t = {state.t:g}: JKO solved the proximal problem to a residual of {residual:.1e} in "
             f"{found.lines} lines; wanted {self.tolerance:.0e}. F falls all the same; raise "
@@ -144,7 +187,7 @@ class JKO(Solver):
 
 
 class _Objective:
-    """Φ and its L²(μ) gradient, in float64 whatever the particles are kept in."""
+    """Φ and its L²(μ) gradient, in float64 for particles of any dtype."""
 
     def __init__(self, dynamics: Dynamics, state: State, h: float) -> None:
         self.dynamics, self.state, self.h, self.mu = dynamics, state, h, state.mu
@@ -152,18 +195,18 @@ class _Objective:
         self._walls = dynamics.domain is not None and dynamics.domain.walls
 
     def inner(self, a: Tensor, b: Tensor) -> float:
-        """∫ a·b dμ."""
+        """The inner product ∫ a·b dμ of rows (n, d)."""
         return float(self.mu.inner(a, b))
 
     def norm(self, a: Tensor) -> float:
         return math.sqrt(self.inner(a, a))
 
     def away(self, x: Tensor) -> Tensor:
-        """x − x_k, for x as the particles' dtype has it."""
+        """x − x_k, with x rounded to the dtype of the particles."""
         return x.to(self.mu.dtype).double() - self._origin
 
     def start(self) -> Point:
-        """At x_k, where the state knows F unless it depends on t."""
+        """Φ at x_k. The evaluation of the state serves, unless F depends on t."""
         known = None if self.dynamics.drift.varies else self.state.evaluation
         return self(self._origin, known)
 
@@ -182,22 +225,22 @@ class _Objective:
         return Point(x.double(), value, gradient, 8 * torch.finfo(self.mu.dtype).eps * size, evaluation)
 
     def _nearest(self, x: Tensor) -> Tensor:
-        """In the dtype of the particles, in which it has to be inside."""
+        """The nearest point of the domain, computed in the dtype of the particles: it must be inside in that dtype."""
         assert self.dynamics.domain is not None
         return self.dynamics.domain.nearest(x.to(self.mu.dtype)).double()
 
     def minimise(self, start: Point, target: float, lines: int) -> Descent:
-        """Down from `start`: by L-BFGS, within walls by projected gradients."""
+        """Descend from `start`: by L-BFGS, inside walls by projected gradients."""
         length = self._length(start)
         if self._walls:
             return minimise_within(self._nearest, self, start, self.inner, length, target, lines)
         return minimise(self, start, self.inner, length, target, lines)
 
     def _length(self, start: Point) -> float:
-        """How far along −∇Φ to go first: 1/(its rate of change there), at most h.
+        """The length of the first step along −∇Φ: one over the rate of change of ∇Φ, at most h.
 
-        Φ may have lower places beyond a long step, where the particles have passed each other: under log-det the
-        reflected ensemble is one. One evaluation tells the rate, which a small h does without.
+        A longer step could reach a lower place beyond, where particles have passed each other; under log-det the
+        reflected ensemble is such a place. The rate costs one evaluation. For a small h it is not needed.
         """
         size, steep = self.norm(start.x) or 1.0, self.norm(start.gradient)
         near = torch.finfo(self.mu.dtype).eps ** (1 / 3) * size
@@ -213,19 +256,35 @@ class _Objective:
         return min(self.h, 1 / rate) if rate > 0 else self.h
 
     def gap(self, point: Point) -> float:
-        """The norm of the gradient, of which what points into a wall does not count."""
+        """The norm of ∇Φ, without the part that points into a wall."""
         if not self._walls:
             return self.norm(point.gradient)
         return self.norm(self._nearest(point.x - self.h * point.gradient) - point.x) / self.h
 
     def rounding(self, point: Point) -> float:
-        """What the terms of the gradient leave of rounding in their sum."""
+        """The rounding error of ∇_W F, as a sum of its terms."""
         eps = torch.finfo(self.mu.dtype).eps
         return 8 * eps * sum(abs(p.term.coefficient.number) * self.norm(p.gradient) for p in point.evaluation.terms)
 
 
 def optimal_order(x: Tensor, y: Tensor) -> Tensor:
-    """The permutation σ that makes x_i ↦ y_{σ(i)} an optimal coupling of equal weights: by sorting, or assignment."""
+    """Find the permutation σ for which x_i ↦ y_{σ(i)} is an optimal coupling, for equal weights.
+
+    Parameters
+    ----------
+    x, y : Tensor
+        Points (n, d).
+
+    Returns
+    -------
+    Tensor
+        σ (n,), int64: by sorting in one dimension, else by an optimal assignment in O(n³) time and O(n²) memory.
+
+    Examples
+    --------
+    >>> optimal_order(torch.tensor([[0.0], [1.0]]), torch.tensor([[1.2], [0.1]])).tolist()
+    [1, 0]
+    """
     if x.shape[1] == 1:
         order = torch.empty(len(x), dtype=torch.int64, device=x.device)
         order[torch.argsort(x[:, 0], stable=True)] = torch.argsort(y[:, 0], stable=True)

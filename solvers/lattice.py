@@ -1,4 +1,4 @@
-"""The cells of a box for schemes on a grid: centres, faces, deposition of particles, and entropies of their density."""
+"""The cells of a box, for `Grid`: their centres, the deposition of particles, and power entropies of their density."""
 
 from __future__ import annotations
 
@@ -18,14 +18,30 @@ from wgf.functional import FreeEnergy, Term
 from wgf.measure import Ensemble
 
 Cells = NDArray[np.float64]
-"""One number per cell (or face of one axis), shaped like the grid."""
+"""One number per cell (or per face along one axis), as an array shaped like the grid."""
 
-_ON_CENTRE = 1e-9  # a particle this close to a centre, in cells, is on it
+_ON_CENTRE = 1e-9  # a particle closer to a centre than this part of a cell counts as on it
 
 
 @dataclass(frozen=True)
 class Lattice:
-    """The cells of equal size of a box in one or two dimensions: `low`, edge lengths and numbers per axis."""
+    """The cells of a box in one or two dimensions, all of the same size.
+
+    Parameters
+    ----------
+    low : tuple of float
+        The lower corner of the box.
+    spacing : tuple of float
+        The edge lengths Δ of a cell, in the units of x.
+    cells : tuple of int
+        The number of cells along each axis.
+
+    Examples
+    --------
+    >>> lattice = Lattice.of(Box(0.0, 1.0), (2, 4))
+    >>> lattice.spacing, lattice.volume, lattice.centres()[1].tolist()
+    ((0.5, 0.25), 0.125, [0.25, 0.375])
+    """
 
     low: tuple[float, ...]
     spacing: tuple[float, ...]
@@ -33,7 +49,20 @@ class Lattice:
 
     @staticmethod
     def of(box: Box, cells: tuple[int, ...]) -> Lattice:
-        """The box cut into `cells` per axis."""
+        """Cut a box into cells.
+
+        Parameters
+        ----------
+        box : Box
+            The box; its bounds are numbers or one per axis.
+        cells : tuple of int
+            The number of cells along each axis.
+
+        Returns
+        -------
+        Lattice
+            The cells.
+        """
         low, high = (part.expand(len(cells)).tolist() for part in (box.low, box.high))
         spacing = tuple((b - a) / n for a, b, n in zip(low, high, cells, strict=True))
         return Lattice(tuple(low), spacing, cells)
@@ -44,13 +73,29 @@ class Lattice:
         return math.prod(self.spacing)
 
     def centres(self) -> Tensor:
-        """The centres (n, d) in float64, the last axis running fastest."""
+        """The centres (n, d), float64. The last axis runs fastest."""
         axes = [a + h * (np.arange(n) + 0.5) for a, h, n in zip(self.low, self.spacing, self.cells, strict=True)]
         mesh = np.meshgrid(*axes, indexing="ij")
         return torch.from_numpy(np.stack([part.ravel() for part in mesh], axis=1))
 
     def density(self, mu: Ensemble) -> Cells:
-        """ρ of an ensemble of these cells; ConfigError where it is one of others."""
+        """The density of an ensemble whose particles are these cells.
+
+        Parameters
+        ----------
+        mu : Ensemble
+            The centres of the cells with their masses.
+
+        Returns
+        -------
+        ndarray
+            Mass over volume, float64, shaped like the grid.
+
+        Raises
+        ------
+        ConfigError
+            If the ensemble belongs to other cells.
+        """
         if mu.n != math.prod(self.cells) or not torch.allclose(
             mu.x[[0, -1]].double().cpu(), self.centres()[[0, -1]], rtol=1e-5, atol=1e-3 * min(self.spacing)
         ):
@@ -62,10 +107,29 @@ class Lattice:
         return masses / self.volume
 
     def deposit(self, mu: Ensemble) -> Ensemble:
-        """Cloud in cell: a particle's mass goes to the 2ᵈ nearest centres, linearly in the distance along each axis.
+        """Deposit particles on the cells (cloud in cell).
 
-        Mass is conserved to rounding, and the mean but for particles within half a cell of a wall, which have no centre
-        beyond them. (Birdsall & Fuss 1969.)
+        The mass of a particle goes to the 2ᵈ nearest centres, by linear interpolation along each axis.
+
+        Parameters
+        ----------
+        mu : Ensemble
+            Particles (n, d) inside the box.
+
+        Returns
+        -------
+        Ensemble
+            The centres with their masses, in the dtype of the particles.
+
+        Notes
+        -----
+        The mass is conserved to rounding. So is the mean, except for particles within half a cell of a wall: they have
+        no centre on the far side.
+
+        References
+        ----------
+        Birdsall & Fuss (1969), Clouds-in-clouds, clouds-in-cells physics for many-body plasma simulation, J. Comput.
+        Phys. 3, 494–511.
         """
         x = mu.x.double().cpu().numpy()
         masses = mu.weights.cpu().numpy()
@@ -81,14 +145,44 @@ class Lattice:
         return Ensemble(self.centres().to(mu.x), torch.from_numpy(total / total.sum()), copy=False)
 
     def with_density(self, mu: Ensemble, density: Cells) -> Ensemble:
-        """The ensemble of these cells with another density; what rounding left below 0 is 0."""
+        """The ensemble of these cells with another density; values below 0, from rounding, become 0.
+
+        Parameters
+        ----------
+        mu : Ensemble
+            The cells.
+        density : ndarray
+            The density, shaped like the grid.
+
+        Returns
+        -------
+        Ensemble
+            The same cells with new masses, scaled to 1.
+        """
         return mu.reweighted(torch.from_numpy(np.maximum(density, 0.0).ravel()).to(mu.device))
 
 
 class PowerOnCells(Entropy):
-    """S = −(1/(m−1)) ∫ ρᵐ dx for the density of cells, δS/δμ = −m ρ^{m−1}/(m−1): `Power` at bandwidth 0.
+    """The power entropy of the density of the cells: `Power` without a bandwidth.
 
-    The gradient at the centres is that of the values there, by central differences.
+        S = −(1/(m − 1)) ∫ ρᵐ dx,   δS/δμ = −m ρ^{m−1}/(m − 1)
+
+    Parameters
+    ----------
+    m : float
+        The power, m ≠ 1, without unit.
+    cells : int or tuple of int
+        The number of cells along each axis.
+
+    Raises
+    ------
+    ConfigError
+        If the ensemble has another number of particles than there are cells, or if values are wanted elsewhere than at
+        the centres.
+
+    Notes
+    -----
+    The gradient at the centres is taken by central differences of δS/δμ.
     """
 
     def __init__(self, m: float, cells: int | tuple[int, ...]) -> None:
@@ -126,7 +220,20 @@ class PowerOnCells(Entropy):
 
 
 def on_cells(free_energy: FreeEnergy, cells: int | tuple[int, ...]) -> FreeEnergy:
-    """The free energy with every `Power` taken of the density of the cells."""
+    """Replace every `Power` of a free energy by `PowerOnCells`; the other terms stay.
+
+    Parameters
+    ----------
+    free_energy : FreeEnergy
+        The terms with their coefficients.
+    cells : int or tuple of int
+        The number of cells along each axis.
+
+    Returns
+    -------
+    FreeEnergy
+        The new terms, under their names.
+    """
 
     def change(term: Term) -> Term:
         m = term.functional.density_power

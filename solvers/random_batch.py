@@ -1,4 +1,4 @@
-"""Random batches: interactions are summed inside small groups that are drawn anew at every step."""
+"""Random batches: each interaction is summed inside small random groups of particles, drawn anew at every step."""
 
 from __future__ import annotations
 
@@ -20,24 +20,54 @@ from wgf.summation import Check
 from .langevin import Langevin
 
 _PAIRS = 2**18
-"""So many pairs are formed at once."""
+"""How many pairs are in memory at once."""
 
 
 @dataclass(frozen=True)
 class RandomBatch(Solver):
-    """The scheme `inner`, with every `Interaction` summed inside random batches of `size` p particles:
+    """Any scheme of fixed steps, with each `Interaction` summed in random batches. Take it for many particles.
 
-        ∫ ∇W(x − y) dμ(y)  ≈  (n − 1)/(p − 1) Σ_{j in the batch of i, j ≠ i} wⱼ ∇W(xᵢ − xⱼ).
+    The scheme `inner` is applied with the force of each interaction estimated from p = `size` particles:
 
-    At each step a random partition, keyed by the ids of the particles; where p does not divide n some batches are
-    larger. Given the particles the sum is unbiased, for any weights, since a particle's companions are a uniform
-    sample of the others. A step evaluates n(p − 1) pairs per evaluation of ∇_W F, linear in n, by automatic
-    differentiation of the kernel. Against the scheme with full sums the error along a path is O(√(h/(p − 1))), and
-    smaller than that in the law; stability is that of `inner`, as long as h times the scatter of the force is small.
+        ∫ ∇W(x − y) dμ(y)  ≈  (n − 1)/(p − 1) Σ_{j in the batch of i, j ≠ i} wⱼ ∇W(xᵢ − xⱼ)
 
-    All other terms are left as they are. Records evaluate F with its full sums, by the method of the `Interaction`, so
-    on large ensembles ask for few (`record_every`). Schemes that adapt their steps are refused: the scatter of the
-    batches would drive the step to 0. (Jin, Li & Liu 2020, J. Comput. Phys. 400, 108877.)
+    The batches are a random partition of the particles, drawn at each step by their ids. All other terms are exact.
+
+    Parameters
+    ----------
+    inner : Solver, default Langevin()
+        The scheme that moves the particles, with fixed steps.
+    size : int, default 2
+        Particles per batch, ≥ 2. If it does not divide n, some batches are larger.
+
+    Raises
+    ------
+    ConfigError
+        If `inner` is no scheme or adapts its steps, since the scatter of the batches would drive its step to 0; or if
+        `size` is below 2. Also whatever `inner` refuses.
+
+    Notes
+    -----
+    t, h, the order for exact forces and the metric of the dissipation are those of `inner`. So is the stability, as
+    long as h times the scatter of the force is small. The estimate is unbiased for any weights, since the companions
+    of a particle are a uniform sample of the others. Compared with full sums the error of a path is O(√(h/(p − 1)));
+    that of the law is smaller.
+
+    One evaluation of ∇_W F takes n(p − 1) pairs, so time and memory are linear in n. The kernel is differentiated
+    automatically. Records evaluate F with its full sums, by the method of the `Interaction`: for large ensembles
+    choose few records (`record_every`).
+
+    References
+    ----------
+    Jin, Li & Liu (2020), Random batch methods (RBM) for interacting particle systems, J. Comput. Phys. 400, 108877.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> F, mu = wgf.Interaction(wgf.kernels.QuadraticKernel(1.0)), wgf.Ensemble.gaussian(1000, 2)
+    >>> sol = wgf.solve(F, mu, RandomBatch(wgf.solvers.Euler(), size=10), dt=0.05, t_end=3.0, record_every=60)
+    >>> float(sol.ensemble.covariance().trace()) < 0.1
+    True
     """
 
     inner: Solver = field(default=Langevin())
@@ -66,7 +96,7 @@ class RandomBatch(Solver):
         return self.inner.metric
 
     def rewrite(self, free_energy: FreeEnergy) -> FreeEnergy:
-        """The free energy with each interaction in batches, under its own name."""
+        """Replace each interaction by its sums in batches; the terms keep their names."""
 
         def batched(term: Term) -> Term:
             kernel = term.functional.pair_kernel
@@ -84,7 +114,7 @@ class RandomBatch(Solver):
         return self.inner.init(dynamics, mu, t)
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
-        """The step of the inner scheme; all its stages see one partition."""
+        """Take one step of the inner scheme. All its stages use the same batches."""
         return self.inner.step(dynamics, state, h, noise)
 
     def dissipation(self, dynamics: Dynamics, state: State, slope: Slope | None) -> Tensor | float | None:
@@ -98,7 +128,7 @@ class RandomBatch(Solver):
 
 
 class _Batched(Functional):
-    """An interaction that is drawn in batches of `size`; undrawn, and away from the particles, it is the full one."""
+    """An interaction summed in batches of `size`. Before `draw`, and away from the particles, its sums are full."""
 
     sampled = True
 
@@ -140,9 +170,9 @@ class _Batched(Functional):
         return Evaluation(0.5 * mu.expect(value), gradient.to(mu.dtype))
 
     def _sums(self, mu: Ensemble, noise: NoiseSource) -> tuple[Tensor, Tensor]:
-        """Estimates of W * μ (n,) and its gradient (n, d) at the particles, float64.
+        """Estimate W * μ (n,) and its gradient (n, d) at the particles, in float64.
 
-        In one thread, as vectorised functions round differently at the ends of threads' chunks.
+        It runs in one torch thread, so that the bits do not depend on the number of threads.
         """
         kernel, x, weights = self._kernel, mu.x.double(), mu.weights
         value, gradient = torch.zeros_like(weights), torch.zeros_like(x)
@@ -160,9 +190,9 @@ class _Batched(Functional):
 
 
 def _partition(keys: Tensor, size: int) -> Iterator[Tensor]:
-    """The rows in the order of their keys, cut into as many batches as `size` allows, (batches, rows in each).
+    """Sort the rows by their keys and cut them into batches of `size` rows or slightly more.
 
-    The batches differ by at most one row; those of one length come together.
+    Yields index tensors (batches, rows per batch), one for each of the at most two lengths, which differ by one.
     """
     n = len(keys)
     count = max(1, n // size)
@@ -172,9 +202,9 @@ def _partition(keys: Tensor, size: int) -> Iterator[Tensor]:
 
 
 def _companions(batches: Tensor) -> Iterator[Tensor]:
-    """For the rows of all batches one after another, whom they meet, (meetings, rows): each companion once.
+    """For all rows of the batches in order, the other rows of their batch, as index tensors (companions, rows).
 
-    A few meetings at a time, so that memory stays O(n·d).
+    Yields a few companions at a time, so that memory stays O(n·d).
     """
     meetings = [batches.roll(-shift, 1).flatten() for shift in range(1, batches.shape[1])]
     at_once = max(1, _PAIRS // batches.numel())
@@ -183,11 +213,11 @@ def _companions(batches: Tensor) -> Iterator[Tensor]:
 
 
 def _pairs(kernel: Kernel, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """K(x, y) point by point (...) and its gradient in x (..., d)."""
+    """K(x, y) for each pair of points (...), and its gradient in x (..., d)."""
     with torch.enable_grad():
         at = x.detach().requires_grad_()
         k = kernel(at, y)
         slope = torch.autograd.grad(k.sum(), at)[0] if k.requires_grad else torch.zeros_like(x)
-    if kernel.radial and not kernel.singular:  # where particles coincide the force is 0 by symmetry, whatever autograd
+    if kernel.radial and not kernel.singular:  # where particles coincide the force is 0, not autograd's NaN
         slope = slope.masked_fill((x == y).all(-1, keepdim=True), 0.0)
     return k.detach(), slope

@@ -1,4 +1,4 @@
-"""Stein variational gradient descent: the gradient flow in the metric of a kernel, which needs no score of μ."""
+"""Stein variational gradient descent: a kernel repels the particles, in place of the noise or density of Shannon."""
 
 from __future__ import annotations
 
@@ -22,27 +22,53 @@ RULES = ("linear", "median")
 
 @dataclass(frozen=True)
 class Stein(Solver):
-    """x' = x + h v(x),   v(x) = −∫ k(x, y) ∇_W E(y) dμ(y) + T ∫ ∇ᵧk(x, y) dμ(y)  (Liu & Wang 2016).
+    """Stein variational gradient descent (SVGD) of F = E − T·Shannon. Take it for few particles that represent a law.
 
-    For F = E − T·Shannon, v is the direction of steepest descent of F among the functions of norm |v| in the space of
-    the kernel, since integration by parts replaces k∇log ρ by −∇k: no noise, no density. At T = 1 it is SVGD with the
-    score −∇V; other entropies are part of E and act by their force. −dF/dt = |v|², which is T²·KSD² to the Gibbs law
-    (Liu 2017); it is reported with the self pairs, hence above 0 at the fixed points of few particles.
+        x' = x + h v(x),   v(x) = −∫ k(x, y) ∇_W E(y) dμ(y) + T ∫ ∇ᵧk(x, y) dμ(y)
 
-    `kernel` is "median", a number h for Gaussian(h), "linear", or a kernel of `wgf.kernels`: a positive definite
-    function of |x − y| that is twice differentiable at 0 (Gaussian, InverseMultiquadric, Matern from 3/2, softened
-    Riesz; of a RadialKernel it is the user's to know), Linear(), or a sum of them with factors ≥ 0. "median" is the
-    Gaussian with h² = m²/(2 log(N + 1)) at each step, m the median distance of pairs weighted by wᵢwⱼ and N = 1/Σw²,
-    over at most 400 particles drawn by their ids. With Linear() Gaussians stay Gaussian, and mean and covariance of n
-    particles obey the same equations.
+    v is the direction of steepest descent of F in the space of the kernel k. Integration by parts turns k∇log ρ into
+    −∇k, so neither noise nor a density is needed. T is the temperature of the Shannon term; T = 1 is SVGD with the
+    score −∇E. Other entropies are part of E and act by their force.
 
-    Order 1, deterministic. A Gaussian has k(x, x) = 1, so that one particle alone follows −∇E and h is a time of that
-    flow, stable for h < 2/κ on a stiffness κ; repulsion adds up to T/h_k² to κ at a bandwidth h_k, which counts where
-    that is small and fixed. "linear" has k(x, x) = 1 + |x|²: take h < 2/(κ ∫(1 + |x|²) dμ). Time O(n²·d) (Linear:
-    O(n·d²)), memory O(n·d); a record takes a few such sums more.
+    Parameters
+    ----------
+    kernel : Kernel, float or {"median", "linear"}, default "median"
+        A kernel of `wgf.kernels`: a positive definite function of |x − y| that is twice differentiable at 0 (Gaussian,
+        InverseMultiquadric, Matern from 3/2, softened Riesz, or a RadialKernel that the user knows to be such), or
+        Linear(), or a sum of these with factors ≥ 0. A number is the bandwidth of a Gaussian, a length. "linear" is
+        Linear(). "median" is the Gaussian with h_k² = m²/(2 log(N + 1)), renewed at each step: m is the median distance
+        of pairs weighted by wᵢwⱼ, over at most SAMPLE particles drawn by their ids, and N = 1/Σw².
 
-    Every domain is refused: the integration by parts leaves a term at walls, and at the seam of a torus for kernels
-    that are not periodic, and without it particles gather there.
+    Raises
+    ------
+    ConfigError
+        If the kernel is none of these: F could rise. From `solve`, for every domain: integration by parts leaves a term
+        at walls (on a torus at the seam, unless k is periodic), and without this term particles gather there.
+
+    Notes
+    -----
+    The order is 1; there is no noise. Under a Gaussian kernel t and h are times of the flow, in units of |x|² over F:
+    k(x, x) = 1, so one particle alone follows −∇E. On a quadratic of stiffness κ the scheme is stable for h < 2/κ.
+    Repulsion adds up to T/h_k² to κ, which matters for a small fixed bandwidth h_k. "linear" has k(x, x) = 1 + |x|²:
+    take h < 2/(κ ∫(1 + |x|²) dμ). With it Gaussians stay Gaussian, and the mean and covariance of n particles obey the
+    same equations as those of a density.
+
+    A step takes O(n²·d) time, O(n·d²) for Linear; memory is O(n·d). A record takes a few such sums more. The
+    dissipation is |v|² in the space of the kernel, which is T²·KSD² to the Gibbs law. It includes the self pairs, and
+    is therefore above 0 at a fixed point of few particles.
+
+    References
+    ----------
+    Liu & Wang (2016), Stein variational gradient descent, NeurIPS.
+    Liu (2017), Stein variational gradient descent as gradient flow, NeurIPS. (The dissipation.)
+
+    Examples
+    --------
+    >>> import wgf
+    >>> mu, F = wgf.Ensemble.gaussian(50, 1, mean=[2.0], cov=0.5), wgf.Quadratic() - wgf.Shannon()
+    >>> sol = wgf.solve(F, mu, Stein("linear"), dt=0.05, t_end=10.0, record_every=50)
+    >>> abs(float(sol.ensemble.mean())) < 1e-3, abs(float(sol.ensemble.covariance()) - 1) < 1e-3
+    (True, True)
     """
 
     kernel: Kernel | float | str = "median"
@@ -52,7 +78,7 @@ class Stein(Solver):
     metric = "Stein's, |v|² in the space of the kernel: T² KSD² to the Gibbs law, self pairs included"
 
     SAMPLE: ClassVar[int] = 400
-    """Particles whose pairs stand for all in the median."""
+    """At most so many particles are drawn for the median distance."""
 
     def __post_init__(self) -> None:
         if isinstance(self.kernel, str):
@@ -77,14 +103,14 @@ class Stein(Solver):
             refuse(self, f"domain = {dynamics.domain!r}", "all of space", "Use Langevin, or a potential that confines.")
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
-        """One step; without temperature its dissipation is −∫∇F·v dμ."""
+        """Take one step. At T = 0 its dissipation is −∫∇F·v dμ; at T > 0 the ledger uses `dissipation` at records."""
         mu, gradient, temperature = state.mu, state.evaluation.gradient, dynamics.noise_temperature(state.t)
         velocity = mu.reduce(direction(self.kernel_at(mu), mu.x, mu.weights, -gradient, temperature))
         dissipation = None if temperature > 0 else -mu.inner(gradient, velocity)
         return Step(mu.moved(mu.x + h * velocity), dissipation)
 
     def dissipation(self, dynamics: Dynamics, state: State, slope: Slope | None) -> Tensor:
-        """|v|² in the space of the kernel, which needs no score; on all data."""
+        """|v|² in the space of the kernel. It needs no score of μ, and uses all data instead of a minibatch."""
         mu, evaluation = state.mu, state.evaluation
         if dynamics.free_energy.sampled:
             evaluation = dynamics.drift.at(state.t).evaluate(mu)
@@ -92,7 +118,18 @@ class Stein(Solver):
         return mu.reduce(squared_norm(self.kernel_at(mu), mu.x, mu.weights, -evaluation.gradient, temperature))
 
     def kernel_at(self, mu: Ensemble) -> Kernel:
-        """The kernel that moves the particles of μ."""
+        """Make the kernel that moves the particles of μ: `kernel` itself, or by its rule.
+
+        Parameters
+        ----------
+        mu : Ensemble
+            The ensemble from which "median" takes its bandwidth.
+
+        Returns
+        -------
+        Kernel
+            A kernel of `wgf.kernels`.
+        """
         if isinstance(self.kernel, Kernel):
             return self.kernel
         if isinstance(self.kernel, str):
@@ -101,7 +138,7 @@ class Stein(Solver):
 
 
 def _median_bandwidth(mu: Ensemble, most: int) -> float:
-    """h of the rule; where most pairs coincide, by the root of the mean square distance, and 1 where all do."""
+    """The bandwidth of "median". If the median is 0, the root mean square distance replaces it; if all coincide, 1."""
     sample = mu
     if mu.n > most:
         sample = mu.select(torch.argsort(Noise(0).uniform(mu.ids, 0, 1, SUBSET)[:, 0])[:most])
@@ -117,4 +154,4 @@ def _median_bandwidth(mu: Ensemble, most: int) -> float:
     if not distance > 0.0:
         distance = math.sqrt(2.0 * float(mu.covariance().diagonal().sum()))
     h = distance / math.sqrt(2.0 * math.log1p(count))
-    return h if h > 0.0 else 1.0  # NaN too: the evaluation after the step names the particle
+    return h if h > 0.0 else 1.0  # also for NaN: the evaluation after the step names the particle

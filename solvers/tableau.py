@@ -1,4 +1,4 @@
-"""Explicit Runge–Kutta steps from a Butcher tableau: a scheme is then its coefficients."""
+"""Explicit Runge–Kutta steps: a scheme is given by the coefficients of its Butcher tableau."""
 
 from __future__ import annotations
 
@@ -16,25 +16,64 @@ Row = tuple[float, ...]
 
 @dataclass(frozen=True)
 class ExplicitRungeKutta(Solver):
-    """x' = x + h Σ bᵢ kᵢ, kᵢ = v(x + h Σⱼ aᵢⱼ kⱼ, t + cᵢ h), v = −∇_W F (Hairer, Nørsett & Wanner 1993, §II.1).
+    """An explicit Runge–Kutta scheme for the flow ẋ = v = −∇_W F. A subclass gives the coefficients a, b, c.
 
-    h is a time of the flow. Over a step the dissipation is Σ bᵢ ∫|kᵢ|² dμ, the scheme's own quadrature.
+        x' = x + h Σ bᵢ kᵢ,   kᵢ = v(x + h Σⱼ aᵢⱼ kⱼ, t + cᵢ h)
+
+    Notes
+    -----
+    t and h are times of the flow, in units of |x|² over F. A step costs one evaluation of ∇_W F per stage and keeps
+    one velocity (n, d) per stage. The dissipation over a step is Σ bᵢ ∫|kᵢ|² dμ, in the Wasserstein metric.
+
+    References
+    ----------
+    Hairer, Nørsett & Wanner (1993), Solving Ordinary Differential Equations I, section II.1.
+
+    Examples
+    --------
+    A scheme is its table of coefficients, such as the midpoint rule:
+
+    >>> class Midpoint(ExplicitRungeKutta):
+    ...     a, b, c, order = ((), (0.5,)), (0.0, 1.0), (0.0, 0.5), 2
+    >>> import wgf
+    >>> wgf.solve(wgf.Quadratic(), wgf.Ensemble([[1.0]]), Midpoint(), dt=0.1, t_end=0.1).ensemble.x.item()
+    0.905
     """
 
     a: ClassVar[tuple[Row, ...]]
+    """How each stage combines the velocities before it: one row per stage."""
     b: ClassVar[Row]
+    """The weights of the stages in the step."""
     c: ClassVar[Row]
+    """The times of the stages, in fractions of h."""
     order: ClassVar[int]
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
-        """One step; the first stage is the evaluation that the state carries."""
+        """Take one step. The first stage uses the evaluation that the state carries."""
         mu = state.mu
         velocities = stages(dynamics, state, h, self.a, self.c)
         return Step(mu.moved(advance(mu.x, h, self.b, velocities)), quadrature(mu, self.b, velocities))
 
 
 def stages(dynamics: Dynamics, state: State, h: float, a: tuple[Row, ...], c: Row) -> list[Tensor]:
-    """The velocities kᵢ (n, d); the first is that of the evaluation which the state carries."""
+    """Compute the velocities of all stages of one step.
+
+    Parameters
+    ----------
+    dynamics : Dynamics
+        Evaluates ∇_W F.
+    state : State
+        Where the step begins. Its evaluation gives the first velocity.
+    h : float
+        The length of the step, a time of the flow.
+    a, c : tuple
+        The coefficients of the scheme, as in `ExplicitRungeKutta`.
+
+    Returns
+    -------
+    list of Tensor
+        The velocities kᵢ (n, d), in the dtype of the particles.
+    """
     mu, velocities = state.mu, [-state.evaluation.gradient]
     for row, node in zip(a[1:], c[1:], strict=True):
         stage = mu.moved(advance(mu.x, h, row, velocities))
@@ -43,18 +82,68 @@ def stages(dynamics: Dynamics, state: State, h: float, a: tuple[Row, ...], c: Ro
 
 
 def quadrature(mu: Ensemble, b: Row, velocities: list[Tensor]) -> Tensor:
-    """Σ bᵢ ∫|kᵢ|² dμ, 0-d float64."""
+    """Compute the mean dissipation over a step, Σ bᵢ ∫|kᵢ|² dμ.
+
+    Parameters
+    ----------
+    mu : Ensemble
+        The ensemble at the start of the step; its weights are used.
+    b : tuple of float
+        The weights of the stages.
+    velocities : list of Tensor
+        The velocities kᵢ (n, d) of the stages.
+
+    Returns
+    -------
+    Tensor
+        0-d float64, in units of F over time.
+    """
     return torch.stack([w * mu.inner(v, v) for w, v in zip(b, velocities, strict=True)]).sum(0)
 
 
 def euler_step(state: State, h: float) -> Step:
-    """What schemes with noise come to where there is none: one step of explicit Euler, bit for bit."""
+    """Take one step of explicit Euler, x' = x + h v. Schemes with noise use it at T = 0, to have the bits of `Euler`.
+
+    Parameters
+    ----------
+    state : State
+        Where the step begins. Its evaluation gives v = −∇_W F.
+    h : float
+        The length of the step, a time of the flow.
+
+    Returns
+    -------
+    Step
+        The moved ensemble and the dissipation ∫|v|² dμ.
+    """
     mu, velocities = state.mu, [-state.evaluation.gradient]
     return Step(mu.moved(advance(mu.x, h, (1.0,), velocities)), quadrature(mu, (1.0,), velocities))
 
 
 def advance(x: Tensor, h: float, row: Row, velocities: list[Tensor]) -> Tensor:
-    """x + h Σ rowⱼ vⱼ, by separate products and sums: a fused one rounds differently at the ends of threads' chunks."""
+    """Compute x + h Σ rowⱼ vⱼ.
+
+    Parameters
+    ----------
+    x : Tensor
+        Positions (n, d).
+    h : float
+        The length of the step.
+    row : tuple of float
+        One coefficient per velocity.
+    velocities : list of Tensor
+        Velocities (n, d).
+
+    Returns
+    -------
+    Tensor
+        The new positions (n, d), in the dtype of x.
+
+    Notes
+    -----
+    Products and sums are separate operations. A fused operation would round differently where the chunk of one thread
+    ends, and the result would depend on the number of threads.
+    """
     for weight, velocity in zip(row, velocities, strict=True):
         if weight:
             x = x + (h * weight) * velocity

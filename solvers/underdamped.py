@@ -1,4 +1,4 @@
-"""Underdamped Langevin dynamics by the splitting BAOAB."""
+"""Underdamped Langevin dynamics: particles with momenta, friction and noise, by the splitting BAOAB."""
 
 from __future__ import annotations
 
@@ -16,19 +16,50 @@ from wgf.protocol import Dynamics, Slope, Solver, State, Step
 
 @dataclass(frozen=True)
 class Underdamped(Solver):
-    """dx = p dt,  dp = −∇_W E[μ](x) dt − γ p dt + √(2γT) dB, by half kick, half drift, friction, half drift, half kick:
+    """Langevin dynamics with momenta p, by BAOAB steps. Take it to sample the equilibrium of F with Shannon.
 
-        p ← p − ½h ∇E(x),  x ← x + ½h p,  p ← e^{−γh} p + √(T(1 − e^{−2γh})) ξ,  x ← x + ½h p,  p ← p − ½h ∇E(x).
+    It integrates dx = p dt, dp = −∇_W E[μ](x) dt − γ p dt + √(2γT) dB. A step is half a kick, half a drift, friction
+    with noise, half a drift, half a kick:
 
-    `friction` γ is a rate, h a time of this dynamics (that of the flow is t/γ where γ is large), T the temperature of
-    Shannon; other entropies act by their force, and without Shannon it is damped descent. One evaluation of ∇_W E a
-    step, the one that the next begins with; stable on a quadratic of stiffness k for h < 2/√k. Order 2, weakly and
-    without noise. In a harmonic well the law of x is exact at every stable h, and ⟨p²⟩ = T(1 − kh²/4).
+        p ← p − ½h ∇E(x),  x ← x + ½h p,  p ← e^{−γh} p + √(T(1 − e^{−2γh})) ξ,  x ← x + ½h p,  p ← p − ½h ∇E(x)
 
-    Momenta start from N(0, T) and are the solver's memory; walls of a domain reflect them. The ledger has the kinetic
-    energy ½∫|p|² dμ, and without noise F + ½∫|p|² falls by γ∫|p|² dμ. With noise what falls is the free energy of
-    positions and momenta together, whose density nobody estimates: the dissipation is NaN there.
-    (Leimkuhler & Matthews 2013, J. Chem. Phys. 138, 174102.)
+    T is the temperature of the Shannon term of F = E − T·Shannon, and ξ ~ N(0, I). Other entropies are part of E and
+    act by their force. Without Shannon the scheme is a damped descent.
+
+    Parameters
+    ----------
+    friction : float, default 1.0
+        The rate γ at which momenta decay: one over the time of this dynamics, > 0.
+
+    Raises
+    ------
+    ConfigError
+        If `friction` is not a positive number.
+
+    Notes
+    -----
+    t and h are times of this dynamics, in units of |x| over √F. For large γ, the time of the gradient flow is t/γ. The
+    order is 2, weakly and without noise. On a quadratic of stiffness k the scheme is stable for h < 2/√k, the
+    stationary law of x is exact at every stable h, and ⟨p²⟩ = T(1 − kh²/4) per component. A step costs one evaluation
+    of ∇_W E, which the next step uses too, and n·d normals. Memory is O(n·d).
+
+    Momenta start from N(0, T I) and are the memory of the solver. Walls of a domain reflect them. The ledger records
+    the kinetic energy ½∫|p|² dμ. Without noise F + ½∫|p|² dμ falls at the rate γ∫|p|² dμ, the dissipation. With noise
+    the free energy of positions and momenta together falls. It needs their joint density, which is not estimated, so
+    the dissipation is NaN.
+
+    References
+    ----------
+    Leimkuhler & Matthews (2013), Robust and efficient configurational molecular sampling via Langevin dynamics, J.
+    Chem. Phys. 138, 174102.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> mu, F = wgf.Ensemble.gaussian(2000, 1, cov=4.0), wgf.Quadratic() - wgf.Shannon()
+    >>> sol = wgf.solve(F, mu, Underdamped(), dt=0.5, t_end=15.0, record_every=30)
+    >>> abs(float(sol.ensemble.covariance()) - 1) < 0.15
+    True
     """
 
     friction: float = 1.0
@@ -42,14 +73,14 @@ class Underdamped(Solver):
         require_number("friction", self.friction, positive=True)
 
     def init(self, dynamics: Dynamics, mu: Ensemble, t: float) -> Tensor:
-        """Momenta (n, d) from N(0, T); not from the stream of initial positions, which samples may have used."""
+        """Draw momenta (n, d) from N(0, T I), from another noise stream than that of the initial positions."""
         temperature = dynamics.noise_temperature(t)
         if temperature <= 0:
             return torch.zeros_like(mu.x)
         return math.sqrt(temperature) * dynamics.noise.normal(mu.ids, 0, mu.dim, SECOND).to(mu.dtype)
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
-        """One step; without noise its dissipation is what the friction took, over h."""
+        """Take one step. Without noise its dissipation is the energy that the friction took, divided by h."""
         mu, half, end = state.mu, 0.5 * h, state.t + h
         temperature = dynamics.noise_temperature(state.t + half)
         x, p = _drifted(dynamics, mu.x, state.memory - half * state.evaluation.gradient, half)
@@ -71,6 +102,6 @@ class Underdamped(Solver):
 
 
 def _drifted(dynamics: Dynamics, x: Tensor, p: Tensor, h: float) -> tuple[Tensor, Tensor]:
-    """x + h p, both carried through the walls of the domain."""
+    """Move x by h p, and reflect both x and p at the walls of the domain."""
     x = x + h * p
     return (x, p) if dynamics.domain is None else dynamics.domain.carry(x, p)

@@ -11,13 +11,14 @@ from scipy import stats
 from wgf.solvers import Euler, Langevin, LeimkuhlerMatthews
 
 import wgf
-from wgf.domains import Ball, Box, PeriodicBox
+from wgf.domains import REGISTRY, Ball, Box, Domain, PeriodicBox
 from wgf.errors import ConfigError, ShapeError
 
 # steps are coarse on purpose here
 pytestmark = pytest.mark.filterwarnings("ignore::wgf.errors.WgfWarning")
 
-DOMAINS = [Box([-1.0, 0.0], [1.0, 0.5]), PeriodicBox(-1.0, [2.0, 0.5]), Ball(1.5, [1.0, -2.0])]
+DOMAINS: list[Domain] = [Box([-1.0, 0.0], [1.0, 0.5]), PeriodicBox(-1.0, [2.0, 0.5]), Ball(1.5, [1.0, -2.0])]
+DOMAINS += [cls() for cls in REGISTRY.values() if cls not in {type(domain) for domain in DOMAINS}]
 every_domain = pytest.mark.parametrize("domain", DOMAINS, ids=repr)
 
 

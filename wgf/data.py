@@ -1,4 +1,4 @@
-"""Data sets by name, from files, and from a synthetic teacher, split and standardised the same way on every machine."""
+"""Data sets for training and testing: bundled ones by name, files, and a random teacher; the same on every machine."""
 
 from __future__ import annotations
 
@@ -17,20 +17,26 @@ from .errors import ConfigError, ShapeError, closest, require_integer, require_n
 
 Task = Literal["classification", "regression"]
 TASKS = get_args(Task)
-BUNDLED = ("breast-cancer", "diabetes", "digits")  # those that scikit-learn carries: nothing is downloaded
+BUNDLED = ("breast-cancer", "diabetes", "digits")  # they come with scikit-learn: nothing is downloaded
 SUFFIXES = (".csv", ".npy", ".npz")
 TEACHER = {"samples": 1000, "dim": 10, "neurons": 5, "noise": 0.1}  # what load("teacher") draws
-MOST_CLASSES = 20  # integer targets with more distinct values than this are taken for a regression
+MOST_CLASSES = 20  # integer targets with more distinct values mean regression
 MISSING = frozenset({"", "na", "n/a", "nan", "null"})
 ACTIVATIONS = {"tanh": np.tanh, "relu": lambda s: np.maximum(s, 0.0), "erf": special.erf, "sigmoid": special.expit}
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Inputs `x` (M, D) float64 with targets `y`: int64 (M,) classes 0..C−1, or float64 (M,) or (M, K) for regression.
+    """One part of a data set, for training or for testing: inputs x with targets y. `load` makes it.
 
-    `classes` holds the C labels in the order of their indices (empty for regression). A standardised regression target
-    goes back to its own units as `y * y_scale + y_mean` (floats; tensors (K,) for K targets).
+    Parameters
+    ----------
+    x, y : Tensor
+        Inputs (M, D), float64. Targets: int64 classes 0..C−1 (M,), or for regression float64 (M,) or (M, K).
+    feature_names, classes : tuple
+        The D names of the inputs. The C labels in the order of their indices; empty for regression.
+    y_mean, y_scale : float or Tensor
+        `y * y_scale + y_mean` undoes the standardisation of a regression target; (K,) for K targets.
     """
 
     x: torch.Tensor
@@ -60,7 +66,7 @@ class Dataset:
         return replace(self, x=move(self.x), y=move(self.y), y_mean=move(self.y_mean), y_scale=move(self.y_scale))
 
 
-class _Table(NamedTuple):  # a source before it is split: x (M, D) float64, y (M,) or (M, K) of numbers or text
+class _Table(NamedTuple):  # a data set before the split: x (M, D) float64, y (M,) or (M, K), numbers or text
     name: str
     x: np.ndarray
     y: np.ndarray
@@ -77,20 +83,29 @@ def load(
     seed: int = 0,
     standardise: bool = True,
 ) -> tuple[Dataset, Dataset]:
-    """The training and the test part of a data set.
+    """Load a data set and return its training part and its test part.
 
-    `source` is "digits", "breast-cancer", "diabetes", "teacher" (`teacher_student` with `TEACHER`), or a path to a
-    .csv (comma-separated; a header line is recognised), a .npy (a 2-D array) or a .npz (arrays x (M, D) and y).
-    `target` is the target column of a .csv (name or index) or a .npy (index), by default the last. Text targets and
-    integer ones with at most 20 distinct values mean classification unless `task` says otherwise.
+    Parameters
+    ----------
+    source : str or path
+        "digits", "breast-cancer", "diabetes" (Dua & Graff 2019, UCI Machine Learning Repository), "teacher"
+        (`teacher_student` with `TEACHER`), or a path: .csv (a header is recognised), .npy (2-D) or .npz (x (M, D), y).
+    target : str or int, optional
+        The column of the target in a .csv (name or index) or .npy (index); by default the last.
+    task : {"classification", "regression"}, optional
+        By default classification for text and for integers with at most 20 distinct values.
+    test_fraction, seed : float and int
+        The split is scikit-learn's `train_test_split(random_state=seed)`, stratified for classification.
+    standardise : bool, default True
+        Scale x and a regression target to mean 0, std 1 by training statistics alone; constant columns get scale 1.
 
-    The split is scikit-learn's `train_test_split(random_state=seed)`, stratified for classification. With
-    `standardise`, x (and a regression target) become (x − mean)/std by training statistics alone; columns that are
-    constant in the training part get scale 1.
+    Raises
+    ------
+    ConfigError, ShapeError
+        If the data cannot be used. The message names the file, the row and the column; ShapeError is for shapes.
 
-    Raises ConfigError (ShapeError for shapes) naming the file, the row and the column at fault.
-    Reference for the bundled sets: D. Dua and C. Graff, UCI Machine Learning Repository (2019).
-
+    Examples
+    --------
     >>> train, test = load("digits")
     >>> tuple(train.x.shape), len(test), train.task, len(train.classes)
     ((1437, 64), 360, 'classification', 10)
@@ -120,10 +135,10 @@ def load(
 def teacher_student(
     samples: int, dim: int, *, neurons: int = 5, noise: float = 0.0, activation: str = "tanh", seed: int = 0
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Inputs x (samples, dim) ~ N(0, I) and the answers y (samples,) of a random two-layer teacher, both float64.
+    """Draw inputs x (samples, dim) and the outputs y (samples,) of a random two-layer network, the teacher; float64.
 
-    y = neurons^{−1/2} Σⱼ aⱼ σ(wⱼ·x + bⱼ) + noise·ξ with a, b, ξ ~ N(0, 1) and w ~ N(0, I/dim). Raises ConfigError.
-    Reference: H. S. Seung, H. Sompolinsky and N. Tishby, Phys. Rev. A 45, 6056 (1992).
+    y = neurons^{−1/2} Σⱼ aⱼ σ(wⱼ·x + bⱼ) + noise·ξ,  x ~ N(0, I),  w ~ N(0, I/dim),  a, b, ξ ~ N(0, 1);  σ is "tanh",
+    "relu", "erf" or "sigmoid", else ConfigError. (Seung, Sompolinsky & Tishby 1992, Phys. Rev. A 45, 6056.)
 
     >>> x, y = teacher_student(100, 3, noise=0.1, seed=1)
     >>> x.shape, y.shape
@@ -133,10 +148,10 @@ def teacher_student(
     k, noise = require_integer("neurons", neurons, low=1), require_number("noise", noise, nonnegative=True)
     if activation not in ACTIVATIONS:
         raise ConfigError(f"Unknown activation {activation!r}{closest(activation, ACTIVATIONS)}")
-    rng = np.random.Generator(np.random.Philox(require_seed(seed)).jumped())  # a stream apart from that of the split
+    rng = np.random.Generator(np.random.Philox(require_seed(seed)).jumped())  # not the random numbers of the split
     a, b, w = rng.standard_normal(k), rng.standard_normal(k), rng.standard_normal((k, d)) / np.sqrt(d)
     x, xi = rng.standard_normal((m, d)), rng.standard_normal(m)
-    hidden = ACTIVATIONS[activation](np.einsum("md,kd->mk", x, w) + b)  # einsum, as BLAS rounds by its thread count
+    hidden = ACTIVATIONS[activation](np.einsum("md,kd->mk", x, w) + b)  # einsum: rounding by BLAS depends on threads
     return torch.from_numpy(x), torch.from_numpy(np.einsum("mk,k->m", hidden, a) / np.sqrt(k) + noise * xi)
 
 
@@ -202,7 +217,7 @@ def _read_csv(path: Path, target: str | int | None, task: Task | None) -> _Table
 
 
 def _number(cell: str) -> float:
-    """The number in a cell, NaN where there is none (Python reads 1_000 as a number, no table means it)."""
+    """The number in a cell, NaN if there is none. Python reads 1_000 as a number; here it is text."""
     try:
         return float("nan" if "_" in cell else cell)
     except ValueError:
@@ -263,7 +278,7 @@ def _infer_task(y: np.ndarray) -> Task:
 
 
 def _encode(table: _Table, task: Task) -> tuple[np.ndarray, tuple[Any, ...]]:
-    """Targets as class indices with their labels, or as floats with none."""
+    """Targets as class indices with the labels of the classes, or as floats without labels."""
     name, y, text = table.name, table.y, table.y.dtype.kind == "U"
     if task == "regression":
         if text:
@@ -282,10 +297,10 @@ def _encode(table: _Table, task: Task) -> tuple[np.ndarray, tuple[Any, ...]]:
 def _split(
     labels: np.ndarray | None, rows: int, fraction: float, seed: int, name: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows for training and for testing, by scikit-learn's split, stratified where there are labels."""
+    """The rows for training and for testing, by scikit-learn's split; stratified if there are labels."""
     from sklearn.model_selection import train_test_split
 
-    # the same split as train_test_split(random_state=seed) for the seeds that it takes
+    # scikit-learn accepts seeds below 2³² only
     state: Any = seed if seed < 2**32 else np.random.RandomState(np.random.MT19937(seed))
     try:
         train, test = train_test_split(np.arange(rows), test_size=fraction, random_state=state, stratify=labels)
@@ -297,7 +312,7 @@ def _split(
 
 
 def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each column, by way of [−1, 1] so that no magnitude overflows; std 0 becomes 1."""
+    """Mean and standard deviation of each column, computed on [−1, 1] so that nothing overflows; std 0 becomes 1."""
     low, high = values.min(axis=0), values.max(axis=0)
     centre, half = low / 2 + high / 2, high / 2 - low / 2
     unit = (values - centre) / np.where(half > 0, half, 1.0)  # exactly 0 in a constant column

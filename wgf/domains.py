@@ -1,4 +1,7 @@
-"""Where particles may be: boxes with reflecting or periodic walls, and balls. What leaves is folded back exactly."""
+"""Domains: the part of space in which particles may be. A particle that leaves is folded back into it.
+
+`Box` and `Ball` have reflecting walls; `PeriodicBox` is a torus.
+"""
 
 from __future__ import annotations
 
@@ -15,47 +18,92 @@ from .ops import linalg
 
 
 class Domain(ABC):
-    """A part of ℝᵈ with a map of all of ℝᵈ into it that leaves its points where they are.
+    """A part of ℝᵈ, and the fold: a map of all of ℝᵈ into it that keeps the points inside.
 
-    `solve(..., domain=...)` folds the ensemble after every step of every scheme, and the stages inside a step before F
-    is evaluated there, so that F is only ever asked inside. Schemes with momenta `carry` them through the fold; schemes
-    that minimise go to the `nearest` point instead.
+    Users pass a domain as `solve(..., domain=...)`. The ensemble is folded after every step of every scheme, and at the
+    stages of a step before F is evaluated, so F is only evaluated inside. Schemes with momenta use `carry`. Schemes
+    that minimise use `nearest`.
+
+    Notes
+    -----
+    A subclass defines `_fold`, `_contains` and `_parameters`, and `nearest` if it has walls.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> mu, box = wgf.Ensemble(torch.full((100, 1), 0.5)), Box(0.0, 1.0)
+    >>> sol = wgf.solve(-1.0 * wgf.Shannon(), mu, wgf.solvers.Langevin(), dt=0.1, t_end=1.0, domain=box)
+    >>> bool(box.contains(sol.ensemble.x).all())
+    True
     """
 
     stated: ClassVar[tuple[str, ...]] = ()
-    """Settings that give the size: a configuration file must state them, though the constructor has defaults."""
+    """The settings that give the size. A configuration file must state them, even if the constructor has defaults."""
     walls: ClassVar[bool] = True
-    """Whether it ends somewhere; a torus does not."""
+    """Whether the domain has walls; a torus has none."""
 
     @abstractmethod
-    def _fold(self, x: Tensor, velocity: Tensor | None) -> tuple[Tensor, Tensor | None]: ...
+    def _fold(self, x: Tensor, velocity: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Fold points (n, d), and reflect their velocities (n, d) if given."""
 
     @abstractmethod
-    def _contains(self, x: Tensor) -> Tensor: ...
+    def _contains(self, x: Tensor) -> Tensor:
+        """Whether each of the points (n, d) is inside: (n,) booleans."""
 
     @property
     @abstractmethod
-    def _parameters(self) -> dict[str, Tensor]: ...
+    def _parameters(self) -> dict[str, Tensor]:
+        """The settings as float64 tensors, a number or one per dimension."""
 
     def fold(self, x: ArrayLike) -> Tensor:
-        """The points (n, d) brought into the domain from any distance; NaN stays NaN, infinity becomes NaN."""
+        """Bring points into the domain, from any distance.
+
+        Parameters
+        ----------
+        x : array_like
+            Points (n, d).
+
+        Returns
+        -------
+        Tensor
+            Points (n, d) inside, in the dtype of x. NaN stays NaN, infinity becomes NaN.
+
+        Raises
+        ------
+        ShapeError
+            If x is not (n, d), or d does not fit the domain.
+        """
         return self._fold(self._points(x), None)[0]
 
     def carry(self, x: ArrayLike, velocity: Tensor) -> tuple[Tensor, Tensor]:
-        """Folded points with their velocities (n, d): each reflection turns the component across the wall."""
+        """Fold points together with their velocities.
+
+        Parameters
+        ----------
+        x : array_like
+            Points (n, d).
+        velocity : Tensor
+            Velocities (n, d).
+
+        Returns
+        -------
+        points, velocities : Tensor
+            Points inside (n, d), and velocities (n, d): each reflection turns the component across the wall.
+        """
         points, turned = self._fold(self._points(x), velocity)
         assert turned is not None
         return points, turned
 
     def nearest(self, x: Tensor) -> Tensor:
-        """The point of the domain closest to each of the points (n, d); a point itself where there are no walls."""
+        """The point of the domain nearest to each of the points (n, d); without walls the point itself."""
         return x
 
     def contains(self, x: ArrayLike) -> Tensor:
-        """Whether each of the points (n, d) is inside (the walls belong to the domain): (n,) booleans."""
+        """Whether each of the points (n, d) is inside, as (n,) booleans. The walls belong to the domain."""
         return self._contains(self._points(x))
 
     def _points(self, x: ArrayLike) -> Tensor:
+        """Check the shape of points and make them a tensor (n, d)."""
         points = to_tensor(x)
         if points.ndim != 2:
             raise ShapeError(f"{type(self).__name__}: points of shape {tuple(points.shape)}; wanted (n, d).")
@@ -63,7 +111,7 @@ class Domain(ABC):
         return points
 
     def require_dim(self, dim: int) -> None:
-        """ShapeError where the domain has another dimension; numbers as bounds fit every dimension."""
+        """Raise a ShapeError if the domain has another dimension. Bounds that are numbers fit every dimension."""
         for name, value in self._parameters.items():
             if value.ndim and len(value) != dim:
                 raise ShapeError(
@@ -72,7 +120,7 @@ class Domain(ABC):
                 )
 
     def require_inside(self, mu: Ensemble) -> None:
-        """ConfigError naming the first particle that is outside."""
+        """Raise a ConfigError that names the first particle outside, if there is one."""
         self.require_dim(mu.dim)
         outside = ~self._contains(mu.x)
         if bool(outside.any()):
@@ -87,7 +135,7 @@ class Domain(ABC):
 
 
 def _numbers(name: str, value: ArrayLike) -> Tensor:
-    """A finite float64 tensor: a number or (d,)."""
+    """Check a number or one number per dimension, and make it a float64 tensor."""
     if isinstance(value, (int, float, str, bool)):
         return torch.tensor(require_number(name, value), dtype=torch.float64)
     try:
@@ -100,13 +148,13 @@ def _numbers(name: str, value: ArrayLike) -> Tensor:
 
 
 def _triangle(x: Tensor, low: Tensor | float, width: Tensor | float) -> tuple[Tensor, Tensor]:
-    """x reflected into [low, low + width] any number of times, and whether an odd number of times."""
+    """Reflect x into [low, low + width] as often as needed. Returns x and whether that was an odd number of times."""
     y = torch.remainder(x - low, 2 * width)
     return low + (width - (y - width).abs()), y > width
 
 
 class _Bounds(Domain, ABC):
-    """low ≤ x ≤ high in every component."""
+    """A domain with the bounds low ≤ x ≤ high in every component."""
 
     stated = ("low", "high")
 
@@ -122,6 +170,7 @@ class _Bounds(Domain, ABC):
         return {"low": self.low, "high": self.high}
 
     def _at(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The bounds on the device and in the dtype of x."""
         return self.low.to(x, non_blocking=True), self.high.to(x, non_blocking=True)
 
     def _contains(self, x: Tensor) -> Tensor:
@@ -130,11 +179,27 @@ class _Bounds(Domain, ABC):
 
 
 class Box(_Bounds):
-    """[low, high]ᵈ with reflecting walls: the no-flux boundary of the flow. Bounds are numbers or (d,).
+    """A box [low, high]ᵈ with reflecting walls: no mass flows out.
 
-    A component is reflected as often as it takes. The reflected Gaussian step leaves the uniform law as it is, at every
-    step size; a drift into a wall is resolved to order 1 in h whatever the scheme. ConfigError unless low < high.
+    Parameters
+    ----------
+    low, high : float or array_like, default 0.0 and 1.0
+        The bounds, in the units of x: a number, or one per dimension (d,).
 
+    Raises
+    ------
+    ConfigError
+        Unless low < high, both finite.
+    ShapeError
+        If low and high have different lengths; from `solve`, if they do not fit the dimension of the particles.
+
+    Notes
+    -----
+    A component is reflected as often as needed. A Gaussian step keeps the uniform law, at every step size. For a drift
+    into a wall every scheme has order 1 in h.
+
+    Examples
+    --------
     >>> Box(0.0, 1.0).fold([[1.25], [-7.25], [0.5]]).flatten().tolist()
     [0.75, 0.75, 0.5]
     """
@@ -152,8 +217,24 @@ class Box(_Bounds):
 
 
 class PeriodicBox(_Bounds):
-    """[low, high)ᵈ with opposite walls identified: a torus. F should be periodic too, which is up to its terms.
+    """A torus: a box [low, high)ᵈ whose opposite sides are the same place.
 
+    Parameters
+    ----------
+    low, high : float or array_like, default 0.0 and 1.0
+        The bounds, in the units of x: a number, or one per dimension (d,). The period is high − low.
+
+    Raises
+    ------
+    ConfigError, ShapeError
+        As for `Box`.
+
+    Notes
+    -----
+    F should be periodic too. This is not checked.
+
+    Examples
+    --------
     >>> PeriodicBox(-1.0, 1.0).fold([[1.5], [-9.25], [1.0]]).flatten().tolist()
     [-0.5, 0.75, -1.0]
     """
@@ -163,16 +244,32 @@ class PeriodicBox(_Bounds):
     def _fold(self, x: Tensor, velocity: Tensor | None) -> tuple[Tensor, Tensor | None]:
         low, high = self._at(x)
         folded = low + torch.remainder(x - low, high - low)
-        folded = torch.where(folded >= high, low, folded)  # a hair below low is rounded to high
+        folded = torch.where(folded >= high, low, folded)  # a point just below low is rounded to high
         return torch.where((x >= low) & (x < high), x, folded), velocity
 
 
 class Ball(Domain):
-    """|x − center| ≤ radius with a reflecting wall: an excursion beyond it is reflected along the ray from the centre.
+    """A ball |x − center| ≤ radius with a reflecting wall.
 
-    Far excursions go to and fro along the diameter. Under diffusion the uniform law is kept up to O(h T/radius²), the
-    curvature of the wall over a step. ConfigError unless radius > 0.
+    Parameters
+    ----------
+    radius : float, default 1.0
+        The radius, in the units of x, > 0.
+    center : float or array_like, default 0.0
+        The centre: a number for all components, or one per dimension (d,).
 
+    Raises
+    ------
+    ConfigError
+        Unless radius > 0 and finite.
+
+    Notes
+    -----
+    A point outside is reflected along the ray from the centre; a point far outside goes to and fro along the diameter.
+    Under diffusion the uniform law has an error of O(h T/radius²), since the wall is curved over the length of a step.
+
+    Examples
+    --------
     >>> Ball(1.0).fold([[1.25, 0.0], [0.0, 2.5], [0.1, 0.2]]).tolist()
     [[0.75, 0.0], [0.0, -0.5], [0.1, 0.2]]
     """
@@ -187,11 +284,12 @@ class Ball(Domain):
         return {"radius": torch.tensor(self.radius, dtype=torch.float64), "center": self.center}
 
     def _ray(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The vectors from the centre (n, d) and their lengths (n, 1)."""
         offset = x - self.center.to(x, non_blocking=True)
         return offset, linalg.row_dot(offset, offset).sqrt().to(x.dtype)[:, None]
 
     def _most(self, x: Tensor) -> float:
-        """The radius less a margin of rounding, so that what was brought inside is there when it is looked at again."""
+        """The radius less a margin for rounding, so that a folded point passes `contains`."""
         return self.radius - 16 * torch.finfo(x.dtype).eps * (self.radius + float(self.center.abs().max()))
 
     def nearest(self, x: Tensor) -> Tensor:

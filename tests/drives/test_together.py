@@ -40,9 +40,9 @@ def everything(m=60, continued=True):
     return {
         "tail": drives.Warmup(1.0, 0.5) * drives.CVaR(shifted, drives.Linear(0.2, 0.8, t1=1.0)),
         "entropic": 0.3 * drives.EntropicRisk(shifted, drives.Cosine(0.0, 2.0, t1=1.0)),
-        "spread": 0.2 * drives.MeanVariance(risk(3), drives.Steps([(0.0, 0.5), (0.5, 1.0)])),
+        "spread": drives.Constant(0.2) * drives.MeanVariance(risk(3), drives.Steps([(0.0, 0.5), (0.5, 1.0)])),
         "swap": 1.0 * drives.Swap(swap, continued=continued),
-        "told": 0.5 * told,
+        "told": drives.Piecewise([(0.0, 0.5), (1.0, 0.6)]) * told,
         "norm": drives.Budget(wgf.Quadratic(), limit=10.0, rate=0.05, damping=0.02),
         "transport": drives.Budget(drives.Displacement(), limit=drives.Linear(0.02, 0.01, t1=1.0), rate=5.0, start=0.1),
         "well": drives.Exponential(0.1, 0.01, t1=1.0) * wgf.Quadratic(1.0, center=lambda t: t),
@@ -54,7 +54,7 @@ def free_energy(m=60, continued=True):
     return sum((term.named(name) for name, term in everything(m, continued).items()), 0)
 
 
-SETTINGS = {"dt": 0.05, "record_every": 1}
+SETTINGS = {"dt": 0.05, "record_every": 1, "until": drives.EvaluationCap(10**9)}
 
 
 KINKS = pytest.mark.filterwarnings("ignore:closure")
@@ -65,6 +65,34 @@ KINKS = pytest.mark.filterwarnings("ignore:closure")
 def mu():
     start = risk().initial(25, seed=3)
     return start.moved(3.0 * start.x)  # losses that are apart
+
+
+def classes_in(value, seen):
+    """The classes of drives in a term, in its coefficient and in the terms inside it."""
+    if isinstance(value, tuple(drives.REGISTRY.values())):
+        seen.add(type(value))
+    if isinstance(value, wgf.FreeEnergy):
+        for term in value.terms:
+            classes_in(term.functional, seen)
+            for factor in term.coefficient.functions:
+                classes_in(factor, seen)
+    elif isinstance(value, dict | list | tuple):
+        for part in value.values() if isinstance(value, dict) else value:
+            classes_in(part, seen)
+    elif hasattr(value, "__dict__"):
+        for part in vars(value).values():
+            classes_in(part, seen)
+    return seen
+
+
+def test_every_registered_drive_is_on():
+    """A new drive joins `everything`, and with it all tests of this file."""
+    found = classes_in(everything(), classes_in(SETTINGS, set()))
+    names = {cls.__name__ for cls in found} | {"Budget"}  # a sum of its parts; its multiplier is in the ledger
+    assert names == set(drives.REGISTRY)
+    assert {"drive:Budget", "drive:Budget_2"} <= set(
+        wgf.solve(free_energy(), risk().initial(25, seed=3), wgf.solvers.Euler(), dt=0.5, t_end=0.5).ledger.columns
+    )
 
 
 @KINKS

@@ -33,6 +33,7 @@ from wgf.solvers import (
 import wgf
 from wgf import kernels as K
 from wgf.errors import ConfigError
+from wgf.extension import settings_of
 from wgf.functional import DrivenFunctional
 from wgf.protocol import Solver
 
@@ -142,6 +143,10 @@ CASES = {
         Case(Underdamped(), noisy, alone=oscillator()),
     )
 }
+
+for _name, _scheme in REGISTRY.items():
+    if _name not in CASES and not any(setting.required for setting in settings_of(_scheme).values()):
+        CASES[_name] = Case(_scheme())  # a scheme without a line keeps the contract with the defaults
 
 every_scheme = pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES.items()])
 every_adaptive_scheme = pytest.mark.parametrize(

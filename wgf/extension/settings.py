@@ -40,6 +40,8 @@ def same_value(a: Any, b: Any) -> bool:
         return True
     if type(a) is not type(b):
         return False
+    if hasattr(a, "same_as"):  # a term inside a term
+        return bool(a.same_as(b))
     if isinstance(a, Tensor):
         return a.dtype == b.dtype and a.shape == b.shape and _same_array(a.detach().cpu().numpy(), b.detach().cpu())
     if isinstance(a, np.ndarray):
