@@ -32,7 +32,7 @@ def reached(t: float, when: float) -> bool:
 
     Examples
     --------
-    >>> sum([0.1] * 8) >= 0.8, reached(sum([0.1] * 8), 0.8)
+    >>> 0.1 + 0.7 >= 0.8, reached(0.1 + 0.7, 0.8)
     (False, True)
     """
     return t >= when - _REACHED * max(1.0, abs(when))
