@@ -1,9 +1,7 @@
-"""What acts on the free energy from typing import TYPE_CHECKING
+"""Drives: what changes the free energy from outside, such as schedules, distribution shift, risk and constraints.
 
-from outside: shift, resources, risk, feedback, schedules, control.
-
-What depends on t alone (schedules, risks, shifts) acts within a step; what follows the run (`Budget`, `Controller`) or
-happens at a time (`Swap`, `Preferences`) acts between steps. The ledger books all of it as work.
+What depends on the time t alone (schedules, risks, shifts) acts within a step. What follows the run (`Budget`,
+`Controller`) or happens at a given time (`Swap`, `Preferences`) acts between steps. The ledger books all of it as work.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""A network risk that something outside acts on: at each time it is a plain `NetworkRisk`, altered."""
+"""A network risk that a drive alters: at each time it is a plain `NetworkRisk` with other data or another aggregate."""
 
 from __future__ import annotations
 
@@ -14,10 +14,24 @@ from ..measure import Ensemble, NoiseSource
 
 
 class AlteredRisk(Functional):
-    """R_t[μ]: the risk given, altered as of time t. Altered risks nest, `CVaR(CovariateShift(risk, d), 0.9)`.
+    """The base class of a risk R_t[μ] that depends on time or differs from the mean loss.
 
-    Within a step F_t follows t, so what the alteration does to F is booked as work by the ledger. Outside a run a risk
-    that depends on t is asked by `.at(t)`. Raises ConfigError where `risk` is none.
+    To write another one, define `_altered`, which gives the `NetworkRisk` at time t, and `_driven`. Altered risks nest:
+    `CVaR(CovariateShift(risk, d), 0.9)`.
+
+    Parameters
+    ----------
+    risk : NetworkRisk or AlteredRisk
+        The risk that is altered.
+
+    Raises
+    ------
+    ConfigError
+        If `risk` is neither, or a risk that depends on t is evaluated without `.at(t)`.
+
+    Notes
+    -----
+    Within a step F_t follows t, and the ledger books the change of F_t as work. Outside a run call `.at(t)` first.
     """
 
     def __init__(self, risk: NetworkRisk | AlteredRisk) -> None:
@@ -32,12 +46,12 @@ class AlteredRisk(Functional):
 
     @property
     def base(self) -> NetworkRisk:
-        """The network risk that all alterations begin with."""
+        """The plain network risk inside all alterations."""
         return self.risk if isinstance(self.risk, NetworkRisk) else self.risk.base
 
     @abstractmethod
     def _altered(self, risk: NetworkRisk, t: float) -> NetworkRisk:
-        """The risk as it is at time t."""
+        """The network risk `risk`, altered as of time t."""
 
     @property
     @abstractmethod
@@ -57,7 +71,7 @@ class AlteredRisk(Functional):
         return self._altered(inner, t)
 
     def at(self, t: float) -> NetworkRisk:
-        """The `NetworkRisk` that this is at time t."""
+        """The `NetworkRisk` that this risk is at time t."""
         return self._frozen(t) if self.varies else self._still
 
     @property

@@ -1,4 +1,4 @@
-"""Resource constraints: a budget kept by dual ascent, transport spent since the start, a cap on evaluations."""
+"""Resource constraints: a budget held by a multiplier, the transport spent since the start, a cap on evaluations."""
 
 from __future__ import annotations
 
@@ -28,15 +28,26 @@ from .plain import require_plain
 
 
 class Displacement(Functional):
-    """½ ∫ |x − x(0)|² dμ: how far the particles are from where they started, with ∇ = x − x(0).
+    """Half the mean squared distance of the particles from where they started: the transport spent.
 
-    x(0) is that of the particle with the same id in `start`, by default the ensemble that the run begins with (kept
-    when it goes on by `state=`). Pairing each particle with its own start is one transport plan, so the value is an
-    upper bound of ½ W₂²(μ₀, μ), and equal to it where the pairing is optimal (in one dimension: where order is kept).
-    It belongs to labelled particles of fixed weight, not to the measure: ConfigError for particles that were not there
-    at the start, weights that changed, or a first variation at points that are no particles. Distances are those of
-    the space, not of a periodic domain.
+        𝓕 = ½ ∫ |x − x(0)|² dμ,    δ𝓕/δμ = ½ |x − x(0)|²,    ∇_W 𝓕 = x − x(0)
 
+    It is an upper bound of ½ W₂²(μ₀, μ), since pairing each particle with its own start is one transport plan. The two
+    are equal where that plan is optimal; in one dimension, where order is kept. It is a function of labelled particles,
+    not of the measure. Distances are those of ℝᵈ, not of a periodic domain.
+
+    Parameters
+    ----------
+    start : Ensemble, optional
+        The particles x(0), paired by id. By default the ensemble that the run begins with; a continued run keeps it.
+
+    Raises
+    ------
+    ConfigError
+        For a particle that was not there at the start, weights that changed, or points that are no particles.
+
+    Examples
+    --------
     >>> mu = Ensemble([[0.0], [1.0]])
     >>> Displacement(start=mu).value(Ensemble([[1.0], [1.0]])).item()
     0.25
@@ -99,10 +110,7 @@ class Displacement(Functional):
 
 
 class Excess(DrivenFunctional):
-    """cost[μ] − limit(t): what a budget multiplies; positive where the budget is overdrawn.
-
-    It remembers the ensemble that the run began with, from which the rules of the cost (`Displacement`) are settled.
-    """
+    """The excess cost[μ] − limit(t), which a budget multiplies. It resolves the cost from the start of the run."""
 
     def __init__(self, cost: Functional, limit: float | Callable[[float], float], lowest: float | None = None) -> None:
         self.cost, self.limit, self.lowest = cost, limit, lowest
@@ -164,10 +172,9 @@ class Excess(DrivenFunctional):
 
 @dataclass(frozen=True)
 class Multiplier(Control):
-    """The price λ ≥ 0 of a constraint g ≤ 0, by dual ascent: λ ← max(0, λ + h·rate·g) after a step of length h.
+    """The multiplier λ ≥ 0 of a constraint g ≤ 0, by dual ascent: λ ← max(0, λ + h·rate·g) after a step of length h.
 
-    The coefficient is max(0, λ + damping·g), the derivative of the augmented Lagrangian in g. It remembers λ and the
-    coefficient.
+    The coefficient is max(0, λ + damping·g), the derivative of the augmented Lagrangian by g. It remembers both.
     """
 
     rate: float
@@ -202,33 +209,43 @@ class Multiplier(Control):
 
 
 class Budget(FreeEnergy):
-    """The constraint cost[μ] ≤ limit as a term λ (cost[μ] − limit), with λ ≥ 0 by dual ascent.
+    """The constraint cost[μ] ≤ limit, as a term λ (cost[μ] − limit) with a multiplier λ ≥ 0 that adapts.
 
-    Add it to a free energy, `F + Budget(wgf.Quadratic(), limit=0.5)`. The multiplier follows
-    dλ/dt = rate·(cost − limit) and stays at 0 while the budget is not used up. It is constant over a step and changes
-    between steps, which is work; the ledger has it as `drive:Budget`, and λ(cost − limit) as `term:Budget`, which is 0
-    in the end whether the budget is used up or not (complementary slackness).
+    Use it as `F + Budget(wgf.Quadratic(), limit=0.5)`. Between steps λ ascends, dλ/dt = rate·(cost − limit).
 
     Parameters
     ----------
-    cost : a term such as `wgf.Quadratic()` (the weight norm ½∫|x|²) or `Displacement()` (transport spent).
-    limit : in the units of the cost; a number or a callable of t.
-    rate : how fast the multiplier follows, in units of F/(cost² · time). Its scale is that of the problem: with the
-        price λ* expected, about ‖∇E‖/‖∇cost‖ where the budget is used up, λ*/(limit · τ) settles within a few τ.
-    damping : ρ ≥ 0 in units of F/cost²; the coefficient is then max(0, λ + ρ(cost − limit)), the augmented Lagrangian.
-    start : λ at the start of the run.
-    ceiling : a multiplier beyond it ends the run, for it grows without bound where the budget is infeasible.
-    lowest : the smallest value of the cost; known for squares, discrepancies, risks and positive sums of them.
+    cost : Functional
+        Such as `wgf.Quadratic()` (the weight norm ½∫|x|²) or `Displacement()` (transport spent).
+    limit : float or callable of t
+        In the units of the cost.
+    rate : float
+        In F/(cost² · time): at λ*/(limit · τ), with λ* ≈ ‖∇E‖/‖∇cost‖ at the limit, λ arrives within a few τ.
+    damping : float
+        ρ ≥ 0, in units of F/cost². The coefficient is then max(0, λ + ρ(cost − limit)), the augmented Lagrangian.
+    start, ceiling : float
+        λ at the start, and a bound that ends the run: λ grows without bound where the limit cannot be met.
+    lowest : float, optional
+        The least value of the cost, where the cost does not know it.
 
-    Convergence: with F and the cost convex along the flow, descent in μ with ascent in λ goes to the saddle (Arrow,
-    Hurwicz & Uzawa 1958). Near it, with b = ‖∇_W cost‖ and k the convexity of F + λ cost along that direction, both go
-    as exp(st), s² + (k + ρb²)s + b² rate = 0: they turn around the saddle while k + ρb² < 2b√rate, damped at the rate
-    (k + ρb²)/2, and come in without turning, most quickly, at ρ = (2b√rate − k)/b² (Platt & Barr 1988); more damping
-    is slower again. An explicit scheme needs dt (k + ρb²) < 2, and k grows with λ: a rate that is too fast for a start
-    far beyond the limit winds λ up until a step cannot follow. Nothing is promised where F is not convex.
+    Raises
+    ------
+    ConfigError
+        If the limit is not above the least value of the cost, or λ passes the ceiling.
 
-    ConfigError for a limit that is not above the smallest value of the cost, and where the multiplier passes `ceiling`.
+    Notes
+    -----
+    λ stays 0 while the budget is not used up. Its change is booked as work. The ledger has the coefficient as
+    `drive:Budget` and λ(cost − limit) as `term:Budget`, which ends at 0 in either case (complementary slackness).
 
+    If F and the cost are convex along the flow, it converges to the saddle point (Arrow, Hurwicz & Uzawa 1958). Near
+    it, with b = ‖∇_W cost‖ and k the convexity of F + λ cost in that direction, both go as exp(st) with s² + (k + ρb²)s
+    + b² rate = 0. For k + ρb² < 2b√rate they oscillate, damped at the rate (k + ρb²)/2. ρ = (2b√rate − k)/b² is
+    fastest; more damping is slower (Platt & Barr 1988, NIPS). An explicit scheme needs dt (k + ρb²) < 2, and k grows
+    with λ: a large rate and a start far above the limit make λ too large for a step. No promise for other F.
+
+    Examples
+    --------
     >>> import wgf
     >>> F = wgf.Quadratic(center=2.0) + wgf.drives.Budget(wgf.Quadratic(), limit=0.5, damping=2.0)
     >>> sol = wgf.solve(F, wgf.Ensemble([[0.0]]), wgf.solvers.Heun(), dt=0.05, t_end=40.0)
@@ -263,12 +280,20 @@ class Budget(FreeEnergy):
 
 @dataclass(frozen=True)
 class EvaluationCap:
-    """A stop rule for `until=`: true once `limit` gradient evaluations were made, by the ledger's column `evaluations`.
+    """A stop rule for `until=`: it is true once a run has made `limit` gradient evaluations.
 
-    It is looked at at records: the run stops at the first record that has reached the cap, with status CONVERGED, so a
-    cap to the step asks for record_every=1. A run that goes on by `state=` counts anew. `also` is another stop rule
-    that may end the run first.
+    Checked at records: the run stops at the first record that has reached the cap, with status CONVERGED. For a cap to
+    the step set record_every=1. A run continued by `state=` counts from 0.
 
+    Parameters
+    ----------
+    limit : int
+        The cap, compared with the column `evaluations` of the ledger.
+    also : callable (row) -> bool, optional
+        Another stop rule, which may end the run first.
+
+    Examples
+    --------
     >>> import wgf
     >>> cap = wgf.drives.EvaluationCap(20)
     >>> sol = wgf.solve(wgf.Quadratic(), wgf.Ensemble([[1.0]]), wgf.solvers.Heun(), dt=0.1, t_end=9.0, until=cap)

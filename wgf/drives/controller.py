@@ -1,4 +1,4 @@
-"""A thermostat: the temperature follows the run so that the information force, or the entropy, is held."""
+"""A thermostat: the temperature follows the run so that the information force, or the entropy, keeps a target value."""
 
 from __future__ import annotations
 
@@ -15,38 +15,61 @@ from ..measure import Ensemble
 from .plain import require_plain
 
 _STEEP = 700.0
-"""A change of log T that takes any T to a bound; exp of more would overflow."""
+"""The largest change of log T in a step: it takes any T to a bound, and exp of it does not overflow."""
 
 
 @dataclass(frozen=True)
 class Controller(Control):
-    """A temperature T by feedback, `F - Controller(0.1, ratio=0.5) * LogDet()`: between steps of length h
+    """A temperature T that feedback adapts between steps, `F - Controller(0.1, ratio=0.5) * LogDet()`.
 
-        log T ← log T + (1 − exp(−h·gain)) (log r* − log r),    r = ‖T ∇_W S‖/‖∇_W E‖ in L²(μ)    (`ratio` = r*), or
-        log T ← log T + h·gain·(S* − S)                                                           (`entropy` = S*),
+    After a step of length h, with r = ‖T ∇_W S‖/‖∇_W E‖ in L²(μ) and one of two targets, r* (`ratio`) or S*
+    (`entropy`):
 
-    kept within [low, high]. One of the two targets is given. The first is d log T/dt = gain·(log r* − log r), solved
-    over the step for r ∝ T, so that no gain makes the temperature itself swing.
+        log T ← log T + (1 − exp(−h·gain)) (log r* − log r)
+        log T ← log T + h·gain·(S* − S)
+
+    T is kept in [low, high]. The first is d log T/dt = gain·(log r* − log r), solved over the step for r ∝ T. So no
+    gain makes the temperature itself oscillate.
 
     Parameters
     ----------
-    initial : T at the start of the run, in [low, high].
-    ratio : the wanted information-force ratio r* > 0, the ledger's `force_ratio` (all entropies of F together).
-    entropy : the wanted entropy S*, of the one entropy that the controller multiplies.
-    gain : > 0; per time for a ratio, per time and unit of entropy otherwise. Where T has to fall or rise at the rate
-        d log T/dt = c to hold the target, it is missed by c/gain. The particles follow T in their own time, and a loop
-        that is much faster than they are may swing around an entropy: gain below their rate of relaxation is safe.
-    low, high : bounds 0 < low ≤ high of T. A bound that is reached holds T there; nothing winds up.
-    sensor : another entropy that is measured instead, as r = T‖∇_W sensor‖/‖∇_W E‖ or S = sensor[μ]: Shannon, which
-        noise realises and which has no force on particles, needs one, such as LogDet().
+    initial : float
+        T at the start of the run, in [low, high].
+    ratio : float, optional
+        The wanted information-force ratio r* > 0: the ledger's `force_ratio`, over all entropies of F.
+    entropy : float, optional
+        The wanted value S* of the one entropy that the controller multiplies.
+    gain : float
+        > 0; per time for a ratio, per time and unit of entropy otherwise. If T has to change at the rate d log T/dt = c
+        to hold the target, the target is missed by c/gain.
+    low, high : float
+        Bounds 0 < low ≤ high of T. A bound that is reached holds T there; no error accumulates meanwhile.
+    sensor : Entropy, optional
+        Another entropy to measure, as r = T‖∇_W sensor‖/‖∇_W E‖ or S = sensor[μ]. Needed for Shannon, which has no
+        force on particles; LogDet() will do.
 
-    Where ∇_W E = 0 a ratio is infinite and T falls to `low`; where the entropy has no force T rises to `high`; where
-    both vanish T stays. What the change of T does to F is booked as work; the ledger has T as `drive:Controller`. With
-    minibatches E is that of the minibatch. ConfigError for a target or bounds that are not as above, a Shannon entropy
-    without sensor, and a sensor with a rule still to be settled. (The idea of an entropy whose force is kept effective:
-    Human-Centered Learning Mechanics, arXiv:2605.22940; a controlled multiplier of an entropy target is also that of
-    soft actor–critic, Haarnoja et al. 2018.)
+    Raises
+    ------
+    ConfigError
+        For both targets or none, bounds in another order, Shannon without sensor, a term that is no entropy, or a
+        sensor with a bandwidth that is still a rule.
+    DivergenceError
+        If what is measured is not a number.
 
+    Notes
+    -----
+    Particles follow T in their own time. A loop much faster than they are may oscillate around an entropy: a gain below
+    their rate of relaxation is safe. Where ∇_W E = 0 the ratio is infinite and T falls to `low`. Where the entropy has
+    no force T rises to `high`. Where both vanish T stays. The change of T is booked as work; the ledger has T as
+    `drive:Controller`. With minibatches E is that of the minibatch.
+
+    References
+    ----------
+    Haarnoja et al. (2018), Soft actor–critic algorithms and applications, arXiv:1812.05905: a multiplier that holds an
+    entropy. Human-Centered Learning Mechanics (2026), arXiv:2605.22940: an entropy whose force is kept effective.
+
+    Examples
+    --------
     >>> import wgf
     >>> mu = wgf.Ensemble.gaussian(50, 2, seed=1)
     >>> F = wgf.Quadratic(2.0) - wgf.drives.Controller(0.5, entropy=1.0) * wgf.LogDet()  # T = 2 exp(2 S*/d) there
@@ -81,7 +104,7 @@ class Controller(Control):
             raise ConfigError(f"Controller: sensor = {self.sensor!r}; wanted an entropy such as wgf.LogDet().")
 
     def __mul__(self, term: object) -> Any:
-        """T · term, as `Functional` does it; what has no entropy to steer by is refused where F is written."""
+        """T · term, as `Functional` does it. Terms without measurable entropy are refused here, where F is written."""
         for part in term._terms() if isinstance(term, Functional) else ():
             if not part.functional.is_entropy:
                 raise ConfigError(f"Controller of {part.name}: it is a temperature; wanted an entropy such as LogDet.")
@@ -97,7 +120,7 @@ class Controller(Control):
             )
 
     def begin(self, mu: Ensemble, t: float) -> float:
-        """T."""
+        """The temperature T at the start; it is all that the controller remembers."""
         if self.sensor is not None and self.sensor.prepare(mu) is not self.sensor:
             raise ConfigError(
                 f"Controller: the sensor {self.sensor!r} has a rule that the start would settle; give it as a number."
@@ -118,7 +141,7 @@ class Controller(Control):
         return memory
 
     def _off_ratio(self, view: View, temperature: float) -> float:
-        """log r* − log r."""
+        """The deviation log r* − log r from the wanted ratio."""
         assert self.ratio is not None
         forces = Forces.of(view.evaluation)
 
@@ -138,7 +161,7 @@ class Controller(Control):
         return math.log(self.ratio) - math.log(information) + math.log(loss)
 
     def _off_entropy(self, view: View) -> float:
-        """S* − S."""
+        """The deviation S* − S from the wanted entropy."""
         assert self.entropy is not None
         if self.sensor is not None:
             return self.entropy - float(self.sensor.value(view.mu))

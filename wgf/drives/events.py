@@ -1,4 +1,4 @@
-"""Terms that events change: what happens at given times happens between steps."""
+"""Terms that change at given times; the change happens between two steps of a run."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from .schedules import reached
 
 
 class Events(DrivenFunctional):
-    """A term that is another one after each of its times; it has a value within a run, or at a time by `.at(t)`.
+    """The base class of a term that is replaced by another one at each of its times.
 
-    `continued` allows times after t_end, for a run that will go on by `state=`.
+    It has a value within a run, or at a time by `.at(t)`. `_continued` allows times after the end of the run, for a run
+    that will be continued by `state=`.
     """
 
     _continued: bool
 
     def _require_before(self, what: str, last: float, t_end: float) -> None:
-        """The last event lies in the run, unless it is said that the run will be continued."""
+        """Refuse a last event after the end of the run, unless the run will be continued."""
         if not self._continued and not reached(t_end, last):
             raise ConfigError(
                 f"{what} at t = {last:g}: the run ends at t_end = {t_end:g}; wanted a time within it. Raise t_end, or "

@@ -1,4 +1,4 @@
-"""Human feedback: pairwise preferences that arrive over time, as a Bradley–Terry potential on the outputs."""
+"""Human feedback: preferences between pairs of items that arrive over time, as a Bradley–Terry likelihood."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ from .schedules import reached
 
 
 class BradleyTerry(Functional):
-    """−(1/P) Σ log σ((f_μ(z_w) − f_μ(z_l))/s) over P pairs (w, l) of items z, 0 where there are none."""
+    """The mean negative log-likelihood of P preferences (w over l) in the scores f_μ of a network.
+
+        𝓕[μ] = −(1/P) Σ log σ((f_μ(z_w) − f_μ(z_l))/s)
+
+    It is 0 where there are no preferences. `Preferences` makes one for what has arrived by a time.
+    """
 
     def __init__(self, unit: NetworkUnit, items: Tensor, pairs: Tensor, scale: float, output: int | None) -> None:
         self.unit, self.items, self.pairs, self.scale, self.output = unit, items, pairs, scale, output
@@ -34,7 +39,7 @@ class BradleyTerry(Functional):
         return f"Preferences({len(self.pairs)} pairs of {len(self.items)} items)"
 
     def _forward(self, mu: Ensemble) -> tuple[Tensor, int, Tensor]:
-        """Outputs at the items (N, K), which of them is the score, and the margins (P,) of the pairs."""
+        """Outputs at the items (N, K), the index of the score among them, and the margins (P,) of the pairs."""
         f = mu.reduce(self.unit.forward(mu.x, mu.weights, self.items.to(mu.device)))
         if self.output is None and f.shape[1] != 1:
             raise ConfigError(
@@ -53,7 +58,7 @@ class BradleyTerry(Functional):
         return Mean().value(losses, torch.full_like(losses, 1.0 / len(losses)))
 
     def _residual(self, f: Tensor, column: int, margins: Tensor) -> Tensor:
-        """∂/∂f (N, K): each pair pushes its winner up and its loser down by σ(−margin)/(P s)."""
+        """∂𝓕/∂f (N, K): each pair pushes its winner up and its loser down, by σ(−margin)/(P s)."""
         with ops.one_torch_thread():
             push = torch.sigmoid(-margins) / (len(margins) * self.scale)
             residual, pairs = torch.zeros_like(f), self.pairs.to(f.device)
@@ -87,26 +92,53 @@ class BradleyTerry(Functional):
 
 
 class Preferences(Events):
-    """What people preferred so far: −(1/P_t) Σ log σ((f_μ(winner) − f_μ(loser))/s) over the P_t pairs arrived by t.
+    """What people preferred so far: the reward model of learning from human preferences, as a term.
 
-    The negative log-likelihood of Bradley & Terry (1952, Biometrika 39) per preference, in the scores f_μ of a network:
-    the reward model of learning from human preferences (Christiano et al. 2017). Nothing acts before the first arrival.
+    For the P_t pairs that arrived by time t, with the scores f_μ(z) = ∫ φ(z; θ) dμ(θ) of a network:
+
+        𝓕_t[μ] = −(1/P_t) Σ log σ((f_μ(winner) − f_μ(loser))/s)
+        δ𝓕/δμ(θ) = Σ_z ∂𝓕/∂f(z) · φ(z; θ),    ∇_W 𝓕(θ) = ∇_θ of it
+
+    It is the negative log-likelihood per preference of the Bradley–Terry model. 𝓕 = 0 before the first arrival.
 
     Parameters
     ----------
-    unit : a `NetworkRisk`, whose unit and outputs are scored, or a unit φ(z, θ) as that takes it.
-    items : (N, D) float, the inputs that were compared.
-    pairs : (P, 2) integers, the rows of the winner and of the loser.
-    times : (P,) when each preference arrives, in the time of the run; earlier ones, and by default all, are there from
-        the start.
-    scale : s > 0, the score difference that makes a preference certain to 1/(1 + 1/e) = 73 %.
-    output : which output is the score, where there are several.
-    continued : allow arrivals after t_end, for a run that will go on by `state=`.
+    unit : NetworkRisk, NetworkUnit, or callable φ(z, θ)
+        The network that gives scores; of a risk, its unit.
+    items : array (N, D), float64 or float32
+        The inputs that were compared.
+    pairs : array (P, 2) of int
+        For each preference the row of the winner and the row of the loser.
+    times : array (P,), optional
+        When each preference arrives, in the time of the run. By default all are there from the start.
+    scale : float
+        s > 0: the score difference at which a preference has the probability 1/(1 + 1/e) = 73 %.
+    output : int, optional
+        Which output is the score. Needed where there are several.
+    continued : bool
+        Allow arrivals after t_end, for a run that will be continued by `state=`.
 
-    Arrivals act between steps, at the end of the first step that reaches their time, and are all work. Outside a run,
-    `.at(t)` is the term with what arrived by t. Raises ConfigError for a preference about an unknown item or of an item
-    over itself, and for arrivals after the end of the run; ShapeError where arrays do not fit.
+    Raises
+    ------
+    ConfigError
+        For a preference about an unknown item or an item over itself, an output that is missing, or an arrival after
+        the end of the run.
+    ShapeError
+        If arrays do not fit.
 
+    Notes
+    -----
+    Arrivals act between steps, at the end of the first step that reaches their time, and are booked as work. Outside a
+    run `.at(t)` is the term with what arrived by t. The force of a pair fades where its margin is far above s. Scores
+    are defined up to a constant, and grow without bound where all pairs agree: add a confinement.
+
+    References
+    ----------
+    Bradley & Terry (1952), Biometrika 39.
+    Christiano et al. (2017), Deep reinforcement learning from human preferences, NeurIPS.
+
+    Examples
+    --------
     >>> import wgf
     >>> score = wgf.Unit(lambda z, theta: theta @ z, dim=1)
     >>> told = Preferences(score, items=[[0.0], [1.0]], pairs=[[1, 0]], times=[2.0])
@@ -152,7 +184,7 @@ class Preferences(Events):
         return repr(self._all)
 
     def require(self, start: float, t_end: float, resumed: bool) -> None:
-        """The last preference arrives within the run."""
+        """Refuse a last arrival after t_end, unless the run will be continued."""
         if self._times:
             self._require_before("Preferences: an arrival", self._times[-1], t_end)
 
@@ -160,7 +192,7 @@ class Preferences(Events):
         return len(self._all.pairs) if self._times is None else sum(reached(t, when) for when in self._times)
 
     def begin(self, mu: Ensemble, t: float) -> int:
-        """How many have arrived."""
+        """How many preferences have arrived at the start; it is all that the term remembers."""
         return self._count(t)
 
     def advance(self, memory: int, view: View, h: float) -> int:
@@ -182,7 +214,7 @@ class Preferences(Events):
 
 
 def _pairs(pairs: ArrayLike, items: int) -> Tensor:
-    """(P, 2) rows of known items, no item against itself."""
+    """The pairs (P, 2) int64: rows of known items, no item against itself."""
     try:
         told = to_tensor(pairs).clone()
     except (TypeError, ValueError) as error:

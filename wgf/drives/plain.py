@@ -1,4 +1,4 @@
-"""Which terms a drive may hold."""
+"""The check that a term can be held by a drive: it acts by a force and does not follow the run itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,25 @@ from ..functional import Control, DrivenFunctional, FreeEnergy, Functional
 
 
 def require_plain(where: str, term: Any) -> Functional:
-    """A term, or a sum of terms, that acts by force and does not follow the run itself."""
+    """A term, or a sum of terms, that a drive can hold.
+
+    Parameters
+    ----------
+    where : str
+        The drive and argument, for the error message.
+    term : Functional
+        The term.
+
+    Returns
+    -------
+    Functional
+        The term, as it is.
+
+    Raises
+    ------
+    ConfigError
+        If it is no term, is realised by noise (Shannon), follows the run, or has a coefficient that does.
+    """
     if not isinstance(term, Functional):
         raise ConfigError(f"{where}: {term!r}; wanted a term such as wgf.Quadratic().")
     if term.realised_by_noise:

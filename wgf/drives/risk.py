@@ -1,4 +1,4 @@
-"""Decisions that weigh bad outcomes more than the mean does: CVaR, entropic risk, mean and variance."""
+"""Network risks that weigh bad outcomes more than the mean does: CVaR, entropic risk, mean plus variance."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .altered import AlteredRisk
 
 @dataclass(frozen=True)
 class TailMean(Aggregate):
-    """min_c c + Σ pₘ (ℓₘ − c)₊ / (1 − level); the least minimiser c is the quantile of that level.
+    """The mean of the worst losses, min_c c + Σ pₘ (ℓₘ − c)₊ / (1 − level); the least c is the quantile of that level.
 
-    The slope is pₘ/(1 − level) above c and 0 below; the rest of the mass 1 goes to the losses equal to c by their p,
-    which is exact where an atom of the empirical law lies across the quantile, and the subgradient taken at ties.
+    The slope is pₘ/(1 − level) above c and 0 below. Losses equal to c share the rest of the mass 1, in proportion to p.
+    That is exact where one sample lies across the quantile, and at ties it is one subgradient.
     """
 
     level: float
@@ -50,7 +50,7 @@ class TailMean(Aggregate):
 
 @dataclass(frozen=True)
 class LogMeanExp(Aggregate):
-    """(1/a) log Σ pₘ exp(a ℓₘ), the mean at a = 0; the slope is the tilted law pₘ exp(a ℓₘ)/Σ."""
+    """(1/a) log Σ pₘ exp(a ℓₘ), and the mean at a = 0. The slope is the tilted law pₘ exp(a ℓₘ)/Σ pₘ exp(a ℓₘ)."""
 
     aversion: float
 
@@ -62,7 +62,7 @@ class LogMeanExp(Aggregate):
             away = self.aversion * (losses - mean)
             top = away.max()
             far = top + torch.log((law * torch.exp(away - top)).sum())
-            near = torch.log1p((law * torch.expm1(away)).sum())  # the sum is near 0
+            near = torch.log1p((law * torch.expm1(away)).sum())  # accurate where the sum is near 0
             return mean + torch.where(top < 1.0, near, far) / self.aversion
 
     def slope(self, losses: Tensor, law: Tensor) -> Tensor:
@@ -86,13 +86,13 @@ class MeanPlusVariance(Aggregate):
 
 
 class _DecisionRisk(AlteredRisk):
-    """Another aggregate of the losses over samples than their mean."""
+    """A risk with another aggregate of the losses over samples than their mean."""
 
     def __init__(self, risk: NetworkRisk | AlteredRisk, parameter: float | Callable[[float], float]) -> None:
         super().__init__(risk)
         self._parameter = parameter if callable(parameter) else self._checked_parameter(parameter, "")
         if not self.varies:
-            _ = self._still  # refuses minibatches before a run does
+            _ = self._still  # refuse minibatches here, before a run starts
 
     def __repr__(self) -> str:
         return f"{self.name}({self.risk!r}, {self._parameter!r})"
@@ -118,16 +118,36 @@ class _DecisionRisk(AlteredRisk):
 
 
 class CVaR(_DecisionRisk):
-    """The mean of the worst losses: CVaR_α[ℓ] = min_c c + E(ℓ − c)₊/(1 − α) over the samples of a network risk.
+    """The conditional value at risk: the mean of the worst share 1 − α of the losses of a network risk.
 
-    `level` α in (0, 1), or a callable of t; α → 0 is the mean, α → 1 the worst sample. Exact for the empirical law: the
-    sample across the quantile counts by a fraction. The gradient is that of the risk under the law which puts
-    pₘ/(1 − α) on losses beyond the quantile; where losses are tied there, it is one subgradient, the same in every run.
-    A flow may come to slide along such a kink; it then releases less than that subgradient dissipates at every time
-    step, and the closure says so. Many samples make kinks small, and `EntropicRisk` has none.
-    ConfigError for a level outside (0, 1) and for a risk with minibatches, whose tail is biased.
-    (Rockafellar & Uryasev 2000, J. Risk 2(3); 2002, J. Banking & Finance 26, for laws with atoms.)
+        CVaR_α[ℓ] = min_c c + E(ℓ − c)₊/(1 − α)
+        δ/δμ(θ) = Σₘ qₘ ℓ'(f_μ(zₘ), yₘ)·φ(zₘ; θ),    qₘ = pₘ/(1 − α) above the α-quantile, 0 below,    Σ qₘ = 1
 
+    Parameters
+    ----------
+    risk : NetworkRisk or AlteredRisk
+        The risk, with all its data (batch=None).
+    level : float or callable of t
+        α in (0, 1). α → 0 is the mean, α → 1 the worst sample.
+
+    Raises
+    ------
+    ConfigError
+        For a level outside (0, 1), or a risk with minibatches, which would bias the tail.
+
+    Notes
+    -----
+    Exact for the empirical law: the sample across the quantile counts by a fraction. Samples below the quantile exert
+    no force. Where losses are tied at the quantile, the gradient is one subgradient, the same each time. A flow may
+    slide along such a kink. It then releases less than that subgradient dissipates, at every time step, and the closure
+    of the ledger shows it. With many samples kinks are small. `EntropicRisk` has none.
+
+    References
+    ----------
+    Rockafellar & Uryasev (2000), J. Risk 2(3); (2002), J. Banking & Finance 26, for laws with atoms.
+
+    Examples
+    --------
     >>> import wgf
     >>> risk = wgf.NetworkRisk([[1.0], [1.0]], [0.0, 4.0], unit=wgf.Unit(lambda z, theta: theta @ z, dim=1))
     >>> mu = wgf.Ensemble([[1.0]])  # losses ½ and 4½
@@ -153,7 +173,7 @@ class CVaR(_DecisionRisk):
 
 
 class _Averse(_DecisionRisk):
-    """A measure of risk with an aversion a ≥ 0, in units of 1/loss; a = 0 is the mean."""
+    """A risk with an aversion a ≥ 0, in units of 1/loss; a = 0 is the mean."""
 
     def __init__(self, risk: NetworkRisk | AlteredRisk, aversion: float | Callable[[float], float]) -> None:
         super().__init__(risk, aversion)
@@ -164,11 +184,38 @@ class _Averse(_DecisionRisk):
 
 
 class EntropicRisk(_Averse):
-    """The entropic risk (1/a) log E exp(a ℓ) = sup_Q E_Q ℓ − KL(Q‖P)/a over the samples of a network risk.
+    """The entropic risk: a smooth risk that weighs large losses exponentially.
 
-    `aversion` a ≥ 0 in units of 1/loss, or a callable of t; a = 0 is the mean, a → ∞ the worst sample. The gradient is
-    that of the risk under the tilted law pₘ exp(a ℓₘ)/Σ. ConfigError for a < 0 and for a risk with minibatches.
-    (Föllmer & Schied 2016, Stochastic Finance, 4th ed., Example 4.13.)
+        R[μ] = (1/a) log E exp(a ℓ) = sup_Q E_Q ℓ − KL(Q‖P)/a
+        δR/δμ(θ) = Σₘ qₘ ℓ'(f_μ(zₘ), yₘ)·φ(zₘ; θ),    qₘ = pₘ exp(a ℓₘ)/Σ pₘ exp(a ℓₘ)
+
+    Parameters
+    ----------
+    risk : NetworkRisk or AlteredRisk
+        The risk, with all its data (batch=None).
+    aversion : float or callable of t
+        a ≥ 0, in units of 1/loss. a = 0 is the mean, a → ∞ the worst sample.
+
+    Raises
+    ------
+    ConfigError
+        For a < 0, or a risk with minibatches, which would bias it.
+
+    Notes
+    -----
+    For large a one sample has nearly all the weight, and the flow is stiff: the curvature has a part that grows with a.
+
+    References
+    ----------
+    Föllmer & Schied (2016), Stochastic Finance, 4th ed., Example 4.13.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> risk = wgf.NetworkRisk([[1.0], [1.0]], [0.0, 4.0], unit=wgf.Unit(lambda z, theta: theta @ z, dim=1))
+    >>> mu = wgf.Ensemble([[1.0]])  # losses ½ and 4½
+    >>> [round(wgf.drives.EntropicRisk(risk, a).value(mu).item(), 4) for a in (0.0, 1.0)]
+    [2.5, 3.825]
     """
 
     @staticmethod
@@ -177,11 +224,38 @@ class EntropicRisk(_Averse):
 
 
 class MeanVariance(_Averse):
-    """E ℓ + (a/2) Var ℓ over the samples of a network risk.
+    """The mean loss plus a multiple of its variance over the samples of a network risk.
 
-    `aversion` a ≥ 0 in units of 1/loss, or a callable of t; a = 0 is the mean. To second order in a it is the entropic
-    risk. It is not monotone: where aℓ < aE ℓ − 1 a smaller loss is a worse one. ConfigError for a < 0 and for a risk
-    with minibatches. (Markowitz 1952, J. Finance 7.)
+        R[μ] = E ℓ + (a/2) Var ℓ
+        δR/δμ(θ) = Σₘ qₘ ℓ'(f_μ(zₘ), yₘ)·φ(zₘ; θ),    qₘ = pₘ (1 + a (ℓₘ − E ℓ))
+
+    Parameters
+    ----------
+    risk : NetworkRisk or AlteredRisk
+        The risk, with all its data (batch=None).
+    aversion : float or callable of t
+        a ≥ 0, in units of 1/loss. a = 0 is the mean.
+
+    Raises
+    ------
+    ConfigError
+        For a < 0, or a risk with minibatches, which would bias it.
+
+    Notes
+    -----
+    It is the entropic risk up to second order in a. It is not monotone: where ℓₘ < E ℓ − 1/a the weight qₘ is negative,
+    and a smaller loss makes the risk larger.
+
+    References
+    ----------
+    Markowitz (1952), Portfolio selection, J. Finance 7.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> risk = wgf.NetworkRisk([[1.0], [1.0]], [0.0, 4.0], unit=wgf.Unit(lambda z, theta: theta @ z, dim=1))
+    >>> wgf.drives.MeanVariance(risk, 0.5).value(wgf.Ensemble([[1.0]])).item()  # losses ½ and 4½
+    3.5
     """
 
     @staticmethod

@@ -1,8 +1,8 @@
-"""Schedules: temperature, learning pressure or a level of risk as a function of time, written so that it can be read.
+"""Schedules: a temperature, a coefficient or a level of risk as a function of time.
 
-Each is a frozen dataclass, callable of the absolute time t of the run, with finite values everywhere: before it begins
-it has its first value, after it ends its last. As a coefficient it drives the free energy and its work is booked,
-`F = risk - Linear(1e-2, 0.0, t1=50.0) * LogDet()`.
+Each is a frozen dataclass that is called with the absolute time t of the run. Values are finite at all times: before
+its begin a schedule has its first value, after its end its last. As a coefficient it drives the free energy, and its
+work is booked: `F = risk - Linear(1e-2, 0.0, t1=50.0) * LogDet()`.
 """
 
 from __future__ import annotations
@@ -15,25 +15,58 @@ from itertools import pairwise
 
 from ..errors import ConfigError, require_number
 
-_REACHED = 1e-9
+_REACHED = 1e-9  # relative; many steps h add up to a time with a rounding error
 
 
 def reached(t: float, when: float) -> bool:
-    """Whether t is at or after `when`; whole steps may miss it by rounding."""
+    """Whether the time t is at or after `when`, up to the rounding of a sum of steps.
+
+    Parameters
+    ----------
+    t, when : float
+        Times of the run.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> 0.1 + 0.7 >= 0.8, reached(0.1 + 0.7, 0.8)
+    (False, True)
+    """
     return t >= when - _REACHED * max(1.0, abs(when))
 
 
 class Schedule(ABC):
-    """A number at every time t."""
+    """The base class of schedules: a number at every time t. To write another one, define `__call__`."""
 
     @abstractmethod
     def __call__(self, t: float) -> float:
-        """The value at the absolute time t."""
+        """The value at the absolute time t of the run."""
 
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """The same value at all times: a coefficient that is spoken of as a schedule."""
+    """The same value at all times.
+
+    Use it where a schedule is wanted, for example in a configuration file.
+
+    Parameters
+    ----------
+    value : float
+        The value.
+
+    Raises
+    ------
+    ConfigError
+        If it is not a finite number.
+
+    Examples
+    --------
+    >>> Constant(0.5)(100.0)
+    0.5
+    """
 
     value: float
 
@@ -46,7 +79,7 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class _Ramp(Schedule):
-    """From `start` at t0 to `end` at t1."""
+    """From `start` at t0 to `end` at t1; constant before and after."""
 
     start: float
     end: float
@@ -69,8 +102,24 @@ class _Ramp(Schedule):
 
 @dataclass(frozen=True)
 class Linear(_Ramp):
-    """start + (end − start) s, s = (t − t0)/(t1 − t0) in [0, 1].
+    """A straight line from `start` at t0 to `end` at t1.
 
+        start + (end − start) s,    s = (t − t0)/(t1 − t0), kept in [0, 1]
+
+    Parameters
+    ----------
+    start, end : float
+        The values at t0 and at t1.
+    t1, t0 : float
+        End and begin, in the time of the run; t0 < t1.
+
+    Raises
+    ------
+    ConfigError
+        If numbers are not finite, or t0 ≥ t1.
+
+    Examples
+    --------
     >>> Linear(1.0, 0.0, t1=10.0)(2.5)
     0.75
     """
@@ -81,8 +130,28 @@ class Linear(_Ramp):
 
 @dataclass(frozen=True)
 class Cosine(_Ramp):
-    """end + (start − end)(1 + cos πs)/2: flat at both ends (Loshchilov & Hutter 2017).
+    """Half a cosine wave from `start` at t0 to `end` at t1, flat at both ends.
 
+        end + (start − end)(1 + cos πs)/2,    s = (t − t0)/(t1 − t0), kept in [0, 1]
+
+    Parameters
+    ----------
+    start, end : float
+        The values at t0 and at t1.
+    t1, t0 : float
+        End and begin, in the time of the run; t0 < t1.
+
+    Raises
+    ------
+    ConfigError
+        If numbers are not finite, or t0 ≥ t1.
+
+    References
+    ----------
+    Loshchilov & Hutter (2017), SGDR: stochastic gradient descent with warm restarts, ICLR.
+
+    Examples
+    --------
     >>> Cosine(1.0, 0.0, t1=10.0)(5.0)
     0.5
     """
@@ -93,8 +162,24 @@ class Cosine(_Ramp):
 
 @dataclass(frozen=True)
 class Exponential(_Ramp):
-    """start (end/start)^s: by the same factor in equal times; both ends must be positive.
+    """From `start` at t0 to `end` at t1 by the same factor in equal times.
 
+        start (end/start)^s,    s = (t − t0)/(t1 − t0), kept in [0, 1]
+
+    Parameters
+    ----------
+    start, end : float
+        The values at t0 and at t1, both > 0.
+    t1, t0 : float
+        End and begin, in the time of the run; t0 < t1.
+
+    Raises
+    ------
+    ConfigError
+        If numbers are not finite, a value is not positive, or t0 ≥ t1.
+
+    Examples
+    --------
     >>> Exponential(1.0, 0.01, t1=10.0)(5.0)
     0.1
     """
@@ -110,6 +195,8 @@ class Exponential(_Ramp):
 
 @dataclass(frozen=True)
 class _Listed(Schedule):
+    """A schedule given by points (t, value) in increasing t."""
+
     points: tuple[tuple[float, float], ...]
 
     def __init__(self, points: Iterable[tuple[float, float]]) -> None:
@@ -129,10 +216,25 @@ class _Listed(Schedule):
 
 @dataclass(frozen=True, init=False)
 class Steps(_Listed):
-    """The value of the last time that t has reached; before the first time, the first value.
+    """A value that jumps at given times: that of the last time reached; before the first time, the first value.
 
-    A jump falls within the step that reaches it, or ends it where it is on the grid of the run.
+    Parameters
+    ----------
+    points : iterable of (t, value)
+        Times of the run, increasing, and the value from each on.
 
+    Raises
+    ------
+    ConfigError
+        If there are no points, numbers are not finite, or times do not increase.
+
+    Notes
+    -----
+    A jump falls within the step that reaches its time. Where the time is on the grid of the run, that step ends with
+    the jump.
+
+    Examples
+    --------
     >>> schedule = Steps([(0.0, 1.0), (5.0, 0.1)])
     >>> schedule(4.9), schedule(5.0)
     (1.0, 0.1)
@@ -144,8 +246,20 @@ class Steps(_Listed):
 
 @dataclass(frozen=True, init=False)
 class Piecewise(_Listed):
-    """Straight lines between the points (t, value), constant before the first and after the last.
+    """Straight lines between points (t, value); constant before the first and after the last.
 
+    Parameters
+    ----------
+    points : iterable of (t, value)
+        Times of the run, increasing, and the values at them.
+
+    Raises
+    ------
+    ConfigError
+        If there are no points, numbers are not finite, or times do not increase.
+
+    Examples
+    --------
     >>> Piecewise([(0.0, 0.0), (2.0, 1.0), (10.0, 0.5)])(6.0)
     0.75
     """
@@ -161,8 +275,26 @@ class Piecewise(_Listed):
 
 @dataclass(frozen=True)
 class Warmup(Schedule):
-    """Another schedule (or a number) times min(1, (t − t0)/duration): pressure that is put on gradually.
+    """Another schedule, or a number, that is put on gradually.
 
+        then(t) · s,    s = (t − t0)/duration, kept in [0, 1]
+
+    Parameters
+    ----------
+    then : Schedule or float
+        The value after the warm-up.
+    duration : float
+        > 0, in the time of the run.
+    t0 : float
+        The begin. Before it the value is 0.
+
+    Raises
+    ------
+    ConfigError
+        If numbers are not finite, or the duration is not positive.
+
+    Examples
+    --------
     >>> Warmup(2.0, duration=4.0)(1.0), Warmup(Linear(2.0, 0.0, t1=8.0), duration=4.0)(6.0)
     (0.5, 0.5)
     """
@@ -182,5 +314,6 @@ class Warmup(Schedule):
 
 
 def _settle(schedule: Schedule, **fields: object) -> None:
+    """Set checked values on a frozen dataclass."""
     for name, value in fields.items():
         object.__setattr__(schedule, name, value)

@@ -1,4 +1,4 @@
-"""Distribution shift: data that are exchanged, inputs that move, classes that become more or less frequent."""
+"""Distribution shift: inputs that move, classes that change their frequency, data that are exchanged."""
 
 from __future__ import annotations
 
@@ -20,14 +20,39 @@ from .schedules import reached
 
 
 class CovariateShift(AlteredRisk):
-    """The risk at inputs that move: R_t[μ] = (1/M) Σ ℓ(f_μ(z_m + s(t)), y_m), or at transform(z, t).
+    """A network risk at inputs that move.
 
-    `displacement` s is a number, (D,) or (M, D), or a callable of t that returns one, in the units of the inputs;
-    `transform(z, t)` maps all inputs (M, D) to as many others, in torch. Give one of them. The targets stay:
-    the law of the inputs shifts, that of y given z as well unless transform keeps it (Shimodaira 2000, J. Stat.
-    Plan. Inference 90, who calls the former covariate shift). What the shift does to F is booked as work.
-    Raises ConfigError, ShapeError where a displacement does not fit.
+        R_t[μ] = (1/M) Σₘ ℓ(f_μ(zₘ + s(t)), yₘ),    or at transform(z, t) in place of z + s(t)
 
+    First variation and gradient are those of the risk at the moved inputs. The targets stay.
+
+    Parameters
+    ----------
+    risk : NetworkRisk or AlteredRisk
+        The risk.
+    displacement : float, array (D,) or (M, D), or callable of t that returns one
+        s, in the units of the inputs.
+    transform : callable (z (M, D), t) -> (M, D)
+        Any other motion of the inputs, in torch. Give this or `displacement`.
+
+    Raises
+    ------
+    ConfigError
+        If both or none are given, or numbers are not finite.
+    ShapeError
+        If inputs of another shape result.
+
+    Notes
+    -----
+    The law of the inputs shifts, and that of y given z as well unless `transform` keeps it. (Shimodaira calls the case
+    where it stays covariate shift.) The change of F is booked as work.
+
+    References
+    ----------
+    Shimodaira (2000), J. Stat. Plan. Inference 90.
+
+    Examples
+    --------
     >>> import wgf
     >>> risk = wgf.NetworkRisk([[1.0], [3.0]], [0.0, 0.0], unit=wgf.Unit(lambda z, theta: theta @ z, dim=1))
     >>> shifted = wgf.drives.CovariateShift(risk, lambda t: [-t])
@@ -79,13 +104,36 @@ class CovariateShift(AlteredRisk):
 
 
 class LabelShift(AlteredRisk):
-    """The risk when classes have the frequencies π(t): R_t[μ] = Σₖ πₖ(t) E[ℓ | y = k] (Saerens et al. 2002).
+    """A network risk where classes have the frequencies π(t).
 
-    `priors` π (K,) ≥ 0 sum to one, or a callable of t that returns them: for cross-entropy the classes 0..K−1, for
-    logistic targets (no, yes). Sample m counts by π(y_m) times its share of its class, so inputs given the class
-    keep their law, and minibatches remain unbiased. What the shift does to F is booked as work.
-    ConfigError for a risk without classes, or a class with πₖ > 0 of which there is no sample.
+        R_t[μ] = Σₖ πₖ(t) E[ℓ | y = k]
 
+    First variation and gradient are those of the risk with sample m weighted by π(yₘ) times its share of its class.
+
+    Parameters
+    ----------
+    risk : NetworkRisk or AlteredRisk
+        A risk of cross-entropy, or logistic with one label.
+    priors : array (K,), or callable of t that returns one
+        π ≥ 0 with sum one: of the classes 0..K−1, or for logistic targets of (no, yes).
+
+    Raises
+    ------
+    ConfigError
+        For a risk without classes, numbers that are no frequencies, or a class with πₖ > 0 that has no sample.
+    ShapeError
+        If there is not one frequency for each class.
+
+    Notes
+    -----
+    The law of the inputs within a class stays, and minibatches remain unbiased. The change of F is booked as work.
+
+    References
+    ----------
+    Saerens, Latinne & Decaestecker (2002), Neural Computation 14.
+
+    Examples
+    --------
     >>> import wgf
     >>> risk = wgf.NetworkRisk([[1.0], [1.0], [2.0]], [0, 0, 1], loss="cross_entropy")
     >>> wgf.drives.LabelShift(risk, [0.2, 0.8]).at(0.0).law.tolist()
@@ -122,7 +170,7 @@ class LabelShift(AlteredRisk):
 
 
 def _labels(risk: NetworkRisk) -> tuple[Tensor, int]:
-    """The class of each sample (M,) and how many classes there are."""
+    """The class of each sample (M,), and the number of classes."""
     if isinstance(risk.loss, CrossEntropy):
         return risk.targets, max(2, int(risk.targets.max()) + 1)
     if isinstance(risk.loss, Logistic) and risk.targets.shape[1] == 1:
@@ -134,16 +182,31 @@ def _labels(risk: NetworkRisk) -> tuple[Tensor, int]:
 
 
 class Swap(Events):
-    """A term exchanged for another at given times: F holds the last term whose time has come.
+    """A term that is exchanged for another at given times, such as the risk on one data set for that on another.
 
-    `terms` are pairs (t, term) in order; the first is there from the start of the run. An exchange takes place between
-    steps, at the end of the first step that reaches its time: F jumps at the same particles and all of the jump is work
-    (docs/theory.md §4). Terms with schedules of their own are welcome, entropies and controls are not.
+    F holds the last term whose time has come. An exchange takes place between steps, at the end of the first step that
+    reaches its time: F jumps at the same particles, and the whole jump is work (docs/theory.md §4).
 
-    Every time must lie in the run: ConfigError otherwise. For a run in pieces, say `continued=True`, which allows times
-    after t_end; a run that goes on by `state=` remembers what was exchanged and accepts times that have passed. Outside
-    a run, `.at(t)` is the term in force at t.
+    Parameters
+    ----------
+    terms : iterable of (t, Functional)
+        Increasing times of the run and the term from each on. The first must be there from the start of the run. Terms
+        may have schedules. Entropies and controls are refused.
+    continued : bool
+        Allow times after t_end, for a run that will be continued by `state=`.
 
+    Raises
+    ------
+    ConfigError
+        If there are no terms, times do not increase or do not lie in the run, or a term is refused.
+
+    Notes
+    -----
+    A continued run remembers what was exchanged and accepts times that have passed. Outside a run `.at(t)` is the term
+    in force at t. An entropy is exchanged by schedules of its temperature instead.
+
+    Examples
+    --------
     >>> import wgf
     >>> F = wgf.drives.Swap([(0.0, wgf.Quadratic()), (0.5, wgf.Quadratic(center=1.0))])
     >>> mu = wgf.Ensemble([[2.0]])
@@ -174,7 +237,7 @@ class Swap(Events):
         return f"Swap([{', '.join(f'({t:g}, {m!r})' for t, m in zip(self._times, self._members, strict=True))}])"
 
     def require(self, start: float, t_end: float, resumed: bool) -> None:
-        """Every exchange lies between the start and t_end; what lies before the start is for runs that go on."""
+        """Refuse times outside the run. Times before the start are allowed in a continued run."""
         if not reached(start, self._times[0]):
             raise ConfigError(
                 f"Swap: the first term is there from t = {self._times[0]:g}, the run starts at t = {start:g}; wanted a "
@@ -189,10 +252,11 @@ class Swap(Events):
         self._require_before("Swap", self._times[-1], t_end)
 
     def _index(self, t: float) -> int:
+        """The index of the last term whose time has come."""
         return max([k for k, when in enumerate(self._times) if reached(t, when)], default=0)
 
     def begin(self, mu: Ensemble, t: float) -> tuple[int, Ensemble]:
-        """Which term is in force, and the start of the run, from which the rules of all terms are settled."""
+        """The index of the term in force, and the ensemble at the start, from which every term is resolved."""
         return self._index(t), mu
 
     def advance(self, memory: tuple[int, Ensemble], view: View, h: float) -> tuple[int, Ensemble]:

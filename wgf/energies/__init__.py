@@ -1,4 +1,8 @@
-"""Energy terms: potentials, interactions, network risks and distances to a target."""
+"""The energy terms E of a free energy: potentials, pair interactions, network risks, distances to a target.
+
+Every energy is a `Functional`: it has a value, a first variation and a gradient. In F = E − T·S particles move by the
+force −∇_W E, downhill in E.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""How the losses of samples make one number: the mean, or a measure of risk that depends on their whole law."""
+"""An aggregate turns the losses of all samples into one number: their mean, or a measure of risk."""
 
 from __future__ import annotations
 
@@ -11,22 +11,64 @@ from .. import ops
 
 
 class Aggregate(ABC):
-    """A[ℓ; p] of losses ℓ (M,) whose samples have the law p (M,), and its slope ∂A/∂ℓₘ, all float64."""
+    """One number A[ℓ; p] from the losses ℓ of M samples that have the probability law p.
+
+    A risk minimises A[ℓ(f_μ)]. The gradient of A reaches the network through its slope ∂A/∂ℓₘ, the weight of sample m.
+    To write another aggregate, define `value` and `slope`, and set `linear`.
+
+    Notes
+    -----
+    All tensors are float64. `losses` and `law` have shape (M,), law ≥ 0 and Σ law = 1. On a minibatch `law` is scaled
+    to be unbiased, so that it sums to one on average only. Nothing is checked: `NetworkRisk` calls this at every step.
+    """
 
     linear: ClassVar[bool] = False
-    """Whether the slope is p itself: a sample then needs no look at the others, and a minibatch has no bias."""
+    """Whether the slope is p itself. Then a sample does not depend on the others, and a minibatch has no bias."""
 
     @abstractmethod
     def value(self, losses: Tensor, law: Tensor) -> Tensor:
-        """A, 0-d."""
+        """The aggregate A of the losses.
+
+        Parameters
+        ----------
+        losses : Tensor (M,), float64
+            The loss of each sample.
+        law : Tensor (M,), float64
+            The probability of each sample.
+
+        Returns
+        -------
+        Tensor, 0-d, float64
+            A, in the units of the loss.
+        """
 
     @abstractmethod
     def slope(self, losses: Tensor, law: Tensor) -> Tensor:
-        """∂A/∂ℓₘ (M,); a subgradient, always the same one, where A has no derivative."""
+        """The derivative ∂A/∂ℓₘ of the aggregate by each loss.
+
+        Parameters
+        ----------
+        losses : Tensor (M,), float64
+            The loss of each sample.
+        law : Tensor (M,), float64
+            The probability of each sample.
+
+        Returns
+        -------
+        Tensor (M,), float64
+            ∂A/∂ℓₘ. Where A has no derivative it is a subgradient, and the same one each time.
+        """
 
 
 class Mean(Aggregate):
-    """Σₘ pₘ ℓₘ."""
+    """The expected loss A = Σₘ pₘ ℓₘ, with the slope ∂A/∂ℓₘ = pₘ; the aggregate of a plain risk.
+
+    Examples
+    --------
+    >>> import torch
+    >>> Mean().value(torch.tensor([1.0, 3.0]), torch.tensor([0.5, 0.5])).item()
+    2.0
+    """
 
     linear = True
 

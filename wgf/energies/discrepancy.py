@@ -1,4 +1,4 @@
-"""Distances to a target given by samples."""
+"""Distances from the particles to a target that is given by samples: MMD and sliced Wasserstein."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..kernels import Kernel
 from ..measure import ArrayLike, Ensemble
 from ..ops import linalg
 
-KEPT_VALUES = 2**24  # sorted projections of a target that are kept between evaluations: 128 MiB, twice with weights
+KEPT_VALUES = 2**24  # most sorted projections of a target that are kept between evaluations: 128 MiB, 256 with weights
 
 
 def _target(samples: Ensemble | ArrayLike) -> Ensemble:
-    """The samples in float64, so that float32 samples do not round the particles they are compared with."""
+    """The samples as an ensemble in float64. float32 samples would round the particles that they are compared with."""
     return (samples if isinstance(samples, Ensemble) else Ensemble(samples)).to(dtype="float64")
 
 
@@ -29,9 +29,46 @@ def _require_dimension(term: Functional, target: Ensemble, mu: Ensemble) -> None
 
 
 class MMD(Functional):
-    """½ MMD² = ½ ∬ k d(μ − ν)², ∇_W = ∫ ∇k(x, ·) d(μ − ν) (Arbel et al. 2019).
+    """Half the squared maximum mean discrepancy: how far μ is from samples of ν, as seen by a kernel k.
 
-    `samples` is the target ν: an Ensemble, or an (m, d) array with equal weights. Singular kernels are refused.
+        𝓕[μ] = ½ ∬ k d(μ − ν) d(μ − ν)
+        δ𝓕/δμ = k * (μ − ν),    ∇_W 𝓕(x) = ∫ ∇ₓk(x, y) d(μ − ν)(y)
+
+    With a decreasing kernel, particles are attracted by the samples and repel each other.
+
+    Parameters
+    ----------
+    samples : Ensemble, or array (m, d)
+        The target ν. Rows of an array have equal weights. It is kept in float64.
+    kernel : Kernel
+        k, finite at 0. Its bandwidth is a length in the units of x.
+
+    Raises
+    ------
+    ConfigError
+        If the kernel is singular (give it a softening) or no kernel.
+    ShapeError
+        If particles and samples have different dimensions; raised at the first evaluation.
+
+    Notes
+    -----
+    Time O(n² d + n m d) by sums over all pairs, or O((n + m) d) for a kernel with moments. ½∬ k dν dν is computed once.
+    The force has the range of the kernel: particles much further than a bandwidth from every sample hardly move. 𝓕 ≥ 0
+    holds for a positive definite kernel, and 𝓕 = 0 only at μ = ν if the kernel is characteristic, such as a Gaussian.
+
+    References
+    ----------
+    Gretton, Borgwardt, Rasch, Schölkopf & Smola (2012), J. Mach. Learn. Res. 13.
+    Arbel, Korba, Salim & Gretton (2019), Maximum mean discrepancy gradient flow, NeurIPS.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> term = wgf.MMD([[0.0]], wgf.kernels.Gaussian(1.0))
+    >>> term.value(wgf.Ensemble([[0.0]])).item()
+    0.0
+    >>> term.gradient(wgf.Ensemble([[1.0]])).item() > 0  # the force −∇_W points to the sample
+    True
     """
 
     def __init__(self, samples: Ensemble | ArrayLike, kernel: Kernel) -> None:
@@ -71,14 +108,14 @@ class MMD(Functional):
 
 
 class _Slices:
-    """The target seen along each direction: sorted once and kept where that is small, else sorted at each use."""
+    """The sorted projections of the target on all directions: kept where they are few, else made at each use."""
 
     def __init__(self, target: Ensemble, directions: Tensor) -> None:
         self.target, self.directions = target, directions
         self._kept = self._sorted(directions) if directions.shape[1] * target.n <= KEPT_VALUES else None
 
     def parts(self, n: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Directions (d, k), the sorted values (k, m) of the target along them and their levels, for n particles."""
+        """Directions (d, k) in blocks sized for n particles, with the target's sorted values (k, m) and levels."""
         for part in ops.direction_blocks(self.directions.shape[1], max(n, self.target.n)):
             directions = self.directions[:, part]
             if self._kept is None:
@@ -93,17 +130,46 @@ class _Slices:
 
 
 class SlicedWasserstein(Functional):
-    """½ SW₂² = ½ mean_θ W₂(θ#μ, θ#ν)²,  ∇_W = mean_θ (θ·x − T_θ(x)) θ  (Rabin et al. 2011; Bonneel et al. 2015).
+    """Half the mean squared Wasserstein distance of one-dimensional projections: how far μ is from samples of ν.
 
-    T_θ is the monotone map of θ#μ to θ#ν, and δ𝓕/δμ the mean of the Kantorovich potentials of the lines. `samples` is
-    the target ν: an Ensemble, or an (m, d) array with equal weights; n ≠ m and weights are exact. The directions θ come
-    in orthonormal frames, fixed by `seed`: `projections` of them, rounded up to whole frames where they are ≥ d (one,
-    on a line). A translation by v costs |v|²/2d and is felt as v/d, so d · SlicedWasserstein is on the scale of ½ W₂².
+        𝓕[μ] = ½ mean_θ W₂²(θ#μ, θ#ν)
+        δ𝓕/δμ(x) = mean_θ ψ_θ(θ·x),    ∇_W 𝓕(x) = mean_θ (θ·x − T_θ(θ·x)) θ
 
-    The value is piecewise quadratic in the particles: the gradient jumps where two projections cross. Coordinates
-    along lines are float64 whatever the particles. Time O(k n log n) at worst; memory O(n) per 16 directions, and the
-    sorted target where it takes at most 128 MiB. Raises ConfigError, and ShapeError for dimensions that differ.
+    θ#μ is the law of θ·x. T_θ is the monotone map that takes it to θ#ν, and ψ_θ is the Kantorovich potential of that
+    line.
 
+    Parameters
+    ----------
+    samples : Ensemble, or array (m, d)
+        The target ν. Rows of an array have equal weights. n ≠ m and unequal weights are treated exactly.
+    projections : int
+        The number of directions θ. They come in orthonormal frames: a number above d is rounded up to whole frames. In
+        one dimension there is one direction.
+    seed : int
+        Fixes the directions. They stay the same during a run.
+
+    Raises
+    ------
+    ConfigError
+        If `projections` or `seed` is not such an integer.
+    ShapeError
+        If particles and samples have different dimensions; raised at the first evaluation.
+
+    Notes
+    -----
+    A translation by v costs |v|²/(2d) and its force is v/d. So d · SlicedWasserstein has the scale of ½ W₂².
+    The value is piecewise quadratic in the particles: the gradient jumps where two projections cross.
+    Coordinates along lines are float64, whatever the dtype of the particles. Time O(k n log n) at worst, for k
+    directions. Memory O(n) per 16 directions. The sorted target is kept where that takes at most 128 MiB (256 MiB with
+    weights); else it is sorted at each use.
+
+    References
+    ----------
+    Rabin, Peyré, Delon & Bernot (2011), Wasserstein barycenter and its application to texture mixing, SSVM.
+    Bonneel, Rabin, Peyré & Pfister (2015), J. Math. Imaging Vis. 51.
+
+    Examples
+    --------
     >>> import wgf
     >>> term = wgf.SlicedWasserstein([[3.0], [4.0]])
     >>> mu = wgf.Ensemble([[0.0], [1.0]])
@@ -149,7 +215,7 @@ class SlicedWasserstein(Functional):
         return Evaluation(_half_mean(costs), self._mean(sums).to(mu.dtype))
 
     def _potential(self, mu: Ensemble, points: Tensor) -> tuple[Tensor, Tensor]:
-        """δ𝓕/δμ (p,) and its gradient (p, d) at points."""
+        """δ𝓕/δμ (p,) and its gradient (p, d) at p points."""
         _require_dimension(self, self.target, mu)
         value = torch.zeros(len(points), dtype=torch.float64, device=mu.device)
         gradient = torch.zeros_like(points, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Any torch scalar of particles and weights as a functional; autograd does the rest."""
+"""A functional from any differentiable torch function of particles and weights; autograd gives its derivatives."""
 
 from __future__ import annotations
 
@@ -15,10 +15,36 @@ from ..measure import Ensemble
 
 
 class FunctionOf(Functional):
-    """𝓕(x, w) given as a torch function that returns a scalar.
+    """The functional 𝓕[μ] = fn(x, w) of a torch function; `from_function` makes it.
 
-    δ𝓕/δμ(xᵢ) = ∂𝓕/∂wᵢ and ∇_W 𝓕(xᵢ) = (1/wᵢ) ∂𝓕/∂xᵢ. At other points the function is differentiated with
-    respect to the weight of a particle of weight zero put there, so it should depend on (x, w) as a measure does.
+        δ𝓕/δμ(xᵢ) = ∂fn/∂wᵢ,    ∇_W 𝓕(xᵢ) = (1/wᵢ) ∂fn/∂xᵢ
+
+    Parameters
+    ----------
+    fn : callable (x (n, d), weights (n,)) -> scalar Tensor
+        The function, written in torch. Both arguments have the dtype of the particles.
+    name : str, optional
+        The name of the term in the ledger; by default the name of `fn`.
+
+    Raises
+    ------
+    ConfigError
+        If `fn` cannot be called or differentiated, or does not depend on the weights where δ𝓕/δμ is needed.
+    ShapeError
+        If `fn` does not return a torch scalar.
+
+    Notes
+    -----
+    At other points, and at particles of weight zero, 𝓕 is differentiated by the weight of an added particle of weight
+    zero. So fn must depend on (x, w) as a measure does: write averages as `w @ f(x)`, not as `f(x).mean()`. Value and
+    gradient take one forward and one backward pass of fn. First variations at m points call it with n + m rows.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> mass_right = FunctionOf(lambda x, w: w @ x[:, 0].sigmoid(), name="mass_right")
+    >>> mass_right.first_variation(wgf.Ensemble([[0.0]])).item()
+    0.5
     """
 
     def __init__(self, fn: Callable[[Tensor, Tensor], Tensor], name: str | None = None) -> None:
@@ -44,7 +70,7 @@ class FunctionOf(Functional):
             return self._call(mu.x.clone(), mu.weights.to(mu.dtype, copy=True)).double()
 
     def _derivatives(self, mu: Ensemble, at: Tensor | None, second: bool) -> tuple[Tensor, Tensor | None]:
-        """∂𝓕/∂w at the points and, if asked, its gradient there."""
+        """∂𝓕/∂w (m,) for a particle of weight 0 added at each point, and its gradient (m, d) if `second`."""
         with ops.one_torch_thread(), torch.enable_grad():
             x, weights = mu.x.detach(), mu.weights.detach().to(mu.dtype)
             points = (x if at is None else at).detach().clone().requires_grad_()
@@ -89,10 +115,34 @@ def _derivative(value: Tensor, of: Tensor, create_graph: bool = False) -> tuple[
 
 
 def from_function(fn: Callable[[Tensor, Tensor], Tensor], name: str | None = None) -> FunctionOf:
-    """A functional from any torch scalar of (x (n, d), weights (n,)), both in the dtype of the particles.
+    """Make a functional 𝓕[μ] = fn(x, w) from any torch function that returns a scalar.
 
-    `fn` runs in one torch thread, so that bits do not depend on the number of threads.
+    Use it for a term that this package does not have. δ𝓕/δμ(xᵢ) = ∂fn/∂wᵢ and ∇_W 𝓕(xᵢ) = (1/wᵢ) ∂fn/∂xᵢ, by autograd.
 
+    Parameters
+    ----------
+    fn : callable (x (n, d), weights (n,)) -> scalar Tensor
+        The function, written in torch. Both arguments have the dtype of the particles.
+    name : str, optional
+        The name of the term in the ledger; by default the name of `fn`.
+
+    Returns
+    -------
+    FunctionOf
+        The functional. It can be added to other terms.
+
+    Raises
+    ------
+    ConfigError
+        If `fn` cannot be called.
+
+    Notes
+    -----
+    `fn` runs in one torch thread, so that results do not depend on the number of threads. See `FunctionOf` for what is
+    refused.
+
+    Examples
+    --------
     >>> import wgf
     >>> spread = from_function(lambda x, w: (w[:, None] * x**2).sum())
     >>> spread.gradient(wgf.Ensemble([[1.0], [3.0]])).flatten().tolist()

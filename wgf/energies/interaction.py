@@ -1,4 +1,4 @@
-"""Pair interaction ½ ∬ W dμ dμ by any kernel."""
+"""The energy of a pair interaction, ½ ∬ W dμ dμ, for any kernel W."""
 
 from __future__ import annotations
 
@@ -15,26 +15,55 @@ from ..summation import METHODS, Check, Costs, Summation, Sums, check, default_c
 
 
 class Interaction(Functional):
-    """½ ∬ W(x − y) dμ(x) dμ(y), with δ/δμ = W * μ and ∇_W = ∫ ∇W(x − y) dμ(y).
+    """The energy of particles that act on each other in pairs through a kernel W.
 
-    Smooth and softened kernels include the self pair; singular ones leave it out.
-    `method` is the way to sum over pairs, in O(n·d) memory and the workspace of a grid:
+        𝓕[μ] = ½ ∬ W(x − y) dμ(x) dμ(y)
+        δ𝓕/δμ = W * μ,    ∇_W 𝓕(x) = ∫ ∇W(x − y) dμ(y)
 
-    - "dense": all pairs, in O(n²·d) time; any kernel.
-    - "fourier": non-uniform transforms (the extra `wgflow[fast]`), in O(n) time and that of a grid; a finite function
-      of |x − y| in d ≤ 3.
-    - "sorting": exact, in O(n log n); on a line, for Laplace, Matern, Morse and Newtonian(1).
-    - "moments": exact, in O(n·d); QuadraticKernel, Cosine, Linear.
-    - "auto": the one of them that should be fastest, by a table of costs that comes with the package, or by `costs`, a
-      table that `wgf tune` measured or its path. The choice is a function of its arguments, never of a timing.
+    A kernel that decreases with the distance repels, and −W attracts. Smooth and softened kernels include the self
+    pair. Singular ones leave it out.
 
-    `rtol` is the error allowed to "fourier": the largest error of a sum over particles relative to the largest sum, for
-    values and for forces each. It is kept by construction and confirmed on 32 particles each time; at records 256
-    particles are compared with sums over all pairs, and the ledger has the error as `sums_error:<name>`.
+    Parameters
+    ----------
+    kernel : Kernel
+        W, such as `wgf.kernels.Gaussian(1.0)`. Its lengths are in the units of x.
+    method : {"auto", "dense", "fourier", "sorting", "moments"}
+        How to sum over pairs, in O(n·d) memory and the workspace of a grid:
 
-    Raises DivergenceError naming two particles that coincide under a singular kernel, ConfigError where a method cannot
-    sum the kernel to `rtol`, BackendError where finufft is missing.
+        - "dense": all pairs, in O(n²·d) time. For any kernel.
+        - "fourier": non-uniform transforms, in O(n) time and that of a grid. For a finite function of |x − y| in d ≤ 3.
+          Needs the extra `wgflow[fast]`.
+        - "sorting": exact, in O(n log n) time. On a line, for Laplace, Matern, Morse and Newtonian(1).
+        - "moments": exact, in O(n·d) time. For QuadraticKernel, Cosine and Linear.
+        - "auto": the one that should be fastest by a table of costs. It depends on its arguments, never on a timing.
+    rtol : float
+        The error allowed to "fourier": the largest error of a sum over particles relative to the largest sum, for
+        values and for forces each.
+    costs : Costs or path, optional
+        A table of costs that `wgf tune` measured. By default the table of the package.
 
+    Raises
+    ------
+    ConfigError
+        If `kernel` is no kernel, the method is not known, or it cannot sum the kernel to `rtol`.
+    DivergenceError
+        If two particles coincide under a singular kernel. The message names both.
+    BackendError
+        If "fourier" is wanted and finufft is not installed.
+
+    Notes
+    -----
+    `rtol` is kept by construction and confirmed on 32 particles each time. At records, 256 particles are compared with
+    sums over all pairs. The ledger has that error as `sums_error:<name>`.
+    A singular kernel gives large forces between close particles: use a small step or a softening.
+
+    References
+    ----------
+    Villani (2003), Topics in Optimal Transportation, chapter 5.
+    Carrillo, McCann & Villani (2003), Rev. Mat. Iberoam. 19.
+
+    Examples
+    --------
     >>> import wgf
     >>> Interaction(wgf.kernels.QuadraticKernel(1.0)).value(Ensemble([[0.0], [2.0]])).item()
     0.5
@@ -60,7 +89,18 @@ class Interaction(Functional):
         return self.kernel
 
     def audit(self, mu: Ensemble) -> Check:
-        """How the sums over `mu` are made, and the error of approximate ones against all pairs at 256 particles."""
+        """Say how the sums over μ are made, and measure their error where they are approximate.
+
+        Parameters
+        ----------
+        mu : Ensemble
+            The particles (n, d).
+
+        Returns
+        -------
+        Check
+            The method in use, and the error against sums over all pairs at 256 particles.
+        """
         return check(Sums(self.kernel, mu.x, mu.x, mu.weights, True), Summation(self.method, self.rtol, self._costs))
 
     def _sums(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -70,6 +110,7 @@ class Interaction(Functional):
         return value, gradient
 
     def _name_coincident(self, mu: Ensemble, at: Tensor | None) -> None:
+        """DivergenceError that names two points at the same place, if there are any."""
         points = mu.x if at is None else torch.cat([mu.x, at])
         _, group, count = torch.unique(points, dim=0, return_inverse=True, return_counts=True)
         repeated = torch.nonzero(count[group] > 1).flatten()

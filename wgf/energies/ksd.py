@@ -1,4 +1,4 @@
-"""The kernel Stein discrepancy: how far particles are from a law of which only the score is known."""
+"""The kernel Stein discrepancy: the distance from the particles to a law of which only the score ∇log p is known."""
 
 from __future__ import annotations
 
@@ -19,20 +19,48 @@ from ..measure import Ensemble, first_bad_row
 
 
 class KSD(Functional):
-    """KSD² = ∬ u dμ dμ,  u(x, y) = k s·s′ + s·∇ᵧk + s′·∇ₓk + tr ∇ₓ∇ᵧk,  s = ∇log p  (Liu, Lee & Jordan 2016).
+    """The squared kernel Stein discrepancy: how far μ is from a density p that is known up to a factor.
 
-    It is ≥ 0, since k is positive definite, and 0 at μ = p. δ/δμ = 2 ∫u(x, ·) dμ. Self pairs belong to the sum, so that
-    n samples of p itself have the value E u(x, x)/n on average.
+        𝓕[μ] = ∬ u dμ dμ,    u(x, y) = k s·s′ + s·∇ᵧk + s′·∇ₓk + tr ∇ₓ∇ᵧk,    s = ∇log p(x), s′ = ∇log p(y)
+        δ𝓕/δμ(x) = 2 ∫ u(x, ·) dμ,    ∇_W 𝓕(x) = 2 ∫ ∇ₓu(x, ·) dμ
 
-    `score` maps points (n, d) to s (n, d), row by row, in torch: the gradient needs its derivative, by autograd. It is
-    given float64 copies and runs in one thread. `kernel` is a positive definite function of |x − y| with two
-    derivatives at 0: Gaussian, InverseMultiquadric (which controls the tails, Gorham & Mackey 2017), Matern from 3/2,
-    softened Riesz, RadialKernel (of which the user knows it), and sums of them with factors ≥ 0. Time O(n²·d), memory
-    O(n·d) and a block of rows.
+    𝓕 ≥ 0, and 𝓕 = 0 at μ = p.
 
-    Raises ConfigError for other kernels and where a score cannot be differentiated, ShapeError for its shape,
-    DivergenceError naming the particle where it is not finite.
+    Parameters
+    ----------
+    score : callable (n, d) -> (n, d)
+        s = ∇log p, row by row, in torch. It is given float64 copies. The gradient of 𝓕 needs its derivative, by
+        autograd.
+    kernel : Kernel
+        A positive definite function of |x − y| with two derivatives at 0: Gaussian, InverseMultiquadric, Matern from
+        3/2, a softened Riesz, sums of these with factors ≥ 0, or a RadialKernel that the user knows to be positive
+        definite.
 
+    Raises
+    ------
+    ConfigError
+        If the kernel is another one, or the score cannot be differentiated where a gradient is needed.
+    ShapeError
+        If the score returns another shape.
+    DivergenceError
+        If the score is not finite. The message names the particle.
+
+    Notes
+    -----
+    Time O(n²·d); memory O(n·d) and a block of rows. The score runs in one thread.
+    Self pairs belong to the sum, so n samples of p itself have the value E u(x, x)/n on average.
+    With a kernel that decays fast, such as the Gaussian, 𝓕 may be small although mass escapes; InverseMultiquadric
+    prevents that (Gorham & Mackey 2017). 𝓕 hardly sees the relative weights of modes that are far apart, and particles
+    may stay on a line of symmetry between two modes (Korba et al. 2021).
+
+    References
+    ----------
+    Liu, Lee & Jordan (2016), A kernelized Stein discrepancy for goodness-of-fit tests, ICML.
+    Gorham & Mackey (2017), Measuring sample quality with kernels, ICML.
+    Korba, Aubin-Frankowski, Majewski & Ablin (2021), Kernel Stein discrepancy descent, ICML.
+
+    Examples
+    --------
     >>> import wgf
     >>> term = wgf.KSD(lambda x: -x, wgf.kernels.Gaussian(1.0))
     >>> term.value(wgf.Ensemble([[3.0, 0.0]])).item()  # |s|² + d/h²
@@ -56,7 +84,7 @@ class KSD(Functional):
         self.score, self.kernel = score, kernel
 
     def _scores(self, x: Tensor) -> Tensor:
-        """s at x, which asks for a gradient or not; checked."""
+        """The score at the rows of x, checked; x may require a gradient or not."""
         result = self.score(x.clone())
         if not isinstance(result, Tensor | np.ndarray):
             raise ShapeError(f"KSD: score returned {type(result).__name__}; wanted a tensor (n, d).")

@@ -1,4 +1,4 @@
-"""The risk of a mean-field network: neurons are particles, the data are the environment."""
+"""The risk of a mean-field network: every particle is a neuron, and the data are its environment."""
 
 from __future__ import annotations
 
@@ -33,21 +33,50 @@ _ALL = slice(None)
 
 
 class NetworkRisk(Functional):
-    """R[μ] = (1/M) Σₘ ℓ(f_μ(zₘ), yₘ),  f_μ(z) = ∫ φ(z; θ) dμ(θ)  (Mei, Montanari & Nguyen 2018).
+    """The mean loss of a network that is an average over neurons, as a functional of the law μ of the neurons.
 
-    δR/δμ(θ) = (1/M) Σₘ ℓ'(f_μ(zₘ), yₘ)·φ(zₘ; θ), the marginal value of a neuron, and ∇_W R = ∇_θ of it.
-    What acts on the risk from outside (`wgf.drives`) puts other inputs, another law of the samples or another aggregate
-    A of their losses in place: R = A[ℓ], with the slopes ∂A/∂ℓₘ where 1/M stood.
+        R[μ] = (1/M) Σₘ ℓ(f_μ(zₘ), yₘ),    f_μ(z) = ∫ φ(z; θ) dμ(θ)
+        δR/δμ(θ) = (1/M) Σₘ ℓ'(f_μ(zₘ), yₘ)·φ(zₘ; θ),    ∇_W R(θ) = ∇_θ of it
+
+    δR/δμ is the marginal value of a neuron: the change of the risk per unit of mass put at θ.
 
     Parameters
     ----------
-    inputs : (M, D) float; targets : (M,) or (M, K) numbers, or class indices (M,) for "cross_entropy".
-    activation : "tanh", "relu", "sigmoid", "softplus", "erf" or "identity", of the unit a σ(w·z + b), θ = (a, w, b).
-    loss : "squared", "huber", "logistic", "cross_entropy", or a Loss.
-    unit : φ(z, θ) in place of the built-in one, a torch function or `wgf.Unit(fn, dim)`, which also knows `initial`.
-    batch : a minibatch size; the gradient then uses `batch` samples drawn anew each step from the seed of the run.
+    inputs : array (M, D), float64 or float32
+        The inputs z of M samples.
+    targets : array (M,) or (M, K)
+        Numbers; labels 0/1 or −1/+1 for "logistic"; class indices (M,) for "cross_entropy".
+    activation : {"tanh", "relu", "sigmoid", "softplus", "erf", "identity"}
+        σ of the built-in unit a σ(w·z + b), with particles θ = (a, w, b).
+    loss : {"squared", "huber", "logistic", "cross_entropy"} or Loss
+        ℓ.
+    unit : callable φ(z, θ) or `wgf.Unit(fn, dim)`, optional
+        Another unit, in torch. With a `Unit`, `initial` knows the dimension of θ.
+    batch : int, optional
+        The size of a minibatch. The gradient then uses `batch` samples, drawn anew each step from the seed of the run.
 
-    Memory beyond O(n·d) is one block of neurons × samples.
+    Raises
+    ------
+    ConfigError, ShapeError
+        If arrays, names or sizes do not fit. Also where the particles are on another device than the data.
+
+    Notes
+    -----
+    Time O(n·M·(D + K)) per evaluation. Memory beyond O(n·d) is one block of neurons × samples.
+    The force on w and b vanishes where a = 0 or σ' = 0: a saturated or dead neuron moves by other terms only.
+    `wgf.drives` acts on a risk by `with_inputs`, `with_law` and `with_aggregate`: R = A[ℓ], ∂A/∂ℓₘ in place of 1/M.
+
+    References
+    ----------
+    Mei, Montanari & Nguyen (2018), PNAS 115.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> risk = wgf.NetworkRisk([[0.0], [1.0]], [1.0, 3.0], activation="identity")
+    >>> mu = wgf.Ensemble([[1.0, 2.0, 1.0]])  # one neuron, f(z) = 1·(2z + 1)
+    >>> risk.predict(mu, [[0.0], [1.0]]).tolist(), risk.value(mu).item()
+    ([1.0, 3.0], 0.0)
     """
 
     def __init__(
@@ -86,7 +115,17 @@ class NetworkRisk(Functional):
         dtype: torch.dtype | str = torch.float64,
         device: str | torch.device | None = None,
     ) -> Ensemble:
-        """n neurons: a, b ~ N(0, 1) and w ~ N(0, 1/D) for the built-in unit, N(0, scale²) for the user's."""
+        """Draw n independent neurons: a, b ~ N(0, 1) and w ~ N(0, 1/D); N(0, scale²) for a `Unit`.
+
+        Parameters
+        ----------
+        n : int
+            The number of particles.
+        seed : int
+            Fixes the draw. The first k of n neurons are the k neurons of the same seed.
+        dtype, device : optional
+            float64 or float32; by default the device of the data.
+        """
         theta = self.unit.initial(n, require_seed(seed)).to(require_dtype(dtype))
         return Ensemble(theta.to(require_device(device or self.inputs.device)), copy=False)
 
@@ -108,7 +147,10 @@ class NetworkRisk(Functional):
         return z
 
     def predict(self, mu: Ensemble, inputs: ArrayLike) -> Tensor:
-        """f_μ at inputs (M, D): (M, K), or (M,) where the targets are one number each. Class scores are logits."""
+        """The output f_μ at other inputs (M, D): (M, K) float64, or (M,) where a target is one number or one label.
+
+        A classifier gives scores (logits). ShapeError for another number of features.
+        """
         f = self._forward(mu, self._features(inputs, mu))
         return f[:, 0] if self._flat or (self.loss.classifies and self._outputs == 1) else f
 
@@ -119,18 +161,18 @@ class NetworkRisk(Functional):
         return y
 
     def accuracy(self, mu: Ensemble, inputs: ArrayLike, targets: ArrayLike) -> float:
-        """Fraction classified rightly, for logistic and cross-entropy risks."""
+        """The fraction of inputs (M, D) that is classified as in `targets`; ConfigError for a regression loss."""
         z = self._features(inputs, mu)
         correct = self.loss.correct(self._forward(mu, z), self._encode(targets, len(z)).to(mu.device))
         return float(correct.double().mean())
 
     def loss_on(self, mu: Ensemble, inputs: ArrayLike, targets: ArrayLike) -> float:
-        """(1/M) Σ ℓ(f_μ, y) on other data."""
+        """The mean loss (1/M) Σ ℓ(f_μ, y) on other data, inputs (M, D) and targets (M,) or (M, K)."""
         z = self._features(inputs, mu)
         losses = self._losses(self._forward(mu, z), self._encode(targets, len(z)).to(mu.device))
         return float(Mean().value(losses, _uniform(losses)))
 
-    # ----------------------------------------------------------------------------------- the risk from outside
+    # ----------------------------------------------------------------------------------- what drives change
 
     def _with(self, **changes: Any) -> NetworkRisk:
         other = object.__new__(NetworkRisk)
@@ -138,7 +180,7 @@ class NetworkRisk(Functional):
         return other
 
     def with_inputs(self, inputs: ArrayLike) -> NetworkRisk:
-        """The risk of the same targets at other inputs (M, D)."""
+        """The same risk at other inputs, of the shape (M, D) of the old ones; ShapeError for another shape."""
         z = as_real("inputs", inputs)
         if z.shape != self.inputs.shape:
             raise ShapeError(f"inputs: shape {tuple(z.shape)}; wanted {tuple(self.inputs.shape)}, those of the risk.")
@@ -148,15 +190,15 @@ class NetworkRisk(Functional):
 
     @property
     def law(self) -> Tensor:
-        """By how much each of the samples counts (M,), 1/M each unless `with_law` says otherwise."""
+        """The probability p of each sample (M,), float64: 1/M each, unless `with_law` says otherwise."""
         return _uniform(self.inputs) if self._law is None else self._law
 
     def with_law(self, law: ArrayLike) -> NetworkRisk:
-        """The risk of samples that count by a law p (M,) ≥ 0, Σ p = 1, in place of 1/M each."""
+        """The same risk with sample probabilities p (M,) ≥ 0, Σ p = 1, in place of 1/M each."""
         return self._with(_law=weight_rows(law, len(self.inputs), copy=True).to(self.inputs.device))
 
     def with_aggregate(self, aggregate: Aggregate) -> NetworkRisk:
-        """The risk with another aggregate of its losses than the mean; ConfigError where minibatches would bias it."""
+        """The same risk with another aggregate than the mean; ConfigError where minibatches would bias it."""
         if self.batch is not None and not aggregate.linear:
             raise ConfigError(
                 f"{type(aggregate).__name__} of a risk with batch = {self.batch}: it is not linear in the losses, so a "
@@ -189,7 +231,7 @@ class NetworkRisk(Functional):
             return self.loss.value(f, y)
 
     def _weights(self) -> Tensor | None:
-        """The law of the samples at hand, None for equal ones; on a minibatch of M' of M its mean is p M/M'."""
+        """Probabilities of the samples at hand, None for equal ones. A minibatch is scaled by M/M' to be unbiased."""
         if self._law is None or self._subset is None:
             return self._law
         return self._law[self._subset] * (len(self._law) / len(self._subset))
@@ -199,7 +241,7 @@ class NetworkRisk(Functional):
         return self._aggregate.value(losses, _uniform(losses) if weights is None else weights)
 
     def _residual(self, f: Tensor, y: Tensor, m: int, rows: slice = _ALL) -> Tensor:
-        """∂A/∂ℓₘ · ∂ℓₘ/∂f of the samples in `rows`, of m in all."""
+        """∂A/∂ℓₘ · ∂ℓₘ/∂f for the samples in `rows`, out of m."""
         weights = self._weights()
         if self._aggregate.linear and weights is None:
             with ops.one_torch_thread():
@@ -231,9 +273,9 @@ class NetworkRisk(Functional):
         return self._forward_backward(mu)[1] if at is None else self._pull_back(mu, at)[1]
 
     def _forward_backward(self, mu: Ensemble) -> tuple[Tensor, Tensor]:
-        """Predictions and gradient at the particles themselves, a run of samples at a time where A is linear."""
+        """Predictions (M, K) and gradient (n, d) at the particles, block by block of samples where A is linear."""
         z, y = self._data(mu)
-        if not self._aggregate.linear:  # a slope needs the losses of all samples: forward first, then pull back
+        if not self._aggregate.linear:  # the slope needs all losses: a full forward pass, then a backward pass
             f = self._forward(mu, z)
             return f, self.unit.backward(mu.x, z, self._residual(f, y, len(y)))[1]
         runs: list[Tensor] = []

@@ -1,4 +1,4 @@
-"""External potentials: ∫ V dμ for the user's V, and for a quadratic one."""
+"""External potentials, ∫ V dμ: any function V of the user's, and the quadratic one in closed form."""
 
 from __future__ import annotations
 
@@ -18,14 +18,38 @@ from ..ops import linalg
 
 
 class Potential(Functional):
-    """∫ V dμ with δ/δμ = V and ∇_W = ∇V.
+    """The energy of particles in an external potential V that the user writes.
 
-    `fn` maps particles (n, d) to values (n,), row by row, in torch; `grad` maps them to (n, d), by autograd
-    unless given. Both run in one torch thread, so that bits do not depend on the number of threads.
+        𝓕[μ] = ∫ V dμ,    δ𝓕/δμ = V,    ∇_W 𝓕 = ∇V
 
-    Raises ShapeError when a result has the wrong shape, DivergenceError naming the particle when it is NaN or infinite,
-    ConfigError when no gradient can be had.
+    Parameters
+    ----------
+    fn : callable (n, d) -> (n,)
+        V, row by row. Written in torch, unless `grad` is given.
+    grad : callable (n, d) -> (n, d), optional
+        ∇V, row by row. By default autograd of `fn`.
 
+    Raises
+    ------
+    ConfigError
+        If an argument cannot be called, or no gradient can be had.
+    ShapeError
+        If a result has another shape.
+    DivergenceError
+        If a result is not finite. The message names the particle.
+
+    Notes
+    -----
+    Both functions are given copies and run in one torch thread, so that results do not depend on the number of threads.
+    Particles do not act on each other through this term. An explicit Euler step is stable for h < 2/(largest
+    curvature).
+
+    References
+    ----------
+    Ambrosio, Gigli & Savaré (2008), Gradient Flows in Metric Spaces, chapter 10.
+
+    Examples
+    --------
     >>> V = Potential(lambda x: (x**4).sum(1) / 4)
     >>> V.gradient(Ensemble([[2.0]])).item()
     8.0
@@ -57,7 +81,7 @@ class Potential(Functional):
     def _both(self, x: Tensor) -> tuple[Tensor, Tensor]:
         with ops.one_torch_thread():
             if self._grad is not None:
-                with torch.no_grad():  # the user's functions get copies: what they do in place is theirs
+                with torch.no_grad():  # copies, so that a user's function that writes in place changes nothing here
                     gradient = self._result("grad", self._grad(x.clone()), x, tuple(x.shape))
                     return self._values(x.clone()), gradient.to(x.dtype)
             with torch.enable_grad():
@@ -91,11 +115,34 @@ class Potential(Functional):
 
 
 class Quadratic(Functional):
-    """V(x) = ½ (x − c)·K (x − c), ∇V = K (x − c).
+    """The energy of particles on springs: a quadratic potential with its minimum at c.
 
-    `stiffness` K is a number, d numbers (a diagonal) or a symmetric (d, d) matrix; `center` c a number or (d,).
-    Either may be a callable of t: a moving centre drives the flow and its work appears in the ledger.
+        𝓕[μ] = ∫ V dμ,    V(x) = ½ (x − c)·K (x − c),    δ𝓕/δμ = V,    ∇_W 𝓕 = K (x − c)
 
+    Use it as confinement, as weight decay (`1e-3 * Quadratic()`), or as the prior of an inverse problem.
+
+    Parameters
+    ----------
+    stiffness : float, array (d,) or (d, d), or callable of t
+        K: a number, a diagonal, or a symmetric matrix; in units of energy per length².
+    center : float, array (d,), or callable of t
+        c, in the units of x.
+
+    Raises
+    ------
+    ConfigError
+        If numbers are not finite, a matrix is not symmetric, or a term that depends on t is evaluated without `.at(t)`.
+    ShapeError
+        If K or c does not fit the dimension of the particles.
+
+    Notes
+    -----
+    t is the time of the run. A moving centre drives the flow, and its work appears in the ledger. A K that is not
+    positive semi-definite gives an energy without a lower bound, and particles escape. An explicit Euler step of length
+    h is stable for h < 2/(largest eigenvalue of K).
+
+    Examples
+    --------
     >>> Quadratic(3.0).value(Ensemble([[2.0]])).item()
     6.0
     """
@@ -112,12 +159,12 @@ class Quadratic(Functional):
 
     @property
     def stiffness(self) -> Tensor | Callable[[float], Any]:
-        """K: a number, (d,) or (d, d) in float64, or the callable of t that was given."""
+        """K: a number, (d,) or (d, d) in float64, or the callable of t as the user gave it."""
         return self._stiffness
 
     @property
     def center(self) -> Tensor | Callable[[float], Any]:
-        """c: a number or (d,) in float64, or the callable of t that was given."""
+        """c: a number or (d,) in float64, or the callable of t as the user gave it."""
         return self._center
 
     @property
@@ -165,7 +212,7 @@ class Quadratic(Functional):
 
 
 def _coefficients(name: str, value: ArrayLike, most: int) -> Tensor:
-    """A finite float64 tensor with at most `most` axes."""
+    """A finite float64 tensor with at most `most` axes; a matrix must be symmetric."""
     if isinstance(value, (int, float, str, bool)):
         return torch.tensor(require_number(name, value), dtype=torch.float64)
     try:
@@ -188,4 +235,4 @@ def _fit(name: str, parameter: Tensor, x: Tensor) -> Tensor:
         raise ShapeError(
             f"Quadratic: {name} has shape {tuple(parameter.shape)}, the particles have dimension {x.shape[1]}."
         )
-    return parameter.to(x, non_blocking=True)  # a few numbers, which a GPU need not stop for
+    return parameter.to(x, non_blocking=True)  # a few numbers: copying them need not make the GPU wait

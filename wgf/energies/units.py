@@ -1,4 +1,4 @@
-"""Units φ(z; θ) of a mean-field network: the two-layer unit in closed form, the user's own by torch.func."""
+"""Units φ(z; θ) of a mean-field network: the two-layer unit in closed form, and the user's own by torch.func."""
 
 from __future__ import annotations
 
@@ -20,36 +20,82 @@ from ..ops.reference import row_blocks
 
 
 class NetworkUnit(ABC):
-    """How a network is summed over neurons, and how a residual is pulled back to them."""
+    """One unit φ(z; θ) of a network: how outputs are summed over neurons, and how gradients return to them.
+
+    For M inputs z (M, D), n neurons θ (n, d) and K outputs. `NetworkRisk` calls it. Use `TwoLayer` or `Unit`, or derive
+    a class with a faster way to sum.
+    """
 
     @property
     @abstractmethod
     def dim(self) -> int:
-        """Dimension of θ."""
+        """The dimension d of θ."""
 
     @property
     def outputs(self) -> int | None:
-        """Width of φ, where it is known before a call."""
+        """The width K of φ; None where it is not known before a call."""
         return None
 
     @abstractmethod
     def forward(self, theta: Tensor, weights: Tensor, z: Tensor) -> Tensor:
-        """fₘ = Σᵢ weightsᵢ φ(zₘ; θᵢ), (M, K) float64."""
+        """The output of the network, fₘ = Σᵢ wᵢ φ(zₘ; θᵢ).
+
+        Parameters
+        ----------
+        theta : Tensor (n, d)
+            Neurons.
+        weights : Tensor (n,), float64
+            Their weights wᵢ.
+        z : Tensor (M, D)
+            Inputs.
+
+        Returns
+        -------
+        Tensor (M, K), float64
+        """
 
     @abstractmethod
     def backward(self, theta: Tensor, z: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
-        """vᵢ = Σₘ rₘ·φ(zₘ; θᵢ) (n,) and ∇_θ vᵢ (n, d), for residuals r (M, K)."""
+        """The marginal value of each neuron, vᵢ = Σₘ rₘ·φ(zₘ; θᵢ), and its gradient.
+
+        Parameters
+        ----------
+        theta : Tensor (n, d)
+            Neurons, or other points of their space.
+        z : Tensor (M, D)
+            Inputs.
+        residual : Tensor (M, K), float64
+            r, the derivative of the risk by the outputs.
+
+        Returns
+        -------
+        tuple of Tensor
+            v (n,) and ∇_θ v (n, d).
+        """
 
     def forward_backward(
         self, theta: Tensor, weights: Tensor, z: Tensor, residual: Callable[[Tensor, slice], Tensor]
     ) -> Tensor:
-        """The gradient of `backward` at θ for r[rows] = residual(f[rows], rows), where f is that of `forward`."""
+        """The gradient of `backward` at the neurons themselves, in one pass where the unit has one.
+
+        Parameters
+        ----------
+        theta, weights, z : Tensor
+            As in `forward`.
+        residual : callable (f (rows, K), rows) -> r (rows, K)
+            The residual of a block of samples, from their outputs f.
+
+        Returns
+        -------
+        Tensor (n, d)
+            ∇_θ vᵢ.
+        """
         r = residual(self.forward(theta, weights, z), slice(0, len(z)))
         return self.backward(theta, z, r)[1]
 
     @abstractmethod
     def initial(self, n: int, seed: int) -> Tensor:
-        """n initial θ (n, d), float64."""
+        """Draw n initial neurons θ (n, d), float64, from a seed."""
 
 
 def _normal(n: int, dim: int, seed: int) -> Tensor:
@@ -58,7 +104,37 @@ def _normal(n: int, dim: int, seed: int) -> Tensor:
 
 @dataclass(frozen=True)
 class TwoLayer(NetworkUnit):
-    """φ(z; θ) = a σ(w·z + b) with packed θ = (a ∈ ℝᴷ, w ∈ ℝᴰ, b); initially a, b ~ N(0, 1), w ~ N(0, 1/D)."""
+    """The two-layer unit φ(z; θ) = a σ(w·z + b), with θ = (a ∈ ℝᴷ, w ∈ ℝᴰ, b) in one row of d = K + D + 1 numbers.
+
+    `NetworkRisk` makes it by default. Neurons start with a, b ~ N(0, 1) and w ~ N(0, 1/D).
+
+    Parameters
+    ----------
+    inputs : int
+        D, the number of features.
+    width : int
+        K, the number of outputs.
+    activation : {"tanh", "relu", "sigmoid", "softplus", "erf", "identity"}
+        σ. The derivative of relu at 0 is taken as 0.
+
+    Raises
+    ------
+    ConfigError
+        If the activation is not known.
+    ShapeError
+        If particles have another dimension than K + D + 1; raised at the first evaluation.
+
+    Notes
+    -----
+    Time O(n·M·(D + K)), by compiled code that keeps one block of neurons × samples. ∇_w φ = a σ' z: where a = 0 or the
+    activation is saturated, w and b feel no force.
+
+    Examples
+    --------
+    >>> unit = TwoLayer(inputs=2, width=1)
+    >>> unit.dim, unit.initial(5, seed=0).shape
+    (4, torch.Size([5, 4]))
+    """
 
     inputs: int
     width: int
@@ -110,12 +186,31 @@ class TwoLayer(NetworkUnit):
 
 @dataclass(frozen=True)
 class Unit(NetworkUnit):
-    """The user's φ(z, θ): a torch function of one input z (D,) and one particle θ (d,), returning () or (K,).
+    """A unit φ(z, θ) that the user writes in torch, for one input and one neuron.
 
-    It is vectorised over neurons and samples by `torch.func.vmap`, a block at a time, and differentiated by
-    `torch.func`; it must therefore be free of data-dependent control flow. θ is drawn as N(0, scale²) initially, for
-    which its dimension `dim` must be given.
+    Parameters
+    ----------
+    fn : callable (z (D,), θ (d,)) -> () or (K,)
+        φ, without control flow that depends on the data. Write branches with `torch.where`.
+    dim : int, optional
+        d, the dimension of θ. Needed by `initial`.
+    scale : float
+        Neurons start as N(0, scale²) in every coordinate.
 
+    Raises
+    ------
+    ConfigError
+        If `fn` cannot be called or vectorised, or `dim` is needed and was not given.
+    ShapeError
+        If `fn` returns another shape, or particles have another dimension than `dim`.
+
+    Notes
+    -----
+    `torch.func.vmap` vectorises φ over neurons and samples, a block at a time, and `torch.func` differentiates it. It
+    is computed in float64, in one torch thread. `TwoLayer` is faster for the unit that it knows.
+
+    Examples
+    --------
     >>> unit = Unit(lambda z, theta: theta[0] * torch.tanh(theta[1:] @ z), dim=3)
     >>> unit.forward(torch.ones(1, 3), torch.ones(1), torch.zeros(2, 2)).tolist()
     [[0.0], [0.0]]
@@ -143,7 +238,7 @@ class Unit(NetworkUnit):
         return vmap(vmap(self.fn, in_dims=(0, None)), in_dims=(None, 0))
 
     def _require(self, theta: Tensor, z: Tensor) -> int:
-        """The width K of φ, found by one call."""
+        """Check the particles and return the width K of φ, found by one call."""
         if self.size not in (None, theta.shape[1]):
             raise ShapeError(f"NetworkRisk: particles of dimension {theta.shape[1]}; the unit has dim = {self.size}.")
         with torch.no_grad():
@@ -155,7 +250,7 @@ class Unit(NetworkUnit):
 
     @staticmethod
     def _blocks(theta: Tensor, z: Tensor, width: int) -> tuple[list[slice], list[slice]]:
-        """Neurons × samples in blocks whose intermediates stay bounded, whatever M is."""
+        """Blocks of neurons and blocks of samples, so that memory stays bounded for any n and M."""
         each = theta.shape[1] + z.shape[1] + width
         sample_blocks = row_blocks(len(z), 64 * each)
         return row_blocks(len(theta), sample_blocks[0].stop * each), sample_blocks
@@ -195,6 +290,7 @@ class Unit(NetworkUnit):
 
 
 def _vectorised(function: Callable[..., Any], *args: Tensor) -> Any:
+    """Call a vectorised function; where torch.func cannot, ConfigError with the reason and what to write instead."""
     try:
         return function(*args)
     except RuntimeError as error:
@@ -208,7 +304,10 @@ def _vectorised(function: Callable[..., Any], *args: Tensor) -> Any:
 def require_unit(
     unit: NetworkUnit | Callable[[Tensor, Tensor], Tensor] | None, inputs: int, outputs: int, activation: str
 ) -> NetworkUnit:
-    """The built-in unit when none is given; a bare callable is a unit that takes θ of any dimension."""
+    """The unit that the user wants: the built-in one for None, a `NetworkUnit` as it is, a function as a `Unit`.
+
+    A bare function accepts θ of any dimension. Raises ConfigError for anything else.
+    """
     if unit is None:
         return TwoLayer(inputs, outputs, activation)
     if isinstance(unit, NetworkUnit):

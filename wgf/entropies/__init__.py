@@ -1,4 +1,8 @@
-"""Entropies and their surrogates."""
+"""Entropies S[μ] and their surrogates; they enter a free energy as − T·S.
+
+Particles move by the force +T ∇_W S, uphill in S. Most entropies push particles apart. The exception is `Softmax`: over
+features it does not spread particles, and over particles it pulls them together.
+"""
 
 from typing import TYPE_CHECKING
 

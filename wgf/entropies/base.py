@@ -1,4 +1,4 @@
-"""What all entropies share: they enter a free energy as − T·S."""
+"""The base class of all entropies. An entropy enters a free energy as − T·S."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ from ..measure import Ensemble
 
 @dataclass(frozen=True)
 class Variant:
-    """One form of an entropy for studies: a name for tables, words for readers, and how it is made for a start μ."""
+    """One form of an entropy that studies compare.
+
+    Parameters
+    ----------
+    name : str
+        The name in tables and files.
+    words : str
+        The name for readers.
+    make : callable (Ensemble) -> Entropy
+        Makes the entropy for the ensemble that a run starts with.
+    """
 
     name: str
     words: str
@@ -22,7 +32,11 @@ class Variant:
 
 
 class Entropy(Functional):
-    """An entropy S[μ] or a surrogate of one; in `F = E - T * S` it pushes with the force + T ∇_W S."""
+    """An entropy S[μ], or a surrogate of one.
+
+    In `F = E - T * S` particles move by the force +T ∇_W S, uphill in S. To write another entropy, derive from this
+    class and define `_value`, `_first_variation` and `_gradient` of S itself, without the minus sign.
+    """
 
     is_entropy: ClassVar[bool] = True
     words: ClassVar[str] = ""
@@ -30,17 +44,23 @@ class Entropy(Functional):
 
     @property
     def fewest_particles(self) -> int:
-        """The least number of particles of which S says something."""
+        """The least number of particles for which S has a meaning."""
         return 2
 
     @classmethod
     def variants(cls) -> tuple[Variant, ...]:
-        """The forms of this entropy that studies compare; none where it has no force or needs settings."""
+        """The forms of this entropy that studies compare.
+
+        Returns
+        -------
+        tuple of Variant
+            By default the entropy with its default settings. Empty where it has no force, or needs a setting.
+        """
         if cls.realised_by_noise or any(setting.required for setting in settings_of(cls).values()):
             return ()
         return (Variant(cls.__name__, cls.words or cls.__name__, lambda mu: cls()),)
 
 
 def require_ridge(ridge: float) -> float:
-    """A ridge ε ≥ 0 in the units of a variance."""
+    """The ridge ε ≥ 0 as a float, in the units of a variance; ConfigError for another value."""
     return require_number("ridge", ridge, nonnegative=True)

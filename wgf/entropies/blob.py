@@ -1,4 +1,4 @@
-"""Entropies of the density smoothed by a Gaussian blob: Shannon's and the powers of Tsallis."""
+"""Entropies of the density φ_h * μ, a Gaussian blob on each particle: the Shannon form and the powers (Tsallis)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,37 @@ RULES = ("silverman", "scott")
 
 
 def bandwidth_by_rule(rule: str, mu: Ensemble) -> float:
-    """Silverman's or Scott's bandwidth with σ² = tr C / d: σ (4/((d+2)n))^{1/(d+4)} or σ n^{−1/(d+4)} (Silverman 1986).
+    """The bandwidth h of Silverman's or Scott's rule of thumb for these particles.
 
-    For weighted particles n is the effective number 1/Σw².
+        silverman: h = σ (4/((d + 2) n))^{1/(d+4)},    scott: h = σ n^{−1/(d+4)},    σ² = tr C/d
+
+    Parameters
+    ----------
+    rule : {"silverman", "scott"}
+        The rule.
+    mu : Ensemble
+        The particles (n, d). For unequal weights n is the effective number 1/Σw².
+
+    Returns
+    -------
+    float
+        h, a length in the units of x.
+
+    Raises
+    ------
+    ConfigError
+        If all particles coincide.
+
+    References
+    ----------
+    Silverman (1986), Density Estimation for Statistics and Data Analysis, section 4.3.
+    Scott (1992), Multivariate Density Estimation, section 6.3.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> round(bandwidth_by_rule("scott", wgf.Ensemble([[-1.0], [1.0]])), 4)  # 2^{−1/5}
+    0.8706
     """
     sigma = math.sqrt(float(mu.covariance().diagonal().mean()))
     n, d = mu.effective_size, mu.dim
@@ -32,7 +60,7 @@ def bandwidth_by_rule(rule: str, mu: Ensemble) -> float:
 
 
 class _Smoothed(Entropy):
-    """What the entropies of φ_h * μ share; φ_h is the Gaussian density of standard deviation h."""
+    """What the entropies of ρ = φ_h * μ share; φ_h is the Gaussian density of standard deviation h."""
 
     def __init__(self, bandwidth: float | str) -> None:
         if isinstance(bandwidth, str):
@@ -54,12 +82,12 @@ class _Smoothed(Entropy):
         return self._with(bandwidth_by_rule(self.bandwidth, mu))
 
     def _blob(self, mu: Ensemble) -> tuple[Gaussian, float]:
-        """The unnormalised kernel, and the logarithm of its normalisation (a number that could overflow in large d)."""
+        """The Gaussian without its normalisation, and the logarithm of that: the number itself overflows in large d."""
         h = bandwidth_by_rule(self.bandwidth, mu) if isinstance(self.bandwidth, str) else self.bandwidth
         return Gaussian(h), -0.5 * mu.dim * math.log(2 * math.pi * h * h)
 
     def _sums(self, mu: Ensemble, at: Tensor | None) -> tuple[Gaussian, float, Tensor, Tensor, Tensor]:
-        """Kernel, log-normalisation, K*μ at the particles, and K*μ with its gradient at the points."""
+        """The kernel, its log-normalisation, K*μ at the particles, and K*μ with its gradient at the points."""
         kernel, log_norm = self._blob(mu)
         own, own_gradient = mu.kernel_sums(kernel)
         there, gradient = (own, own_gradient) if at is None else mu.kernel_sums(kernel, at)
@@ -72,19 +100,52 @@ class _Smoothed(Entropy):
 
 
 class Blob(_Smoothed):
-    """S = −∫ log(φ_h * μ) dμ (Carrillo, Craig & Patacchini 2019), with ρ = φ_h * μ:
+    """The Shannon entropy of the smoothed density ρ = φ_h * μ, in the form of Carrillo, Craig & Patacchini.
 
-        δS/δμ = −log ρ − φ_h * (μ/ρ),    ∇_W S = −∇ρ/ρ − ∇φ_h * (μ/ρ).
+        S[μ] = −∫ log ρ dμ
+        δS/δμ = −log ρ − φ_h * (μ/ρ),    ∇_W S = −∇ρ/ρ − ∇φ_h * (μ/ρ)
 
-    `bandwidth` is h, in the units of x, or a rule ("silverman", "scott") that `solve` resolves once from the initial
-    ensemble and then keeps constant.
+    The force pushes particles apart, from high to low ρ. Each feels neighbours within about h.
+
+    Parameters
+    ----------
+    bandwidth : float or {"silverman", "scott"}
+        h, the standard deviation of the Gaussian φ_h, a length in the units of x. `solve` resolves a rule once, from
+        the initial ensemble, and then keeps h constant.
+
+    Raises
+    ------
+    ConfigError
+        If the bandwidth is not positive, the rule is not known, or a rule meets particles that all coincide.
+    DivergenceError
+        If ρ underflows to 0 at a point where it is wanted.
+
+    Notes
+    -----
+    The force fades where h is far below the distance to the nearest neighbour: every particle then sees itself only.
+    Where h is far above the size of the cloud, it is about 2(x − m)/h² and weak. Rules give a small h in many
+    dimensions. S tends to −∫ρ log ρ as n grows and h falls slowly enough. Time O(n² d), for two sums over all pairs.
+
+    References
+    ----------
+    Carrillo, Craig & Patacchini (2019), A blob method for diffusion, Calc. Var. 58.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> force = wgf.Blob(1.0).gradient(wgf.Ensemble([[-1.0], [1.0]]))
+    >>> force[0].item() < 0 < force[1].item()  # apart
+    True
     """
 
     is_log_density = True
 
     @classmethod
     def variants(cls) -> tuple[Variant, ...]:
-        """The bandwidth is the median distance of the first particles: Silverman's is too small in many dimensions."""
+        """One form, with the median distance of the first particles as bandwidth.
+
+        Silverman's rule gives too small a bandwidth in many dimensions.
+        """
         return (Variant("Blob", "blob", lambda mu: cls(float(torch.pdist(mu.x.double()).median()))),)
 
     def _with(self, bandwidth: float) -> Functional:
@@ -120,11 +181,46 @@ class Blob(_Smoothed):
 
 
 class Power(_Smoothed):
-    """S = −(1/(m−1)) ∫ ρ^{m−1} dμ with ρ = φ_h * μ, m ≠ 1 (Tsallis); −S tends to ∫ρᵐ/(m−1) as h → 0:
+    """The power (Tsallis) entropy of the smoothed density ρ = φ_h * μ; it gives nonlinear diffusion.
 
-        δS/δμ = −ρ^{m−1}/(m−1) − φ_h * (ρ^{m−2} μ),    ∇_W S = −ρ^{m−2} ∇ρ − ∇φ_h * (ρ^{m−2} μ).
+        S[μ] = −(1/(m − 1)) ∫ ρ^{m−1} dμ,    m ≠ 1
+        δS/δμ = −ρ^{m−1}/(m − 1) − φ_h * (ρ^{m−2} μ),    ∇_W S = −ρ^{m−2} ∇ρ − ∇φ_h * (ρ^{m−2} μ)
 
-    m = 2 and T = 1 give the porous-medium flow ∂ρ/∂t = Δρ², F = ∫ρ².
+    The force pushes particles apart, from high to low ρ. −S tends to ∫ρᵐ/(m − 1) as h falls. m = 2 with T = 1 is the
+    porous-medium flow ∂ρ/∂t = Δρ², with F = ∫ρ².
+
+    Parameters
+    ----------
+    m : float
+        The power, m > 0 and m ≠ 1.
+    bandwidth : float or {"silverman", "scott"}
+        h, as in `Blob`.
+
+    Raises
+    ------
+    ConfigError
+        If m is not a positive number or is 1 (use `Blob`), or the bandwidth does not fit.
+    DivergenceError
+        If the normalisation of φ_h is out of range (many dimensions), or ρ underflows to 0 at a point where it is
+        wanted.
+
+    Notes
+    -----
+    For m > 1 the force is weak where ρ is small: the spread has a front. For m < 1 it is strong there, and small ρ
+    makes the flow stiff. As with `Blob`, it fades where h is far below the distance of neighbours. Time O(n² d), for
+    two sums.
+
+    References
+    ----------
+    Otto (2001), The geometry of dissipative evolution equations: the porous medium equation, Comm. PDE 26.
+    Carrillo, Craig & Patacchini (2019), A blob method for diffusion, Calc. Var. 58.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> force = wgf.Power(m=2, bandwidth=1.0).gradient(wgf.Ensemble([[-1.0], [1.0]]))
+    >>> force[0].item() < 0 < force[1].item()  # apart
+    True
     """
 
     def __init__(self, m: float, bandwidth: float | str) -> None:

@@ -1,4 +1,4 @@
-"""Entropy surrogates of the covariance: log-determinant, variance and log-variance."""
+"""Entropy surrogates that depend on the covariance only: log-determinant, variance and log-variance."""
 
 from __future__ import annotations
 
@@ -17,22 +17,24 @@ from ..ops import linalg
 from .base import Entropy, require_ridge
 
 _SINGULAR = 16 * torch.finfo(torch.float64).eps
-"""An eigenvalue below this, times the dimension and the largest one, is rounding."""
+"""An eigenvalue below _SINGULAR · d · λ_max is rounding and counts as zero."""
 _SUSPECT = 4 * _SINGULAR
-"""A matrix with λ_min/λ_max above this, times the dimension, is certainly regular, its Cholesky factor's rounding and
-the slack of Frobenius norms included."""
+"""A matrix with λ_min/λ_max > _SUSPECT · d is certainly regular. This allows for the rounding of its Cholesky factor,
+and for a condition number that is estimated by Frobenius norms."""
 _HALF_THE_DIGITS = torch.finfo(torch.float64).eps ** 0.5
-"""λ_min/λ_max of a Gram matrix above which a solution keeps half the digits; below, the eigenvectors keep more."""
+"""For λ_min/λ_max of a Gram matrix above this, Cholesky keeps half of the digits. Below, eigenvectors keep more."""
 
 
 @dataclass(frozen=True)
 class _Precision:
-    """(C + εI)⁻¹ of an ensemble: by Cholesky, or through the eigenvectors of C where it is singular or nearly so.
+    """The matrix (C + εI)⁻¹ of an ensemble: by Cholesky, or by eigenvectors where C is singular or nearly so.
 
-    Where particles are fewer than dimensions, C = YᵀY with Y = √w (x − m), and (C + ε)⁻¹Yᵀ = Yᵀ(YYᵀ + ε)⁻¹ needs the
-    Gram matrix YYᵀ only. It has the null vector √w, which adding a multiple of √w√wᵀ removes: the rows of Y are
-    across it. C has the eigenvectors V = Yᵀu/√λ where YYᵀ = uλuᵀ, and (C + ε)⁻¹ = V (λ + ε)⁻¹ Vᵀ + (1 − VVᵀ)/ε; the
-    second part vanishes on the particles.
+    With fewer particles than dimensions the Gram matrix YYᵀ (n, n) of the rows Y = √w (x − m) is used. C = YᵀY, so
+    (C + ε)⁻¹Yᵀ = Yᵀ(YYᵀ + ε)⁻¹. YYᵀ has the null vector √w, since the rows are centred. Adding a multiple of √w√wᵀ
+    makes it regular and changes nothing on Y.
+
+    With YYᵀ = uλuᵀ, C has the eigenvectors V = Yᵀu/√λ, and (C + ε)⁻¹ = V (λ + ε)⁻¹ Vᵀ + (1 − VVᵀ)/ε. The second part is
+    zero on the particles.
     """
 
     mu: Ensemble
@@ -56,17 +58,17 @@ class _Precision:
 
     @cached_property
     def _covariance(self) -> Tensor:
-        """C, or the Gram matrix."""
+        """C (d, d), or the Gram matrix (n, n)."""
         return linalg.product(self._rows, self._rows.T) if self._gram else self._moments[1]
 
     @cached_property
     def _filled(self) -> Tensor:
-        """What is added along √w: the mean eigenvalue."""
+        """The multiple of √w√wᵀ that is added to the Gram matrix: its mean eigenvalue."""
         return self._covariance.diagonal().mean()
 
     @cached_property
     def _inverse(self) -> tuple[Tensor, Tensor] | None:
-        """The inverse and log det of C + εI, or of YYᵀ + εI + fill √w√wᵀ; None where Cholesky loses too much."""
+        """The inverse and log det of C + εI, or of YYᵀ + εI + fill √w√wᵀ; None where Cholesky is too inaccurate."""
         if self._gram and (self.ridge == 0.0 or not self.mu.positive_weights):
             return None
         matrix = self._covariance.clone()
@@ -90,6 +92,7 @@ class _Precision:
         return values, linalg.product(self._rows.T.contiguous(), vectors.contiguous()) / values.sqrt()
 
     def _require_regular(self, values: Tensor) -> None:
+        """Refuse eigenvalues that are not finite, and a singular covariance without a ridge."""
         if not bool(torch.isfinite(values).all()):
             raise DivergenceError("LogDet: the covariance is not finite.")
         d, largest = self.mu.dim, float(values.max())
@@ -101,6 +104,7 @@ class _Precision:
             )
 
     def log_det(self) -> Tensor:
+        """log det(C + εI), 0-d float64."""
         if self._inverse is not None:
             log_det = self._inverse[1]
             if self._gram:
@@ -126,16 +130,48 @@ class _Precision:
         along = ops.affine(points.double(), self.mean, vectors)
         origin, back = torch.zeros_like(along[0]), vectors.T.contiguous()
         force = ops.affine(along / (values + self.ridge), origin, back)
-        if at is not None:  # particles have no part across the span: dividing its rounding by ε would be noise
+        if at is not None:  # particles lie in the span of V: for them this part is rounding, and divided by ε noise
             force = force + (points - self.mean - ops.affine(along, origin, back)) / self.ridge
         return force.to(points.dtype)
 
 
 class LogDet(Entropy):
-    """S = ½ log det(C + εI), ∇_W S = (C + εI)⁻¹(x − m): the entropy of a Gaussian, up to a constant.
+    """The entropy of a Gaussian with the covariance of the particles, up to a constant; the default surrogate.
 
-    At ε = `ridge` = 0 the force never vanishes, ‖∇_W S‖² = tr C⁻¹ ≥ d²/tr C, and a singular C is a ConfigError.
-    With fewer particles than dimensions a ridge is required and the Gram form is used.
+        S[μ] = ½ log det(C + εI)
+        δS/δμ = ½ (x − m)·(C + εI)⁻¹(x − m),    ∇_W S = (C + εI)⁻¹(x − m)
+
+    The force pushes particles away from their mean, the harder the smaller the variance in that direction.
+
+    Parameters
+    ----------
+    ridge : float
+        ε ≥ 0, in the units of a variance (length²).
+
+    Raises
+    ------
+    ConfigError
+        If ε is negative, or ε = 0 and C is singular. C always is for n ≤ d: a ridge is required then.
+    DivergenceError
+        If C is not finite.
+
+    Notes
+    -----
+    At ε = 0 the force never vanishes: ‖∇_W S‖² = tr C⁻¹ ≥ d²/tr C. With a ridge ‖∇_W S‖² = Σ λ/(λ + ε)², which goes to
+    0 as the variances λ do. One Euler step of length h multiplies a deviation by 1 + hT/(λ + ε): keep hT below the
+    smallest λ + ε. Only second moments count: clusters are not seen. Time O(n d² + d³); for n < d O(n² d + n³), by the
+    Gram form.
+
+    References
+    ----------
+    Cover & Thomas (2006), Elements of Information Theory, theorems 8.4.1 and 8.6.5.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> mu = wgf.Ensemble([[-2.0], [2.0]])  # variance 4
+    >>> round(wgf.LogDet().value(mu).item(), 4), wgf.LogDet().gradient(mu).flatten().tolist()  # outwards
+    (0.6931, [-0.5, 0.5])
     """
 
     is_log_density = True
@@ -168,7 +204,25 @@ def _variances(mu: Ensemble) -> Tensor:
 
 
 class Variance(Entropy):
-    """S = ½ tr C, ∇_W S = x − m. It grows without bound: the flow is unstable once T exceeds the confinement."""
+    """Half the total variance of the particles; the simplest surrogate.
+
+        S[μ] = ½ tr C,    δS/δμ = ½ |x − m|²,    ∇_W S = x − m
+
+    The force pushes particles away from their mean, in proportion to the distance.
+
+    Notes
+    -----
+    S grows without bound: under a confinement k|x|²/2 the variance is v₀ e^{−2(k−T)t}, so that the flow is unstable
+    once T > k. The force goes to 0 as particles collapse on a point: it does not prevent collapse. It scales the cloud
+    and does not change its shape. Time O(n d).
+
+    Examples
+    --------
+    >>> import wgf
+    >>> mu = wgf.Ensemble([[-2.0], [2.0]])
+    >>> wgf.Variance().value(mu).item(), wgf.Variance().gradient(mu).flatten().tolist()  # outwards
+    (2.0, [-2.0, 2.0])
+    """
 
     words = "variance"
 
@@ -184,7 +238,36 @@ class Variance(Entropy):
 
 
 class LogVariance(Entropy):
-    """S = ½ Σⱼ log(Cⱼⱼ + ε), ∇_W S = (xⱼ − mⱼ)/(Cⱼⱼ + ε): the diagonal log-determinant, blind to correlations."""
+    """The logarithm of the variance of each coordinate: the diagonal form of `LogDet`.
+
+        S[μ] = ½ Σⱼ log(Cⱼⱼ + ε)
+        δS/δμ = ½ Σⱼ (xⱼ − mⱼ)²/(Cⱼⱼ + ε),    (∇_W S)ⱼ = (xⱼ − mⱼ)/(Cⱼⱼ + ε)
+
+    The force pushes particles away from their mean in every coordinate, the harder the smaller its variance.
+
+    Parameters
+    ----------
+    ridge : float
+        ε ≥ 0, in the units of a variance (length²).
+
+    Raises
+    ------
+    ConfigError
+        If ε is negative, or ε = 0 and a coordinate has no variance.
+
+    Notes
+    -----
+    Blind to correlations: particles on a line that is not along an axis are not spread off it. At ε = 0 the force does
+    not vanish; with a ridge it goes to 0 as the variances do. One Euler step of length h multiplies a deviation by 1 +
+    hT/(Cⱼⱼ + ε): keep hT below the smallest of them. Time O(n d); it works for n ≤ d.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> mu = wgf.Ensemble([[-2.0, 1.0], [2.0, -1.0]])  # variances 4 and 1
+    >>> wgf.LogVariance().gradient(mu).tolist()
+    [[-0.5, 1.0], [0.5, -1.0]]
+    """
 
     words = "log-variance"
 

@@ -1,4 +1,4 @@
-"""Estimates of the differential entropy and of the effective dimension of an ensemble."""
+"""Estimates of the entropy and of the effective dimension of an ensemble: values for diagnostics, no forces."""
 
 from __future__ import annotations
 
@@ -19,7 +19,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its standard error and the name of the estimator; `float()` gives the number."""
+    """A number with its standard error and the name of the estimator; `float()` gives the number.
+
+    Parameters
+    ----------
+    value : float
+        The estimate; in nats for an entropy.
+    standard_error : float
+        Its standard error, in the same units. It does not know the bias.
+    name : str
+        The estimator and its settings.
+
+    Examples
+    --------
+    >>> float(Estimate(1.5, 0.1, "kozachenko-leonenko(k=4)"))
+    1.5
+    """
 
     value: float
     standard_error: float
@@ -30,15 +45,43 @@ class Estimate:
 
 
 def knn_entropy(mu: Ensemble, k: int = 4) -> Estimate:
-    """The Kozachenko–Leonenko estimate of −∫ρ log ρ in nats from particles (n, d), in float64.
+    """Estimate the Shannon entropy −∫ρ log ρ from the distances to nearest neighbours (Kozachenko–Leonenko).
 
-    S = ψ(n) − ψ(k) + log c_d + (d/n) Σᵢ log rᵢ, with rᵢ the distance from particle i to its k-th neighbour and c_d the
-    volume of the unit ball. The standard error √(Var(d log r)/n) treats the rᵢ as independent and knows nothing of the
-    bias, which grows with d as n^{−2/d}. Raises ConfigError for unequal weights, n ≤ k, or more than k coincident
-    particles (there is no density then), and DivergenceError for coordinates that are not finite.
-    References: L. F. Kozachenko and N. N. Leonenko, Probl. Inf. Transm. 23, 95 (1987); A. Kraskov, H. Stögbauer and
-    P. Grassberger, Phys. Rev. E 69, 066138 (2004).
+        S = ψ(n) − ψ(k) + log c_d + (d/n) Σᵢ log rᵢ
 
+    rᵢ is the distance from particle i to its k-th neighbour, and c_d the volume of the unit ball.
+
+    Parameters
+    ----------
+    mu : Ensemble
+        Particles (n, d) of equal weights; computed in float64.
+    k : int
+        Which neighbour, 1 ≤ k < n. A larger k has less variance and more bias.
+
+    Returns
+    -------
+    Estimate
+        S in nats, with the standard error √(Var(d log r)/n).
+
+    Raises
+    ------
+    ConfigError
+        For unequal weights, n ≤ k, or more than k coincident particles, which have no density.
+    DivergenceError
+        If a coordinate is not finite.
+
+    Notes
+    -----
+    The standard error treats the rᵢ as independent. It does not know the bias, which grows with d as n^{−2/d}.
+    Time O(n log n) in low dimensions, up to O(n² d) in high ones.
+
+    References
+    ----------
+    Kozachenko & Leonenko (1987), Probl. Inf. Transm. 23, 95.
+    Kraskov, Stögbauer & Grassberger (2004), Phys. Rev. E 69, 066138.
+
+    Examples
+    --------
     >>> import wgf
     >>> mu = wgf.Ensemble.gaussian(4000, 2, seed=0)  # exact: log 2πe = 2.838
     >>> abs(float(knn_entropy(mu)) - 2.838) < 0.1
@@ -53,8 +96,8 @@ def knn_entropy(mu: Ensemble, k: int = 4) -> Estimate:
     x = mu.x.detach().cpu().numpy().astype(np.float64)
     for row, column in np.argwhere(~np.isfinite(x))[:1]:
         raise DivergenceError(f"The ensemble has the coordinate {x[row, column]} in row {row}, column {column}.")
-    scale = float(np.ptp(x, axis=0).max()) or 1.0  # the tree squares distances: near 1 they neither over- nor underflow
-    # Each query is answered alone, so the number of workers cannot change the result; the particle itself comes first.
+    scale = float(np.ptp(x, axis=0).max()) or 1.0  # the tree squares distances: scaled to 1 they cannot overflow
+    # Queries are independent, so the number of workers cannot change the result. k + 1: a particle finds itself first.
     distances, _ = cKDTree(x / scale).query(x / scale, k=[k + 1], workers=-1)
     if not distances.min() > 0:
         row = int(distances.argmin())
@@ -66,12 +109,33 @@ def knn_entropy(mu: Ensemble, k: int = 4) -> Estimate:
 
 
 def gaussian_entropy(mu: Ensemble) -> float:
-    """½ log det(2πe C) in nats: the entropy of the Gaussian with the covariance C (d, d) of the ensemble.
+    """The entropy of the Gaussian that has the covariance of the ensemble: ½ log det(2πe C).
 
-    An upper bound of the entropy of any density with that covariance. Raises ConfigError where C is singular to
-    rounding (always so for n ≤ d), DivergenceError where it is not finite.
-    Reference: T. M. Cover and J. A. Thomas, Elements of Information Theory, theorem 8.6.5 (2006).
+    Use it as an upper bound of the entropy of any density with that covariance.
 
+    Parameters
+    ----------
+    mu : Ensemble
+        Particles (n, d), n > d.
+
+    Returns
+    -------
+    float
+        The entropy in nats.
+
+    Raises
+    ------
+    ConfigError
+        If C is singular up to rounding. It always is for n ≤ d.
+    DivergenceError
+        If C is not finite.
+
+    References
+    ----------
+    Cover & Thomas (2006), Elements of Information Theory, theorem 8.6.5.
+
+    Examples
+    --------
     >>> import wgf
     >>> round(gaussian_entropy(wgf.Ensemble([[-1.0], [1.0]])), 4)  # variance 1: ½ log 2πe
     1.4189
@@ -86,11 +150,31 @@ def gaussian_entropy(mu: Ensemble) -> float:
 
 
 def effective_rank(mu: Ensemble) -> float:
-    """exp(−Σ p log p) of p = λ/Σλ, the normalised eigenvalues of the covariance: from 1 to d, and 0 for one point.
+    """The number of directions that the particles fill: e to the entropy of the eigenvalues of the covariance.
 
-    Raises DivergenceError where the covariance is not finite.
-    Reference: O. Roy and M. Vetterli, The effective rank, EUSIPCO (2007).
+        exp(−Σ p log p),    p = λ/Σλ
 
+    Parameters
+    ----------
+    mu : Ensemble
+        Particles (n, d).
+
+    Returns
+    -------
+    float
+        From 1 (a line) to d (equal variances); 0 where all particles coincide.
+
+    Raises
+    ------
+    DivergenceError
+        If the covariance is not finite.
+
+    References
+    ----------
+    Roy & Vetterli (2007), The effective rank: a measure of effective dimensionality, EUSIPCO.
+
+    Examples
+    --------
     >>> import wgf
     >>> round(effective_rank(wgf.Ensemble([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])), 12)
     2.0
@@ -102,7 +186,7 @@ def effective_rank(mu: Ensemble) -> float:
 
 
 def _spectrum(mu: Ensemble) -> np.ndarray:
-    """Eigenvalues (d,) of the covariance, rising, with 0 for those that rounding cannot tell from it."""
+    """Eigenvalues (d,) of the covariance in rising order; those at the level of rounding are set to 0."""
     covariance = mu.covariance().detach().cpu().numpy().astype(np.float64)
     if not np.isfinite(covariance).all():
         raise DivergenceError("The covariance of the ensemble is not finite.")

@@ -1,4 +1,4 @@
-"""The Shannon entropy −∫ρ log ρ: realised by noise, not available as a force on particles."""
+"""The Shannon entropy −∫ρ log ρ. Stochastic solvers realise it by noise; it has no force on particles."""
 
 from __future__ import annotations
 
@@ -11,14 +11,39 @@ from ..measure import Ensemble
 from .base import Entropy
 
 SURROGATES = ("LogDet", "Variance", "LogVariance", "Blob", "Power", "Softmax")
-"""What messages name in place of Shannon: entropies with a force on particles."""
+"""Entropies with a force on particles, which the error message recommends in place of Shannon."""
 
 
 class Shannon(Entropy):
-    """S[μ] = −∫ ρ log ρ, ∇_W S = −∇log ρ (Jordan, Kinderlehrer & Otto 1998).
+    """The Shannon entropy of the density ρ; with it the flow of E − T·S is the Fokker–Planck equation.
 
-    A stochastic solver such as `Langevin` realises −T·S by the noise √(2T) dB. On particles neither the value nor the
-    force exists; the ledger reports named estimates, up to dimension 8. A deterministic solver refuses this term.
+        S[μ] = −∫ ρ log ρ,    δS/δμ = −log ρ − 1,    ∇_W S = −∇log ρ
+
+    It spreads particles as heat does. A stochastic solver such as `Langevin` realises −T·S by the noise √(2T) dB.
+
+    Raises
+    ------
+    ConfigError
+        If a value, first variation or force on particles is wanted. Deterministic solvers refuse the term for that
+        reason, and the message names surrogates with a force.
+
+    Notes
+    -----
+    A sum of point masses has no density, so ρ is not known. Up to dimension 8 the ledger reports estimates, with the
+    name of the estimator.
+
+    References
+    ----------
+    Jordan, Kinderlehrer & Otto (1998), The variational formulation of the Fokker–Planck equation, SIAM J. Math. Anal.
+    29.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> F = wgf.Quadratic() - 0.5 * wgf.Shannon()  # stationary: a Gaussian of variance T/k = 0.5
+    >>> solver = wgf.solvers.Langevin()
+    >>> wgf.solve(F, wgf.Ensemble.gaussian(8, 1), solver, dt=0.1, t_end=0.2).ensemble.n
+    8
     """
 
     realised_by_noise = True

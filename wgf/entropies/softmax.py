@@ -1,4 +1,4 @@
-"""Softmax-normalised entropies, in both readings of the name."""
+"""Entropies of softmax-normalised coordinates, over the features of a particle or over the particles."""
 
 from __future__ import annotations
 
@@ -17,13 +17,44 @@ _AXES = ("features", "particles")
 
 @renamed(temperature="tau")
 class Softmax(Entropy):
-    """Entropy of softmax-normalised coordinates at softmax temperature τ.
+    """The entropy of coordinates that a softmax turns into probabilities; it does not spread particles.
 
-    axis="features":  S = ∫ H(softmax(x/τ)) dμ, ∇_W S = −(1/τ) pⱼ (log pⱼ + H). A potential in disguise: no
-    dependence on μ, so nothing spreads particles, and it vanishes both at uniform and at one-hot p.
+    Over features, p = softmax(x/τ) for each particle, H = −Σⱼ pⱼ log pⱼ:
 
-    axis="particles": S = (1/d) Σⱼ H(p_{·j}), p_{ij} ∝ wᵢ exp(xᵢⱼ/τ), H = −Σᵢ p log(p/w); with the density q = p/w,
-    δS/δμ = (1/d) Σⱼ qⱼ(1 − log qⱼ − Hⱼ) and ∇_W S = −(1/(dτ)) qⱼ (log qⱼ + Hⱼ).
+        S[μ] = ∫ H dμ,    δS/δμ = H,    (∇_W S)ⱼ = −(1/τ) pⱼ (log pⱼ + H)
+
+    Over particles, p_{ij} ∝ wᵢ exp(xᵢⱼ/τ) for each coordinate j, qⱼ = p_{·j}/w, Hⱼ = −Σᵢ p log(p/w):
+
+        S[μ] = (1/d) Σⱼ Hⱼ,    δS/δμ = (1/d) Σⱼ qⱼ(1 − log qⱼ − Hⱼ),    (∇_W S)ⱼ = −(1/(dτ)) qⱼ (log qⱼ + Hⱼ)
+
+    Over features the force pulls the coordinates of one particle together. Over particles it pulls the particles
+    together: it acts against spread.
+
+    Parameters
+    ----------
+    tau : float
+        τ > 0, the temperature of the softmax, in the units of x. It is not the T of F = E − T·S.
+    axis : {"features", "particles"}
+        What the softmax runs over.
+
+    Raises
+    ------
+    ConfigError
+        If τ is not positive or the axis is not known.
+
+    Notes
+    -----
+    Over features S is a potential: it does not depend on μ, so no particle feels another. Both forces go to 0 where p
+    is uniform, and where it is one-hot (one coordinate, or one particle, ahead of the others by many τ). Adding a
+    constant to all coordinates, or to all particles, changes nothing. Time O(n d).
+
+    Examples
+    --------
+    >>> import wgf
+    >>> wgf.Softmax().gradient(wgf.Ensemble([[1.0, 0.0]])).round(decimals=4).tolist()  # towards equal coordinates
+    [[-0.1966, 0.1966]]
+    >>> wgf.Softmax(axis="particles").gradient(wgf.Ensemble([[1.0], [0.0]])).round(decimals=4).tolist()  # together
+    [[-0.3932], [0.3932]]
     """
 
     def __init__(self, tau: float = 1.0, axis: str = "features") -> None:
@@ -38,7 +69,7 @@ class Softmax(Entropy):
 
     @classmethod
     def variants(cls) -> tuple[Variant, ...]:
-        """Both axes, at τ = 1."""
+        """Two forms, one for each axis, at τ = 1."""
         return (
             Variant("SoftmaxFeatures", "softmax over features", lambda mu: cls()),
             Variant("SoftmaxParticles", "softmax over particles", lambda mu: cls(axis="particles")),
@@ -53,7 +84,7 @@ class Softmax(Entropy):
         return h, -p * (log_p + h[:, None]) / self.tau
 
     def _density(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """q and log q at the points (m, d) and H (d,); sums are shifted by the largest exponent."""
+        """q and log q (m, d) at the points, and H (d,). The largest exponent is taken out so that nothing overflows."""
         with ops.one_torch_thread():
             s = mu.x.double() / self.tau
             top = s.max(0).values

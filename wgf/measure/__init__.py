@@ -1,4 +1,7 @@
-"""The measure: weighted particles, the arrays they are made of, samples, noise, and checks on values."""
+"""The measure μ: weighted particles, and what they need: checked arrays, initial samples, noise, finiteness checks.
+
+`Ensemble` is the measure. `Noise` gives random numbers that depend on the particle, not on the machine.
+"""
 
 from .arrays import ArrayLike, as_real, require_device, require_dtype, require_finite_rows, to_tensor
 from .checks import first_bad_row

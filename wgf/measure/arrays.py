@@ -1,4 +1,4 @@
-"""Arrays at the door: numpy, torch or lists in, real torch tensors or a typed error out."""
+"""Arrays from outside: numpy, torch or lists come in; real torch tensors or a typed error go out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,29 @@ ArrayLike = Any
 
 
 def to_tensor(value: ArrayLike) -> Tensor:
-    """A torch tensor of any dtype; numpy arrays may be reversed, strided or of foreign byte order."""
+    """Convert an array to a torch tensor of the same dtype.
+
+    Parameters
+    ----------
+    value : array
+        A tensor, which is returned as it is; a numpy array, also reversed, strided or of foreign byte order; nested
+        lists.
+
+    Returns
+    -------
+    Tensor
+        Shares memory with the array where torch can.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the value is no array of numbers. Callers turn these into errors that name the argument.
+
+    Examples
+    --------
+    >>> to_tensor(np.arange(3.0)[::-1]).tolist()
+    [2.0, 1.0, 0.0]
+    """
     if isinstance(value, Tensor):
         return value
     array = np.asarray(value)
@@ -24,7 +46,29 @@ def to_tensor(value: ArrayLike) -> Tensor:
 
 
 def require_device(device: str | torch.device) -> torch.device:
-    """A torch device that exists here, or a BackendError that says what there is."""
+    """Check that a device exists here.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        "cpu", "cuda" or "cuda:N".
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    ConfigError
+        If it is no name of a device.
+    BackendError
+        If torch sees no CUDA, or particles cannot be kept on such a device.
+
+    Examples
+    --------
+    >>> require_device("cpu")
+    device(type='cpu')
+    """
     try:
         wanted = torch.device(device)
     except (RuntimeError, TypeError) as error:
@@ -39,7 +83,27 @@ def require_device(device: str | torch.device) -> torch.device:
 
 
 def require_dtype(dtype: torch.dtype | str) -> torch.dtype:
-    """torch.float64 or torch.float32, also by name."""
+    """The dtype of particles, as torch.float64 or torch.float32.
+
+    Parameters
+    ----------
+    dtype : torch.dtype or {"float64", "float32"}
+        The dtype or its name.
+
+    Returns
+    -------
+    torch.dtype
+
+    Raises
+    ------
+    ConfigError
+        For any other dtype.
+
+    Examples
+    --------
+    >>> require_dtype("float32")
+    torch.float32
+    """
     known = {
         "float64": torch.float64,
         "float32": torch.float32,
@@ -52,7 +116,32 @@ def require_dtype(dtype: torch.dtype | str) -> torch.dtype:
 
 
 def as_real(name: str, value: ArrayLike) -> Tensor:
-    """`value` as a float64 or float32 tensor (its own dtype); integers, complex numbers and objects are refused."""
+    """Convert an array to a float64 or float32 tensor without changing its dtype.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for error messages.
+    value : array
+        Integers, booleans, complex numbers and objects are refused.
+
+    Returns
+    -------
+    Tensor
+        Detached; of the same dtype.
+
+    Raises
+    ------
+    ConfigError
+        If the dtype is another one.
+    ShapeError
+        If the value is not a rectangular array of numbers.
+
+    Examples
+    --------
+    >>> as_real("x", [[1.0, 2.0]]).dtype
+    torch.float64
+    """
     try:
         tensor = to_tensor(value)
     except (TypeError, ValueError) as error:
@@ -64,7 +153,20 @@ def as_real(name: str, value: ArrayLike) -> Tensor:
 
 
 def require_finite_rows(name: str, x: Tensor) -> None:
-    """ConfigError naming row and column of the first entry of x (n, d) that is NaN or infinite."""
+    """Refuse an array that holds NaN or infinity.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for the error message.
+    x : Tensor (n, ...)
+        The array.
+
+    Raises
+    ------
+    ConfigError
+        Names row and column of the first entry that is not finite.
+    """
     finite = torch.isfinite(x)
     if not bool(finite.all()):
         row, column = torch.nonzero(~finite.reshape(len(x), -1))[0].tolist()
@@ -74,7 +176,7 @@ def require_finite_rows(name: str, x: Tensor) -> None:
 
 
 def particle_rows(x: ArrayLike, copy: bool) -> Tensor:
-    """Particles (n, d), finite, in one piece of memory."""
+    """Particles as a tensor (n, d), finite and contiguous; ShapeError or ConfigError where they are not that."""
     tensor = as_real("x", x)
     if tensor.ndim != 2:
         hint = f"; for n particles in one dimension use shape ({len(tensor)}, 1)" if tensor.ndim == 1 else ""
@@ -86,7 +188,7 @@ def particle_rows(x: ArrayLike, copy: bool) -> Tensor:
 
 
 def weight_rows(weights: ArrayLike | None, n: int, copy: bool) -> Tensor:
-    """Weights (n,) ≥ 0 in float64 that sum to one; equal ones by default."""
+    """Weights (n,) ≥ 0 in float64 with sum one, equal by default; ShapeError or ConfigError for others."""
     if weights is None:
         return torch.full((n,), 1.0 / n, dtype=torch.float64)
     given = as_real("weights", weights)
@@ -105,7 +207,7 @@ def weight_rows(weights: ArrayLike | None, n: int, copy: bool) -> Tensor:
 
 
 def id_rows(ids: ArrayLike | None, n: int, copy: bool) -> Tensor:
-    """Distinct ids (n,) within the range of the noise counter; 0 … n − 1 by default."""
+    """Distinct ids (n,) int64 from 0 to 2⁴⁴ − 1, the range of the noise counter; 0..n−1 by default."""
     if ids is None:
         return torch.arange(n)
     tensor = torch.as_tensor(ids)

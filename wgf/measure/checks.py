@@ -1,4 +1,9 @@
-"""Checks on values: looked at where they are made or, where looking would stop a device, all at once later."""
+"""Finiteness checks: immediate on the CPU, deferred to the next record on a GPU.
+
+A check reads a value. On a GPU that makes the CPU wait for all work in progress. So a run on a GPU assumes that its
+checks hold, collects their results on the device, and reads them at each record. If one failed, the steps since then
+are repeated with immediate checks, which raise the typed error.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +17,34 @@ from torch import Tensor
 from .. import ops
 from ..ops.finite import all_finite_elsewhere
 
-_LARGE = 2**14  # numbers from which our own pass over memory is worth its call
+_LARGE = 2**14  # from this many numbers on, the compiled check of wgf.ops is faster than that of torch
 
 
 class Deferred:
-    """Whether every check made so far has held: one number on the device, read only by `held`."""
+    """Collects the results of checks in one number on the device.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the checked values are.
+
+    Examples
+    --------
+    >>> checks = Deferred(torch.device("cpu"))
+    >>> checks.note(torch.tensor(True)), checks.note(torch.tensor(False)), checks.held()
+    (None, None, False)
+    """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self._held = torch.ones((), dtype=torch.bool, device=device)
 
     def note(self, condition: Tensor) -> None:
-        """Add a check, without waiting for its outcome."""
+        """Add the result of a check (a 0-d boolean tensor) without reading it."""
         self._held = self._held & condition
 
     def held(self) -> bool:
-        """Look: this waits for the device."""
+        """Whether all checks so far have held. Reading this waits for the device."""
         return bool(self._held)
 
 
@@ -37,9 +54,25 @@ _forced: ContextVar[bool | None] = ContextVar("wgf.measure.checks: what runs do 
 
 @contextmanager
 def deferred(device: torch.device) -> Iterator[Deferred]:
-    """Inside, checks on values of `device` are taken to hold, and noted; whoever opened it must ask `held()`.
+    """Defer checks inside a `with` block: they are assumed to hold, and their results are collected.
 
-    Until then results may be NaN where a typed error would have been raised.
+    Parameters
+    ----------
+    device : torch.device
+        Only checks of values on this device are deferred.
+
+    Yields
+    ------
+    Deferred
+        Ask it `held()` at the end. Before that, results may be NaN where a typed error would have been raised.
+
+    Examples
+    --------
+    >>> with deferred(torch.device("cpu")) as notes:
+    ...     finite(torch.tensor([float("nan")]))
+    True
+    >>> notes.held()
+    False
     """
     notes = Deferred(device)
     token = _now.set(notes)
@@ -51,7 +84,19 @@ def deferred(device: torch.device) -> Iterator[Deferred]:
 
 @contextmanager
 def forced(deferring: bool) -> Iterator[None]:
-    """Runs started inside put their checks off, or look at every step, whatever their device."""
+    """Make runs that start inside a `with` block defer their checks, or not, on any device; for tests.
+
+    Parameters
+    ----------
+    deferring : bool
+        True: as on a GPU. False: as on the CPU.
+
+    Examples
+    --------
+    >>> with forced(True):
+    ...     deferred_on(torch.device("cpu"))
+    True
+    """
     token = _forced.set(deferring)
     try:
         yield
@@ -60,13 +105,28 @@ def forced(deferring: bool) -> Iterator[None]:
 
 
 def deferred_on(device: torch.device) -> bool:
-    """Whether a run on this device looks at values at records only: on the CPU looking costs nothing."""
+    """Whether a run on this device defers its checks: not on the CPU, where a check costs nothing."""
     choice = _forced.get()
     return device.type != "cpu" if choice is None else choice
 
 
 def holds(condition: Tensor) -> bool:
-    """Whether a condition (a 0-d boolean tensor) is true; where checks are put off it is noted and taken to be."""
+    """Whether a condition is true; inside `deferred` it is noted, and assumed to be true.
+
+    Parameters
+    ----------
+    condition : Tensor, 0-d, bool
+        The condition.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> holds(torch.tensor(1.0) > 0)
+    True
+    """
     notes = _now.get()
     if notes is None or condition.device != notes.device:
         return bool(condition)
@@ -75,7 +135,22 @@ def holds(condition: Tensor) -> bool:
 
 
 def finite(values: Tensor) -> bool:
-    """Whether no entry is NaN or infinite, by `holds`."""
+    """Whether no entry is NaN or infinite; inside `deferred` that is noted, and assumed.
+
+    Parameters
+    ----------
+    values : Tensor
+        Any shape and dtype. Integers are always finite.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> finite(torch.tensor([1.0, float("inf")]))
+    False
+    """
     if not (values.is_floating_point() or values.is_complex()) or not values.numel():
         return True
     values = values.detach()
@@ -86,7 +161,23 @@ def finite(values: Tensor) -> bool:
 
 
 def first_bad_row(result: Tensor) -> int | None:
-    """The first row of a tensor that holds NaN or infinity; None if there is none, or checks are put off."""
+    """The index of the first row that holds NaN or infinity.
+
+    Parameters
+    ----------
+    result : Tensor (n, ...)
+        A tensor with one row per particle.
+
+    Returns
+    -------
+    int or None
+        None if there is none, and always inside `deferred`.
+
+    Examples
+    --------
+    >>> first_bad_row(torch.tensor([[1.0], [float("nan")]]))
+    1
+    """
     if finite(result):
         return None
     return int(torch.nonzero(~torch.isfinite(result).reshape(len(result), -1).all(1))[0])

@@ -1,4 +1,4 @@
-"""The measure: particles, weights and identities, and every sum over particles."""
+"""The ensemble: particles with weights and ids, as a measure; all integrals over particles are computed here."""
 
 from __future__ import annotations
 
@@ -21,19 +21,29 @@ if TYPE_CHECKING:
 
 
 class Ensemble:
-    """The discrete measure μ = Σᵢ wᵢ δ(xᵢ), Σ wᵢ = 1.
+    """The discrete measure μ = Σᵢ wᵢ δ(xᵢ), Σ wᵢ = 1: n weighted particles in d dimensions.
 
     Parameters
     ----------
-    x : (n, d) float64 or float32 array, finite; copied unless `copy=False`.
-    weights : (n,) non-negative, summing to one (1/n each by default); kept in float64.
-    ids : (n,) distinct integers that travel with the rows and key the noise (0..n−1 by default).
+    x : array (n, d), float64 or float32
+        Finite coordinates; copied unless `copy=False`.
+    weights : array (n,), optional
+        wᵢ ≥ 0 with sum one, 1/n each by default. Kept in float64.
+    ids : array (n,) of int, optional
+        Distinct numbers that stay with the particles and key their noise, 0..n−1 by default.
 
-    Immutable: no method changes it, and nothing in this package writes to its arrays. Sums are deterministic,
+    Raises
+    ------
+    ShapeError, ConfigError
+        If arrays do not fit.
+
+    Notes
+    -----
+    Immutable: methods return new ensembles, and nothing in this package writes to the arrays. Sums are deterministic,
     accumulated and returned in float64.
 
-    Raises ShapeError and ConfigError on arrays that do not fit.
-
+    Examples
+    --------
     >>> mu = Ensemble([[0.0, 0.0], [2.0, 0.0]])
     >>> mu.mean().tolist(), mu.n, mu.dim
     ([1.0, 0.0], 2, 2)
@@ -54,7 +64,7 @@ class Ensemble:
 
     @property
     def x(self) -> Tensor:
-        """Particles (n, d)."""
+        """Particles (n, d), float64 or float32."""
         return self._x
 
     @property
@@ -64,27 +74,27 @@ class Ensemble:
 
     @property
     def ids(self) -> Tensor:
-        """Identities (n,), int64."""
+        """Ids (n,), int64: the identities of the particles."""
         return self._ids
 
     @property
     def n(self) -> int:
-        """Number of particles."""
+        """The number of particles."""
         return self._x.shape[0]
 
     @property
     def dim(self) -> int:
-        """Dimension of a particle."""
+        """The dimension d of a particle."""
         return self._x.shape[1]
 
     @property
     def dtype(self) -> torch.dtype:
-        """float64 or float32."""
+        """The dtype of the particles: float64 or float32."""
         return self._x.dtype
 
     @property
     def device(self) -> torch.device:
-        """Where the particles live."""
+        """The device that holds the particles."""
         return self._x.device
 
     @property
@@ -94,7 +104,7 @@ class Ensemble:
 
     @property
     def positive_weights(self) -> bool:
-        """Whether no weight is zero; looked up once, for all ensembles that are `moved` from this one."""
+        """Whether no weight is zero. Computed once; ensembles `moved` from this one know it too."""
         if self._positive is None:
             self._positive = bool((self._weights > 0).all())
         return self._positive
@@ -110,23 +120,20 @@ class Ensemble:
     # ------------------------------------------------------------------------------------------ other ensembles
 
     def moved(self, x: Tensor) -> Ensemble:
-        """The same weights and ids at new places: what a solver makes each step. `x` is taken as it is, unchecked."""
+        """The same weights and ids with new particles x (n, d), which are not checked; for solvers."""
         new = object.__new__(Ensemble)
         new._x, new._weights, new._ids, new._positive = x, self._weights, self._ids, self._positive
         return new
 
     def reweighted(self, weights: Tensor) -> Ensemble:
-        """The same particles and ids with the weights given (n,) ≥ 0, scaled to sum to one; otherwise unchecked."""
+        """The same particles and ids with new weights (n,) ≥ 0, divided by their sum; not checked otherwise."""
         new = object.__new__(Ensemble)
         new._x, new._weights, new._ids = self._x, weights.double() / linalg.total(weights), self._ids
         new._positive = None
         return new
 
     def select(self, rows: ArrayLike) -> Ensemble:
-        """The rows given (an index array), with their weights rescaled to sum to one and their ids.
-
-        A row that is taken again gets a new id, so that the copies do not share their noise.
-        """
+        """The particles at an index (m,), weights divided by their sum; copies get new ids, so noise of their own."""
         index = torch.as_tensor(rows, device=self.device)
         if index.ndim != 1 or index.dtype != torch.int64 or not len(index):
             raise ShapeError(f"select: rows of shape {tuple(index.shape)}, {index.dtype}; wanted (m,) integers, m ≥ 1.")
@@ -138,7 +145,7 @@ class Ensemble:
         return Ensemble(self._x[index], weights / linalg.total(weights), ids=_distinct(self._ids[index]))
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | str | None = None) -> Ensemble:
-        """The ensemble on another device or in another dtype (float64, float32); BackendError when it is absent."""
+        """The ensemble on another device or in another dtype (float64, float32); BackendError without that device."""
         new = object.__new__(Ensemble)
         target = require_device(device) if device is not None else self.device
         new._x = self._x.to(device=target, dtype=require_dtype(dtype) if dtype is not None else self.dtype)
@@ -148,11 +155,11 @@ class Ensemble:
     # ------------------------------------------------------------------------------------------ integrals
 
     def reduce(self, partial: Tensor) -> Tensor:
-        """Finish a sum over particles that a kernel has begun with these rows; here all rows are at hand."""
+        """Complete a sum over particles that was made over these rows. They are all of them: nothing is added."""
         return partial
 
     def expect(self, values: ArrayLike) -> Tensor:
-        """∫ v dμ = Σᵢ wᵢ vᵢ for values (n,) or (n, ...), float64."""
+        """The integral ∫ v dμ = Σᵢ wᵢ vᵢ of values v (n,) or (n, ...), one row per particle; float64."""
         values = to_tensor(values).to(self.device)
         if values.is_complex():
             return torch.complex(self.expect(values.real), self.expect(values.imag))
@@ -164,7 +171,7 @@ class Ensemble:
         return total.reshape(values.shape[1:])
 
     def inner(self, a: Tensor, b: Tensor) -> Tensor:
-        """∫ ⟨a, b⟩ dμ = Σᵢ wᵢ aᵢ·bᵢ for fields a and b (n, d), 0-d float64: the inner product of L²(μ).
+        """The inner product of L²(μ), ∫ ⟨a, b⟩ dμ = Σᵢ wᵢ aᵢ·bᵢ, of fields a and b (n, d); 0-d float64.
 
         >>> mu = Ensemble([[1.0, 0.0], [0.0, 3.0]])
         >>> float(mu.inner(mu.x, mu.x))
@@ -174,7 +181,7 @@ class Ensemble:
 
     @property
     def effective_size(self) -> float:
-        """1/Σ wᵢ², the number of equal weights that are worth as much: n for equal weights, 1 for all mass on one.
+        """The effective number of particles, 1/Σ wᵢ²: n for equal weights, 1 if one particle has all the mass.
 
         >>> Ensemble([[0.0], [1.0]], [0.5, 0.5]).effective_size
         2.0
@@ -182,22 +189,22 @@ class Ensemble:
         return 1.0 / float(self.expect(self._weights))
 
     def mean(self) -> Tensor:
-        """∫ x dμ (d,), float64."""
+        """The mean m = ∫ x dμ (d,), float64."""
         return self.expect(self._x)
 
     def covariance(self) -> Tensor:
-        """C = ∫ (x − m)(x − m)ᵀ dμ (d, d), float64."""
+        """The covariance C = ∫ (x − m)(x − m)ᵀ dμ (d, d), float64."""
         return self.moments()[1]
 
     def moments(self) -> tuple[Tensor, Tensor]:
-        """Mean and covariance, float64, in one pass over the particles."""
+        """Mean (d,) and covariance (d, d), float64, in one pass over the particles."""
         mass, centre, scatter = ops.moments(self._x, self._weights)
         mean = self.reduce(mass * centre)
-        apart = centre - mean  # rounding where all rows are at hand; else the own rows' centre is elsewhere
+        apart = centre - mean  # zero up to rounding, unless `reduce` adds the particles of other processes
         return mean, self.reduce(scatter + mass * torch.outer(apart, apart))
 
     def convolve(self, kernel: Kernel, at: ArrayLike | None = None) -> Tensor:
-        """(K * μ)(z) = ∫ K(z − y) dμ(y) at the rows of `at` (m, d), or the particles (a singular K omits i = j)."""
+        """(K * μ)(z) = ∫ K(z − y) dμ(y) (m,) at points `at` (m, d), by default the particles; as `kernel_sums`."""
         return self.kernel_sums(kernel, at)[0]
 
     def kernel_sums(
@@ -209,9 +216,10 @@ class Ensemble:
         rtol: float = 1e-6,
         costs: Costs | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """∫ K(z − y) f(y) dμ(y) (m,) and its gradient in z (m, d), for a factor f (n,), by default 1.
+        """∫ K(z − y) f(y) dμ(y) (m,) and its gradient in z (m, d), at points z = `at`, by default the particles.
 
-        `method`, `rtol` and `costs` as in `Interaction`; by default all pairs are summed, or moments where K has them.
+        The factor f (n,) is 1 by default. At the particles a singular K leaves out the self pair i = j. `method`,
+        `rtol` and `costs` are those of `Interaction`; by default all pairs are summed, or moments where K has them.
         """
         points = self._x if at is None else self.points(at)
         weights = self._weights if factor is None else self._weights * factor
@@ -220,7 +228,7 @@ class Ensemble:
         return self.reduce(value), self.reduce(gradient)
 
     def points(self, at: ArrayLike | None) -> Tensor:
-        """`at` as (m, d) points of this space; the particles when it is None."""
+        """`at` as points (m, d) of this space, in its dtype and on its device; the particles for None."""
         if at is None:
             return self._x
         points = to_tensor(at).to(device=self.device, dtype=self.dtype)
@@ -231,7 +239,7 @@ class Ensemble:
     # ------------------------------------------------------------------------------------------ storage
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write particles, weights and ids as safetensors: whole or not at all."""
+        """Write particles, weights and ids as safetensors, completely or not at all; CheckpointError if it fails."""
         from safetensors.torch import save
 
         target = Path(path)
@@ -250,7 +258,7 @@ class Ensemble:
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Ensemble:
-        """Read what `save` wrote; CheckpointError when the file is missing, damaged or something else."""
+        """Read what `save` wrote; CheckpointError if the file is missing, damaged or holds something else."""
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
@@ -274,7 +282,7 @@ class Ensemble:
         *,
         dtype: torch.dtype | str = torch.float64,
     ) -> Ensemble:
-        """n samples of N(mean, cov); mean a number or (d,), cov a variance, d variances or a (d, d) matrix."""
+        """n samples of N(mean, cov): mean a number or (d,); cov a variance, d variances or a matrix (d, d)."""
         x = sampling.gaussian(n, dim, mean, cov, seed)
         return Ensemble(x.to(require_dtype(dtype)), copy=False)
 
@@ -288,20 +296,20 @@ class Ensemble:
         *,
         dtype: torch.dtype | str = torch.float64,
     ) -> Ensemble:
-        """n samples of the uniform law on the box [low, high]; bounds are numbers or (d,)."""
+        """n samples of the uniform law on the box [low, high]; the bounds are numbers or (d,)."""
         x = sampling.uniform(n, dim, low, high, seed)
         return Ensemble(x.to(require_dtype(dtype)), copy=False)
 
 
 def require_ensemble(name: str, value: object) -> Ensemble:
-    """`value` if it is an ensemble, else a ConfigError that says how to make one."""
+    """The value, if it is an ensemble; else a ConfigError that names the argument and says how to make one."""
     if not isinstance(value, Ensemble):
         raise ConfigError(f"{name} is {type(value).__name__}: wanted a wgf.Ensemble (wgf.Ensemble(x) makes one).")
     return value
 
 
 def _distinct(ids: Tensor) -> Tensor:
-    """The ids with later repetitions replaced by numbers that are not in use."""
+    """The ids (n,), where repeated ones are replaced by numbers that are not in use."""
     values, first = torch.unique(ids, return_inverse=True)
     if len(values) == len(ids):
         return ids

@@ -1,6 +1,7 @@
-"""Entropies for any torch training: S of a batch of representations, and the forces that act on it.
+"""Entropies as regularizers of any torch training: S of a batch of representations, and the forces that act on it.
 
-Every entropy of `wgf.entropies` that has a force is here as a torch module of the same name and settings.
+Every entropy of `wgf.entropies` that has a force is here as a torch module, with the same name and settings. In
+loss = task − T · S(z) a step of the optimiser pushes z by +T ∂S/∂z, uphill in S.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Representations of a batch as an ensemble: rows, precision, and the rows of every process."""
+"""A batch of representations as an ensemble: its rows, its dtype, and the rows of other processes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,34 @@ else:
     Group: TypeAlias = Any
 
 COMPUTED = {torch.float64: torch.float64, torch.float32: torch.float32}
-"""Dtypes that are computed as they are; half precision is computed in float32."""
+"""Dtypes in which S is computed as they are. Half precision is computed in float32."""
 HALVES = (torch.float16, torch.bfloat16)
+"""The dtypes of half precision."""
 
 
 def rows(z: Tensor) -> Tensor:
-    """z (batch, ..., features) as rows (n, features), every leading axis counted, detached, in float32 or float64."""
+    """The rows of a batch, as an array of particles.
+
+    Parameters
+    ----------
+    z : Tensor (batch, ..., features)
+        Every leading axis counts as rows.
+
+    Returns
+    -------
+    Tensor (n, features)
+        Detached; float64 for float64, else float32.
+
+    Raises
+    ------
+    ShapeError
+        If z is no tensor, has another dtype, has fewer than two axes, or is empty.
+
+    Examples
+    --------
+    >>> rows(torch.zeros(2, 3, 4, dtype=torch.float16)).shape
+    torch.Size([6, 4])
+    """
     if not isinstance(z, Tensor):
         raise ShapeError(f"z is {type(z).__name__}: wanted a torch tensor (batch, ..., features).")
     if z.dtype not in COMPUTED and z.dtype not in HALVES:
@@ -34,7 +56,13 @@ def rows(z: Tensor) -> Tensor:
 
 
 def ensemble(x: Tensor) -> Ensemble:
-    """The measure (1/n) Σ δ(xᵢ) of the rows; DivergenceError where a representation is not finite."""
+    """The measure (1/n) Σ δ(xᵢ) of the rows x (n, d).
+
+    Raises
+    ------
+    DivergenceError
+        If a representation is not finite. The message names row and feature.
+    """
     if not checks.finite(x):
         row, column = torch.nonzero(~torch.isfinite(x))[0].tolist()
         raise DivergenceError(
@@ -45,7 +73,25 @@ def ensemble(x: Tensor) -> Ensemble:
 
 
 def world(sync: bool, group: Group) -> int:
-    """How many processes share the batch; one where none have been set up, so that a script also runs alone."""
+    """The number of processes that share the batch.
+
+    Parameters
+    ----------
+    sync : bool
+        Whether they do.
+    group : ProcessGroup or None
+        Which processes; None for all.
+
+    Returns
+    -------
+    int
+        1 where torch.distributed is not set up, so that a script also runs alone.
+
+    Raises
+    ------
+    BackendError
+        If a group is given and torch.distributed is not set up.
+    """
     if not sync:
         return 1
     if not (dist.is_available() and dist.is_initialized()):
@@ -56,10 +102,26 @@ def world(sync: bool, group: Group) -> int:
 
 
 def gather(x: Tensor, group: Group) -> tuple[Tensor, int]:
-    """The rows of all processes (N, d), in the order of their ranks, and where the own ones begin.
+    """The rows of all processes, in the order of their ranks.
 
-    Batches may be of unequal sizes: shorter ones are padded on the way. Every process sees the same rows, so that all
-    of them raise where one of them would. ShapeError where features or dtypes differ between processes.
+    Parameters
+    ----------
+    x : Tensor (n, d)
+        The rows of this process. n may differ between processes.
+    group : ProcessGroup or None
+        Which processes; None for all.
+
+    Returns
+    -------
+    rows : Tensor (N, d)
+        All rows, the same in every process. So if the rows are refused, all processes raise.
+    first : int
+        The index of the first row of this process.
+
+    Raises
+    ------
+    ShapeError
+        If features or dtypes differ between processes.
     """
     ranks, own = dist.get_world_size(group), dist.get_rank(group)
     shape = torch.tensor([*x.shape, x.element_size()], device=x.device)

@@ -1,4 +1,4 @@
-"""Entropy of a batch of representations as a torch module: the functional itself, behind one autograd function."""
+"""The entropy of a batch of representations as a torch module, which autograd differentiates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKAGE = __name__.rpartition(".")[0]
 
 
 class _Once(torch.autograd.Function):
-    """Hands a gradient on and refuses to be differentiated."""
+    """An autograd function that returns a gradient and refuses to be differentiated."""
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, grad_output: Tensor, gradient: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ class _Once(torch.autograd.Function):
 
 
 class _Evaluate(torch.autograd.Function):
-    """S of the rows, with ∂S/∂zᵢ = wᵢ ∇_W S(zᵢ), wᵢ = 1/n, from the same pass."""
+    """The autograd function of S: value and ∂S/∂zᵢ = wᵢ ∇_W S(zᵢ), wᵢ = 1/n, come from the same pass."""
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, regularizer: Regularizer) -> Tensor:
@@ -48,39 +48,56 @@ class _Evaluate(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Any) -> tuple[Tensor, None]:
         z, gradient = ctx.saved_tensors
         (grad_output,) = grad_outputs
-        with torch.no_grad():  # a scaled loss lifts small numbers before they are rounded to half precision
+        with torch.no_grad():  # scale first, then round to half precision: small numbers survive in a scaled loss
             own = (gradient * grad_output).to(z.dtype).reshape(z.shape)
         return (_Once.apply(z, grad_output, own) if torch.is_grad_enabled() else own), None
 
 
 class Regularizer(nn.Module):
-    """S[μ] of a batch z, μ = (1/n) Σ δ(zᵢ), for use in any loss:  loss = task − T · entropy(z).
+    """The value S[μ] of a functional on a batch z, μ = (1/n) Σ δ(zᵢ), for use in any loss.
+
+        loss = task − T · entropy(z),    ∂S/∂zᵢ = (1/n) ∇_W S(zᵢ)
+
+    A step of the optimiser pushes the rows by +T ∂S/∂z. If the rows themselves are the parameters, a gradient step of
+    learning rate η is a step of the flow of length h = η/n.
 
     Parameters
     ----------
-    functional : any Functional, a user's own too; it is evaluated as it stands: value and force are those of a flow.
-    sync : S of the batch of all processes (torch.distributed); alone, a process is the whole.
-    group : the process group, by default all processes; implies `sync`.
+    functional : Functional
+        Such as `wgf.LogDet(ridge=1e-3)`, or a user's own. Value and force are those of a flow.
+    sync : bool
+        Compute S of the batch of all processes (torch.distributed). In a script that runs alone it changes nothing.
+    group : ProcessGroup, optional
+        The processes, by default all. Implies `sync`.
 
-    `z` is (batch, features) or (batch, ..., features); every leading axis counts as rows. The value is 0-d, in the
-    dtype it was computed in: float64 for float64, float32 for float32 and, under autocast too, for half precision.
-    The gradient has the dtype of z:
+    Raises
+    ------
+    ConfigError
+        For something that is no functional or has no force (Shannon), for a batch too small for it, or when it is
+        differentiated twice.
+    ShapeError
+        If z is no batch (batch, ..., features). Every leading axis counts as rows.
+    DivergenceError
+        If a representation or a force is not finite.
 
-        ∂S/∂zᵢ = (1/n) ∇_W S(zᵢ).
+    Notes
+    -----
+    The value is 0-d, float64 for float64 and float32 otherwise, also under autocast. The gradient has the dtype of z.
+    A bandwidth given as a rule ("silverman") is resolved for each batch, and is a constant in the gradient.
 
-    So a step of the learning rate η on rows that are free parameters is one of the flow of the length h = η/n.
-    A rule for a bandwidth ("silverman") is resolved for each batch, and the bandwidth is constant in the gradient.
+    With `sync`, S is that of all N rows, gathered in the order of ranks, and each process gets the gradient at its rows
+    times the number of processes. DistributedDataParallel takes the mean over processes, which gives the gradient of S
+    of the whole batch. All processes must call the module, with the same coefficient. Batches may differ in size: each
+    row counts once in S, while the mean of the tasks by DDP counts each process once.
 
-    With `sync`, S is that of the N rows of all R processes, gathered in the order of ranks, and each process gets the
-    gradient at its own rows times R. DistributedDataParallel takes the mean over processes, which then is the gradient
-    of S of the whole batch; all processes must call it, with the same coefficient. Batches may be of unequal sizes:
-    each row then counts once in S, while DDP's mean of the tasks counts each process once.
+    `torch.compile` breaks its graph here, with the same result. Cost: that of the functional on n rows.
 
-    Raises ShapeError for what is no batch, DivergenceError where a representation or a force is not finite, and
-    ConfigError for a batch too small for the functional, or when differentiated twice. `torch.compile` breaks its graph
-    here, with the same result.
-    Reference: Human-Centered Learning Mechanics, arXiv:2605.22940.
+    References
+    ----------
+    Human-Centered Learning Mechanics (2026), arXiv:2605.22940.
 
+    Examples
+    --------
     >>> import torch, wgf
     >>> z = torch.tensor([[1.0, 0.0], [-1.0, 0.0]], requires_grad=True)
     >>> S = Regularizer(wgf.Variance())(z); S.backward(); S.item(), z.grad.tolist()
@@ -101,13 +118,24 @@ class Regularizer(nn.Module):
         self.group = group
 
     def forward(self, z: Tensor) -> Tensor:
-        """S of the batch z (batch, ..., features), 0-d."""
-        batch.rows(z)  # refuses what is no batch before autograd sees it
+        """Compute S of a batch.
+
+        Parameters
+        ----------
+        z : Tensor (batch, ..., features)
+            The representations.
+
+        Returns
+        -------
+        Tensor, 0-d
+            S, differentiable once by z.
+        """
+        batch.rows(z)  # refuse what is no batch here, before autograd
         value: Tensor = _Evaluate.apply(z, self)
         return value
 
     def _of(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """S and its derivative by the rows x (n, d), times the number of processes."""
+        """S, and its derivative by the rows x (n, d) times the number of processes."""
         ranks = batch.world(self.sync, self.group)
         whole, first = batch.gather(x, self.group) if ranks > 1 else (x, 0)
         value, force = self._evaluate(whole)
@@ -140,7 +168,24 @@ class Regularizer(nn.Module):
 
 @cache
 def regularizer_of(entropy: type[Entropy]) -> type[Regularizer]:
-    """The regularizer class of an entropy: it takes the settings of the entropy, and `sync` and `group`."""
+    """The regularizer class of an entropy.
+
+    Parameters
+    ----------
+    entropy : type of Entropy
+        The entropy.
+
+    Returns
+    -------
+    type of Regularizer
+        A class of the same name. Its arguments are the settings of the entropy, and `sync` and `group`.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> regularizer_of(wgf.LogDet)(ridge=1e-3)
+    LogDet(LogDet(ridge=0.001))
+    """
 
     def __init__(self: Regularizer, *args: Any, sync: bool = False, group: Group = None, **settings: Any) -> None:
         Regularizer.__init__(self, entropy(*args, **settings), sync=sync, group=group)

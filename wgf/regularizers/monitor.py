@@ -1,4 +1,4 @@
-"""The information force inside a network: what an entropy does to a representation beside what the task does."""
+"""A monitor inside a network: it compares the force of the entropy on a representation with that of the task."""
 
 from __future__ import annotations
 
@@ -17,34 +17,56 @@ from .entropy import Regularizer
 
 
 class ForceMonitor(nn.Module):
-    """A place in a network, `z = monitor(z)`, at which the forces of loss = task − T · S(z) are recorded.
+    """A place in a network, `z = monitor(z)`, where the forces of loss = task − T · S(z) are recorded.
+
+    z passes unchanged. From g = ∂loss/∂z at its n rows, and with the norms and products of L²(μ):
+
+        ∇_W F = n g,   ∇_W E = n g + T ∇_W S,   G = ‖∇_W E‖,   I = T ‖∇_W S‖,   Ṡ = ⟨∇_W S, −∇_W F⟩
 
     Parameters
     ----------
-    entropy : the Regularizer in the loss (without `sync`), or the Functional it holds.
-    temperature : T ≥ 0 as it stands in the loss: a number or a function of t.
-    every : a record every so many backward passes.
-    dt : the time of one step, t = step · dt. By default t counts backward passes; with the learning rate it is the
-        time of the optimiser.
+    entropy : Regularizer or Functional
+        The regularizer in the loss (without `sync`), or its functional.
+    temperature : float or callable of t
+        T ≥ 0 as in the loss.
+    every : int
+        Record every so many backward passes.
+    dt : float
+        The time of one step, t = step · dt. With 1, t counts backward passes; with the learning rate it is the time of
+        the optimiser.
 
-    z passes unchanged. Its gradient by backward, g = ∂loss/∂z, is that of the whole loss; with the known part of the
-    entropy taken out, in L²(μ) of the n rows (every leading axis counts as rows):
+    Attributes
+    ----------
+    ledger : Ledger
+        The records, with the columns of a run: `loss_force`, `information_force`, `force_ratio`, `alignment`,
+        `entropy_production`, `dissipation`, `entropy`, `temperature`, `reference_alignment`; also `effective_rank`.
+        `wgf.diagnostics.force_report(monitor)` reads it.
+    loss_scale : float
+        The number by which the loss was multiplied before backward: the scale of a GradScaler, or 1/k if k batches are
+        accumulated. 1 by default.
+    step : int
+        The number of backward passes so far.
 
-        ∇_W F = n g,   ∇_W E = n g + T ∇_W S,   G = ‖∇_W E‖,   I = T ‖∇_W S‖,   Ṡ = ⟨∇_W S, −∇_W F⟩.
+    Raises
+    ------
+    ConfigError
+        For arguments that do not fit, or a batch too small for the entropy.
+    DivergenceError
+        In backward, if a force is not finite. With a loss scale the record is left out instead.
 
-    The columns of `ledger` have the names of a run's (`loss_force`, `information_force`, `force_ratio`, `alignment`,
-    `entropy_production`, `dissipation`, `entropy`, `temperature`, `reference_alignment`), so that
-    `wgf.diagnostics.force_report(monitor)` reads it; `effective_rank` is beside them. Step 0 is the first backward.
+    Notes
+    -----
+    It assumes that the task and S are both computed from the z that the monitor returns, and that one backward pass
+    goes through their difference. For T = 0 the loss is the task alone. Every leading axis of z counts as rows. Nothing
+    is recorded in `eval()` or without gradients. Second derivatives are not supported. The ledger is not in the
+    `state_dict`.
 
-    What it takes for granted: both the task and S are computed from the z that the monitor returns, and one backward
-    goes through their difference; with T = 0 the loss is the task alone.
-    `loss_scale`, 1 by default, is the number by which the loss was multiplied before backward (a GradScaler's scale, or
-    1/k where k batches are accumulated); a record at which the scaled gradient overflows is left out. Nothing is
-    recorded in `eval()` or without gradients. Not for second derivatives. The ledger is not in the `state_dict`.
+    References
+    ----------
+    Human-Centered Learning Mechanics (2026), arXiv:2605.22940.
 
-    Raises ConfigError for arguments that do not fit or a batch too small for the entropy, and DivergenceError in
-    backward where a force is not finite. The definitions: Human-Centered Learning Mechanics, arXiv:2605.22940.
-
+    Examples
+    --------
     >>> import torch, wgf
     >>> monitor = ForceMonitor(wgf.Variance(), temperature=0.5)
     >>> z = monitor(torch.tensor([[1.0], [-1.0]], requires_grad=True))
@@ -76,11 +98,22 @@ class ForceMonitor(nn.Module):
         self.ledger = Ledger()
 
     def forward(self, z: Tensor) -> Tensor:
-        """z as it is, watched on its way back."""
-        x = batch.rows(z).clone()  # what comes after may write to z
+        """Return z as it is, and record the forces when its gradient comes back.
+
+        Parameters
+        ----------
+        z : Tensor (batch, ..., features)
+            The representations.
+
+        Returns
+        -------
+        Tensor
+            z, to be used by the task and by the entropy.
+        """
+        x = batch.rows(z).clone()  # a later layer may write to z in place
         if not (self.training and torch.is_grad_enabled() and z.requires_grad):
             return z
-        watched = z.clone()  # a node of its own, not a view: what else is done with z does not pass through it
+        watched = z.clone()  # a node of its own: other uses of z are then not part of the gradient
 
         def hook(gradient: Tensor) -> None:
             if self.step % self.every == 0:
@@ -96,7 +129,7 @@ class ForceMonitor(nn.Module):
         temperature = _temperature(self.temperature(t), t) if callable(self.temperature) else self.temperature
         scale = require_number("loss_scale", self.loss_scale, positive=True)
         if not bool(torch.isfinite(gradient).all()):
-            if scale != 1.0:  # the optimiser of a scaled loss skips this step too, and lowers the scale
+            if scale != 1.0:  # a GradScaler skips this step as well, and lowers its scale
                 self.ledger.notes["step"] = f"without step {self.step}, where the scaled gradient overflowed"
                 return
             raise DivergenceError(f"ForceMonitor: the gradient of the loss by z is not finite at step {self.step}.")
