@@ -10,9 +10,6 @@ from ..errors import ConfigError
 from ..measure import Ensemble
 from .base import Entropy
 
-SURROGATES = ("LogDet", "Variance", "LogVariance", "Blob", "Power", "Softmax")
-"""Entropies with a force on particles, which the error message recommends in place of Shannon."""
-
 
 class Shannon(Entropy):
     """The Shannon entropy of the density ρ; with it the flow of E − T·S is the Fokker–Planck equation.
@@ -51,7 +48,7 @@ class Shannon(Entropy):
     def _refuse(self) -> NoReturn:
         raise ConfigError(
             "Shannon entropy has no value or force on particles: use a stochastic solver (wgf.solvers.Langevin), which "
-            f"realises it by noise, or a surrogate with a force: {', '.join(SURROGATES)}. "
+            "realises it by noise, or a surrogate with a force, such as LogDet, Variance or Blob. "
             "For an estimate of the value see wgf.diagnostics.knn_entropy."
         )
 

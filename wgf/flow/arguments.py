@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..domains import Domain
-from ..entropies.shannon import SURROGATES
+from ..entropies import REGISTRY as ENTROPIES
 from ..errors import ConfigError, require_integer, require_number, require_seed
 from ..functional import FreeEnergy, Functional
 from ..ledger import COLUMNS, Observer
@@ -112,7 +112,7 @@ def require_solver(free_energy: FreeEnergy, solver: Solver) -> None:
         raise ConfigError(
             f"{solver.name} is deterministic and cannot realise the Shannon entropy, whose force −∇log ρ "
             "does not exist on particles; use a stochastic solver (wgf.solvers.Langevin) or a surrogate with a force: "
-            f"{', '.join(SURROGATES)}."
+            f"{', '.join(name for name, entropy in ENTROPIES.items() if not entropy.realised_by_noise)}."
         )
 
 

@@ -180,7 +180,7 @@ def network_forward_backward(
     >>> import torch
     >>> from wgf.ops.activations import IDENTITY
     >>> theta, z = torch.tensor([[2.0, 3.0, 0.0]]), torch.tensor([[1.0]])  # the output is 6
-    >>> network_sweep(theta, torch.ones(1), z, 1, IDENTITY, lambda f, rows: f - 5.0).tolist()
+    >>> network_forward_backward(theta, torch.ones(1), z, 1, IDENTITY, lambda f, rows: f - 5.0).tolist()
     [[3.0, 2.0, 2.0]]
     """
     if theta.device.type == "cpu":
