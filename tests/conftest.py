@@ -9,7 +9,7 @@ import pytest
 # Under pytest-xdist each worker has one thread, or the workers would fight for the cores. Read when torch is first
 # imported. Tests that compare one and two threads set the number themselves.
 if "PYTEST_XDIST_WORKER" in os.environ:
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 
 
