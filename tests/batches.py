@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 
 from wgf.regularizers import ForceMonitor, LogDet
@@ -14,6 +16,7 @@ def batch(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> tor
     return z.to(dtype).requires_grad_()
 
 
+@cache
 def trained(temperature: float, steps: int = 60) -> tuple[torch.Tensor, ForceMonitor]:
     """Representations (100, 6) of an encoder whose task asks for one direction only."""
     generator = torch.Generator().manual_seed(4)

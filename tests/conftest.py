@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
-
-# Under pytest-xdist each worker has one thread, or the workers would fight for the cores. Read when torch is first
-# imported. Tests that compare one and two threads set the number themselves.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
 
 
 def pytest_addoption(parser):
     parser.addoption("--device", default="cpu", choices=("cpu", "cuda"), help="where the GPU kernels are tested")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes():
+    """Before workers of pytest-xdist start: one thread each, or they would wait for each other's threads.
+
+    Tests that compare one and two threads set the number themselves.
+    """
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 
 def pytest_configure(config):
@@ -23,6 +29,16 @@ def pytest_configure(config):
         os.environ["TRITON_INTERPRET"] = "1"
     else:
         os.environ.pop("TRITON_INTERPRET", None)
+
+
+@pytest.fixture(scope="session")
+def imported():
+    """Names of the modules that all names of `wgf` and its transport bring along, in an interpreter of its own."""
+    code = (
+        "import sys, wgf, wgf.diagnostics.transport\n[getattr(wgf, name) for name in wgf.__all__]\nprint(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
 
 
 @pytest.fixture

@@ -193,10 +193,9 @@ def test_operations_run_these_kernels_on_a_gpu(name, device):
         torch.testing.assert_close(got.cpu(), want, rtol=2e-6 if args[0].dtype == torch.float32 else 1e-6, atol=1e-6)
 
 
-def test_importing_wgf_does_not_import_triton():
-    code = "import sys, wgf; wgf.Ensemble; assert 'wgf.ops' in sys.modules; print('triton' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+def test_importing_wgf_does_not_import_triton(imported):
+    assert "wgf.ops" in imported
+    assert "triton" not in imported
 
 
 def test_kernels_compile_for_a_gpu_without_one():
