@@ -129,7 +129,7 @@ class Dynamics:
             raise type(error)(f"step {step}, t = {t:g}: {error}") from error
 
     def noise_temperature(self, t: float) -> float:
-        """Give the temperature T of the Shannon terms at time t. Stochastic schemes realise them by the noise √(2T) dB."""
+        """Give the temperature T of the Shannon terms at time t. Stochastic schemes add the noise √(2T) dB for it."""
         return self.shannon.at(t).temperature
 
 
