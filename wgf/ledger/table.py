@@ -37,7 +37,7 @@ class Ledger(Mapping[str, np.ndarray]):
     in docs/theory.md §4 and §5. A column that does not apply to a run is absent or NaN.
 
     `t`, `step`
-        The time, and the number of steps made since the start of the whole run.
+        The time, and the number of steps made since the very start, earlier runs included.
     `free_energy`, `energy`, `entropy`, `temperature`
         F = E − T S with its parts E, S and T, where T is summed over all entropies.
     `loss_force`, `information_force`, `force_ratio`

@@ -65,7 +65,7 @@ class Dynamics:
         t : float
             The time, in flow time.
         step : int
-            The number of the step, counted from the start of the whole run. It keys the minibatch.
+            The number of the step, counted from the very start, earlier runs included. It keys the minibatch.
 
         Returns
         -------
@@ -84,7 +84,7 @@ class Dynamics:
         t : float
             The time, in flow time.
         step : int
-            The number of the step, counted from the start of the whole run. It keys the minibatch.
+            The number of the step, counted from the very start, earlier runs included. It keys the minibatch.
 
         Returns
         -------
@@ -109,7 +109,7 @@ class Dynamics:
         t : float
             The time, in flow time.
         step : int
-            The number of the step, counted from the start of the whole run. It keys the minibatch.
+            The number of the step, counted from the very start, earlier runs included. It keys the minibatch.
         at : Tensor (m, d), optional
             The points. By default they are the particles.
 

@@ -24,7 +24,7 @@ class State:
     t : float
         The time, in flow time.
     step : int
-        The number of steps made since the start of the whole run.
+        The number of steps made since the very start, earlier runs included.
     seed : int
         The seed of noise and minibatches.
     evaluation : FreeEnergyEvaluation
