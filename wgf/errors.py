@@ -1,4 +1,7 @@
-"""The error tree: every failure is typed, and its message names what was given, what was wanted and what to do."""
+"""The errors and the warning of `wgf`, and the checks of numbers that raise them.
+
+Every failure has its own type. A message says what was given, what was wanted and what to do.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,32 @@ from typing import Any
 
 
 class WgfError(Exception):
-    """Root of all errors raised on purpose by `wgf`.
+    """The base class of all errors that `wgf` raises on purpose.
 
-    `solution` is the partial `wgf.Solution` up to the last good state when the error ended a run, else None.
+    Catch it to tell a refusal or a failed run from a bug. Each subclass also derives from the built-in error of its
+    kind, so `except ValueError` catches a `ConfigError`.
+
+    Attributes
+    ----------
+    solution : wgf.Solution or None
+        Where the error ended a run: what was computed until then, up to the last good state. Else None.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> mu = wgf.Ensemble.gaussian(10, 2)
+    >>> try:
+    ...     wgf.solve(wgf.Quadratic(), mu, wgf.solvers.Euler(), dt=0.1, t_end=1.0, max_steps=3)
+    ... except WgfError as error:
+    ...     print(type(error).__name__, error.solution.status.name, error.solution.state.step)
+    ResourceError STEP_LIMIT 3
     """
 
     solution: Any = None
 
 
 class ConfigError(WgfError, ValueError):
-    """An argument, an option or a configuration value is not acceptable."""
+    """An argument, an option or a value of a configuration file is not acceptable."""
 
 
 class ShapeError(WgfError, ValueError):
@@ -25,11 +44,11 @@ class ShapeError(WgfError, ValueError):
 
 
 class DivergenceError(WgfError, ArithmeticError):
-    """A value or a force ceased to be finite; the message names step, time, particle and term where they are known."""
+    """A value or a force is NaN or infinite. The message names step, time, particle and term where they are known."""
 
 
 class StepSizeError(WgfError, ArithmeticError):
-    """The solver could not proceed with any step size that it was allowed."""
+    """The solver found no step length that it may take."""
 
 
 class CheckpointError(WgfError, OSError):
@@ -37,7 +56,7 @@ class CheckpointError(WgfError, OSError):
 
 
 class BackendError(WgfError, RuntimeError):
-    """A device or an operation that was asked for is not available here."""
+    """A requested device or operation is not available on this machine."""
 
 
 class ResourceError(WgfError, RuntimeError):
@@ -45,15 +64,33 @@ class ResourceError(WgfError, RuntimeError):
 
 
 class TransportError(WgfError, ArithmeticError):
-    """An optimal-transport computation failed or warned; its number would not be trustworthy."""
+    """An optimal-transport computation failed or warned, so its number cannot be trusted."""
 
 
 class WgfWarning(UserWarning):
-    """Something a careful reader of the results must know, though the run may go on."""
+    """A run goes on or has ended well, but whoever reads its results must know something."""
 
 
 def closest(given: object, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown name: the nearest known one, if any is near, and what names there are."""
+    """Finish a sentence about an unknown name: suggest the nearest known name, and list all known names.
+
+    Parameters
+    ----------
+    given : object
+        The unknown name.
+    known : iterable of str
+        The names that would be accepted.
+
+    Returns
+    -------
+    str
+        Text to put right after the unknown name in a message.
+
+    Examples
+    --------
+    >>> "kernel 'Gausian'" + closest("Gausian", ["Gaussian", "Matern"])
+    "kernel 'Gausian'; did you mean 'Gaussian'? Known: Gaussian, Matern."
+    """
     names = sorted(known)
     match = difflib.get_close_matches(str(given), names, n=1)
     hint = f"; did you mean {match[0]!r}?" if match else "."
@@ -67,7 +104,34 @@ def require_number(
     positive: bool = False,
     nonnegative: bool = False,
 ) -> float:
-    """`value` as a finite float, or a ConfigError that names it; strings and booleans are not numbers."""
+    """Check that an argument is a finite number.
+
+    Parameters
+    ----------
+    name : str
+        The name of the argument, for the message.
+    value : object
+        What was given. Strings and booleans are not accepted as numbers.
+    positive : bool, default False
+        Whether the number must be > 0.
+    nonnegative : bool, default False
+        Whether the number must be ≥ 0.
+
+    Returns
+    -------
+    float
+        The number.
+
+    Raises
+    ------
+    ConfigError
+        If `value` is no such number.
+
+    Examples
+    --------
+    >>> require_number("dt", 1, positive=True)
+    1.0
+    """
     wanted = "a positive number" if positive else "a number ≥ 0" if nonnegative else "a finite number"
     bad = isinstance(value, (str, bytes, bool))
     try:
@@ -80,7 +144,34 @@ def require_number(
 
 
 def require_integer(name: str, value: Any, *, low: int, high: int | None = None) -> int:
-    """`value` as an int in [low, high], or a ConfigError; booleans, floats and strings are not integers."""
+    """Check that an argument is an integer from `low` to `high`.
+
+    Parameters
+    ----------
+    name : str
+        The name of the argument, for the message.
+    value : object
+        What was given. Booleans, floats and strings are not accepted as integers.
+    low : int
+        The least value allowed.
+    high : int, optional
+        The greatest value allowed. By default there is no upper limit.
+
+    Returns
+    -------
+    int
+        The integer.
+
+    Raises
+    ------
+    ConfigError
+        If `value` is no such integer.
+
+    Examples
+    --------
+    >>> require_integer("n", 4, low=1)
+    4
+    """
     import operator
 
     try:
@@ -94,5 +185,21 @@ def require_integer(name: str, value: Any, *, low: int, high: int | None = None)
 
 
 def require_seed(value: Any) -> int:
-    """A seed keys the 64-bit Philox generator: an integer from 0 to 2⁶⁴ − 1."""
+    """Check that an argument is a seed: an integer from 0 to 2⁶⁴ − 1, the key of the Philox generator.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+
+    Returns
+    -------
+    int
+        The seed.
+
+    Raises
+    ------
+    ConfigError
+        If `value` is no such integer.
+    """
     return require_integer("seed", value, low=0, high=2**64 - 1)

@@ -1,4 +1,4 @@
-"""How things are added: registries of classes, settings read off signatures, and keywords that were renamed."""
+"""Tools for adding classes: registries, settings read from signatures, and renamed settings."""
 
 from .registry import Registry
 from .renamed import renamed

@@ -1,4 +1,4 @@
-"""A registry: the classes of one kind by their names, those of this package and those that users add."""
+"""A registry: all classes of one kind by name, those of this package and those that users add."""
 
 from __future__ import annotations
 
@@ -13,34 +13,38 @@ T = TypeVar("T")
 
 
 class Registry(Mapping[str, type[T]], Generic[T]):
-    """The concrete classes of one kind, by name.
+    """The concrete classes of one kind, by name. It is a read-only mapping from names to classes.
 
-    A package builds its registry from its own namespace, so that an import line registers a class. Configuration files,
-    regularizers, documentation and contract tests read the registry, so that they know a class as soon as it is in it.
+    A package of such classes has a constant `REGISTRY`, such as `wgf.kernels.REGISTRY`. It finds the classes in the
+    namespace of the package, so one import line registers a class. Configuration files, `wgf.regularizers`, the lists
+    in the README and the contract tests read the registry. They know a new class without further code.
 
     Parameters
     ----------
     kind : str
-        What is registered, as messages say it: "kernel".
+        What is registered, as messages say it, such as "kernel".
     base : type
         The abstract class of the kind.
     namespace : mapping of str to object, optional
-        Where to look for concrete public subclasses of `base`: the `globals()` of the package.
+        Where to look for concrete subclasses of `base` with public names: the `globals()` of the package.
     without : iterable of type, optional
         Classes of the namespace to leave out, such as sums of kernels.
     name : callable, optional
-        The name of a class; by default `__name__`.
+        Gives the name of a class. By default it is `__name__`.
 
     Raises
     ------
     ConfigError
-        From `add`, for what is no concrete subclass of `base` or has the name of another class.
+        From `add` and `including`: the class is no concrete subclass of `base`, or another class has its name. From
+        `make`: no class has this name.
 
     Examples
     --------
-    >>> from wgf.kernels import REGISTRY, Kernel
+    >>> from wgf.kernels import REGISTRY
     >>> "Gaussian" in REGISTRY, REGISTRY["Gaussian"].__name__
     (True, 'Gaussian')
+    >>> REGISTRY.make("Gaussian", h=2.0)
+    Gaussian(h=2.0)
     """
 
     def __init__(
@@ -60,10 +64,27 @@ class Registry(Mapping[str, type[T]], Generic[T]):
                 self.add(value)  # type: ignore[arg-type]
 
     def _fits(self, cls: object) -> bool:
+        """Whether `cls` is a class that may be registered."""
         return isinstance(cls, type) and issubclass(cls, self.base) and not inspect.isabstract(cls)
 
     def add(self, cls: type[T]) -> type[T]:
-        """Register a class and return it, so that `@REGISTRY.add` works as a decorator."""
+        """Register a class.
+
+        Parameters
+        ----------
+        cls : type
+            A concrete subclass of `base`. Adding the same class again changes nothing.
+
+        Returns
+        -------
+        type
+            The same class, so that `@REGISTRY.add` works as a decorator.
+
+        Raises
+        ------
+        ConfigError
+            If `cls` is no concrete subclass of `base`, or another class has its name.
+        """
         if not self._fits(cls):
             raise ConfigError(f"{self.kind} {cls!r}: wanted a concrete subclass of {self.base.__name__}.")
         name = self._name(cls)
@@ -74,7 +95,23 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
     @contextmanager
     def including(self, cls: type[T]) -> Iterator[type[T]]:
-        """The registry with one class more for the length of a `with` block."""
+        """Register a class during a `with` block only. Tests use it.
+
+        Parameters
+        ----------
+        cls : type
+            A concrete subclass of `base`.
+
+        Yields
+        ------
+        type
+            The same class.
+
+        Raises
+        ------
+        ConfigError
+            As from `add`.
+        """
         name = self._name(self.add(cls))
         try:
             yield cls
@@ -82,7 +119,25 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             del self._classes[name]
 
     def make(self, name: str, **settings: Any) -> T:
-        """An object of the class called `name`; ConfigError with the nearest name where there is none."""
+        """Make an object of the class called `name`.
+
+        Parameters
+        ----------
+        name : str
+            The name of a registered class.
+        **settings
+            The arguments of its constructor.
+
+        Returns
+        -------
+        object
+            The new object.
+
+        Raises
+        ------
+        ConfigError
+            If no class has this name. The message suggests the nearest one.
+        """
         if name not in self._classes:
             raise ConfigError(f"{self.kind} {name!r}{closest(name, self._classes)}")
         return self._classes[name](**settings)
@@ -91,6 +146,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         return self._classes[name]
 
     def __iter__(self) -> Iterator[str]:
+        """The names in alphabetical order."""
         return iter(sorted(self._classes, key=str.lower))
 
     def __len__(self) -> int:

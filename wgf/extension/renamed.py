@@ -1,4 +1,4 @@
-"""Renamed settings: the old keyword and attribute still work, with a DeprecationWarning."""
+"""A decorator for renamed settings: the old keyword still works, with a DeprecationWarning."""
 
 from __future__ import annotations
 
@@ -13,14 +13,36 @@ C = TypeVar("C", bound=type)
 
 
 def renamed(**names: str) -> Callable[[C], C]:
-    """A class decorator: `@renamed(old="new")` lets the constructor take `old=` as `new=`, with a DeprecationWarning.
+    """Make a class decorator that keeps the old names of settings: `@renamed(old="new")`.
 
-    The attribute can be read under its old name too.
+    The constructor then takes `old=` as `new=`, and the attribute can be read under its old name. Both give a
+    DeprecationWarning.
+
+    Parameters
+    ----------
+    **names : str
+        The new name of each setting, by its old name.
+
+    Returns
+    -------
+    callable
+        The decorator. It changes the class in place and returns it.
 
     Raises
     ------
     ConfigError
-        From the constructor, where both the old and the new keyword are given.
+        From the constructor: both the old and the new keyword are given.
+
+    Examples
+    --------
+    >>> @renamed(temperature="tau")
+    ... class Softmax:
+    ...     def __init__(self, tau):
+    ...         self.tau = tau
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     Softmax(temperature=0.5).tau
+    0.5
     """
 
     def decorate(cls: C) -> C:
@@ -45,7 +67,7 @@ def renamed(**names: str) -> Callable[[C], C]:
 
 
 def _alias(owner: str, old: str, new: str) -> property:
-    """The attribute under its old name."""
+    """A property that reads the attribute `new` under the name `old`."""
 
     def get(self: Any) -> Any:
         warnings.warn(f"{owner}.{old} is now {owner}.{new}.", DeprecationWarning, stacklevel=2)

@@ -1,4 +1,4 @@
-"""The settings of a class, read off its constructor, and the comparison of two values of a setting."""
+"""The settings of a class, read from the signature of its constructor, and a comparison of settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,17 @@ Numbers: TypeAlias = Annotated[Any, "a number, a list of numbers or a matrix"]
 
 @dataclass(frozen=True)
 class Setting:
-    """One argument of a constructor: its type, and its default where it has one."""
+    """One argument of a constructor.
+
+    Attributes
+    ----------
+    kind : type
+        Its annotation; `Any` where it has none.
+    default : object
+        Its default value. It has no meaning where `required` is true.
+    required : bool
+        Whether the argument has no default.
+    """
 
     kind: Any
     default: Any
@@ -24,7 +34,24 @@ class Setting:
 
 
 def settings_of(cls: Any) -> dict[str, Setting]:
-    """The arguments of a class (or of a function that makes an object), by name, as its signature declares them."""
+    """Read the arguments of a constructor from its signature.
+
+    Parameters
+    ----------
+    cls : type or callable
+        A class, or a function that makes an object. `*args` and `**options` are left out.
+
+    Returns
+    -------
+    dict of str to Setting
+        The arguments by name, in the order of the signature.
+
+    Examples
+    --------
+    >>> from wgf.kernels import Gaussian
+    >>> settings_of(Gaussian)["h"].kind
+    <class 'float'>
+    """
     function = cls.__init__ if inspect.isclass(cls) else cls
     hints = get_type_hints(inspect.unwrap(function), include_extras=True)
     return {
@@ -35,7 +62,25 @@ def settings_of(cls: Any) -> dict[str, Setting]:
 
 
 def same_value(a: Any, b: Any) -> bool:
-    """Whether two values of a setting are the same: arrays entry by entry, containers item by item, NaN equals NaN."""
+    """Tell whether two values of a setting are the same.
+
+    Arrays are compared entry by entry, containers item by item. NaN equals NaN. Values of different types differ.
+
+    Parameters
+    ----------
+    a, b : object
+        The values. Tensors and arrays must agree in dtype and shape; the device does not matter.
+
+    Returns
+    -------
+    bool
+        True if they are the same. False also where the two cannot be compared.
+
+    Examples
+    --------
+    >>> same_value([1.0, float("nan")], [1.0, float("nan")]), same_value(1, 1.0)
+    (True, False)
+    """
     if a is b:
         return True
     if type(a) is not type(b):
@@ -52,9 +97,10 @@ def same_value(a: Any, b: Any) -> bool:
         return len(a) == len(b) and all(map(same_value, a, b))
     try:
         return bool(a == b) or (isinstance(a, float) and a != a and b != b)
-    except (TypeError, ValueError, RuntimeError):  # a type whose comparison is no truth value
+    except (TypeError, ValueError, RuntimeError):  # the comparison raises, or its result is neither true nor false
         return False
 
 
 def _same_array(a: np.ndarray, b: Any) -> bool:
+    """Whether two arrays of the same shape agree entry by entry."""
     return bool(np.array_equal(a, np.asarray(b), equal_nan=a.dtype.kind in "fc"))

@@ -1,4 +1,4 @@
-"""`solve`: from arguments to a plan, a loop and a solution."""
+"""Running a flow: `solve` checks its arguments, builds a run, carries it out and returns a solution."""
 
 from .arguments import RECORDS
 from .collapse_index import collapse_index

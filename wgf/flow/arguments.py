@@ -1,4 +1,4 @@
-"""The arguments of `solve`, all checked before anything is built; each refusal is one sentence."""
+"""The checks of the arguments of `solve`, made before anything is built. Each refusal is one sentence."""
 
 from __future__ import annotations
 
@@ -20,16 +20,45 @@ from .plan import Plan
 from .progress import reporter
 
 Observers = Mapping[str, Callable[..., float]] | Iterable[Callable[..., float]]
+"""How a user may give observers: functions by name, or named functions."""
 Until = Callable[[Mapping[str, float]], bool]
+"""A function of a record that returns true to end the run."""
 RECORDS = 100
 """About how many records a run makes by default."""
 
 
 @dataclass(frozen=True, eq=False)
 class Arguments:
-    """The checked arguments of one call of `solve`: F as a free energy, μ and times from the state where there is one.
+    """The checked arguments of one call of `solve`. `solve` documents them.
 
-    `record_every` and `trajectory_every` are in steps; 0 means no frames.
+    Attributes
+    ----------
+    free_energy : FreeEnergy
+        F as a sum of terms.
+    mu : Ensemble
+        The initial particles: those of the state, where one is given.
+    solver : Solver
+        The scheme, with the tolerances of this run.
+    plan : Plan
+        The times of the steps.
+    state : State or None
+        The state that the run continues from.
+    seed : int
+        The seed of the run: that of the state, where one is given.
+    noise : NoiseSource
+        The source of noise.
+    domain : Domain or None
+        Where the particles may be.
+    observers : dict of str to Observer
+        Functions of the ensemble and t, by column.
+    until : callable or None
+        What ends the run early.
+    max_steps : int
+        The limit on steps.
+    record_every, trajectory_every : int
+        Numbers of steps from one record, and from one frame, to the next. 0 means no frames.
+    monitor : Monitor
+        What watches the run.
     """
 
     free_energy: FreeEnergy
@@ -69,7 +98,7 @@ class Arguments:
         progress: bool | Monitor,
         noise: NoiseSource | None,
     ) -> Arguments:
-        """Check every argument; ConfigError or ShapeError for the first that is not acceptable."""
+        """Check the arguments of `solve`. The first that is not acceptable raises a ConfigError or ShapeError."""
         free_energy = require_free_energy(F)
         require_solver(free_energy, solver)
         solver = with_tolerances(solver, rtol, atol)
@@ -103,7 +132,7 @@ class Arguments:
 
 
 def require_solver(free_energy: FreeEnergy, solver: Solver) -> None:
-    """A scheme, and one that can realise every entropy in F."""
+    """Refuse what is no scheme, and a scheme that cannot realise an entropy of F."""
     if isinstance(solver, type):
         raise ConfigError(f"solver = {solver.__name__}: wanted an instance, {solver.__name__}().")
     if not isinstance(solver, Solver):
@@ -117,7 +146,7 @@ def require_solver(free_energy: FreeEnergy, solver: Solver) -> None:
 
 
 def with_tolerances(solver: Solver, rtol: float | None, atol: float | None) -> Solver:
-    """The scheme with the tolerances of this run in place of its own; ConfigError where it takes fixed steps."""
+    """Give the scheme the tolerances of this run. A scheme with fixed steps refuses them."""
     given = {name: value for name, value in (("rtol", rtol), ("atol", atol)) if value is not None}
     if not given:
         return solver
@@ -129,7 +158,7 @@ def with_tolerances(solver: Solver, rtol: float | None, atol: float | None) -> S
 
 
 def require_schedules(free_energy: FreeEnergy, plan: Plan) -> None:
-    """Look ahead along the run, so that a schedule which goes wrong late is refused at once."""
+    """Evaluate all schedules at times along the run, so that a mistake late in the run is found before it starts."""
     for t in plan.times():
         free_energy.at(t)
         if not free_energy.varies:
@@ -137,7 +166,7 @@ def require_schedules(free_energy: FreeEnergy, plan: Plan) -> None:
 
 
 def require_domain(domain: Domain | None, mu: Ensemble) -> None:
-    """A domain of the dimension of the particles, with all of them inside."""
+    """Refuse what is no domain, a domain of another dimension, and particles outside it."""
     if domain is None:
         return
     if not isinstance(domain, Domain):
@@ -146,14 +175,14 @@ def require_domain(domain: Domain | None, mu: Ensemble) -> None:
 
 
 def require_free_energy(F: Any) -> FreeEnergy:
-    """A term or a sum of terms as a free energy."""
+    """Take a term or a sum of terms as a free energy, and refuse anything else."""
     if not isinstance(F, Functional):
         raise ConfigError(f"F = {F!r}: wanted a term or a sum of terms, such as wgf.Quadratic() - 0.1 * wgf.LogDet().")
     return FreeEnergy(F._terms())
 
 
 def initial_ensemble(mu: Ensemble | None, t0: float, state: State | None) -> Ensemble:
-    """A continued run has its particles and its time from the state; arguments that say otherwise are a mistake."""
+    """Give the initial particles. With a state they come from it, and a `mu` or `t0` that does not fit is refused."""
     if state is None:
         return require_ensemble("mu", mu)
     if t0 not in (0.0, state.origin_t, state.t):
@@ -164,7 +193,7 @@ def initial_ensemble(mu: Ensemble | None, t0: float, state: State | None) -> Ens
 
 
 def noise_seed(seed: int, state: State | None) -> int:
-    """The seed of the run: a continued run keeps the one of its state."""
+    """Give the seed of the run. With a state it is that of the state, and another seed is refused."""
     seed = require_seed(seed)
     if state is None:
         return seed
@@ -174,12 +203,12 @@ def noise_seed(seed: int, state: State | None) -> int:
 
 
 def cadence(name: str, every: int | None, default: int) -> int:
-    """A number of steps between records or frames."""
+    """Check a number of steps between records or frames; None gives the default."""
     return default if every is None else require_integer(name, every, low=1)
 
 
 def named_observers(observers: Observers) -> dict[str, Observer]:
-    """Observers by the name of their column; names must be distinct and none of the ledger's own."""
+    """Give the observers by column. Their names must differ from each other and from the columns of the ledger."""
     if isinstance(observers, Mapping):
         pairs = list(observers.items())
     elif isinstance(observers, Iterable):
@@ -199,10 +228,10 @@ def named_observers(observers: Observers) -> dict[str, Observer]:
 
 
 def _with_time(observe: Callable[..., float]) -> Observer:
-    """The observer as a function of the ensemble and the time, which it is given if it has a second argument."""
+    """The observer as a function of the ensemble and t. It is given t if its signature has a second argument for it."""
     try:
         parameters = list(inspect.signature(observe).parameters.values())
-    except (TypeError, ValueError):  # a builtin that does not tell its signature
+    except (TypeError, ValueError):  # a built-in function without a signature
         return lambda mu, t: observe(mu)
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     wanted = len(positional) > 1 and (positional[1].default is inspect.Parameter.empty or positional[1].name == "t")

@@ -1,4 +1,4 @@
-"""`collapse_index`: the same flow with and without its entropy, on the same noise, and how far apart they come."""
+"""`collapse_index`: run the same flow with and without its entropy, and measure how far apart the two end."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..protocol import Solver
 from .solve import solve
 
 RESERVED = ("state", "observers", "record_every", "trajectory_every", "throw", "until")
+"""Options of `solve` that `collapse_index` sets itself."""
 
 
 def collapse_index(
@@ -28,17 +29,66 @@ def collapse_index(
     method: str = "auto",
     **options: Any,
 ) -> CollapseIndex:
-    """c(t) = W₂(μ_t^T, μ_t^0) / (path length of μ^0 up to t): below 10⁻² the entropy can as well be left out.
+    """Measure how much the entropy matters: run the flow with it and without it, and compare the two.
 
-    μ^T is the flow of F = E − T·S and μ^0 that of E alone, from the same `mu`, by the same solver, with the same steps,
-    seed and minibatches; where the solver realises Shannon by noise, μ^0 has none. W₂ is by POT at about `records`
-    times after the start, by `wgf.diagnostics.wasserstein(method=...)`: exact up to 2000 particles, two for each time.
-    (Human-Centered Learning Mechanics, arXiv:2605.22940.)
+        c(t) = W₂(μ_t^T, μ_t^0) / (path length of μ^0 up to t)
 
-    `dt`, `t_end`, `t0`, `seed` and further `options` (domain, noise, max_steps, progress) are those of `wgf.solve`.
-    Give the result to `force_report(..., collapse=...)`. Raises ConfigError where F has no entropy or nothing else, or
-    the solver adapts its steps (the two runs would be seen at different times), and what `solve` and `wasserstein` do.
+    μ^T is the flow of F = E − T·S, and μ^0 the flow of E alone. Both start from `mu`, with the same solver, steps,
+    seed and minibatches. A c below 10⁻² means that the entropy could as well be left out: the flow has collapsed to
+    plain loss minimisation.
 
+    Parameters
+    ----------
+    F : Functional
+        A free energy with an entropy and at least one other term.
+    mu : Ensemble
+        The initial particles (n, d).
+    solver : Solver
+        A scheme with fixed steps.
+    dt : float
+        The length h of a step, in flow time.
+    t_end, t0 : float
+        The last and the first time, in flow time. t0 is 0 by default.
+    seed : int, default 0
+        The seed of noise and minibatches, the same for both runs.
+    records : int, default 20
+        About how many times after the start the two are compared.
+    method : str, default "auto"
+        How W₂ is computed: the `method` of `wgf.diagnostics.wasserstein`. "auto" is exact for up to 2000 particles.
+    **options
+        Further options of `wgf.solve`: domain, noise, max_steps, progress.
+
+    Returns
+    -------
+    CollapseIndex
+        c(t) with its numerator and denominator. `float(...)` gives c at the end. Pass it to
+        `force_report(..., collapse=...)`.
+
+    Raises
+    ------
+    ConfigError
+        If F has no entropy or nothing else, if the solver is adaptive (the two runs would have different times), or
+        for an option that is set here.
+    WgfError
+        What `wgf.solve` and `wgf.diagnostics.wasserstein` raise.
+
+    Notes
+    -----
+    Where the solver realises the Shannon entropy by noise, μ^0 has no noise. The cost is that of two runs, and of two
+    distances for each comparison.
+
+    See Also
+    --------
+    wgf.solve : a single run.
+    wgf.diagnostics.force_report : a report on the forces of energy and entropy.
+    wgf.diagnostics.CollapseIndex : the result.
+
+    References
+    ----------
+    K. P. Tran, Human-Centered Learning Mechanics, arXiv:2605.22940 (2026).
+
+    Examples
+    --------
     >>> import wgf
     >>> mu = wgf.Ensemble.gaussian(100, 2, seed=0)
     >>> F = wgf.Quadratic() - 0.5 * wgf.LogDet()

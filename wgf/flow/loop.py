@@ -1,4 +1,4 @@
-"""The loop of a run: it steps, books, records and stops, and keeps what was computed whatever ends the run."""
+"""The loop of a run: take steps, book them, make records and stop. What was computed is kept, whatever ends the run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,21 @@ from .solution import Outcome, Solution, Status
 
 @dataclass(frozen=True, eq=False)
 class Flow:
-    """What is integrated, and how: the drift and its steering, the scheme, the times of its steps, its noise."""
+    """What is integrated, and how.
+
+    Attributes
+    ----------
+    dynamics : Dynamics
+        F as the solver sees it.
+    steering : Steering
+        The drives, which change F between steps.
+    solver : Solver
+        The scheme.
+    plan : Plan
+        The times of the steps.
+    noise : NoiseSource
+        The noise of the scheme.
+    """
 
     dynamics: Dynamics
     steering: Steering
@@ -31,7 +45,7 @@ class Flow:
 
 @dataclass(frozen=True)
 class Cadence:
-    """Every how many steps there is a record, and a frame of the trajectory (0: none)."""
+    """The number of steps from one record to the next, and from one frame to the next (0: no frames)."""
 
     records: int
     frames: int
@@ -39,7 +53,7 @@ class Cadence:
 
 @dataclass(frozen=True)
 class Stops:
-    """What ends a run before t_end: a number of steps, or a true `until` of a record."""
+    """What ends a run before t_end: a number of steps, or a record for which `until` is true."""
 
     max_steps: int
     until: Callable[[Mapping[str, float]], bool] | None = None
@@ -47,7 +61,25 @@ class Stops:
 
 @dataclass
 class Run:
-    """One run: the state, the books and the frames, advanced step by step to the end of the plan."""
+    """One run. `go` carries it out.
+
+    Attributes
+    ----------
+    state : State
+        Where the run stands now.
+    flow : Flow
+        What is integrated, and how.
+    books : Bookkeeper
+        The bookkeeper, which holds the ledger.
+    cadence : Cadence
+        When there is a record or a frame.
+    stops : Stops
+        What ends the run before t_end.
+    monitor : Monitor
+        What watches the run.
+    frames, times : list of Tensor, list of float
+        The trajectory so far: particles (n, d) on the CPU, and their times.
+    """
 
     state: State
     flow: Flow
@@ -63,12 +95,28 @@ class Run:
         self.deferred = checks.deferred_on(self.state.mu.device)
 
     def go(self, throw: bool = True) -> Solution:
-        """Carry out the run. A failure is raised with `.solution` attached, or is the status of what is returned."""
+        """Carry out the run.
+
+        Parameters
+        ----------
+        throw : bool, default True
+            Whether a failure raises its error, with `.solution` attached. Else it is the status of the solution.
+
+        Returns
+        -------
+        Solution
+            What was computed.
+
+        Raises
+        ------
+        Exception
+            What failed in the run, if `throw` is true.
+        """
         outcome, error = Outcome(Status.COMPLETED), None
         try:
             with self.monitor.running(self.plan.steps, self.plan.t_end):
                 outcome = self._advance()
-        except (Exception, KeyboardInterrupt) as raised:  # whatever ends the run, what was computed is kept
+        except (Exception, KeyboardInterrupt) as raised:  # what was computed is kept, whatever ends the run
             outcome, error = Outcome(_status(raised), _message(raised)), raised
         self._frame()
         solution = self._solution(outcome)
@@ -80,6 +128,7 @@ class Run:
         return solution
 
     def _advance(self) -> Outcome:
+        """All steps and records, up to the end of the plan or a true `until`."""
         row = self._observe()
         while row is None or not self._stop(row):
             if self.plan.done(self.state):
@@ -95,19 +144,20 @@ class Run:
         return Outcome(Status.CONVERGED)
 
     def _next_stop(self) -> int:
-        """The step at which the state is wanted next, for a record, a frame or an end."""
+        """The number of the step at which the state is needed next: for a record, for a frame, or as the last one."""
         cadences = [every for every in (self.cadence.records, self.cadence.frames) if every]
         due = [(self.state.step // every + 1) * every for every in cadences]
-        if self.plan.adaptive:  # the scheme looks at its error at every step, and nobody knows which is the last
+        if self.plan.adaptive:  # the last step is unknown, and the scheme reads its error at each step anyway
             return self.state.step + 1
         return min(self.plan.last, self.plan.first + self.stops.max_steps, *due)
 
     def _stretch(self, stop: int) -> None:
-        """The steps up to `stop`, looked at one by one or, where that would stop a device, when they are done.
+        """Take the steps up to `stop`, with finiteness checks at once (CPU) or after the last of them (GPU).
 
-        A step depends on its state alone (noise is keyed by the step), so a stretch in which a check failed is done
-        again, looking at each step, and fails where and as it should. Where it does not (a check may be stricter than
-        the term) it stands, and the run goes on looking at each step.
+        Deferred checks do not stop the device at every step. If one has failed, the steps are taken again with
+        immediate checks, so that the error is the one that the CPU gives. This works because a step depends on its
+        state alone: noise is keyed by the step. If the second pass finds no error (a check may be stricter than the
+        term), its steps stand, and the run goes on with immediate checks.
         """
         if not self.deferred:
             return self._steps(stop)
@@ -120,7 +170,7 @@ class Run:
         if not noted.held():
             self.state, self.books.booked, self.dynamics.evaluations = begun
             self.dynamics.replace_free_energy(self.flow.steering.resolve(self.state.drives))
-            if raised is None or isinstance(raised, Exception):  # else interrupted: no time to find out what happened
+            if raised is None or isinstance(raised, Exception):  # a KeyboardInterrupt ends the run at once
                 self.deferred = False
                 return self._steps(stop)
         if raised is not None:
@@ -128,6 +178,7 @@ class Run:
         return None
 
     def _steps(self, stop: int) -> None:
+        """Take the steps up to `stop`, and tell the monitor of all but the last."""
         while True:
             self._step()
             if self.state.step >= stop:
@@ -135,20 +186,21 @@ class Run:
             self.monitor.advance(self.state.step - self.plan.first, self.state.t, None)
 
     def _step(self) -> None:
+        """Take one step: solver, domain, evaluation, booking, drives."""
         before, h = self.state, self.plan.next(self.state)
         step = self.flow.solver.step(self.dynamics, before, h, self.flow.noise)
         taken = h if step.h is None else step.h
         after = self.plan.after(before, h, taken)
         mu = self.dynamics.fold(step.mu)
         evaluation = step.evaluation
-        if evaluation is None or (self.dynamics.drift.varies and after.t != before.t + taken):  # off by a rounding
+        if evaluation is None or (self.dynamics.drift.varies and after.t != before.t + taken):  # t differs by rounding
             evaluation = self.dynamics.evaluate(mu, after.t, after.step)
         after = replace(after, mu=mu, memory=step.memory, evaluation=evaluation)
         self.books.add(before, after, taken, step)
         self.state = self._steered(after, taken)
 
     def _steered(self, state: State, h: float) -> State:
-        """The state under F as those who steer it leave it after a step; what that does to F is work."""
+        """The state after the drives have seen it. What they change in F is booked as work."""
         drives = self.flow.steering.advance(state.drives, state.mu, state.t, state.evaluation, h)
         if drives is state.drives:
             return state
@@ -156,14 +208,14 @@ class Run:
         self.dynamics.replace_free_energy(self.flow.steering.resolve(drives))
         if self.flow.steering.replaced(state.drives, drives):
             evaluation = self.dynamics.evaluate(state.mu, state.t, state.step)
-        else:  # the terms are what they were
+        else:  # only coefficients changed, so the terms need no new evaluation
             evaluation = self.dynamics.drift.at(state.t).combined(state.evaluation.terms, state.mu)
         after = replace(state, drives=drives, evaluation=evaluation)
         self.books.jump(before, state, after)
         return after
 
     def _observe(self) -> dict[str, float] | None:
-        """Record the state where the cadence asks for it."""
+        """The record of this state, or None where none is due."""
         done, state = self.state.step - self.plan.first, self.state
         final = self.plan.done(state)
         if done == 0 or (self.cadence.frames and state.step % self.cadence.frames == 0):
@@ -177,12 +229,13 @@ class Run:
         return row
 
     def _frame(self) -> None:
-        """Keep the particles for the trajectory, once at each time."""
+        """Add the particles to the trajectory, once at each time."""
         if self.cadence.frames and (not self.times or self.times[-1] != self.state.t):
             self.frames.append(self.state.mu.x.cpu())
             self.times.append(self.state.t)
 
     def _stop(self, row: Mapping[str, float]) -> bool:
+        """Whether `until` is true for this record."""
         return self.stops.until is not None and bool(self.stops.until(row))
 
     def _solution(self, outcome: Outcome) -> Solution:
@@ -192,12 +245,14 @@ class Run:
 
 
 def _message(error: BaseException) -> str:
+    """What happened, as the outcome of the run says it."""
     if isinstance(error, WgfError):
         return str(error)
     return Status.INTERRUPTED.value if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
 
 
 def _status(error: BaseException) -> Status:
+    """The status of a run that this error ended."""
     kinds: list[tuple[type[BaseException], Status]] = [
         (KeyboardInterrupt, Status.INTERRUPTED),
         (DivergenceError, Status.DIVERGED),

@@ -1,4 +1,4 @@
-"""The events of a run, for what watches it from outside: progress bars, stopwatches, files of records."""
+"""The base class of whatever watches a run from outside: progress bars, stopwatches, files of records."""
 
 from __future__ import annotations
 
@@ -6,21 +6,54 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 Row = Mapping[str, float]
+"""One record of the ledger: numbers by column name."""
 
 
 class Monitor:
-    """Watches a run. Every event does nothing here; a monitor overrides those that it needs.
+    """Watches a run: each method is called at one kind of event.
 
-    A monitor may raise to end the run: what was computed is kept in `error.solution`. It changes no number of the run.
+    All methods do nothing here. Derive a class, override the events that you need, and pass an instance as
+    `solve(progress=)`. A monitor changes no number of the run. It may raise an error to end the run: what was computed
+    until then is in `error.solution`.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> class Times(Monitor):
+    ...     def recording(self, t):
+    ...         print(f"record at t = {t:g}")
+    >>> mu = wgf.Ensemble.gaussian(10, 2)
+    >>> sol = wgf.solve(wgf.Quadratic(), mu, wgf.solvers.Heun(), dt=0.1, t_end=0.4, record_every=2, progress=Times())
+    record at t = 0
+    record at t = 0.2
+    record at t = 0.4
     """
 
     @contextmanager
     def running(self, steps: int | None, t_end: float) -> Iterator[None]:
-        """Around the whole run: of `steps` steps (None where the scheme adapts), to the time t_end."""
+        """Enter when the run starts, and leave when it ends.
+
+        Parameters
+        ----------
+        steps : int or None
+            The number of steps of the run. None where the scheme is adaptive.
+        t_end : float
+            The time at which the run ends, in flow time.
+        """
         yield
 
     def recording(self, t: float) -> None:
-        """Before a record at time t is computed."""
+        """Be told that a record at time t (flow time) is about to be computed."""
 
     def advance(self, done: int, t: float, row: Row | None) -> None:
-        """After a step: `done` steps are made, the time is t, and `row` is the new record, if there is one."""
+        """Be told that a step was made.
+
+        Parameters
+        ----------
+        done : int
+            The number of steps of this run so far. It is 0 at the start, before the first step.
+        t : float
+            The time reached, in flow time.
+        row : mapping of str to float, or None
+            The record at this time, if there is one.
+        """

@@ -1,4 +1,4 @@
-"""At which times a run takes its steps: origin + k·dt up to t_end, the same for a run in pieces, or as they come."""
+"""The times at which a run takes its steps."""
 
 from __future__ import annotations
 
@@ -9,24 +9,51 @@ from dataclasses import dataclass, replace
 from ..errors import ConfigError
 from ..protocol import State
 
-_ON_GRID = 1e-9  # t_end this close to a whole number of steps (relative) is reached by whole steps
+_ON_GRID = 1e-9  # relative: t_end this close to a whole number of steps counts as on the grid
 LOOKS = 1000
-"""At about so many times schedules are looked at before a run."""
+"""The number of times at which schedules are evaluated before a run, to find mistakes early."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps at origin + k·dt, `first` to `last`; the last is shortened where t_end is off the grid.
+    """The times of the steps of a run.
 
-    Where the scheme adapts, steps have the lengths that it takes, the last one up to t_end exactly, and `last` says
-    nothing. Continuing bit for bit then asks for a cut where the unbroken run has a step: by `max_steps` or `until`.
+        t_k = origin_t + (k − origin_step) · dt,        k = first, …, last
+
+    The last step is shortened where t_end is not on this grid. A run in pieces visits the same times as an unbroken
+    one. The steps of an adaptive scheme have the lengths that it chooses. The last one then ends at t_end exactly,
+    and `last` has no meaning.
+
+    Attributes
+    ----------
+    origin_t, origin_step : float, int
+        A point of the grid: its time, in flow time, and the number of its step.
+    dt : float
+        The length of a step, in flow time.
+    t_end : float
+        The time at which the run ends.
+    last : int
+        The number of the last step, counted like `State.step`.
+    whole : bool
+        Whether t_end is on the grid, up to rounding.
+    first : int
+        The number of steps made before this run.
+    start : float
+        The time at which the run starts.
+    adaptive : bool
+        Whether the scheme chooses the lengths of its steps.
+
+    Notes
+    -----
+    An adaptive run continues with the same bits only from a state at which the unbroken run has a step too: one that
+    `max_steps` or `until` ended. A t_end shortens a step.
     """
 
     origin_t: float
     origin_step: int
     dt: float
     t_end: float
-    last: int  # index of the last step, counted like State.step
+    last: int  # the number of the last step, counted like State.step
     whole: bool  # whether t_end is on the grid
     first: int
     start: float
@@ -34,6 +61,27 @@ class Plan:
 
     @staticmethod
     def make(start: float, t_end: float, dt: float, state: State | None, adaptive: bool = False) -> Plan:
+        """Plan a run.
+
+        Parameters
+        ----------
+        start, t_end, dt : float
+            Where the run starts and ends, and the length of a step, in flow time.
+        state : State or None
+            The state that the run continues from. With the same dt the run stays on the grid of the state.
+        adaptive : bool, default False
+            Whether the scheme chooses the lengths of its steps.
+
+        Returns
+        -------
+        Plan
+            The plan.
+
+        Raises
+        ------
+        ConfigError
+            If t_end is before the start, or 2⁴⁴ steps away or more.
+        """
         origin_t, origin_step, first = start, 0, 0
         if state is not None:
             first = state.step
@@ -52,15 +100,15 @@ class Plan:
 
     @property
     def steps(self) -> int | None:
-        """How many steps there will be; None where the scheme decides."""
+        """The number of steps of this run; None where the scheme is adaptive."""
         return None if self.adaptive else max(0, self.last - self.first)
 
     def time(self, step: int) -> float:
-        """The time of a step: t_end itself for the last, whole steps may miss it by rounding."""
+        """The time of a step. The last step is at t_end itself, which the grid may miss by rounding."""
         return self.t_end if step == self.last else self.origin_t + (step - self.origin_step) * self.dt
 
     def times(self) -> Iterator[float]:
-        """Times along the run, from its start to its end, for a look ahead."""
+        """About `LOOKS` times from the start to the end of the run, at which schedules are checked beforehand."""
         if self.adaptive:
             yield from (self.start + (self.t_end - self.start) * k / LOOKS for k in range(LOOKS))
             yield self.t_end
@@ -73,17 +121,17 @@ class Plan:
         return state.t >= self.t_end if self.adaptive else state.step >= self.last
 
     def next(self, state: State) -> float:
-        """The length of the next step; the most that it may be where the scheme adapts."""
+        """The length of the next step, in flow time. For an adaptive scheme it is the greatest length allowed."""
         if self.adaptive:
             return self.t_end - state.t
         return self.t_end - state.t if state.step + 1 == self.last and not self.whole else self.dt
 
     def after(self, state: State, h: float, taken: float) -> State:
-        """Where in time a step leads that took `taken` of the h that `next` gave."""
+        """The state with its new time and number: `h` was offered by `next`, `taken` is the length that was used."""
         step = state.step + 1
         if self.adaptive:
             t = self.t_end if taken >= h else state.t + taken
             return replace(state, t=t, step=step, origin_t=t, origin_step=step)
-        if step == self.last and not self.whole:  # a shortened step; the grid of a continued run starts anew here
+        if step == self.last and not self.whole:  # after a shortened step a continued run starts a new grid
             return replace(state, t=self.t_end, step=step, origin_t=self.t_end, origin_step=step)
         return replace(state, t=self.time(step), step=step)

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal or in a notebook, a plain line every ten seconds in a log."""
+"""Showing the progress of a run: a bar on a terminal or in a notebook, lines in a log."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .monitor import Monitor, Row
 
 
 def _describe(t: float, row: Row | None) -> str:
+    """The time and the main numbers of a record, as text."""
     parts = [f"t = {t:.4g}"]
     for name, label in (("free_energy", "F"), ("test_accuracy", "test accuracy"), ("test_loss", "test loss")):
         if row and name in row:
@@ -20,7 +21,15 @@ def _describe(t: float, row: Row | None) -> str:
 
 
 class LineProgress(Monitor):
-    """One line every `interval` seconds, with an estimate of the time left."""
+    """Prints a line at regular intervals, with an estimate of the time left. It suits logs.
+
+    Parameters
+    ----------
+    interval : float, default 10.0
+        Seconds of wall-clock time between two lines.
+    stream : file, optional
+        Where to print. By default it is the standard error.
+    """
 
     def __init__(self, interval: float = 10.0, stream: Any = None) -> None:
         self._interval, self._stream = interval, stream
@@ -51,7 +60,7 @@ class LineProgress(Monitor):
 
 
 class BarProgress(Monitor):
-    """A rich bar on a terminal."""
+    """Shows a bar on a terminal, by `rich`."""
 
     @contextmanager
     def running(self, steps: int | None, t_end: float) -> Iterator[None]:
@@ -71,7 +80,7 @@ class BarProgress(Monitor):
 
 
 class NotebookProgress(Monitor):
-    """A tqdm bar, as notebooks show it."""
+    """Shows a bar in a notebook, by `tqdm`."""
 
     @contextmanager
     def running(self, steps: int | None, t_end: float) -> Iterator[None]:
@@ -87,7 +96,19 @@ class NotebookProgress(Monitor):
 
 
 def reporter(progress: bool | Monitor) -> Monitor:
-    """What suits the place where we run: nothing unless asked, else a notebook bar, a terminal bar or plain lines."""
+    """Choose the monitor for the argument `progress` of `solve`.
+
+    Parameters
+    ----------
+    progress : bool or Monitor
+        Whether to show the progress, or a monitor of the user's own.
+
+    Returns
+    -------
+    Monitor
+        The given monitor. For True a bar in a notebook or on a terminal, and lines elsewhere. For False one that shows
+        nothing.
+    """
     if isinstance(progress, Monitor):
         return progress
     if not progress:
@@ -103,7 +124,24 @@ def reporter(progress: bool | Monitor) -> Monitor:
 
 @contextmanager
 def counting(what: str, total: int, shown: bool = True, interval: float = 10.0) -> Iterator[Callable[[int], None]]:
-    """A function of the number of tasks done, of `total`: a bar on a terminal, else a line every `interval` seconds."""
+    """Show the progress of a number of tasks during a `with` block.
+
+    Parameters
+    ----------
+    what : str
+        What is being done, to be shown.
+    total : int
+        The number of tasks.
+    shown : bool, default True
+        Whether to show anything.
+    interval : float, default 10.0
+        Seconds between two lines where the output is no terminal.
+
+    Yields
+    ------
+    callable
+        To be called with the number of tasks done so far.
+    """
     if not shown:
         yield lambda done: None
     elif sys.stderr.isatty() and "ipykernel" not in sys.modules:

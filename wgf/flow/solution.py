@@ -1,4 +1,4 @@
-"""What a run gives back: the final ensemble, the ledger, the trajectory, how it ended, and a state to go on from."""
+"""What a run returns: the final particles, the ledger, the trajectory, how it ended, and a state to continue from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 
 
 class Status(enum.Enum):
-    """How a run ended."""
+    """How a run ended. The value of each member is a message.
+
+    `COMPLETED` and `CONVERGED` are good ends, the others are failures. With `solve(throw=True)` a failure raises an
+    error.
+
+    Examples
+    --------
+    >>> Status.COMPLETED.ok, Status.STEP_LIMIT.ok, Status.STEP_LIMIT.value
+    (True, False, 'the limit on steps was reached')
+    """
 
     COMPLETED = "reached t_end"
     CONVERGED = "`until` was satisfied"
@@ -29,14 +38,23 @@ class Status(enum.Enum):
 
     @property
     def ok(self) -> bool:
-        """Whether the run ended as it was meant to."""
+        """Whether the run reached t_end, or `until` ended it."""
         return self in (Status.COMPLETED, Status.CONVERGED)
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """A status with the message of this run; compares equal to its `Status`.
+    """How one run ended: a status, with the message of this run. It equals its `Status` in comparisons.
 
+    Attributes
+    ----------
+    code : Status
+        The status.
+    detail : str
+        What happened in this run; empty where the status says it all.
+
+    Examples
+    --------
     >>> Outcome(Status.COMPLETED) == Status.COMPLETED, Outcome(Status.COMPLETED).ok
     (True, True)
     """
@@ -46,17 +64,17 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Whether the run ended as it was meant to."""
+        """Whether the run reached t_end, or `until` ended it."""
         return self.code.ok
 
     @property
     def name(self) -> str:
-        """The name of the status."""
+        """The name of the status, such as "COMPLETED"."""
         return self.code.name
 
     @property
     def message(self) -> str:
-        """What happened, with step, time, particle and term where something went wrong."""
+        """What happened. For a failure it names step, time, particle and term where they are known."""
         return self.detail or self.code.value
 
     def __eq__(self, other: object) -> bool:
@@ -73,8 +91,36 @@ class Outcome:
 class Solution:
     """The result of `wgf.solve`.
 
-    `ensemble` is the final (or last good) one; `trajectory` (k, n, d) and `trajectory_times` (k,) hold the frames asked
-    for by `trajectory_every`, else None; `state` continues the run exactly.
+    Attributes
+    ----------
+    ensemble : Ensemble
+        The particles at the end, or at the last good state of a failed run.
+    ledger : Ledger
+        The record of the run: F and its terms, forces, work and dissipation against time.
+    status : Outcome
+        How the run ended. `status.ok` is true for a good end.
+    state : State
+        Where the run stands. Pass it to `solve(state=)` to continue with the same bits.
+    trajectory : Tensor or None
+        The frames (k, n, d), on the CPU, in the dtype of the particles. None without `trajectory_every`.
+    trajectory_times : Tensor or None
+        The times of the frames (k,), float64, in flow time.
+
+    See Also
+    --------
+    wgf.solve : makes a solution.
+    wgf.diagnostics.force_report : what the forces in the ledger say about the entropy.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> mu = wgf.Ensemble.gaussian(100, 2)
+    >>> sol = wgf.solve(wgf.Quadratic(), mu, wgf.solvers.Heun(), dt=0.1, t_end=1.0, trajectory_every=5)
+    >>> sol.status.name, tuple(sol.trajectory.shape), sol.trajectory_times.tolist()
+    ('COMPLETED', (3, 100, 2), [0.0, 0.5, 1.0])
+    >>> later = wgf.solve(wgf.Quadratic(), None, wgf.solvers.Heun(), dt=0.1, t_end=2.0, state=sol.state)
+    >>> later.ledger["t"][[0, -1]].tolist()
+    [1.0, 2.0]
     """
 
     ensemble: Ensemble
@@ -85,7 +131,13 @@ class Solution:
     trajectory_times: Tensor | None = None
 
     def plot(self) -> Figure:
-        """A matplotlib Figure of free energy, dissipation and closure, and forces against t."""
+        """Plot free energy, dissipation and closure, and forces against time.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A new figure. It is neither shown nor saved.
+        """
         from ..figures import overview
 
         return overview(self.ledger)

@@ -1,4 +1,4 @@
-"""`solve`: its arguments are checked, then a run is built from them and carried out."""
+"""`solve`, the main entry of the package: check the arguments, build a run, carry it out."""
 
 from __future__ import annotations
 
@@ -39,41 +39,107 @@ def solve(
     progress: bool | Monitor = False,
     noise: NoiseSource | None = None,
 ) -> Solution:
-    """Follow the Wasserstein gradient flow ẋ = −∇_W F_t[μ](x) from `mu` to the time `t_end`.
+    """Follow the Wasserstein gradient flow of a free energy F from the ensemble `mu` to the time `t_end`.
+
+        ẋᵢ = −∇_W F_t[μ](xᵢ)
 
     Parameters
     ----------
-    F : a term or a sum of terms; coefficients may be callables of t. A negative temperature is refused.
-    mu : the initial ensemble; with `state` the particles come from the state, and `mu` may be None.
-    solver : a scheme of `wgf.solvers`.
-    dt, t_end, t0 : step and absolute times; steps are at t0 + k·dt, the last one shortened to hit t_end. A scheme that
-        adapts tries dt first and then takes what its tolerances allow, up to t_end exactly.
-    state : `sol.state` of an earlier run, to go on exactly: the same bits as an unbroken run. Of an adaptive run that
-        holds for a cut where the unbroken run has a step too (by `max_steps` or `until`); a t_end shortens a step.
-    seed : keys all noise and minibatches; a continued run keeps the seed of its state.
-    record_every, trajectory_every : in steps, accepted ones where the scheme adapts; by default about 100 records
-        (every step of an adaptive run) and no trajectory.
-    observers : functions of the ensemble, or of the ensemble and t, that add columns: a mapping by name, or named
-        functions.
-    until : a function of the row just recorded; a true result stops the run with status CONVERGED.
-    throw : raise a typed error that carries `.solution` when the run fails, else return the solution with its status.
-    max_steps : stop with status STEP_LIMIT after so many steps.
-    domain : one of `wgf.domains`; the ensemble is folded into it after every step, and inside a step before F is asked.
-    rtol, atol : tolerances of a scheme that adapts, in place of its own; the others refuse them.
-    progress : show progress on a terminal, in a notebook or in a log.
-    noise : another source of noise than Philox by `seed` (to share Brownian paths between step sizes).
+    F : Functional
+        The free energy: a term or a sum of terms, such as `risk - 0.1 * LogDet()`. Coefficients may be functions of t.
+    mu : Ensemble or None
+        The initial particles (n, d), float64 or float32. With `state` the particles come from the state, and `mu` may
+        be None.
+    solver : Solver
+        A scheme of `wgf.solvers`, such as `wgf.solvers.Heun()`.
+    dt : float
+        The length h of a step, in flow time. Flow time has the unit of |x|²/F. Step k is at t0 + k·dt, and the last
+        step is shortened to end at t_end. An adaptive scheme tries dt first, and then takes what its tolerances
+        allow.
+    t_end, t0 : float
+        The last and the first time, in flow time. Both are absolute. t0 is 0 by default.
+    state : State, optional
+        `sol.state` of an earlier run, to continue it. The result has the same bits as one unbroken run.
+    seed : int, default 0
+        The key of all noise and minibatches. A continued run keeps the seed of its state.
+    record_every : int, optional
+        The number of steps from one record of the ledger to the next. By default there are about 100 records, and one
+        for every step of an adaptive scheme.
+    trajectory_every : int, optional
+        The number of steps from one frame of the trajectory to the next. By default there is no trajectory.
+    observers : mapping of str to callable, or iterable of callable
+        Functions of the ensemble, or of the ensemble and t, that return a number. Each adds a column to the ledger.
+        In a plain list the functions must have names.
+    until : callable, optional
+        A function of the row just recorded. If it returns true, the run stops with the status CONVERGED.
+    domain : Domain, optional
+        One of `wgf.domains`. Particles are folded into it after every step, and within a step before F is evaluated.
+    rtol, atol : float, optional
+        Relative and absolute tolerance of an adaptive scheme, in place of its own. Other schemes refuse them.
+    max_steps : int, default 10_000_000
+        The run stops after so many steps, with the status STEP_LIMIT.
+    throw : bool, default True
+        Whether a failed run raises its error, with the solution so far as `error.solution`. With False the solution is
+        returned, and its status tells what failed.
+    progress : bool or Monitor, default False
+        Whether to show the progress, on a terminal, in a notebook or in a log. Or a `Monitor` of your own.
+    noise : NoiseSource, optional
+        Another source of noise than `Noise(seed)`, such as one that shares Brownian paths between step sizes.
 
-    On a GPU values are looked at when a record or frame is due; where one is bad the steps since the last are done
-    again, looking at each, so that the error and the last good state are the same as on the CPU.
+    Returns
+    -------
+    Solution
+        The final particles, the ledger, the trajectory, how the run ended, and a state to continue from.
 
-    Raises ConfigError, ShapeError, DivergenceError, StepSizeError, ResourceError; a start where F cannot be evaluated
-    raises whatever `throw` says. What the user's own functions raise comes through, with `.solution` attached.
+    Raises
+    ------
+    ConfigError
+        For an argument that is not acceptable, a negative temperature, or a term that the solver cannot handle.
+    ShapeError
+        For arrays that do not fit.
+    DivergenceError
+        If a value or a force becomes NaN or infinite. Often a smaller dt helps.
+    StepSizeError
+        If an adaptive scheme finds no step length that it may take.
+    ResourceError
+        If `max_steps` is reached before t_end.
 
+    Notes
+    -----
+    Stability: explicit schemes need h of the order of 1/k or less, with k the largest curvature of F (`Heun`: h < 2/k).
+    The column `closure` of the ledger is the error bar of the time step. A run without noise warns if it is above 10 %.
+
+    A start at which F cannot be evaluated raises, whatever `throw` says. An error raised by a function of the user
+    comes through as it is, with `.solution` attached.
+
+    Finiteness checks: immediate on the CPU, deferred to the next record or frame on a GPU. If a deferred check fails,
+    the steps since then are taken again with immediate checks. Error and last good state are the same as on the CPU.
+
+    An adaptive run continues with the same bits only from a state that `max_steps` or `until` ended. A t_end shortens a
+    step, so an unbroken run has no step there.
+
+    See Also
+    --------
+    wgf.solvers : the schemes.
+    wgf.Solution : what is returned.
+    wgf.collapse_index : compare a run with the same run without its entropy.
+    wgf.diagnostics.force_report : what the forces in the ledger say about the entropy.
+
+    References
+    ----------
+    K. P. Tran, Human-Centered Learning Mechanics, arXiv:2605.22940 (2026).
+
+    Examples
+    --------
     >>> import wgf
     >>> mu = wgf.Ensemble.gaussian(100, 2, cov=4.0)
-    >>> sol = wgf.solve(wgf.Quadratic(), mu, wgf.solvers.Heun(), dt=0.1, t_end=1.0)
-    >>> sol.status.ok, sol.ledger["t"][-1]
-    (True, np.float64(1.0))
+    >>> F = wgf.Quadratic() - 0.5 * wgf.LogDet()
+    >>> sol = wgf.solve(F, mu, wgf.solvers.Heun(), dt=0.05, t_end=5.0)
+    >>> sol.status.ok, sol.state.t
+    (True, 5.0)
+    >>> variance = sol.ensemble.covariance().diagonal()  # tends to T = 0.5
+    >>> bool((variance - 0.5).abs().max() < 1e-2)
+    True
     """
     arguments = Arguments.checked(
         F, mu, solver, dt=dt, t_end=t_end, t0=t0, state=state, seed=seed, record_every=record_every,
@@ -87,9 +153,25 @@ def solve(
 
 
 def build(given: Arguments) -> Run:
-    """Build a run from checked arguments, each part once: F, prepared, steered, dynamics, state, run.
+    """Build a run from checked arguments, each part once.
 
-    F as the scheme integrates it, with its rules resolved from μ, with its drives at the start, as a drift with noise.
+    The parts are made in this order: F as the scheme integrates it, F with its rules resolved from μ, F with its drives
+    at the start, the dynamics, the state, the run.
+
+    Parameters
+    ----------
+    given : Arguments
+        The checked arguments of `solve`.
+
+    Returns
+    -------
+    Run
+        The run, not yet started.
+
+    Raises
+    ------
+    ConfigError
+        If the solver refuses F, or a schedule or a drive does not fit the times of the run.
     """
     solver, plan, state = given.solver, given.plan, given.state
     prepared, resolved = _prepare(solver.rewrite(given.free_energy), given.mu, {} if state is None else state.resolved)
@@ -115,6 +197,7 @@ def build(given: Arguments) -> Run:
 
 
 def _initial_state(dynamics: Dynamics, solver: Solver, mu: Ensemble, plan: Plan, seed: int) -> State:
+    """The state of a new run at its first time."""
     t = plan.origin_t
     mu = solver.start(dynamics, dynamics.fold(mu), t)
     evaluation = dynamics.evaluate(mu, t, 0)
@@ -123,7 +206,7 @@ def _initial_state(dynamics: Dynamics, solver: Solver, mu: Ensemble, plan: Plan,
 
 
 def _resume(dynamics: Dynamics, solver: Solver, state: State, plan: Plan) -> State:
-    """The state under the free energy and the solver given now, which may differ from those it was made with."""
+    """The given state, evaluated under the F and the solver of this run, which may differ from those that made it."""
     t, mu = state.t if plan.adaptive else plan.time(state.step), dynamics.fold(state.mu)
     memory = state.memory
     if state.solver != solver.name:
@@ -143,7 +226,7 @@ def _resume(dynamics: Dynamics, solver: Solver, state: State, plan: Plan) -> Sta
 
 
 def _prepare(free_energy: FreeEnergy, mu: Ensemble, kept: Resolved) -> tuple[FreeEnergy, Resolved]:
-    """Resolve rules from the initial ensemble, and remember what was resolved."""
+    """F with its rules resolved from μ, and the resolved terms by name. `kept` is what an earlier run resolved."""
     prepared = free_energy.prepare(mu, kept)
     resolved = {
         new.name: (old.functional, new.functional)

@@ -1,4 +1,4 @@
-"""Functionals of the measure, their algebra, and what changes them during a run."""
+"""Functionals of the measure, their sums, coefficients that depend on time, and the drives that change them."""
 
 from .coefficient import ROUNDING, Coefficient, number_at
 from .evaluation import Evaluation

@@ -1,4 +1,4 @@
-"""What a term can do beyond value and gradient: flags that schemes, drives and the ledger ask for."""
+"""What solvers, drives and the ledger can ask about a term: its name, its structure, and how it is summed."""
 
 from __future__ import annotations
 
@@ -8,45 +8,96 @@ from torch import Tensor
 
 from ..extension import same_value
 from ..kernels import Kernel
+from ..measure import Ensemble
+from ..summation import Check
 
 
 class Capabilities:
-    """The defaults suit most terms: no special structure. A term that has some overrides the flag or property."""
+    """Facts about a term beyond its value and gradient.
+
+    The defaults describe a term without special structure. A term overrides the facts that differ. Schemes, drives and
+    the ledger ask for these facts, so that they need not know the classes of terms.
+    """
 
     is_entropy: ClassVar[bool] = False
-    """Whether the term is an entropy: it then enters the free energy with the coefficient −T."""
+    """Whether the term is an entropy. Its coefficient in a free energy is then −T, with T ≥ 0 a temperature."""
     realised_by_noise: ClassVar[bool] = False
-    """Whether the term has no force on particles, so that a scheme must realise it by noise (Shannon)."""
+    """Whether the term has no force on particles (Shannon). A scheme then realises it by noise, a kernel or a grid."""
     linear: ClassVar[bool] = False
-    """Whether 𝓕 is linear in μ, so that δ𝓕/δμ does not depend on μ: a potential."""
+    """Whether 𝓕 is linear in μ. Its first variation δ𝓕/δμ then does not depend on μ: the term is a potential."""
     is_log_density: ClassVar[bool] = False
-    """Whether δ𝓕/δμ is minus the logarithm of a density: birth–death then decays at the rate T."""
+    """Whether δ𝓕/δμ is −log of a density. Birth and death then make δF/δμ decay at the rate T."""
     by_values: ClassVar[bool] = False
-    """Whether `linearised` gives a form of the term that needs no derivative."""
+    """Whether `linearised` gives a form of the term that needs values only, no derivatives."""
+
+    @property
+    def name(self) -> str:
+        """The name of the term in the ledger; by default the name of its class."""
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        settings = (f"{k}={v!r}" for k, v in vars(self).items() if not k.startswith("_"))
+        return f"{type(self).__name__}({', '.join(settings)})"
+
+    @property
+    def varies(self) -> bool:
+        """Whether the term itself depends on t. (Its coefficient may depend on t in addition.)"""
+        return False
+
+    @property
+    def sampled(self) -> bool:
+        """Whether each step sees the term on a random minibatch of its data."""
+        return False
 
     @property
     def pair_kernel(self) -> Kernel | None:
-        """W where 𝓕 = ½ ∬ W dμ dμ, so that random batches may sum it; else None."""
+        """The kernel W if 𝓕 = ½ ∬ W dμ dμ, else None. `RandomBatch` sums such a term in random batches."""
         return None
 
     @property
     def constant_hessian(self) -> Tensor | None:
-        """K where ∇_W 𝓕 = K (x − c): a number, (d,) or (d, d), float64; else None."""
+        """The matrix K if ∇_W 𝓕 = K(x − c), else None: a 0-d number, a diagonal (d,) or a matrix (d, d), float64."""
         return None
 
     @property
     def density_power(self) -> float | None:
-        """m where 𝓕 = −∫ρᵐ/(m − 1), so that a grid may use its own density ρ; else None."""
+        """The exponent m if 𝓕 = −∫ ρᵐ/(m − 1), else None. A grid then evaluates the term with its own density ρ."""
         return None
 
     @property
     def infimum(self) -> float | None:
-        """The least value that 𝓕 can take, where that is known; else None."""
+        """The least value that 𝓕 can take, or a lower bound of it; None where none is known."""
+        return None
+
+    def audit(self, mu: Ensemble) -> Check | None:
+        """Measure how accurately the term sums over pairs of particles.
+
+        Parameters
+        ----------
+        mu : Ensemble
+            The particles.
+
+        Returns
+        -------
+        wgf.summation.Check or None
+            The method of summation, and its error against all pairs. None for a term without sums over pairs.
+        """
         return None
 
     def same_as(self, other: object) -> bool:
-        """Whether the other term has the same class and the same settings, arrays compared entry by entry.
+        """Tell whether another term has the same class and the same settings.
 
-        A continued run keeps what was resolved for a term only where the term is the same as before.
+        Arrays are compared entry by entry. A continued run keeps the resolved rules of a term, such as its bandwidth,
+        only if the term is the same as before.
+
+        Parameters
+        ----------
+        other : object
+            The other term.
+
+        Returns
+        -------
+        bool
+            True if they are the same.
         """
         return type(self) is type(other) and same_value(vars(self), vars(other))

@@ -1,4 +1,4 @@
-"""Terms of a free energy: coefficients that may depend on t, and names that the ledger uses."""
+"""The coefficient of a term in a free energy: a number times functions of time."""
 
 from __future__ import annotations
 
@@ -10,11 +10,36 @@ from typing import Any
 from ..errors import ConfigError
 
 ROUNDING = 1e-12
-"""A temperature above −ROUNDING is zero: a schedule that ends at 0 may miss it by the rounding of t."""
+"""Temperatures between −ROUNDING and 0 count as 0: a schedule that ends at 0 may miss it by rounding."""
 
 
 def number_at(name: str, value: float | Callable[[float], float], t: float) -> float:
-    """A number, or what a schedule gives at time t; ConfigError where that is no finite number."""
+    """Take a setting that may depend on time, and give its value at time t.
+
+    Parameters
+    ----------
+    name : str
+        The name of the setting, for messages.
+    value : float or callable
+        A number, or a function of t that returns one.
+    t : float
+        The time, in flow time.
+
+    Returns
+    -------
+    float
+        The value at t. A number is returned as it is.
+
+    Raises
+    ------
+    ConfigError
+        If the function fails at t or returns no finite number.
+
+    Examples
+    --------
+    >>> number_at("rate", lambda t: 2.0 * t, t=3.0)
+    6.0
+    """
     if not callable(value):
         return value
     try:
@@ -28,13 +53,47 @@ def number_at(name: str, value: float | Callable[[float], float], t: float) -> f
 
 @dataclass(frozen=True)
 class Coefficient:
-    """number · Π functions(t)."""
+    """The coefficient c(t) of a term: a number times functions of time.
+
+        c(t) = number · f₁(t) · f₂(t) · …
+
+    Users write it by multiplication, as in `0.1 * schedule * Quadratic()`.
+
+    Attributes
+    ----------
+    number : float
+        The constant factor.
+    functions : tuple of callable
+        The factors that depend on t. A `Control` among them has a value only during a run.
+
+    Examples
+    --------
+    >>> c = Coefficient(2.0).times(lambda t: t)
+    >>> c.at(3.0).number
+    6.0
+    """
 
     number: float = 1.0
     functions: tuple[Callable[[float], float], ...] = ()
 
     def times(self, factor: Any) -> Coefficient:
-        """Multiplied by a number or a callable of t."""
+        """Multiply by a number or by a function of time.
+
+        Parameters
+        ----------
+        factor : float or callable
+            A finite number, or a function of t.
+
+        Returns
+        -------
+        Coefficient
+            The product.
+
+        Raises
+        ------
+        ConfigError
+            If `factor` is neither.
+        """
         if callable(factor):
             return replace(self, functions=(*self.functions, factor))
         try:
@@ -46,7 +105,23 @@ class Coefficient:
         return replace(self, number=self.number * number)
 
     def at(self, t: float) -> Coefficient:
-        """Frozen at time t; a value that is not a finite number is a ConfigError naming t."""
+        """Evaluate the coefficient at time t.
+
+        Parameters
+        ----------
+        t : float
+            The time, in flow time.
+
+        Returns
+        -------
+        Coefficient
+            A coefficient without functions.
+
+        Raises
+        ------
+        ConfigError
+            If a factor fails or is not finite at t.
+        """
         number = self.number
         for function in self.functions:
             number *= number_at("a coefficient", function, t)
@@ -55,7 +130,25 @@ class Coefficient:
         return Coefficient(number)
 
     def as_temperature(self, name: str, t: float) -> Coefficient:
-        """−T of the entropy `name`, frozen at t; ConfigError where T is negative by more than rounding."""
+        """Check that this constant coefficient is −T with T ≥ 0, as the coefficient of an entropy must be.
+
+        Parameters
+        ----------
+        name : str
+            The name of the entropy, for the message.
+        t : float
+            The time at which the coefficient was evaluated, for the message.
+
+        Returns
+        -------
+        Coefficient
+            The same coefficient; 0 where T is negative by rounding only.
+
+        Raises
+        ------
+        ConfigError
+            If T is negative.
+        """
         if self.number <= 0:
             return self
         if self.number <= ROUNDING:

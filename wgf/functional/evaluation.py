@@ -1,4 +1,4 @@
-"""A value and a gradient from one pass over the particles."""
+"""The result of evaluating a functional: its value and its gradient."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """One pass over the particles: 𝓕[μ] (0-d, float64) and ∇_W 𝓕[μ] at the particles (n, d)."""
+    """Value and Wasserstein gradient of a functional at one ensemble, from one pass over the particles.
+
+    Attributes
+    ----------
+    value : Tensor
+        𝓕[μ], 0-d, float64.
+    gradient : Tensor
+        ∇_W 𝓕[μ] at the particles (n, d), in their dtype.
+    """
 
     value: Tensor
     gradient: Tensor

@@ -1,121 +1,87 @@
-"""Functionals of the measure and their algebra: terms are added, scaled and named, and become a free energy."""
+"""Functionals and their sums: terms are added, scaled and named, and the result is a free energy."""
 
 from __future__ import annotations
 
 import math
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError, DivergenceError, require_number
-from ..measure import ArrayLike, Ensemble, NoiseSource, checks, require_ensemble
-from ..summation import Check
-from .capabilities import Capabilities
+from ..errors import ConfigError, require_number
+from ..measure import Ensemble, NoiseSource
 from .coefficient import Coefficient
+from .differentiable import Differentiable
 from .evaluation import Evaluation
 
 Resolved = Mapping[str, tuple["Functional", "Functional"]]
-"""By name, terms whose rules were settled from the initial ensemble: as the user gave them, and as settled."""
+"""Terms whose rules were resolved from the initial ensemble, by name: the term as given, and the term as resolved."""
 
 
-class Functional(Capabilities, ABC):
-    """A functional 𝓕[μ] of an ensemble, with first variation δ𝓕/δμ and Wasserstein gradient ∇ₓ δ𝓕/δμ.
+class Functional(Differentiable):
+    """A functional 𝓕[μ]: a number that depends on the ensemble μ. It is the base class of all terms of a free energy.
 
-    A new term implements `_value`, `_first_variation` and `_gradient`, and `_evaluate` where one pass is cheaper than
-    two. Terms compose: `risk + 1e-3 * Quadratic() - T * LogDet()`, with numbers or callables of t as coefficients.
+    It has three parts: the value 𝓕[μ], the first variation δ𝓕/δμ, and the Wasserstein gradient ∇_W 𝓕 = ∇ₓ δ𝓕/δμ.
+    Terms are added, subtracted and multiplied by coefficients, and the result is a `FreeEnergy`:
+
+        F = risk + 1e-3 * Quadratic() - T * LogDet()
+
+    A coefficient is a number or a function of t. An entropy S enters as −T·S, with a temperature T ≥ 0.
+
+    Notes
+    -----
+    To write a new term, derive a class and override `_value(mu)` (0-d, float64), `_first_variation(mu, at)` (m,) and
+    `_gradient(mu, at)` (m, d). Here `at` is a tensor of points (m, d), or None for the particles. Override `_evaluate`
+    where one pass for value and gradient is cheaper than two. Set the facts of `Capabilities` that differ from the
+    defaults. Integrate by methods of μ such as `mu.expect`, never by a sum over rows.
+
+    See Also
+    --------
+    FreeEnergy : the sum of terms.
+    wgf.from_function : a term from a torch function of positions and weights.
+    wgf.solve : follow the gradient flow of a term or a sum.
+
+    Examples
+    --------
+    >>> class Tilt(Functional):  # ∫ x₁ dμ
+    ...     def _value(self, mu):
+    ...         return mu.mean()[0]
+    ...     def _first_variation(self, mu, at):
+    ...         return mu.points(at)[:, 0]
+    ...     def _gradient(self, mu, at):
+    ...         return torch.eye(mu.dim, dtype=mu.dtype)[0].expand_as(mu.points(at))
+    >>> mu = Ensemble([[1.0, 0.0], [3.0, 0.0]])
+    >>> F = 0.5 * Tilt() + (lambda t: t) * Tilt()
+    >>> float(F.at(2.0).value(mu)), F.at(2.0).gradient(mu)[0].tolist()
+    (5.0, [2.5, 0.0])
     """
 
-    __array_ufunc__ = None  # numpy scalars on the left leave the product to us
-    # -------------------------------------------------------------------------------- what a term computes
-
-    @abstractmethod
-    def _value(self, mu: Ensemble) -> Tensor: ...
-
-    @abstractmethod
-    def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor: ...
-
-    @abstractmethod
-    def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor: ...
-
-    def _evaluate(self, mu: Ensemble) -> Evaluation:
-        return Evaluation(self._value(mu), self._gradient(mu, None))
-
-    # -------------------------------------------------------------------------------- what everybody calls
-
-    def value(self, mu: Ensemble) -> Tensor:
-        """𝓕[μ], a 0-d float64 tensor."""
-        value = self._value(require_ensemble("mu", mu))
-        if not checks.finite(value):
-            raise DivergenceError(f"{self.name}: the value is {float(value)}.")
-        return value
-
-    def first_variation(self, mu: Ensemble, at: ArrayLike | None = None) -> Tensor:
-        """δ𝓕/δμ (m,) at the points `at` (m, d), by default at the particles; defined up to a constant."""
-        return self._checked("first variation", self._first_variation(require_ensemble("mu", mu), _at(mu, at)), at)
-
-    def gradient(self, mu: Ensemble, at: ArrayLike | None = None) -> Tensor:
-        """∇_W 𝓕 = ∇ₓ δ𝓕/δμ (m, d) at the points `at`, by default at the particles: (1/wᵢ) ∂𝓕/∂xᵢ."""
-        return self._checked("gradient", self._gradient(require_ensemble("mu", mu), _at(mu, at)), at)
-
-    def evaluate(self, mu: Ensemble) -> Evaluation:
-        """Value and gradient at the particles in one pass; not checked for finiteness (the flow does that)."""
-        return self._evaluate(mu)
-
-    def audit(self, mu: Ensemble) -> Check | None:
-        """How a term with several ways to sum over μ does it, and how far that is from the truth."""
-        return None
-
-    def _checked(self, what: str, result: Tensor, at: ArrayLike | None) -> Tensor:
-        bad = checks.first_bad_row(result)
-        if bad is not None:
-            where = f"particle {bad}" if at is None else f"point {bad} of `at`"
-            raise DivergenceError(f"{self.name}: the {what} is not finite at {where}.")
-        return result
-
-    def __repr__(self) -> str:
-        settings = (f"{k}={v!r}" for k, v in vars(self).items() if not k.startswith("_"))
-        return f"{type(self).__name__}({', '.join(settings)})"
+    __array_ufunc__ = None  # so that np.float64(2) * term is computed by __rmul__ here
 
     # -------------------------------------------------------------------------------- time, noise, rules
 
-    @property
-    def name(self) -> str:
-        """The name of the term in the ledger."""
-        return type(self).__name__
-
-    @property
-    def varies(self) -> bool:
-        """Whether the term itself (not its coefficient) depends on t."""
-        return False
-
     def at(self, t: float) -> Functional:
-        """The term frozen at time t."""
+        """Freeze the term at time t, in flow time: the result no longer depends on t."""
         return self
 
-    @property
-    def sampled(self) -> bool:
-        """Whether the term is estimated on a random minibatch each step."""
-        return False
-
     def draw(self, noise: NoiseSource, step: int) -> Functional:
-        """The term on the minibatch of this step."""
+        """Give the term on the minibatch of this step, which depends only on the noise and the number of the step."""
         return self
 
     def prepare(self, mu: Ensemble) -> Functional:
-        """The term with its rules (a bandwidth by Silverman, say) resolved from the initial ensemble."""
+        """Resolve the rules of the term, such as a bandwidth by Silverman, from the initial ensemble μ."""
         return self
 
     def linearised(self) -> Functional | None:
-        """The term with statistical linearisation in place of derivatives; None where there is no such form."""
+        """Give the term with statistical linearisation in place of derivatives, or None where it has no such form."""
         return None
 
     # -------------------------------------------------------------------------------- algebra
 
     def _terms(self) -> tuple[Term, ...]:
+        """The terms of which this functional is the sum."""
         return (Term(self.name, Coefficient(), self),)
 
     def __add__(self, other: Functional) -> FreeEnergy:
@@ -141,7 +107,18 @@ class Functional(Capabilities, ABC):
         return self * (1.0 / require_number("divisor", divisor) if divisor else math.nan)
 
     def named(self, name: str) -> FreeEnergy:
-        """The same term under another name in the ledger; only for a single term."""
+        """Give the term another name in the ledger.
+
+        Parameters
+        ----------
+        name : str
+            The new name, not empty.
+
+        Raises
+        ------
+        ConfigError
+            If this is a sum of several terms, or `name` is no such string.
+        """
         terms = self._terms()
         if len(terms) != 1:
             raise ConfigError(f"named({name!r}): wanted one term, got the sum {self!r}; name its terms one by one.")
@@ -150,13 +127,9 @@ class Functional(Capabilities, ABC):
         return FreeEnergy((replace(terms[0], name=name),))
 
 
-def _at(mu: Ensemble, at: ArrayLike | None) -> Tensor | None:
-    return None if at is None else mu.points(at)
-
-
 @dataclass(frozen=True)
 class Term:
-    """A named functional with its coefficient (−T for an entropy at temperature T)."""
+    """One term c(t) 𝓕[μ] of a free energy: a functional with a name and a coefficient (−T for an entropy)."""
 
     name: str
     coefficient: Coefficient
@@ -164,12 +137,12 @@ class Term:
 
     @property
     def driven(self) -> bool:
-        """Whether the contribution depends on t."""
+        """Whether c(t) 𝓕[μ] depends on t at fixed particles."""
         return bool(self.coefficient.functions) or self.functional.varies
 
 
 def distinct(terms: tuple[Term, ...]) -> tuple[Term, ...]:
-    """Number repeated names: Quadratic, Quadratic_2, ..."""
+    """Number repeated names, so that every name occurs once: Quadratic, Quadratic_2, ..."""
     seen: set[str] = set()
     named = []
     for term in terms:
@@ -184,22 +157,49 @@ def distinct(terms: tuple[Term, ...]) -> tuple[Term, ...]:
 
 @dataclass(frozen=True, eq=False)
 class TermEvaluation(Evaluation):
-    """A term's own value and gradient (without the coefficient) inside a free energy."""
+    """Value (0-d, float64) and gradient (n, d) of one term of a free energy, without its coefficient."""
 
     term: Term
 
 
 @dataclass(frozen=True, eq=False)
 class FreeEnergyEvaluation(Evaluation):
-    """F and ∇_W F with the evaluation of every term."""
+    """Value F (0-d, float64) and gradient ∇_W F (n, d) of a free energy, with the evaluation of each of its terms."""
 
     terms: tuple[TermEvaluation, ...]
 
 
 class FreeEnergy(Functional):
-    """F = Σ cₖ(t) 𝓕ₖ: a sum that remembers its terms by name; a repeated name gets a number.
+    """A sum of terms that knows each term by name: the free energy F of a gradient flow.
 
-    Entropies enter with the coefficient −T. `F.at(t)` freezes every coefficient and refuses a negative temperature.
+        F_t[μ] = Σₖ cₖ(t) 𝓕ₖ[μ] = E_t[μ] − T(t) S[μ]
+
+    Users get one by adding terms, as in `Quadratic() - 0.1 * LogDet()`. An entropy has the coefficient −T.
+
+    Parameters
+    ----------
+    terms : tuple of Term
+        The terms in order. A repeated name gets a number: Quadratic, Quadratic_2.
+
+    Raises
+    ------
+    ConfigError
+        From `at(t)` for a negative temperature; from `F["name"]` for an unknown name; from `value`, `gradient` and the
+        other computations where a coefficient still depends on t (freeze F with `at` first).
+
+    See Also
+    --------
+    Functional : what a single term is.
+    wgf.solve : follow the gradient flow of F.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> F = wgf.Quadratic() - (lambda t: 1 / (1 + t)) * wgf.LogDet()
+    >>> [term.name for term in F.terms], F["LogDet"]
+    (['Quadratic', 'LogDet'], LogDet(ridge=0.0))
+    >>> F.at(1.0), F.at(1.0).temperature
+    (Quadratic - 0.5 * LogDet, 0.5)
     """
 
     def __init__(self, terms: tuple[Term, ...]) -> None:
@@ -231,23 +231,25 @@ class FreeEnergy(Functional):
 
     @property
     def infimum(self) -> float | None:
+        """0 if every term has the lower bound 0 and a constant coefficient ≥ 0, else None."""
         plain = all(not term.coefficient.functions and term.coefficient.number >= 0 for term in self.terms)
         return 0.0 if plain and all(term.functional.infimum == 0.0 for term in self.terms) else None
 
     @property
     def temperature(self) -> float:
-        """Σ T over the entropies of a frozen free energy."""
+        """The sum of the temperatures of all entropies, for a free energy frozen by `at`."""
         return sum((-_number(term) for term in self.terms if term.functional.is_entropy), 0.0)
 
     def only(self, keep: Callable[[Term], bool]) -> FreeEnergy:
-        """The terms for which `keep` holds."""
+        """Keep the terms for which `keep(term)` is true."""
         return FreeEnergy(tuple(term for term in self.terms if keep(term)))
 
     def _map(self, change: Callable[[Term], Term]) -> FreeEnergy:
+        """The free energy with `change` applied to every term."""
         return FreeEnergy(tuple(change(term) for term in self.terms))
 
     def at(self, t: float) -> FreeEnergy:
-        """Coefficients and terms frozen at time t; ConfigError when a temperature is negative there."""
+        """Freeze all coefficients and terms at time t. A negative temperature is a ConfigError."""
 
         def freeze(term: Term) -> Term:
             coefficient = term.coefficient.at(t)
@@ -261,7 +263,7 @@ class FreeEnergy(Functional):
         return self._map(lambda term: replace(term, functional=term.functional.draw(noise, step)))
 
     def prepare(self, mu: Ensemble, kept: Resolved | None = None) -> FreeEnergy:
-        """Rules resolved from μ, or taken from `kept` where a run goes on with the same term."""
+        """Resolve the rules of every term from μ. A term that is the same as in `kept` is taken from there."""
 
         def resolve(term: Term) -> Term:
             before, resolved = (kept or {}).get(term.name, (None, None))
@@ -292,11 +294,11 @@ class FreeEnergy(Functional):
         return total
 
     def evaluate(self, mu: Ensemble) -> FreeEnergyEvaluation:
-        """F, ∇_W F and every term in one pass."""
+        """Compute F, ∇_W F and the value and gradient of every term, in one pass and without a check for NaN."""
         return self.combined([term.functional._evaluate(mu) for term in self.terms], mu)
 
     def combined(self, parts: Sequence[Evaluation], mu: Ensemble) -> FreeEnergyEvaluation:
-        """F and ∇_W F from the evaluations of its terms at μ, in their order."""
+        """Compute F and ∇_W F from given evaluations of its terms at μ, in the order of the terms."""
         value = torch.zeros((), dtype=torch.float64, device=mu.device)
         gradient = None
         for term, part in zip(self.terms, parts, strict=True):
@@ -311,6 +313,7 @@ class FreeEnergy(Functional):
 
 
 def _number(term: Term) -> float:
+    """The coefficient of a frozen term, or a ConfigError where it still depends on t."""
     if term.coefficient.functions:
         raise ConfigError(f"the coefficient of {term.name} depends on t; freeze the free energy with F.at(t) first.")
     return term.coefficient.number

@@ -1,8 +1,9 @@
-"""What steers a free energy from outside by looking at the run: between steps, never within one, and all of it is work.
+"""Drives: what changes a free energy during a run, between two steps, by looking at the run.
 
-A `Control` is a coefficient, as in `F + multiplier * cost` or `F - controller * LogDet()`; a functional that is a
-`Drive` as well changes itself, by exchanging its data, say. Both keep a memory in `State.drives`, so that a run goes on
-exactly. Within a step F depends on t by its schedules alone; what a change between steps does to F is booked as work.
+A `Control` is a coefficient that follows the run, as in `F - controller * LogDet()`. A `DrivenFunctional` is a term
+that follows the run, such as a risk whose data are exchanged. `Steering` holds all drives of a free energy. What each
+drive remembers is kept in `State.drives`, so that a continued run has the same bits. Within a step F depends on t by
+its schedules alone. A change of F between two steps is booked as work (docs/theory.md §4).
 """
 
 from __future__ import annotations
@@ -20,15 +21,24 @@ from .coefficient import Coefficient
 from .functional import FreeEnergy, FreeEnergyEvaluation, Functional, Term, TermEvaluation
 
 Memories = Mapping[str, Any]
-"""What each drive remembers, by its name."""
+"""What each drive remembers, by the name of the drive."""
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What a drive looks at between two steps: the ensemble, the time, and F with every term evaluated there.
+    """What a drive sees between two steps.
 
-    `terms` are those that the drive belongs to, without their coefficients; the Shannon entropy, which noise realises,
-    is in neither. With minibatches the evaluation is that of the minibatch.
+    Attributes
+    ----------
+    mu : Ensemble
+        The particles after the step.
+    t : float
+        The time after the step, in flow time.
+    evaluation : FreeEnergyEvaluation
+        F and every term at (mu, t), on the minibatch of the next step where there is one. The Shannon entropy is left
+        out, because noise realises it.
+    terms : tuple of TermEvaluation
+        The terms to which the drive belongs, without their coefficients. Shannon is left out here too.
     """
 
     mu: Ensemble
@@ -38,48 +48,89 @@ class View:
 
 
 class Drive(ABC):
-    """Something outside that follows the run. What it remembers is immutable, and it has no other state.
+    """The base class of whatever follows a run and changes its free energy.
 
-    `advance` returns the memory it was given (the same object) where nothing changed.
+    A drive has settings but no state of its own. What it remembers is an immutable object, its memory. `begin` makes
+    the memory, `advance` makes the next one after each step. Derive from `Control` or `DrivenFunctional`.
     """
 
     @property
     def name(self) -> str:
-        """By what name the ledger and a continued run know the drive."""
+        """The name of the drive in the ledger and in a continued run; by default the name of its class."""
         return type(self).__name__
 
     def require(self, start: float, t_end: float, resumed: bool) -> None:  # noqa: B027
-        """Refuse a run from `start` to `t_end` that makes no sense; `resumed` where it goes on from a state."""
+        """Refuse, by a ConfigError, a run for which the drive makes no sense.
+
+        Parameters
+        ----------
+        start, t_end : float
+            The first and the last time of the run, in flow time.
+        resumed : bool
+            Whether the run continues from a state.
+        """
 
     @abstractmethod
     def begin(self, mu: Ensemble, t: float) -> Any:
-        """The memory at the start of a run."""
+        """Make the memory with which a run starts.
+
+        Parameters
+        ----------
+        mu : Ensemble
+            The initial particles.
+        t : float
+            The start time, in flow time.
+
+        Returns
+        -------
+        object
+            The memory: anything immutable.
+        """
 
     @abstractmethod
     def advance(self, memory: Any, view: View, h: float) -> Any:
-        """The memory after a step of length h that ended in `view`."""
+        """Make the memory after a step.
+
+        Parameters
+        ----------
+        memory : object
+            The memory before the step.
+        view : View
+            The particles, the time and F at the end of the step.
+        h : float
+            The length of the step, in flow time.
+
+        Returns
+        -------
+        object
+            The new memory. Where nothing changed, return the same object: F is then not evaluated again.
+        """
 
 
 class Control(Drive):
-    """A coefficient that follows the run; constant over a step. One control may multiply several terms."""
+    """A coefficient that follows the run. It is constant within a step, and may multiply several terms."""
 
     @abstractmethod
     def value(self, memory: Any) -> float:
-        """The coefficient, by what is remembered; the ledger keeps it in `drive:<name>`."""
+        """Give the coefficient for this memory. The ledger records it in the column `drive:<name>`."""
 
     def __call__(self, t: float) -> NoReturn:
-        """A coefficient is a number or a callable of t; this one has a value within a run alone."""
+        """Refuse to be evaluated as a function of t alone: the value is known only within a run."""
         raise ConfigError(f"{self.name} follows a run and has a value within `wgf.solve` only")
 
 
 class DrivenFunctional(Functional, Drive):
-    """A term that changes itself between steps, such as a risk whose data are exchanged; it has a value in a run."""
+    """A term that changes itself between steps, such as a risk whose data are exchanged.
+
+    It can be computed only within a run. `resolve` gives the plain term of the moment.
+    """
 
     @abstractmethod
     def resolve(self, memory: Any) -> Functional:
-        """The term as it is with this memory."""
+        """Give the plain term for this memory."""
 
     def _outside(self) -> NoReturn:
+        """Refuse to be computed outside a run."""
         raise ConfigError(f"{self.name} follows a run and has a value within `wgf.solve` only.")
 
     def _value(self, mu: Ensemble) -> Tensor:
@@ -93,12 +144,25 @@ class DrivenFunctional(Functional, Drive):
 
 
 class Steering:
-    """All that steers a free energy: memories in, a free energy of plain terms out."""
+    """All drives of a free energy. It turns their memories into a free energy of plain terms.
+
+    A run calls `begin` once and `advance` after every step. Where a memory changed it calls `resolve` for the new F.
+
+    Parameters
+    ----------
+    free_energy : FreeEnergy
+        The free energy, with `Control`s among its coefficients and `DrivenFunctional`s among its terms.
+
+    Attributes
+    ----------
+    drives : dict of str to Drive
+        The drives by name. A repeated name gets a number.
+    """
 
     def __init__(self, free_energy: FreeEnergy) -> None:
         self.free_energy = free_energy
         self.drives: dict[str, Drive] = {}
-        self._terms: dict[int, set[str]] = {}  # of each drive, the names of the terms that it belongs to
+        self._terms: dict[int, set[str]] = {}  # by id(drive): the names of the terms that it belongs to
         for term in free_energy.terms:
             for drive in _drives(term):
                 if id(drive) not in self._terms:
@@ -106,20 +170,36 @@ class Steering:
                 self._terms.setdefault(id(drive), set()).add(term.name)
 
     def _free_name(self, name: str) -> str:
+        """The name, with a number where it is taken already."""
         numbered = (f"{name}_{k}" for k in range(2, len(self.drives) + 3))
         return next(free for free in (name, *numbered) if free not in self.drives)
 
     def require(self, start: float, t_end: float, resumed: bool) -> None:
-        """Every drive looks at the times of the run."""
+        """Let every drive refuse a run from `start` to `t_end` (flow time), by a ConfigError."""
         for drive in self.drives.values():
             drive.require(start, t_end, resumed)
 
     def begin(self, mu: Ensemble, t: float, kept: Memories) -> Memories:
-        """The memories at the start of a run: those kept by the state that it goes on from, the others anew."""
+        """Make the memories at the start of a run.
+
+        Parameters
+        ----------
+        mu : Ensemble
+            The initial particles.
+        t : float
+            The start time, in flow time.
+        kept : mapping of str to object
+            Memories of the state that the run continues from. A drive whose name is there keeps its memory.
+
+        Returns
+        -------
+        mapping of str to object
+            The memory of every drive, by name.
+        """
         return {name: kept[name] if name in kept else drive.begin(mu, t) for name, drive in self.drives.items()}
 
     def resolve(self, memories: Memories) -> FreeEnergy:
-        """F with controls as numbers and driven terms as they are now."""
+        """Give F as it is now: controls become numbers, driven terms become plain terms."""
         held = {id(drive): memories[name] for name, drive in self.drives.items()}
 
         def settle(term: Term) -> Term:
@@ -136,7 +216,24 @@ class Steering:
     def advance(
         self, memories: Memories, mu: Ensemble, t: float, evaluation: FreeEnergyEvaluation, h: float
     ) -> Memories:
-        """The memories after a step; `memories` itself where no drive changed anything."""
+        """Make the memories after a step.
+
+        Parameters
+        ----------
+        memories : mapping of str to object
+            The memories before the step.
+        mu, t : Ensemble, float
+            The particles and the time (flow time) after the step.
+        evaluation : FreeEnergyEvaluation
+            F and its terms there.
+        h : float
+            The length of the step, in flow time.
+
+        Returns
+        -------
+        mapping of str to object
+            The new memories. It is the object `memories` itself where no drive changed anything.
+        """
 
         def view(drive: Drive) -> View:
             names = self._terms[id(drive)]
@@ -146,13 +243,13 @@ class Steering:
         return memories if all(later[name] is memories[name] for name in later) else later
 
     def replaced(self, old: Memories, new: Memories) -> bool:
-        """Whether a term itself, not only a coefficient, differs between the two."""
+        """Tell whether a term itself changed between two sets of memories, not only a coefficient."""
         return any(
             isinstance(drive, DrivenFunctional) and old[name] is not new[name] for name, drive in self.drives.items()
         )
 
     def values(self, memories: Memories) -> dict[str, float]:
-        """The value of every control, as columns of the ledger."""
+        """Give the value of every control as a column of the ledger, `drive:<name>`."""
         return {
             f"drive:{name}": float(drive.value(memories[name]))
             for name, drive in self.drives.items()
@@ -161,6 +258,6 @@ class Steering:
 
 
 def _drives(term: Term) -> list[Drive]:
-    """The controls among the factors of a term, and the term itself where it is driven."""
+    """The drives of a term: the controls among its factors, and the term itself if it is driven."""
     parts: list[Any] = [*term.coefficient.functions, term.functional]
     return [part for part in parts if isinstance(part, Drive)]

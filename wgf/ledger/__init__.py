@@ -1,6 +1,6 @@
-"""The books of a run: energies, forces, work and dissipation, one row per record."""
+"""The ledger of a run: energies, forces, work and dissipation, one row per record."""
 
-from .bookkeeper import COLUMNS, Bookkeeper, Observer
-from .table import Ledger
+from .bookkeeper import Bookkeeper, Observer
+from .table import COLUMNS, Ledger
 
 __all__ = ["COLUMNS", "Bookkeeper", "Ledger", "Observer"]

@@ -1,4 +1,4 @@
-"""What the steps between two records add up to: work from outside and the dissipation of the scheme's own stages."""
+"""Sums over the steps between two records: work from outside, and dissipation from the stages of the scheme."""
 
 from __future__ import annotations
 
@@ -12,10 +12,21 @@ from ..protocol import Dynamics, State, Step, realised_by_noise
 
 @dataclass(frozen=True, eq=False)
 class Booked:
-    """Sums over the steps since the last record, on the device of the run.
+    """What the steps since the last record add up to. Numbers stay on the device of the run.
 
-    `work` leaves out the Shannon entropy, `dissipated` is Σ h D̄, None where a step did not say its D̄; `heating` is
-    Σ ΔT of the noise and `heating_moment` Σ ΔT (t − t at the last record), t the middle of the step.
+        work = Σ W_k,        W_k = ½ [(F_{k+1} − F_k)(μ_k) + (F_{k+1} − F_k)(μ_{k+1})]
+
+    Attributes
+    ----------
+    work : Tensor or float
+        The work from outside, without that on the Shannon entropy.
+    dissipated : Tensor, float or None
+        Σ h D̄. None once a step gave no dissipation of its own.
+    heating : float
+        Σ ΔT, the change of the temperature of the noise.
+    heating_moment : float
+        Σ ΔT (t − t₀), with t the middle of the step and t₀ the time of the last record. With `heating` it gives the
+        work −∫ S dT for an S that is linear between records.
     """
 
     work: Tensor | float = 0.0
@@ -24,7 +35,26 @@ class Booked:
     heating_moment: float = 0.0
 
     def add(self, dynamics: Dynamics, before: State, after: State, h: float, step: Step, recorded: float) -> Booked:
-        """With one step of length h more; `recorded` is the time of the last record."""
+        """Add one step.
+
+        Parameters
+        ----------
+        dynamics : Dynamics
+            The free energy during the step.
+        before, after : State
+            The states at both ends of the step.
+        h : float
+            The length of the step, in flow time.
+        step : Step
+            What the solver gave back.
+        recorded : float
+            The time of the last record.
+
+        Returns
+        -------
+        Booked
+            The new sums.
+        """
         work, heating, moment = self.work, self.heating, self.heating_moment
         for term in dynamics.drift.terms:
             if term.driven:
@@ -38,7 +68,24 @@ class Booked:
         return Booked(work, dissipated, heating, moment)
 
     def jump(self, before: FreeEnergy, dynamics: Dynamics, old: State, new: State, recorded: float) -> Booked:
-        """With the work of a change of F between steps: (F_new − F_old)(μ), all of it from outside."""
+        """Add a change of F between two steps, at fixed particles. All of it is work: (F_new − F_old)(μ).
+
+        Parameters
+        ----------
+        before : FreeEnergy
+            F until now.
+        dynamics : Dynamics
+            It holds the new F.
+        old, new : State
+            The same particles, evaluated under the old and under the new F.
+        recorded : float
+            The time of the last record.
+
+        Returns
+        -------
+        Booked
+            The new sums.
+        """
         work = self.work
         for was, now in zip(before.terms, dynamics.free_energy.terms, strict=True):
             same = was.coefficient == now.coefficient and was.functional is now.functional
@@ -54,7 +101,7 @@ class Booked:
 
 
 def _work_of(term: Term, before: State, after: State) -> Tensor:
-    """½[(F_{k+1} − F_k)(μ_k) + (F_{k+1} − F_k)(μ_{k+1})] of one term."""
+    """The work of one term in a step: ½[(F_{k+1} − F_k)(μ_k) + (F_{k+1} − F_k)(μ_{k+1})]."""
     old, new = term.coefficient.at(before.t).number, term.coefficient.at(after.t).number
     if term.functional.varies or term.functional.sampled:
         f0, f1 = term.functional.at(before.t), term.functional.at(after.t)
@@ -64,11 +111,12 @@ def _work_of(term: Term, before: State, after: State) -> Tensor:
 
 
 def _value(evaluation: FreeEnergyEvaluation, name: str) -> Tensor:
+    """The value of the term `name` in an evaluation, without its coefficient."""
     return next(part.value for part in evaluation.terms if part.term.name == name)
 
 
 def _contribution(term: Term, state: State) -> Tensor:
-    """c·𝓕[μ] of one term, on all data."""
+    """c·𝓕[μ] of one term. A term on minibatches is evaluated on all its data."""
     frozen = term.functional.at(state.t)
     value = frozen.value(state.mu) if frozen.sampled else _value(state.evaluation, term.name)
     return term.coefficient.at(state.t).number * value

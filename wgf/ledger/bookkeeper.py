@@ -1,4 +1,4 @@
-"""Bookkeeping of a run: free energy, work from outside, dissipation, and how well they close (docs/theory.md §4)."""
+"""The bookkeeper of a run: it adds up work and dissipation, and makes the rows of the ledger (docs/theory.md §4)."""
 
 from __future__ import annotations
 
@@ -21,32 +21,43 @@ from .shannon import ShannonEstimate, estimate_shannon
 from .table import Ledger
 
 Observer = Callable[[Ensemble, float], float]
-"""A function of the ensemble and the time that gives a column of the ledger."""
-
-COLUMNS = (
-    "t", "step", "free_energy", "energy", "entropy", "temperature", "loss_force", "information_force", "force_ratio",
-    "alignment", "entropy_production", "dissipation", "work", "released", "dissipated", "closure", "closure_total",
-    "closure_error", "dissipation_error", "evaluations", "kinetic", "reference_alignment",
-)  # fmt: skip
-"""The columns of every ledger, beside `term:<name>` for each term, `sums_error:<name>` for each that is summed over
-pairs by an approximate method, `drive:<name>` for each control that steers F, and the observers' own."""
+"""A user's function of the ensemble and the time that gives a column of the ledger."""
 
 CLOSURE_LIMIT = 0.10
-"""Beyond this |ΣQ/ΣhD̄ − 1| a deterministic run is reported as not resolved by its time step."""
+"""A deterministic run with |ΣQ/Σ h D̄ − 1| above this limit ends with a warning: its time step is too large."""
 
 RESOLVED = 2.0
-"""Where entropy is estimated, a dissipation below so many times its own uncertainty is not told from 0."""
+"""An estimated dissipation below RESOLVED times its own uncertainty cannot be distinguished from 0."""
 
 
 class Bookkeeper:
-    """Keeps the ledger of one run:  F_{k+1}[μ_{k+1}] − F_k[μ_k] = W_k − Q_k,  closure = ΣQ/Σ h D̄ − 1.
+    """Keeps the ledger of one run.
 
-    Where the solver gives D̄ by its stages and the drift is the full gradient, W, Q and D̄ are sums over every step.
-    Where noise realises an entropy, or minibatches act, F and D are evaluated (on the full batch) at records, D̄ is
-    their trapezoidal integral unless the solver gave it, S is taken to be linear between records in the work −∫S dT of
-    a temperature that changes, and `closure` is cumulative; `closure_error` holds the scatter of F and the smoothing
-    error of D. D is that of the solver's metric, and its kinetic energy joins F in the balance.
-    `booked` is what the steps since the last record have added up to.
+        F_{k+1}[μ_{k+1}] − F_k[μ_k] = W_k − Q_k,        closure = ΣQ / Σ h D̄ − 1
+
+    There are two ways to get these numbers.
+
+    - Exact: W, Q and D̄ are sums over every step, with D̄ from the stages of the scheme.
+    - Estimated: the Shannon entropy is estimated from particles, or terms are on minibatches. F and D are then
+      evaluated at records only, on all data. D is integrated by the trapezoidal rule where the solver gives no D̄. In
+      the work −∫ S dT of a changing temperature, S is linear between records. `closure` is cumulative, and
+      `closure_error` is its uncertainty: the scatter of F and the smoothing error of D.
+
+    D is that of the solver's metric. The kinetic energy of solvers with momenta is added to F in the balance.
+
+    Parameters
+    ----------
+    dynamics, steering, solver : Dynamics, Steering, Solver
+        The parts of the run.
+    observers : mapping of str to Observer
+        Further columns by name.
+
+    Attributes
+    ----------
+    ledger : Ledger
+        The rows so far.
+    booked : Booked
+        The sums over the steps since the last record.
     """
 
     def __init__(
@@ -64,17 +75,17 @@ class Bookkeeper:
     # ------------------------------------------------------------------------------------- between records
 
     def add(self, before: State, after: State, h: float, step: Step) -> None:
-        """Book one step: the work of everything that depends on t, and the solver's own dissipation."""
+        """Book one step of length h (flow time): the work of everything that depends on t, and the dissipation."""
         self.booked = self.booked.add(self._dynamics, before, after, h, step, self._last["t"])
 
     def jump(self, before: FreeEnergy, old: State, new: State) -> None:
-        """Book what a change of F between two steps does to it, at the same particles; `before` is F until then."""
+        """Book a change of F between two steps as work: `before` is the old F, `old` and `new` are the states."""
         self.booked = self.booked.jump(before, self._dynamics, old, new, self._last["t"])
 
     # ------------------------------------------------------------------------------------- records
 
     def record(self, state: State) -> dict[str, float]:
-        """Append the row of this state and return it."""
+        """Append the row of this state to the ledger, and return it. An observer must return one number."""
         evaluation, shannon = self._full(state), self._shannon(state)
         row: dict[str, float] = {"t": state.t, "step": state.step}
         row |= self._energies(evaluation, state, shannon)
@@ -92,6 +103,7 @@ class Bookkeeper:
 
     @staticmethod
     def _observed(name: str, value: Any) -> float:
+        """The result of an observer as a number."""
         try:
             return float(value)
         except (TypeError, ValueError, RuntimeError) as error:
@@ -100,19 +112,19 @@ class Bookkeeper:
             ) from error
 
     def _note(self, column: str, text: str) -> None:
-        """Say how a column was estimated, or why it is NaN; every reason that occurred is kept."""
+        """Note how a column was estimated, or why it is NaN. All different notes are kept."""
         said = self.ledger.notes.get(column)
         if said is None or text not in said:
             self.ledger.notes[column] = text if said is None else f"{said}; {text}"
 
     def _full(self, state: State) -> FreeEnergyEvaluation:
-        """The evaluation on all data: the state's own, unless a minibatch made it."""
+        """F and ∇_W F on all data: those of the state, or a new evaluation where the state has a minibatch."""
         if not self._dynamics.free_energy.sampled:
             return state.evaluation
         return checked(self._dynamics.drift.at(state.t), state.mu, state.t, state.step)
 
     def _shannon(self, state: State) -> ShannonEstimate | None:
-        """The entropy that the solver realises: its own, where it knows the density, else an estimate on particles."""
+        """The Shannon entropy: from the solver if it knows the density, else an estimate from the particles."""
         if not self._dynamics.shannon.terms:
             return None
         known = self._solver.entropy(self._dynamics, state)
@@ -124,7 +136,7 @@ class Bookkeeper:
         )
 
     def _sums(self, evaluation: FreeEnergyEvaluation, state: State) -> dict[str, float]:
-        """`sums_error:<name>` of every term whose sums over pairs are approximate now, and how each is summed."""
+        """`sums_error:<name>` of every term whose sums over pairs are approximate, with a note on the method."""
         errors = {}
         for part in evaluation.terms:
             name, checked_sums = part.term.name, part.term.functional.audit(state.mu)
@@ -148,7 +160,7 @@ class Bookkeeper:
     def _energies(
         self, evaluation: FreeEnergyEvaluation, state: State, shannon: ShannonEstimate | None
     ) -> dict[str, float]:
-        """F, E, S, T and each term's contribution c·𝓕, which sum to F."""
+        """F, E, S, T and the contribution c·𝓕 of each term. The contributions sum to F."""
         parts = {p.term.name: (p.term, p.term.coefficient.number, float(p.value)) for p in evaluation.terms}
         if shannon is not None:
             for term in self._dynamics.shannon.at(state.t).terms:
@@ -160,7 +172,7 @@ class Bookkeeper:
         if not entropies:
             self._note("entropy", "the free energy has no entropy term")
             entropy = math.nan
-        elif temperature > 0:  # several entropies: the average that keeps F = E − T·S
+        elif temperature > 0:  # several entropies: their average weighted by temperature, so that F = E − T·S
             entropy = -sum(number * value for number, value in entropies) / temperature
         else:
             entropy = sum(value for _, value in entropies) / len(entropies)
@@ -174,6 +186,7 @@ class Bookkeeper:
     def _forces(
         self, evaluation: FreeEnergyEvaluation, state: State, shannon: ShannonEstimate | None
     ) -> dict[str, float]:
+        """The columns of forces and dissipation. Where noise realises Shannon they are estimates from a sample."""
         if self._solver.metric != "Wasserstein":
             self._note("dissipation", f"in the metric of {self._solver.name}: {self._solver.metric}")
         if shannon is None:
@@ -194,14 +207,14 @@ class Bookkeeper:
         columns, smoother = (part.columns(sample) | self._own(state, part.slope(sample)) for part in both)
         columns |= self._beside_reference(both[0], sample, evaluation, shannon.rows)
         columns["dissipation_error"] = abs(smoother["dissipation"] - columns["dissipation"])
-        loss = without_score["loss_force"]  # needs no estimate: over all particles
+        loss = without_score["loss_force"]  # ∇_W E is exact, so it is taken over all particles, not over the sample
         ratio = columns["information_force"] / loss if loss > 0 else math.nan
         return columns | {"loss_force": loss, "force_ratio": ratio}
 
     def _beside_reference(
         self, forces: Forces, mu: Ensemble, evaluation: FreeEnergyEvaluation, rows: Tensor | slice = slice(None)
     ) -> dict[str, float]:
-        """The cosine of ∇S and that of the reference entropy, log-det: below 0 the entropy pushes against spread."""
+        """The cosine of ∇_W S and the gradient of the reference entropy; below 0 the entropy pushes against spread."""
         if not forces.temperature > 0:
             self._note("reference_alignment", "NaN without an entropy and at temperature 0")
             return {"reference_alignment": math.nan}
@@ -213,12 +226,12 @@ class Bookkeeper:
         return {"reference_alignment": value}
 
     def _own(self, state: State, slope: Slope | None) -> dict[str, float]:
-        """The dissipation in the solver's own metric, where it has one."""
+        """The dissipation that the solver computes itself; nothing where it leaves this to the ledger."""
         rate = self._solver.dissipation(self._dynamics, state, slope)
         return {} if rate is None else {"dissipation": float(rate)} | ({} if slope else {"dissipation_error": 0.0})
 
     def _closure(self, row: Mapping[str, float], state: State, shannon: ShannonEstimate | None) -> dict[str, float]:
-        """W, Q, Σ h D̄ since the last row, and the closure."""
+        """W, Q and Σ h D̄ since the last row, and the closure."""
         blank = {"work": 0.0, "released": 0.0, "dissipated": 0.0, "closure": math.nan, "closure_total": math.nan}
         error = self._standard_error(state, shannon) if self._estimated else 0.0
         if math.isnan(self._start_error):
@@ -254,7 +267,7 @@ class Bookkeeper:
         return booked | {"closure": total, "closure_total": total, "closure_error": uncertain}
 
     def _work_of_shannon(self, t: float, shannon: ShannonEstimate | None) -> float:
-        """−∫ S dT since the last record, for S linear in t between the two."""
+        """The work −∫ S dT since the last record, for an S that is linear in t between the two records."""
         heating, moment = self.booked.heating, self.booked.heating_moment
         if shannon is None or heating == moment == 0.0:
             return 0.0
@@ -262,7 +275,7 @@ class Bookkeeper:
         return -(self._last_shannon * heating + slope * moment)
 
     def _standard_error(self, state: State, shannon: ShannonEstimate | None) -> float:
-        """Of F: √(Var δE/δμ / n + T² s²), conservative because energy and entropy fluctuate against each other."""
+        """The standard error of F, √(Var δE/δμ / n + T² s²): rather too large, as errors of E and S partly cancel."""
         if shannon is None or math.isnan(shannon.standard_error):
             return math.nan
         energy = self._dynamics.drift.at(state.t).first_variation(state.mu)
@@ -271,7 +284,7 @@ class Bookkeeper:
         return math.sqrt(variance + (self._dynamics.noise_temperature(state.t) * shannon.standard_error) ** 2)
 
     def close(self) -> None:
-        """Warn where the run's own error bar says that the time step did not resolve the flow."""
+        """End the run: warn if the closure says that the time step was too large."""
         total = self._last.get("closure_total", math.nan)
         if not self._estimated and abs(total) > CLOSURE_LIMIT:
             warnings.warn(
@@ -283,16 +296,16 @@ class Bookkeeper:
 
 
 def _total_energy(row: Mapping[str, float]) -> float:
-    """F, with the kinetic energy of schemes that have momenta."""
+    """F plus the kinetic energy of solvers with momenta."""
     return row["free_energy"] + row.get("kinetic", 0.0)
 
 
 def _ratio(released: float, dissipated: float, floor: float) -> float:
-    """Q/(hD̄) − 1, and NaN where both are rounding."""
+    """Q/(h D̄) − 1, or NaN where the dissipation is only rounding error."""
     return released / dissipated - 1.0 if dissipated > floor else math.nan
 
 
 def _resolved(row: Mapping[str, float]) -> tuple[float, float]:
-    """D and its uncertainty at a record; a D that its estimate does not tell from 0 counts as uncertainty alone."""
+    """D and its uncertainty at a record. A D that cannot be distinguished from 0 is 0 and counts as uncertainty."""
     rate, error = row["dissipation"], row.get("dissipation_error", 0.0)
     return (0.0, abs(rate) + error) if rate < RESOLVED * error else (rate, error)

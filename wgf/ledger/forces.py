@@ -1,4 +1,4 @@
-"""The information force: what the entropy does to the particles beside what the loss does (docs/theory.md §5)."""
+"""The forces of energy and entropy on the particles, and the columns of the ledger that come from them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,21 @@ from .reference import cosine
 
 @dataclass(frozen=True, eq=False)
 class Forces:
-    """∇_W E and T ∇_W S at the particles (n, d), T summed over the entropies; `entropic` is None where unknown.
+    """∇_W E and T ∇_W S at the particles (docs/theory.md §5).
 
-    Where the entropic force is estimated, `twin` is a second, independent estimate: squares are then products of the
-    two, so that the variance of an estimate does not count as force. Where it is exact, the twin is the force itself.
+    Where ∇_W S is estimated, a square ‖T ∇_W S‖² is computed as the product of two independent estimates. The
+    variance of the estimate then does not add to the square.
+
+    Attributes
+    ----------
+    energetic : Tensor
+        ∇_W E (n, d), E the sum of all terms that are not entropies.
+    entropic : Tensor or None
+        T ∇_W S (n, d), summed over all entropies. None where it is not known.
+    twin : Tensor or None
+        A second, independent estimate of `entropic`. Where that is exact, `entropic` itself.
+    temperature : float
+        T, summed over all entropies.
     """
 
     energetic: Tensor
@@ -34,7 +45,24 @@ class Forces:
         noise_temperature: float = 0.0,
         rows: Tensor | slice = slice(None),
     ) -> Forces:
-        """From an evaluated free energy; temperature realised by noise adds −T∇log ρ, by two `scores` on `rows`."""
+        """Take the forces from an evaluated free energy.
+
+        Parameters
+        ----------
+        evaluation : FreeEnergyEvaluation
+            The terms that act by force, each evaluated at the particles.
+        scores : (Tensor, Tensor), optional
+            Two independent estimates of the score ∇log ρ at `rows`, where noise realises an entropy.
+        noise_temperature : float, default 0.0
+            The temperature of that noise. It adds −T ∇log ρ to the entropic force.
+        rows : Tensor or slice, optional
+            The particles at which the forces are wanted. By default all.
+
+        Returns
+        -------
+        Forces
+            The forces at `rows`. The entropic force is None where the noise has a temperature and no score is given.
+        """
         energetic = torch.zeros_like(evaluation.gradient[rows])
         entropic = torch.zeros_like(evaluation.gradient[rows])
         temperature = noise_temperature
@@ -53,21 +81,48 @@ class Forces:
         return Forces(energetic, first, second, temperature)
 
     def slope(self, mu: Ensemble) -> Slope | None:
-        """∇_W F = ∇_W E − T ∇_W S at the particles of μ, for a solver's own metric; None where it is unknown."""
+        """∇_W F = ∇_W E − T ∇_W S at the particles of `mu`, for `Solver.dissipation`; None where it is unknown."""
         if self.entropic is None or self.twin is None:
             return None
         return Slope(mu, self.energetic - self.entropic, self.energetic - self.twin)
 
     def beside(self, mu: Ensemble, reference: Tensor | None) -> float:
-        """⟨∇S, ∇S_ref⟩/(‖∇S‖ ‖∇S_ref‖) for the force of a reference entropy; NaN where one is unknown or vanishes."""
+        """The cosine of ∇_W S and the gradient of a reference entropy in L²(μ).
+
+            ⟨∇_W S, ∇_W S_ref⟩/(‖∇_W S‖ ‖∇_W S_ref‖)
+
+        Parameters
+        ----------
+        mu : Ensemble
+            The particles of these forces (n, d).
+        reference : Tensor or None
+            ∇_W S_ref (n, d).
+
+        Returns
+        -------
+        float
+            The cosine, in [−1, 1] where the forces are exact. NaN where a force is not known or is zero.
+        """
         if self.entropic is None or self.twin is None or reference is None:
             return math.nan
         return cosine(mu, self.entropic, self.twin, reference)
 
     def columns(self, mu: Ensemble) -> dict[str, float]:
-        """G, I, r = I/G, the alignment ⟨T∇S, −∇E⟩/(IG), Ṡ = ⟨∇S, v⟩ and D = ∫|∇F|² dμ; NaN where undefined.
+        """Compute the columns of the ledger that come from the forces.
 
-        Without an entropy term, or at T = 0, I = 0 and the alignment and Ṡ are NaN.
+            G = ‖∇_W E‖,   I = T ‖∇_W S‖,   r = I/G,   alignment = ⟨T ∇_W S, −∇_W E⟩/(I G),
+            Ṡ = ⟨∇_W S, v⟩,   D = ∫ |∇_W F|² dμ
+
+        Parameters
+        ----------
+        mu : Ensemble
+            The particles of these forces (n, d).
+
+        Returns
+        -------
+        dict of str to float
+            The columns by name. NaN where one is undefined: without an entropy or at T = 0, I is 0 and alignment and
+            Ṡ are NaN.
         """
 
         def inner(a: Tensor, b: Tensor) -> float:

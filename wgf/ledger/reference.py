@@ -1,4 +1,4 @@
-"""Which way a surrogate pushes, compared with a reference entropy, log-det by default (docs/theory.md §5)."""
+"""Whether an entropy pushes towards spread: its force compared with that of a reference entropy, log-det by default."""
 
 from __future__ import annotations
 
@@ -13,15 +13,23 @@ from ..functional import FreeEnergyEvaluation, Functional
 from ..measure import Ensemble, require_ensemble
 
 RIDGE = 1e-3
-"""The ridge of the reference, in units of the mean variance tr C/d, where the covariance is singular."""
+"""The ridge of the reference where the covariance is singular, in units of the mean variance tr C/d."""
 MOST_WORK = 2 * 10**9
-"""Multiplications for a covariance and its inverse beyond which a record does without: about 0.4 s of one core."""
+"""A record leaves the reference out if its covariance and inverse take more multiplications than this (about 0.4 s)."""
 NO_FORCE = "NaN where a force, or that of the reference, vanishes"
 
 
 @dataclass(frozen=True, eq=False)
 class ReferenceForce:
-    """∇_W S_ref at the particles (n, d), None where it cannot be had, and what it is or why not."""
+    """The Wasserstein gradient of the reference entropy, with a note.
+
+    Attributes
+    ----------
+    force : Tensor or None
+        ∇_W S_ref at the particles (n, d). None where it cannot be computed.
+    note : str
+        Which entropy is the reference, or why there is no force.
+    """
 
     force: Tensor | None
     note: str
@@ -30,11 +38,26 @@ class ReferenceForce:
 def log_det_force(
     mu: Ensemble, evaluation: FreeEnergyEvaluation | None = None, rows: Tensor | slice = slice(None)
 ) -> ReferenceForce:
-    """∇_W S_ref of the log-determinant of the covariance of μ.
+    """Compute ∇_W S_ref, with S_ref the log-determinant of the covariance.
 
-    A LogDet term of the free energy has it already, at the `rows` that μ holds. Else it is LogDet(), and where the
-    covariance is singular, as always for n ≤ d, LogDet(ridge = 10⁻³ tr C/d): a tenth of a per cent of the mean variance
-    keeps the direction of the force along the span of the particles.
+    Parameters
+    ----------
+    mu : Ensemble
+        The particles (n, d).
+    evaluation : FreeEnergyEvaluation, optional
+        If F has a LogDet term, its gradient is taken from here.
+    rows : Tensor or slice, optional
+        The rows of `evaluation` that are the particles of `mu`. By default all.
+
+    Returns
+    -------
+    ReferenceForce
+        The gradient (n, d), or None where it would be too expensive or the particles coincide.
+
+    Notes
+    -----
+    Without a LogDet term the reference is LogDet(). Where the covariance is singular, as always for n ≤ d, it is
+    LogDet(ridge = 10⁻³ tr C/d). So small a ridge keeps the direction of the force within the span of the particles.
     """
     for part in evaluation.terms if evaluation is not None else ():
         if isinstance(part.term.functional, LogDet):
@@ -44,12 +67,12 @@ def log_det_force(
         return ReferenceForce(None, f"the covariance of {mu.n} particles in dimension {mu.dim} costs too much here")
     try:
         return _regular(mu) or _ridged(mu)
-    except WgfError as error:  # not finite, in a run that is about to diverge
+    except WgfError as error:  # such as particles that are not finite, in a run that is about to diverge
         return ReferenceForce(None, str(error))
 
 
 def _regular(mu: Ensemble) -> ReferenceForce | None:
-    """None where the covariance is singular."""
+    """The reference LogDet(), or None where the covariance is singular."""
     if mu.n <= mu.dim:
         return None
     try:
@@ -59,6 +82,7 @@ def _regular(mu: Ensemble) -> ReferenceForce | None:
 
 
 def _ridged(mu: Ensemble) -> ReferenceForce:
+    """The reference LogDet with a ridge in proportion to the mean variance."""
     centred = mu.x.double() - mu.mean()
     ridge = RIDGE * float(mu.inner(centred, centred)) / mu.dim
     if not 0 < ridge < math.inf:
@@ -68,9 +92,23 @@ def _ridged(mu: Ensemble) -> ReferenceForce:
 
 
 def cosine(mu: Ensemble, force: Tensor, twin: Tensor, reference: Tensor) -> float:
-    """⟨∇S, ∇S_ref⟩/(‖∇S‖ ‖∇S_ref‖) in L²(μ); NaN where one of them vanishes.
+    """Compute the cosine of two entropy gradients in L²(μ): ⟨∇S, ∇S_ref⟩/(‖∇S‖ ‖∇S_ref‖).
 
-    Where ∇S is estimated, `twin` is a second, independent estimate and ‖∇S‖² their product; else it is `force` itself.
+    Parameters
+    ----------
+    mu : Ensemble
+        The particles (n, d).
+    force : Tensor
+        ∇_W S, or a positive multiple of it (n, d).
+    twin : Tensor
+        A second, independent estimate where ∇_W S is estimated, else `force` itself. ‖∇S‖² is their inner product.
+    reference : Tensor
+        ∇_W S_ref (n, d).
+
+    Returns
+    -------
+    float
+        The cosine. NaN where one of the two is zero.
     """
 
     def inner(a: Tensor, b: Tensor) -> float:
@@ -81,12 +119,37 @@ def cosine(mu: Ensemble, force: Tensor, twin: Tensor, reference: Tensor) -> floa
 
 
 def reference_alignment(entropy: Functional, mu: Ensemble, reference: Functional | None = None) -> float:
-    """The cosine of ∇_W S and ∇_W S_ref in L²(μ), in [−1, 1]: below 0 the surrogate S pushes against spread.
+    """Compute the cosine of ∇_W S and ∇_W S_ref in L²(μ): below 0 the entropy S pushes against spread.
 
-    `reference` is by default the log-determinant as the ledger's column `reference_alignment` takes it; with another
-    one this gives the column from the frames of a trajectory. NaN where one of the two forces vanishes.
-    Raises ConfigError for entropies without a force on particles, and what the two raise.
+        ⟨∇_W S, ∇_W S_ref⟩/(‖∇_W S‖ ‖∇_W S_ref‖)
 
+    The ledger has it in the column `reference_alignment`. Use this function for another reference, on the frames of a
+    trajectory.
+
+    Parameters
+    ----------
+    entropy : Functional
+        The entropy S.
+    mu : Ensemble
+        The particles (n, d).
+    reference : Functional, optional
+        The reference entropy. By default it is log-det, with a ridge where the covariance is singular, as in the
+        ledger.
+
+    Returns
+    -------
+    float
+        The cosine, in [−1, 1]. NaN where one of the two forces is zero or the default reference cannot be computed.
+
+    Raises
+    ------
+    ConfigError
+        If `entropy` or `reference` is no entropy, or has no force on particles (`Shannon`).
+    WgfError
+        What the two entropies raise.
+
+    Examples
+    --------
     >>> import wgf
     >>> mu = wgf.Ensemble.gaussian(100, 2, seed=0)
     >>> round(reference_alignment(wgf.LogDet(), mu), 12)

@@ -1,4 +1,4 @@
-"""Estimates of what noise realises: the Shannon entropy and its score on particles, each under its name."""
+"""Estimates of the Shannon entropy and of its score from particles, for runs in which noise realises the entropy."""
 
 from __future__ import annotations
 
@@ -15,18 +15,32 @@ from ..errors import ConfigError
 from ..measure import SUBSET, Ensemble, Noise
 from ..ops import forms
 
-MOST_PARTICLES = 5_000  # an estimate at a record may not cost more than the steps between records
-LARGEST_DIM = 8  # beyond it neither nearest neighbours nor a kernel density say anything at affordable n
+MOST_PARTICLES = 5_000  # so that the estimate at a record costs no more than the steps between records
+LARGEST_DIM = 8  # above it, nearest neighbours and kernel densities need more particles than one can afford
 FEWEST_PARTICLES = 50
-WIDTHS = tuple(2 ** (0.5 - 0.5 * k) for k in range(6))  # bandwidths tried, in units of Silverman's: √2 down to 1/4
+WIDTHS = tuple(
+    2 ** (0.5 - 0.5 * k) for k in range(6)
+)  # the bandwidths that are tried, in units of Silverman's: √2 down to 1/4
 
 
 @dataclass(frozen=True, eq=False)
 class ShannonEstimate:
-    """S with its standard error, and ∇log ρ at the particles `rows`; NaN and None, with a reason, where unknown.
+    """An estimate of the Shannon entropy S = −∫ ρ log ρ and of the score ∇log ρ.
 
-    `scores` are two independent estimates (from disjoint halves of the particles), `smoother` the same with a bandwidth
-    √2 times as wide: what that changes is the size of the smoothing error.
+    Attributes
+    ----------
+    entropy : float
+        S; NaN where it cannot be estimated.
+    standard_error : float
+        Of the entropy.
+    scores : (Tensor, Tensor) or None
+        Two independent estimates of ∇log ρ (m, d), from disjoint halves of the particles.
+    smoother : (Tensor, Tensor) or None
+        The same with a bandwidth √2 times as large. The change from `scores` measures the smoothing error.
+    rows : Tensor
+        The m particles to which the scores belong.
+    note : str
+        How it was estimated, or why not.
     """
 
     entropy: float
@@ -38,9 +52,24 @@ class ShannonEstimate:
 
 
 def estimate_shannon(mu: Ensemble, score: bool = True) -> ShannonEstimate:
-    """Kozachenko–Leonenko entropy (k = 4) and scores of Gaussian kernel densities (see `_scores`).
+    """Estimate the Shannon entropy (Kozachenko–Leonenko, k = 4) and the score (Gaussian kernel densities).
 
-    Of a larger ensemble MOST_PARTICLES stand for all, drawn by their ids: the order of the rows does not matter.
+    Parameters
+    ----------
+    mu : Ensemble
+        The particles (n, d), with equal weights.
+    score : bool, default True
+        Whether the score is wanted.
+
+    Returns
+    -------
+    ShannonEstimate
+        The estimate. Its entropy is NaN, with the reason in `note`, for d > 8, n < 50 or weighted particles.
+
+    Notes
+    -----
+    Of more than 5000 particles a sample of 5000 is used. It is drawn by the ids, so the order of the rows does not
+    matter.
     """
     reason = _refusal(mu)
     if reason:
@@ -57,17 +86,32 @@ def estimate_shannon(mu: Ensemble, score: bool = True) -> ShannonEstimate:
 
 
 def _scores(sample: Ensemble) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Scores with the bandwidth under which the particles left out are likeliest, and with one √2 times as wide."""
+    """Scores at the bandwidth with the highest likelihood of the particles left out, and at √2 times that bandwidth."""
     tried = [half_scores(sample, wider) for wider in WIDTHS]
     best = max(range(1, len(WIDTHS)), key=lambda k: tried[k][1])
     return tried[best][0], tried[best - 1][0]
 
 
 def half_scores(sample: Ensemble, wider: float = 1.0) -> tuple[tuple[Tensor, Tensor], float]:
-    """∇log(φ_h * ν) at all particles (n, d) for ν the even and the odd rows, and the mean log of φ_h * ν there.
+    """Estimate the score ∇log(φ_h * ν) at all particles, with ν the even rows and then the odd rows.
 
-    h is `wider` times Silverman's bandwidth of the half, and each particle is left out of its own density. Given a
-    particle, the errors of the two scores are independent.
+    Parameters
+    ----------
+    sample : Ensemble
+        The particles (n, d).
+    wider : float, default 1.0
+        The bandwidth h, in units of Silverman's bandwidth of the half.
+
+    Returns
+    -------
+    scores : (Tensor, Tensor)
+        ∇log(φ_h * ν) (n, d) for the two halves ν. At a given particle their errors are independent.
+    likelihood : float
+        The mean of log(φ_h * ν), summed over the two halves.
+
+    Notes
+    -----
+    Each particle is left out of its own density.
     """
     scores, likelihood = [], 0.0
     halves = [torch.arange(k, sample.n, 2, device=sample.device) for k in (0, 1)]
@@ -81,12 +125,13 @@ def half_scores(sample: Ensemble, wider: float = 1.0) -> tuple[tuple[Tensor, Ten
         value[half], gradient[half] = ops.pair_sums(centres, centres, weights, forms.GAUSSIAN, [h], 0.0, True)
         with ops.one_torch_thread():
             likelihood += float(sample.expect(torch.log(value))) - sample.dim * math.log(h)
-        # a particle so far out that every other's density underflows has no score; it counts as 0
+        # far out, the densities of all other particles underflow to 0; the score there is taken as 0
         scores.append(torch.where(value[:, None] > 0, gradient / value[:, None], torch.zeros_like(gradient)))
     return (scores[0], scores[1]), likelihood
 
 
 def _refusal(mu: Ensemble) -> str:
+    """Why there is no estimate, or an empty string."""
     if mu.dim > LARGEST_DIM:
         return f"no Shannon estimate in dimension {mu.dim} > {LARGEST_DIM}"
     if mu.n < FEWEST_PARTICLES:

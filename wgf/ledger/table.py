@@ -1,4 +1,4 @@
-"""The ledger as a table: one row per record, float64 columns, a reason for every column of NaN."""
+"""The ledger as users see it: a table with one row per record and one column per quantity."""
 
 from __future__ import annotations
 
@@ -10,16 +10,75 @@ import numpy as np
 
 from ..errors import ConfigError, closest
 
+COLUMNS = (
+    "t", "step", "free_energy", "energy", "entropy", "temperature", "loss_force", "information_force", "force_ratio",
+    "alignment", "entropy_production", "dissipation", "work", "released", "dissipated", "closure", "closure_total",
+    "closure_error", "dissipation_error", "evaluations", "kinetic", "reference_alignment",
+)  # fmt: skip
+"""The fixed columns of a ledger, explained in `Ledger`. Terms, drives and observers add columns of their own."""
+
 
 class Ledger(Mapping[str, np.ndarray]):
-    """Columns by name, each a 1-D float64 array with one entry per record; row 0 is the initial state.
+    """The record of a run: a mapping from column names to float64 arrays (k,), one entry per record.
 
-    `work`, `released` and `dissipated` are sums since the row before; `notes` gives, by column, the
-    estimator used or the reason why it is NaN.
+    Row 0 is the initial state. `sol.ledger["free_energy"]` is a column, `sol.ledger.row(-1)` the last record. The
+    balance between two records is
 
-    >>> ledger = Ledger()
-    >>> ledger.append({"t": 0.0, "free_energy": 1.0}); ledger["free_energy"]
-    array([1.])
+        F_{k+1}[μ_{k+1}] − F_k[μ_k] = work − released,        closure = released / dissipated − 1
+
+    Attributes
+    ----------
+    notes : dict of str to str
+        By column: how its numbers were estimated, or why they are NaN.
+
+    Notes
+    -----
+    Times are in flow time, which has the unit of |x|²/F. Norms and inner products are those of L²(μ). Definitions are
+    in docs/theory.md §4 and §5. A column that does not apply to a run is absent or NaN.
+
+    `t`, `step`
+        The time, and the number of steps made since the very start, earlier runs included.
+    `free_energy`, `energy`, `entropy`, `temperature`
+        F = E − T S with its parts E, S and T, where T is summed over all entropies.
+    `loss_force`, `information_force`, `force_ratio`
+        G = ‖∇_W E‖, I = T ‖∇_W S‖ and I/G.
+    `alignment`
+        ⟨T ∇_W S, −∇_W E⟩/(I G), in [−1, 1].
+    `entropy_production`
+        Ṡ = ⟨∇_W S, v⟩, per flow time.
+    `reference_alignment`
+        The cosine of ∇_W S and the gradient of log-det. Below 0 the entropy pushes against spread.
+    `dissipation`, `dissipation_error`
+        D in the metric of the solver, ∫ |∇_W F|² dμ for Wasserstein; its uncertainty where it is estimated.
+    `work`, `released`, `dissipated`
+        Sums since the row before: the change W of F from outside (schedules, drives, data), the free energy Q released,
+        and Σ h D̄ over the steps.
+    `closure`, `closure_total`, `closure_error`
+        Q/Σ h D̄ − 1 since the row before and since the start: the error bar of the time step. Where F or D is estimated,
+        both are since the start, and `closure_error` is their uncertainty.
+    `kinetic`
+        ½ ∫ |p|² dμ, for solvers with momenta p.
+    `evaluations`
+        The number of evaluations of ∇_W F in this run so far.
+    `term:<name>`, `sums_error:<name>`, `drive:<name>`
+        The contribution c·𝓕 of a term to F, the relative error of a term that is summed over pairs by an approximate
+        method, and the value of a control that steers F.
+
+    See Also
+    --------
+    wgf.Solution : the result of a run, which holds the ledger.
+    wgf.diagnostics.force_report : what the forces in a ledger say about the entropy.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> mu = wgf.Ensemble.gaussian(100, 2)
+    >>> F = wgf.Quadratic() - 0.5 * wgf.LogDet()
+    >>> ledger = wgf.solve(F, mu, wgf.solvers.Heun(), dt=0.05, t_end=1.0).ledger
+    >>> ledger.rows, bool(abs(ledger["closure_total"][-1]) < 1e-2)
+    (21, True)
+    >>> ledger["temperature"][0], ledger["work"].sum()
+    (np.float64(0.5), np.float64(0.0))
     """
 
     def __init__(self) -> None:
@@ -27,37 +86,56 @@ class Ledger(Mapping[str, np.ndarray]):
         self.notes: dict[str, str] = {}
 
     def append(self, row: Mapping[str, float]) -> None:
-        """Add a record; a column that is new or absent in it is NaN elsewhere."""
+        """Add a record.
+
+        Parameters
+        ----------
+        row : mapping of str to float
+            The columns of the record. Where a column is missing in some rows, these entries are NaN.
+        """
         self._rows.append({name: float(value) for name, value in row.items()})
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names in the order in which they first appeared."""
+        """The names of all columns, in the order in which they first appeared."""
         return tuple(dict.fromkeys(name for row in self._rows for name in row))
 
     def __getitem__(self, name: str) -> np.ndarray:
+        """One column (k,), float64. KeyError, with the nearest name, where there is no such column."""
         if name not in self.columns:
             raise KeyError(f"no column {name!r}{closest(name, self.columns)}")
         return np.array([row.get(name, math.nan) for row in self._rows], dtype=np.float64)
 
     def __iter__(self) -> Iterator[str]:
+        """The names of all columns."""
         return iter(self.columns)
 
     def __len__(self) -> int:
-        """Number of columns, as of any mapping; `rows` counts the records."""
+        """The number of columns, as for any mapping. `rows` is the number of records."""
         return len(self.columns)
 
     @property
     def rows(self) -> int:
-        """Number of records."""
+        """The number of records k."""
         return len(self._rows)
 
     def row(self, index: int) -> dict[str, float]:
-        """One record as a dictionary."""
+        """Give one record as a dictionary; a negative index counts from the end."""
         return dict(self._rows[index])
 
     def to_pandas(self) -> Any:
-        """A pandas.DataFrame; pandas comes with the extra `wgflow[pandas]`."""
+        """Convert to a pandas.DataFrame with one row per record.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns under their names, float64.
+
+        Raises
+        ------
+        ConfigError
+            If pandas is not installed. It comes with the extra `wgflow[pandas]`.
+        """
         try:
             import pandas as pd
         except ImportError as error:

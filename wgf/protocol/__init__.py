@@ -1,4 +1,4 @@
-"""What a solver is, what it may ask of the free energy, and how it refuses what it cannot do."""
+"""The interface between a run and a scheme: the solver, its state and steps, and its view of the free energy."""
 
 from .dynamics import Dynamics, checked, realised_by_noise
 from .solver import Slope, Solver, State, Step

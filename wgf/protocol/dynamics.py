@@ -1,4 +1,4 @@
-"""What a solver may ask of the free energy: its drift and its noise temperature, checked for finiteness."""
+"""The view of the free energy that a solver has: forces at a time and a step, checked for finite values."""
 
 from __future__ import annotations
 
@@ -11,10 +11,27 @@ from ..measure import Ensemble, NoiseSource, first_bad_row
 
 
 class Dynamics:
-    """The drift −∇_W F that a solver integrates: F at time t, on the minibatch of the step, checked for finiteness.
+    """What a solver integrates: F at time t, on the minibatch of the step, and evaluated inside the domain.
 
-    `drift` has the terms that act by force, `shannon` those that the scheme realises in its own way. With a `domain`
-    every ensemble is folded into it before F is asked.
+        ẋ = −∇_W F_t[μ](x), plus the noise √(2T) dB where F has a Shannon term
+
+    Parameters
+    ----------
+    free_energy : FreeEnergy
+        F, with rules resolved and drives replaced by their present values. Coefficients may depend on t.
+    noise : NoiseSource
+        The noise from which minibatches are drawn.
+    domain : Domain, optional
+        Every ensemble is folded into it before F is evaluated. By default there is none.
+
+    Attributes
+    ----------
+    drift : FreeEnergy
+        The terms that act by force.
+    shannon : FreeEnergy
+        The Shannon terms, which the scheme realises by noise, a kernel or a grid.
+    evaluations : int
+        How often `evaluate` was called.
     """
 
     def __init__(self, free_energy: FreeEnergy, noise: NoiseSource, domain: Domain | None = None) -> None:
@@ -23,43 +40,132 @@ class Dynamics:
         self.replace_free_energy(free_energy)
 
     def replace_free_energy(self, free_energy: FreeEnergy) -> None:
-        """Replace the free energy, between two steps of a run that something steers."""
+        """Replace the free energy. A run does this between two steps, where a drive changed F.
+
+        Parameters
+        ----------
+        free_energy : FreeEnergy
+            The new F.
+        """
         self.free_energy = free_energy
         self.drift = free_energy.only(lambda term: not realised_by_noise(term))
         self.shannon = free_energy.only(realised_by_noise)
 
     def fold(self, mu: Ensemble) -> Ensemble:
-        """The ensemble folded into the domain; itself where there is none."""
+        """Fold an ensemble into the domain. Without a domain it is returned as it is."""
         return mu if self.domain is None else mu.moved(self.domain.fold(mu.x))
 
     def frozen(self, t: float, step: int) -> FreeEnergy:
-        """The terms that act by force at time t, on the minibatch of `step`: for schemes that look at terms."""
+        """Give the terms that act by force, frozen at time t and on the minibatch of `step`.
+
+        Schemes use it that need the terms themselves. For values and forces use `evaluate`, which checks them.
+
+        Parameters
+        ----------
+        t : float
+            The time, in flow time.
+        step : int
+            The number of the step, counted from the very start, earlier runs included. It keys the minibatch.
+
+        Returns
+        -------
+        FreeEnergy
+            The sum of these terms. It does not depend on t.
+        """
         return self.drift.at(t).draw(self.noise, step)
 
     def evaluate(self, mu: Ensemble, t: float, step: int) -> FreeEnergyEvaluation:
-        """F and ∇_W F of the terms that act by force, at (μ, t), with the minibatch of `step`."""
+        """Compute F and ∇_W F of the terms that act by force.
+
+        Parameters
+        ----------
+        mu : Ensemble
+            The particles (n, d). They are folded into the domain first.
+        t : float
+            The time, in flow time.
+        step : int
+            The number of the step, counted from the very start, earlier runs included. It keys the minibatch.
+
+        Returns
+        -------
+        FreeEnergyEvaluation
+            The value (0-d, float64), the gradient (n, d), and the same for every term.
+
+        Raises
+        ------
+        DivergenceError
+            If a value, a force or a particle is NaN or infinite. See `checked`.
+        """
         self.evaluations += 1
         return checked(self.frozen(t, step), self.fold(mu), t, step)
 
     def first_variation(self, mu: Ensemble, t: float, step: int, at: Tensor | None = None) -> Tensor:
-        """δF/δμ (m,) of the terms that act by force, at the points `at`, by default the particles."""
+        """Compute δF/δμ of the terms that act by force.
+
+        Parameters
+        ----------
+        mu : Ensemble
+            The particles (n, d). They are folded into the domain first.
+        t : float
+            The time, in flow time.
+        step : int
+            The number of the step, counted from the very start, earlier runs included. It keys the minibatch.
+        at : Tensor (m, d), optional
+            The points. By default they are the particles.
+
+        Returns
+        -------
+        Tensor
+            δF/δμ at the points (m,), in the dtype of the particles. It is defined up to a constant.
+
+        Raises
+        ------
+        WgfError
+            What a term raises, with step and time added to the message.
+        """
         try:
             return self.frozen(t, step).first_variation(self.fold(mu), at)
         except WgfError as error:
             raise type(error)(f"step {step}, t = {t:g}: {error}") from error
 
     def noise_temperature(self, t: float) -> float:
-        """T of the Shannon terms, which a stochastic solver realises by the noise √(2T) dB."""
+        """Give the temperature T of the Shannon terms at time t. Stochastic schemes add the noise √(2T) dB for it."""
         return self.shannon.at(t).temperature
 
 
 def realised_by_noise(term: Term) -> bool:
-    """Whether a term is the Shannon entropy."""
+    """Tell whether a term has no force on particles, so that a scheme must realise it (Shannon)."""
     return term.functional.realised_by_noise
 
 
 def checked(frozen: FreeEnergy, mu: Ensemble, t: float, step: int) -> FreeEnergyEvaluation:
-    """Evaluate a frozen free energy; a NaN or infinity is a DivergenceError naming step, time, term, particle."""
+    """Evaluate a frozen free energy and check that all results are finite.
+
+    Parameters
+    ----------
+    frozen : FreeEnergy
+        A free energy that does not depend on t.
+    mu : Ensemble
+        The particles (n, d).
+    t, step : float, int
+        The time (flow time) and the number of the step, for messages.
+
+    Returns
+    -------
+    FreeEnergyEvaluation
+        The value, the gradient and the same for every term.
+
+    Raises
+    ------
+    DivergenceError
+        If a particle, a value or a force is NaN or infinite. The message names step, time, term and particle.
+    WgfError
+        What a term raises, with step and time added to the message.
+
+    Notes
+    -----
+    On a GPU the check is deferred to the next record, so that no step waits for the device.
+    """
     where = f"step {step}, t = {t:g}"
     hint = " If F or the particles were growing, try a smaller dt." if step > 0 else ""
     lost = first_bad_row(mu.x)
@@ -69,7 +175,7 @@ def checked(frozen: FreeEnergy, mu: Ensemble, t: float, step: int) -> FreeEnergy
         )
     try:
         evaluation = frozen.evaluate(mu)
-    except WgfError as error:  # a covariance that became singular, say, is a ConfigError
+    except WgfError as error:  # such as a ConfigError for a covariance that became singular
         raise type(error)(f"{where}: {error}{hint}") from error
     if first_bad_row(evaluation.gradient) is None and first_bad_row(evaluation.value.reshape(1)) is None:
         return evaluation

@@ -1,4 +1,4 @@
-"""What a scheme asks of a free energy and an ensemble; each refusal says what was given, what is wanted, what to do."""
+"""What a scheme may require of a free energy and an ensemble; a scheme calls these functions in `Solver.require`."""
 
 from __future__ import annotations
 
@@ -14,22 +14,69 @@ from .solver import Solver
 
 
 def refuse(solver: Solver, given: str, wanted: str, do: str) -> NoReturn:
-    """The one form of a refusal: "<scheme>: <given>; wanted <wanted>. <do>"."""
+    """Refuse a run by a ConfigError with the text "<scheme>: <given>; wanted <wanted>. <do>".
+
+    Parameters
+    ----------
+    solver : Solver
+        The scheme that refuses.
+    given, wanted, do : str
+        What was given, what the scheme needs, and what the user can do.
+
+    Raises
+    ------
+    ConfigError
+        Always.
+    """
     raise ConfigError(f"{solver.name}: {given}; wanted {wanted}. {do}")
 
 
 def require_full_batch(solver: Solver, free_energy: FreeEnergy) -> None:
-    """For schemes that compare values of F, or two formulas for one step, which the scatter of minibatches drowns."""
+    """Refuse terms on minibatches.
+
+    Use it for schemes that compare values of F, or two formulas for the same step. The scatter between minibatches is
+    larger than such differences.
+
+    Parameters
+    ----------
+    solver : Solver
+        The scheme.
+    free_energy : FreeEnergy
+        Its terms are checked.
+
+    Raises
+    ------
+    ConfigError
+        If a term is drawn on minibatches.
+    """
     for term in free_energy.terms:
         if term.functional.sampled:
             refuse(solver, f"{term.name} is drawn on minibatches", "values of F", "Give it all its data (batch=None).")
 
 
 def require_first_variation(solver: Solver, dynamics: Dynamics, mu: Ensemble, t: float) -> None:
-    """For schemes that use δF/δμ: every term that acts by force must have one, at the start time t.
+    """Refuse terms without a first variation δF/δμ.
 
-    Asked at two particles, and at all where a term needs more. What is infinite there is no refusal: the run itself
-    says where.
+    Parameters
+    ----------
+    solver : Solver
+        The scheme.
+    dynamics : Dynamics
+        Its terms that act by force are checked.
+    mu : Ensemble
+        The initial particles (n, d).
+    t : float
+        The start time, in flow time.
+
+    Raises
+    ------
+    ConfigError
+        If a term has no first variation.
+
+    Notes
+    -----
+    To keep the check cheap, each term is tried at two particles, and at all particles only if that fails. An infinite
+    result is accepted here, because the run itself reports it with step and particle.
     """
     few = _two_apart(mu)
     for term in dynamics.drift.terms:
@@ -37,7 +84,7 @@ def require_first_variation(solver: Solver, dynamics: Dynamics, mu: Ensemble, t:
         try:
             functional.first_variation(few)
             continue
-        except Exception:  # the covariance of two particles is singular, say, or a user's function wants more rows
+        except Exception:  # two particles have a singular covariance, or a user's function needs more rows
             pass
         try:
             functional.first_variation(mu)
@@ -49,13 +96,30 @@ def require_first_variation(solver: Solver, dynamics: Dynamics, mu: Ensemble, t:
 
 
 def _two_apart(mu: Ensemble) -> Ensemble:
-    """Two particles at different places, one of them the heaviest; all of them where there are no two."""
+    """The heaviest particle and one at another place; the whole ensemble where all particles coincide."""
     first = int(mu.weights.argmax())
     others = torch.nonzero((mu.x != mu.x[first]).any(1))
     return mu.select([first, int(others[0])]) if len(others) else mu
 
 
 def require_dim(solver: Solver, mu: Ensemble, most: int, do: str) -> None:
-    """For schemes that work in few dimensions."""
+    """Refuse particles of more than `most` dimensions.
+
+    Parameters
+    ----------
+    solver : Solver
+        The scheme.
+    mu : Ensemble
+        The initial particles (n, d).
+    most : int
+        The largest d that the scheme can handle.
+    do : str
+        What the user can do instead, for the message.
+
+    Raises
+    ------
+    ConfigError
+        If d > `most`.
+    """
     if mu.dim > most:
         refuse(solver, f"the particles have dimension {mu.dim}", f"at most {most}", do)

@@ -1,4 +1,4 @@
-"""What a solver is: pure `init` and `step` over a state, and what it may ask of the free energy."""
+"""What a solver is: a scheme with pure functions `init` and `step` over the state of a run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,33 @@ from .dynamics import Dynamics
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """Where a run stands; `solve(..., state=state)` goes on from it, bit for bit.
+    """Where a run stands. `wgf.solve(..., state=state)` continues from it with the same bits.
 
-    `t` is the time, `step` the number of steps done since the start of the whole run; steps are taken at
-    origin_t + k·dt, so that a run in pieces visits the same times as an unbroken one. `evaluation` is the drift at
-    (mu, t), `memory` what the solver called `solver` keeps between steps, `resolved` the terms whose rules were settled
-    at the start, `drives` what those who steer F remember.
+    Attributes
+    ----------
+    mu : Ensemble
+        The particles.
+    t : float
+        The time, in flow time.
+    step : int
+        The number of steps made since the very start, earlier runs included.
+    seed : int
+        The seed of noise and minibatches.
+    evaluation : FreeEnergyEvaluation
+        F and ∇_W F of the terms that act by force, at (mu, t).
+    origin_t, origin_step : float, int
+        The time and step from which steps are counted: step k is at origin_t + (k − origin_step)·dt. A run in pieces
+        then visits the same times as an unbroken one.
+    dt : float
+        The length of a step, in flow time.
+    memory : object
+        What the scheme remembers between steps.
+    resolved : mapping of str to (Functional, Functional)
+        The terms whose rules were resolved at the start, by name: as given, and as resolved.
+    solver : str
+        The name of the scheme to which `memory` belongs.
+    drives : mapping of str to object
+        What each drive remembers, by name.
     """
 
     mu: Ensemble
@@ -39,12 +60,24 @@ class State:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What one step of a solver made.
+    """What one step of a solver gives back.
 
-    `dissipation` is the mean over the step, in the metric of the scheme and by its own quadrature (Σ bᵢ D(stage i)), or
-    None where the scheme has no such sum: the ledger then estimates it at records. `h` is the length really taken where
-    a scheme adapts, None for the length asked for. `evaluation` is that of `dynamics.evaluate(mu, t + h, step + 1)`,
-    from schemes that have it anyway (first same as last), so that it is not made twice.
+    Attributes
+    ----------
+    mu : Ensemble
+        The particles after the step.
+    dissipation : Tensor or None
+        The mean dissipation over the step (0-d, float64), in units of F over flow time. It is in the metric of the
+        scheme and by its own quadrature, Σ bᵢ D(stage i). None where the scheme has no such sum: the ledger then
+        estimates the dissipation at records.
+    memory : object
+        What the scheme remembers for the next step: anything immutable.
+    h : float or None
+        The length of the step, in flow time, where an adaptive scheme chose it. None stands for the length given to
+        `Solver.step`.
+    evaluation : FreeEnergyEvaluation or None
+        The result of `dynamics.evaluate(mu, t + h, step + 1)`, from schemes that have computed it anyway (first same as
+        last). None means that the run evaluates F itself.
     """
 
     mu: Ensemble
@@ -56,10 +89,19 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Slope:
-    """∇_W F at the particles of `mu` (n, d); where part of it is an estimate, `twin` is a second, independent one.
+    """∇_W F at some particles, with a second estimate where it is estimated.
 
-    Squares are products of the two, so that the variance of an estimate does not count as force. `mu` is then a sample
-    that stands for all. Where ∇_W F is exact, the twin is the force itself.
+    ∇_W F is estimated where noise realises the Shannon entropy. A square |∇_W F|² is then computed as `force`·`twin`.
+    The errors of the two are independent, so the variance of the estimate does not add to the square.
+
+    Attributes
+    ----------
+    mu : Ensemble
+        The particles (n, d): all of them, or a sample that stands for all.
+    force : Tensor
+        ∇_W F at these particles (n, d).
+    twin : Tensor
+        A second, independent estimate (n, d). Where ∇_W F is exact it is `force` itself.
     """
 
     mu: Ensemble
@@ -68,59 +110,157 @@ class Slope:
 
 
 class Solver(ABC):
-    """A scheme: a frozen dataclass with pure `init` and `step`, one file in `solvers/`, one line in the registry.
+    """A time-stepping scheme for the flow ẋ = −∇_W F[μ](x).
 
-    Most schemes set the four facts below and write `step`; each other method has the meaning that fits most, and is
-    there for those that differ.
+    A scheme is a frozen dataclass whose fields are its settings. `init` and `step` are pure: they change nothing that
+    they are given, and all that a scheme remembers is in `State.memory`. Pass an instance to `wgf.solve`.
+
+    Notes
+    -----
+    To write a scheme, derive a frozen dataclass, set the facts below and override `step`, and `init` where the scheme
+    has a memory. The other methods have defaults that fit most schemes. `docs/ARCHITECTURE.md` has the four steps.
+
+    See Also
+    --------
+    wgf.solvers : the schemes of this package.
+    wgf.solve : run a scheme.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> @dataclass(frozen=True)
+    ... class Midpoint(Solver):
+    ...     order = 2
+    ...     def step(self, dynamics, state, h, noise):
+    ...         half = state.mu.moved(state.mu.x - h / 2 * state.evaluation.gradient)
+    ...         slope = dynamics.evaluate(half, state.t + h / 2, state.step).gradient
+    ...         return Step(state.mu.moved(state.mu.x - h * slope), dissipation=half.inner(slope, slope))
+    >>> mu = wgf.Ensemble([[1.0], [2.0]])
+    >>> sol = wgf.solve(wgf.Quadratic(), mu, Midpoint(), dt=0.01, t_end=1.0)
+    >>> [round(x, 4) for x in sol.ensemble.x[:, 0].tolist()]  # e⁻¹ and 2e⁻¹
+    [0.3679, 0.7358]
     """
 
     order: ClassVar[int] = 1
-    """The order of the deterministic scheme, the weak order of a stochastic one."""
+    """The order of a deterministic scheme, or the weak order of a stochastic one."""
     stochastic = False
     """Whether the scheme uses noise."""
     realises_shannon = False
-    """Whether it realises −T·Shannon, by noise, by a kernel or on a grid; the others are not given that term."""
+    """Whether the scheme realises −T·Shannon, by noise, a kernel or a grid. Other schemes refuse that term."""
     adaptive = False
-    """Whether it chooses the length of its steps: it is offered the rest of the run and takes what it wants of it. An
-    adaptive scheme has fields `rtol` and `atol`, which `solve(rtol=, atol=)` replaces."""
+    """Whether the scheme chooses the lengths of its steps. `step` is then given the rest of the run as h and may take
+    less. An adaptive scheme has fields `rtol` and `atol`, which `solve(rtol=, atol=)` replaces.
+    """
     metric = "Wasserstein"
-    """The metric in which it descends, as the ledger's note on the dissipation says it."""
+    """The metric of the gradient flow that the scheme follows; the ledger names it where it is not Wasserstein."""
 
     @property
     def name(self) -> str:
-        """By what name messages speak of the scheme; a state of another name starts with a new memory."""
+        """The name of the scheme in messages. A state made by a scheme of another name continues with a new memory."""
         return type(self).__name__
 
     def require(self, dynamics: Dynamics, mu: Ensemble, t: float) -> None:  # noqa: B027
-        """Refuse, before the run begins at time t, what the scheme cannot do: see `wgf.protocol.requirements`."""
+        """Refuse, before a run begins, what the scheme cannot do.
+
+        Parameters
+        ----------
+        dynamics : Dynamics
+            The free energy of the run.
+        mu : Ensemble
+            The initial particles (n, d).
+        t : float
+            The start time, in flow time.
+
+        Raises
+        ------
+        ConfigError
+            If the scheme cannot do the run. `wgf.protocol.requirements` has common checks.
+        """
 
     def rewrite(self, free_energy: FreeEnergy) -> FreeEnergy:
-        """The free energy that is integrated in place of the given one: sums by random batches, say."""
+        """Give the free energy that the scheme integrates in place of F.
+
+        `RandomBatch`, for example, replaces sums over pairs by sums in random batches. The default is F itself.
+        """
         return free_energy
 
     def start(self, dynamics: Dynamics, mu: Ensemble, t: float) -> Ensemble:
-        """The ensemble that the run begins with: cells of a grid in place of the particles, say."""
+        """Give the ensemble with which the run begins.
+
+        `Grid`, for example, replaces the particles by the cells of a grid. The default is `mu` itself.
+        """
         return mu
 
     def init(self, dynamics: Dynamics, mu: Ensemble, t: float) -> Any:
-        """The solver's memory at the start (None where a scheme needs none): anything immutable."""
+        """Make the memory of the scheme at the start of a run.
+
+        Parameters
+        ----------
+        dynamics : Dynamics
+            The free energy of the run.
+        mu : Ensemble
+            The initial particles (n, d).
+        t : float
+            The start time, in flow time.
+
+        Returns
+        -------
+        object
+            Anything immutable; None where the scheme remembers nothing.
+        """
         return None
 
     @abstractmethod
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
-        """One step of length h from `state`, which it does not change; at most h long where the scheme adapts."""
+        """Take one step.
+
+        Parameters
+        ----------
+        dynamics : Dynamics
+            The free energy. `dynamics.evaluate(mu, t, step)` gives F and ∇_W F.
+        state : State
+            Where the run stands. `state.evaluation` holds F and ∇_W F there.
+        h : float
+            The length of the step, in flow time, for an adaptive scheme the greatest length allowed.
+        noise : NoiseSource
+            Noise, keyed by particle ids and `state.step`.
+
+        Returns
+        -------
+        Step
+            The new particles, and what else the scheme knows about the step. `state` is not changed.
+        """
 
     def dissipation(self, dynamics: Dynamics, state: State, slope: Slope | None) -> Tensor | float | None:
-        """−dF/dt at a record in the scheme's own metric; None means ∫|∇_W F|² dμ, which the ledger has already.
+        """Compute the dissipation −dF/dt at a record, in the metric of the scheme.
 
-        `slope` is None where noise realises an entropy whose score cannot be estimated.
+        Parameters
+        ----------
+        dynamics : Dynamics
+            The free energy.
+        state : State
+            Where the run stands.
+        slope : Slope or None
+            ∇_W F at the particles. None where noise realises an entropy whose score cannot be estimated.
+
+        Returns
+        -------
+        Tensor, float or None
+            The dissipation. None stands for that of the Wasserstein metric, ∫ |∇_W F|² dμ, which the ledger computes
+            itself.
         """
         return None
 
     def kinetic(self, state: State) -> Tensor | float | None:
-        """∫ ½|p|² dμ for schemes with momenta: it joins F in the balance, and has a column of its own."""
+        """Compute the kinetic energy ½ ∫ |p|² dμ, for schemes with momenta p.
+
+        The ledger adds it to F in the balance, and has a column for it. The default is None: no momenta.
+        """
         return None
 
     def entropy(self, dynamics: Dynamics, state: State) -> Tensor | float | None:
-        """−∫ρ log ρ where the scheme knows the density; None leaves it to an estimate on particles."""
+        """Compute the Shannon entropy −∫ ρ log ρ, for schemes that know the density ρ.
+
+        The default is None: the ledger then estimates it from the particles.
+        """
         return None

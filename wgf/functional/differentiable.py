@@ -1,0 +1,150 @@
+"""What every functional computes: its value, its first variation and its Wasserstein gradient."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor
+
+from ..errors import DivergenceError
+from ..measure import ArrayLike, Ensemble, checks, require_ensemble
+from .capabilities import Capabilities
+from .evaluation import Evaluation
+
+
+class Differentiable(Capabilities, ABC):
+    """The part of `Functional` that computes: value 𝓕[μ], first variation δ𝓕/δμ and Wasserstein gradient ∇ₓ δ𝓕/δμ.
+
+    Authors override `_value`, `_first_variation` and `_gradient`. They get checked input. Users call the methods
+    without underscore, which check input and result.
+    """
+
+    # -------------------------------------------------------------------------------- what authors override
+
+    @abstractmethod
+    def _value(self, mu: Ensemble) -> Tensor:
+        """𝓕[μ], a 0-d float64 tensor."""
+
+    @abstractmethod
+    def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        """δ𝓕/δμ (m,) at the points `at` (m, d), or at the particles (n,) where `at` is None."""
+
+    @abstractmethod
+    def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        """∇_W 𝓕 (m, d) at the points `at` (m, d), or at the particles (n, d) where `at` is None."""
+
+    def _evaluate(self, mu: Ensemble) -> Evaluation:
+        """Value and gradient at the particles. Override it where one pass is cheaper than two."""
+        return Evaluation(self._value(mu), self._gradient(mu, None))
+
+    # -------------------------------------------------------------------------------- what users call
+
+    def value(self, mu: Ensemble) -> Tensor:
+        """Compute the value 𝓕[μ].
+
+        Parameters
+        ----------
+        mu : Ensemble
+            The particles.
+
+        Returns
+        -------
+        Tensor
+            The value, 0-d, float64.
+
+        Raises
+        ------
+        ConfigError
+            If `mu` is no ensemble, or the term cannot be computed on it.
+        DivergenceError
+            If the value is NaN or infinite.
+        """
+        value = self._value(require_ensemble("mu", mu))
+        if not checks.finite(value):
+            raise DivergenceError(f"{self.name}: the value is {float(value)}.")
+        return value
+
+    def first_variation(self, mu: Ensemble, at: ArrayLike | None = None) -> Tensor:
+        """Compute the first variation δ𝓕/δμ: how fast 𝓕 changes when mass is added at a point.
+
+            𝓕[μ + ε(ν − μ)] = 𝓕[μ] + ε ∫ (δ𝓕/δμ) d(ν − μ) + o(ε)
+
+        Parameters
+        ----------
+        mu : Ensemble
+            The particles.
+        at : array-like (m, d), optional
+            The points. By default they are the particles.
+
+        Returns
+        -------
+        Tensor
+            δ𝓕/δμ at the points (m,), in the dtype of the particles. It is defined up to a constant.
+
+        Raises
+        ------
+        ConfigError
+            If `mu` is no ensemble, or the term has no first variation.
+        ShapeError
+            If `at` does not have the shape (m, d).
+        DivergenceError
+            If a result is NaN or infinite. The message names the first such point.
+        """
+        return self._checked("first variation", self._first_variation(require_ensemble("mu", mu), _at(mu, at)), at)
+
+    def gradient(self, mu: Ensemble, at: ArrayLike | None = None) -> Tensor:
+        """Compute the Wasserstein gradient: ∇_W 𝓕(x) = ∇ₓ (δ𝓕/δμ)(x).
+
+        At a particle it is the plain derivative divided by the weight: ∇_W 𝓕(xᵢ) = (1/wᵢ) ∂𝓕/∂xᵢ.
+
+        Parameters
+        ----------
+        mu : Ensemble
+            The particles.
+        at : array-like (m, d), optional
+            The points. By default they are the particles.
+
+        Returns
+        -------
+        Tensor
+            ∇_W 𝓕 at the points (m, d), in the dtype of the particles. The force of the term is −∇_W 𝓕.
+
+        Raises
+        ------
+        ConfigError
+            If `mu` is no ensemble, or the term has no gradient (`Shannon`).
+        ShapeError
+            If `at` does not have the shape (m, d).
+        DivergenceError
+            If a result is NaN or infinite. The message names the first such point.
+        """
+        return self._checked("gradient", self._gradient(require_ensemble("mu", mu), _at(mu, at)), at)
+
+    def evaluate(self, mu: Ensemble) -> Evaluation:
+        """Compute value and gradient at the particles in one pass.
+
+        Parameters
+        ----------
+        mu : Ensemble
+            The particles.
+
+        Returns
+        -------
+        Evaluation
+            The value (0-d, float64) and the gradient (n, d). Neither is checked for NaN and infinity: a run does that
+            itself.
+        """
+        return self._evaluate(mu)
+
+    def _checked(self, what: str, result: Tensor, at: ArrayLike | None) -> Tensor:
+        """The result, or a DivergenceError that names its first row with NaN or infinity."""
+        bad = checks.first_bad_row(result)
+        if bad is not None:
+            where = f"particle {bad}" if at is None else f"point {bad} of `at`"
+            raise DivergenceError(f"{self.name}: the {what} is not finite at {where}.")
+        return result
+
+
+def _at(mu: Ensemble, at: ArrayLike | None) -> Tensor | None:
+    """The points as a tensor (m, d) in the dtype and on the device of μ; None stays None."""
+    return None if at is None else mu.points(at)
