@@ -121,7 +121,7 @@ class Accelerated(Solver):
         middle = mu.inner(p, p)
         x = mu.x + h * p
         if dynamics.domain is not None:
-            x, p = dynamics.domain.carry(x, p)
+            x, p = dynamics.domain.carry(x, p, start=mu.x)
         new = mu.moved(x)
         evaluation = dynamics.evaluate(new, state.t + h, state.step + 1)
         stop = self._rises(new, p, evaluation, state)

@@ -154,7 +154,7 @@ class BirthDeath(Solver):
         begun = self._resampled(dynamics, state, noise)
         still = Step(begun.mu, torch.zeros_like(begun.evaluation.value))
         moved = self.inner.step(dynamics, begun, h, noise) if self.transport else still
-        mu = dynamics.fold(moved.mu)
+        mu = dynamics.fold(moved.mu, begun.mu)
         frozen = dynamics.frozen(state.t, state.step)
         variation, temperature = self._first_variation(dynamics, frozen, mu, state)
         decay = self.rate * temperature * h

@@ -154,7 +154,7 @@ class BogackiShampine(Solver):
         mu, t = state.mu, state.t
         velocities = stages(dynamics, state, h, self.A, self.C)
         dissipation = quadrature(mu, self.B, velocities)
-        new = dynamics.fold(mu.moved(advance(mu.x, h, self.B, velocities)))
+        new = dynamics.fold(mu.moved(advance(mu.x, h, self.B, velocities)), mu)
         evaluation = dynamics.evaluate(new, t + h, state.step + 1)
         if not self.adaptive:
             return _Trial(new, evaluation, dissipation, 0.0, 0)

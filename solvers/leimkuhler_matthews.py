@@ -69,5 +69,5 @@ class LeimkuhlerMatthews(Solver):
         half = math.sqrt(0.5 * temperature * state.dt)
         x = mu.x - h * gradient + (half * ratio) * earlier + (half * math.sqrt(ratio * (2 - ratio))) * later
         if dynamics.domain is not None:
-            x, later = dynamics.domain.carry(x, later)
+            x, later = dynamics.domain.carry(x, later, start=mu.x)
         return Step(mu.moved(x), memory=later)

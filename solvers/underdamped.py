@@ -103,5 +103,5 @@ class Underdamped(Solver):
 
 def _drifted(dynamics: Dynamics, x: Tensor, p: Tensor, h: float) -> tuple[Tensor, Tensor]:
     """Move x by h p, and reflect both x and p at the walls of the domain."""
-    x = x + h * p
-    return (x, p) if dynamics.domain is None else dynamics.domain.carry(x, p)
+    later = x + h * p
+    return (later, p) if dynamics.domain is None else dynamics.domain.carry(later, p, start=x)

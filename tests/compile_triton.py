@@ -86,7 +86,7 @@ def call_everything(every_form):
     noise.uniform(ids, [2**32 - 1, 0], 1, 0, 5)
     for precision in ("ieee", "tf32x3", "tf32", "bfloat16") if every_form else ("ieee",):
         x = torch.zeros(9, 40)
-        pair_sums(x, x, one, forms.GAUSSIAN, [0.7], 0.0, False, precision)
+        pair_sums(x, x, one, forms.GAUSSIAN, [0.7], 0.0, False, precision=precision)
     for precision in ("float64", "tf32x3", "tf32", "bfloat16") if every_form else ("float64",):
         network.network_forward(torch.zeros(9, 24), one, torch.zeros(9, 20), 3, activations.TANH, precision)
         network.network_backward(torch.zeros(9, 24), torch.zeros(9, 20), torch.zeros(9, 3), activations.TANH, precision)

@@ -13,8 +13,14 @@ from torch import Tensor
 
 from .errors import ConfigError, ShapeError, require_number
 from .extension import Numbers, Registry
-from .measure import ArrayLike, Ensemble, to_tensor
+from .measure import ArrayLike, Ensemble, checks, to_tensor
 from .ops import linalg
+
+BOUNCES, FEW_BOUNCES = 32, 4
+"""Reflections of one step at a curved wall that are followed: on the CPU, and where checks are deferred."""
+
+
+TINY = torch.finfo(torch.float64).tiny
 
 
 class Domain(ABC):
@@ -43,8 +49,8 @@ class Domain(ABC):
     """Whether the domain has walls; a torus has none."""
 
     @abstractmethod
-    def _fold(self, x: Tensor, velocity: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Fold points (n, d), and reflect their velocities (n, d) if given."""
+    def _fold(self, x: Tensor, velocity: Tensor | None, start: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Fold points (n, d), and reflect their velocities (n, d) if given; `start` is where each path began."""
 
     @abstractmethod
     def _contains(self, x: Tensor) -> Tensor:
@@ -55,13 +61,37 @@ class Domain(ABC):
     def _parameters(self) -> dict[str, Tensor]:
         """The settings as float64 tensors, a number or one per dimension."""
 
-    def fold(self, x: ArrayLike) -> Tensor:
+    def period(self, dim: int) -> Tensor | None:
+        """Lengths (d,) after which the domain repeats, float64; None where it does not."""
+        return None
+
+    def images(self, x: Tensor, reach: float) -> tuple[Tensor, Tensor] | None:
+        """Images of points across walls or seam, for densities that do not end there.
+
+        Parameters
+        ----------
+        x : Tensor
+            Points (n, d) inside.
+        reach : float
+            How far from a wall or seam points are that have an image.
+
+        Returns
+        -------
+        (Tensor, Tensor) or None
+            The images (m, d) and the rows (m,) of x that they are images of; None where a wall has no images.
+        """
+        return None
+
+    def fold(self, x: ArrayLike, start: Tensor | None = None) -> Tensor:
         """Bring points into the domain, from any distance.
 
         Parameters
         ----------
         x : array_like
             Points (n, d).
+        start : Tensor, optional
+            Points (n, d) inside, from which straight paths lead to x. A path is then reflected where it meets the
+            wall, as light is. It matters for curved walls only.
 
         Returns
         -------
@@ -73,9 +103,9 @@ class Domain(ABC):
         ShapeError
             If x is not (n, d), or d does not fit the domain.
         """
-        return self._fold(self._points(x), None)[0]
+        return self._fold(self._points(x), None, start)[0]
 
-    def carry(self, x: ArrayLike, velocity: Tensor) -> tuple[Tensor, Tensor]:
+    def carry(self, x: ArrayLike, velocity: Tensor, start: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Fold points together with their velocities.
 
         Parameters
@@ -84,13 +114,15 @@ class Domain(ABC):
             Points (n, d).
         velocity : Tensor
             Velocities (n, d).
+        start : Tensor, optional
+            Where the paths to x began, as for `fold`.
 
         Returns
         -------
         points, velocities : Tensor
             Points inside (n, d), and velocities (n, d): each reflection turns the component across the wall.
         """
-        points, turned = self._fold(self._points(x), velocity)
+        points, turned = self._fold(self._points(x), velocity, start)
         assert turned is not None
         return points, turned
 
@@ -178,6 +210,21 @@ class _Bounds(Domain, ABC):
         return ((x >= low) & (x <= high)).all(1)
 
 
+def _beyond(x: Tensor, low: Tensor, high: Tensor, reach: float, periodic: bool) -> tuple[Tensor, Tensor]:
+    """Points near an end of a box continued across it, axis by axis: mirrored, or moved by the period."""
+    points, rows = x, torch.arange(len(x), device=x.device)
+    for axis, (bottom, top) in enumerate(zip(low.expand(x.shape[1]), high.expand(x.shape[1]), strict=True)):
+        value = points[:, axis]
+        for near, image in (
+            (value - bottom < reach, value + (top - bottom) if periodic else 2 * bottom - value),
+            (top - value < reach, value - (top - bottom) if periodic else 2 * top - value),
+        ):
+            added = points[: len(near)][near].clone()
+            added[:, axis] = image[near]
+            points, rows = torch.cat([points, added]), torch.cat([rows, rows[: len(near)][near]])
+    return points[len(x) :], rows[len(x) :]
+
+
 class Box(_Bounds):
     """A box [low, high]ᵈ with reflecting walls: no mass flows out.
 
@@ -204,12 +251,15 @@ class Box(_Bounds):
     [0.75, 0.75, 0.5]
     """
 
-    def _fold(self, x: Tensor, velocity: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def _fold(self, x: Tensor, velocity: Tensor | None, start: Tensor | None) -> tuple[Tensor, Tensor | None]:
         low, high = self._at(x)
         inside = (x >= low) & (x <= high)
         folded, odd = _triangle(x, low, high - low)
         folded = torch.where(inside, x, torch.minimum(torch.maximum(folded, low), high))
         return folded, velocity if velocity is None else torch.where(odd & ~inside, -velocity, velocity)
+
+    def images(self, x: Tensor, reach: float) -> tuple[Tensor, Tensor]:
+        return _beyond(x, *self._at(x), reach, periodic=False)
 
     def nearest(self, x: Tensor) -> Tensor:
         low, high = self._at(x)
@@ -231,7 +281,10 @@ class PeriodicBox(_Bounds):
 
     Notes
     -----
-    F should be periodic too. This is not checked.
+    Sums over pairs take the nearest image, so a kernel must fade within half a period; `Cosine` is periodic by itself
+    where the period is a multiple of 2π. Kernels that do not fade (Log, Riesz, Newtonian, QuadraticKernel) are refused.
+    Potentials should be periodic too, which is not checked. Mean and covariance of the coordinates depend on the place
+    of the seam, and so do `LogDet`, `Variance` and `LogVariance`.
 
     Examples
     --------
@@ -241,7 +294,18 @@ class PeriodicBox(_Bounds):
 
     walls = False
 
-    def _fold(self, x: Tensor, velocity: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def period(self, dim: int) -> Tensor:
+        return (self.high - self.low).expand(dim)
+
+    def images(self, x: Tensor, reach: float) -> tuple[Tensor, Tensor]:
+        return _beyond(x, *self._at(x), reach, periodic=True)
+
+    def centred(self, centre: Tensor) -> PeriodicBox:
+        """The same torus with its seam farthest from a point (d,)."""
+        half = 0.5 * (self.high - self.low)
+        return PeriodicBox(centre.cpu() - half, centre.cpu() + half)
+
+    def _fold(self, x: Tensor, velocity: Tensor | None, start: Tensor | None) -> tuple[Tensor, Tensor | None]:
         low, high = self._at(x)
         folded = low + torch.remainder(x - low, high - low)
         folded = torch.where(folded >= high, low, folded)  # a point just below low is rounded to high
@@ -265,8 +329,9 @@ class Ball(Domain):
 
     Notes
     -----
-    A point outside is reflected along the ray from the centre; a point far outside goes to and fro along the diameter.
-    Under diffusion the uniform law has an error of O(h T/radius²), since the wall is curved over the length of a step.
+    A step that leaves the ball is reflected where its straight path meets the wall, as a billiard ball is, and so are
+    velocities. A Gaussian step keeps the uniform law, at every step size. Without a path, `fold(x)` reflects a point
+    along the ray from the centre; a point far outside then goes to and fro along the diameter.
 
     Examples
     --------
@@ -300,7 +365,9 @@ class Ball(Domain):
     def _contains(self, x: Tensor) -> Tensor:
         return (self._ray(x)[1] <= self.radius)[:, 0]
 
-    def _fold(self, x: Tensor, velocity: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def _fold(self, x: Tensor, velocity: Tensor | None, start: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        if start is not None:
+            x, velocity = self._billiard(start, x, velocity)
         offset, r = self._ray(x)
         folded, odd = _triangle(r, -self.radius, 2 * self.radius)
         most = self._most(x)
@@ -311,6 +378,35 @@ class Ball(Domain):
             return points, None
         across = linalg.row_dot(velocity, unit).to(x.dtype)[:, None]
         return points, torch.where(odd & ~inside, velocity - 2 * across * unit, velocity)
+
+    def _billiard(self, start: Tensor, end: Tensor, velocity: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Reflect straight paths at the wall up to BOUNCES times; what is still outside is left to the ray."""
+        centre, square = self.center.to(end, non_blocking=True), self.radius**2
+        place, left = start - centre, end - start
+        turned = velocity
+        waits = checks.deferred_on(end.device)  # a GPU would have to wait to know whether any path is left
+        for _ in range(FEW_BOUNCES if waits else BOUNCES):
+            reach = linalg.row_dot(place + left, place + left)
+            out = (reach > square)[:, None]
+            if not waits and not bool(out.any()):
+                break
+            length = linalg.row_dot(left, left).clamp_min(TINY)
+            along = linalg.row_dot(place, left)
+            gap = (square - linalg.row_dot(place, place)).clamp_min(0.0)
+            # the far root of |place + s·left| = radius, without cancellation
+            root = (along.square() + length * gap).sqrt()
+            share = torch.where(along > 0, gap / (along + root).clamp_min(TINY), (root - along) / length)
+            share = share.clamp(0.0, 1.0).to(end.dtype)[:, None]
+            wall = place + share * left
+            normal = wall / linalg.row_dot(wall, wall).sqrt().clamp_min(TINY).to(end.dtype)[:, None]
+            rest = (1 - share) * left
+            rest = rest - 2 * linalg.row_dot(rest, normal).to(end.dtype)[:, None] * normal
+            place, left = torch.where(out, wall, place), torch.where(out, rest, left)
+            if turned is not None:
+                flipped = turned - 2 * linalg.row_dot(turned, normal).to(end.dtype)[:, None] * normal
+                turned = torch.where(out, flipped, turned)
+        untouched = linalg.row_dot(end - centre, end - centre) <= square
+        return torch.where(untouched[:, None], end, centre + (place + left)), turned
 
 
 REGISTRY: Registry[Domain] = Registry("domain", Domain, globals())

@@ -109,7 +109,7 @@ def pairs(n: int, d: int, dtype: torch.dtype, precisions: tuple[str, ...] = ()) 
     if (keops := keops_gaussian(x, w, h)) is not None:
         bodies["keops"] = keops
     for precision in precisions:
-        bodies[f"triton {precision}"] = partial(pair_sums, *args, precision)
+        bodies[f"triton {precision}"] = partial(pair_sums, *args, precision=precision)
     products = d > 16
     operations = (4 * d if products else 5 * d) + 12
     entry = row(f"Gaussian force n={n} d={d} {str(dtype)[6:]}", bodies, operations * n * n, 2 * n * d, dtype, products)

@@ -87,7 +87,7 @@ def test_close_and_equal_points_far_from_the_centre(precision, dtype, make):
     y = torch.cat([x.clone(), x + 1e-3 * make(12, d, dtype=dtype)])
     w = make(24).abs()
     for form in (forms.MATERN12, forms.DISTANCE):
-        value, _ = pair_sums(x, y, w, form, FORMS[form], 0.0, False, precision)
+        value, _ = pair_sums(x, y, w, form, FORMS[form], 0.0, False, precision=precision)
         want, _ = reference.pair_sums(x.double(), y.double(), w, form, FORMS[form], 0.0, False)
         # "ieee" rounds the centred coordinates to float32: u of 1e-3 √20 is known to 10·6e-8, k ~ 1 to a fraction of it
         assert close(value, want, dtype)
@@ -102,7 +102,7 @@ def test_precisions_that_must_be_asked_for(make, device):
     want, _ = reference.pair_sums(x.double(), x.double(), w, forms.GAUSSIAN, [6.0], 0.0, False)
     bounds = {"tf32x3": 2e-6, "tf32": 2e-3} | ({"bfloat16": 2e-2} if device == "cuda" else {})
     for precision, bound in bounds.items():
-        got, _ = pair_sums(x, x, w, forms.GAUSSIAN, [6.0], 0.0, False, precision)
+        got, _ = pair_sums(x, x, w, forms.GAUSSIAN, [6.0], 0.0, False, precision=precision)
         assert float((got - want).norm() / want.norm()) <= bound
     theta, z = make(33, 23, dtype=torch.float32), make(20, 20, dtype=torch.float32)
     want = reference.network_forward(theta.double(), w, z.double(), 2, activations.TANH)

@@ -11,6 +11,7 @@ from typing import Any
 from ..domains import Domain
 from ..entropies import REGISTRY as ENTROPIES
 from ..errors import ConfigError, require_integer, require_number, require_seed
+from ..extension import same_value
 from ..functional import FreeEnergy, Functional
 from ..ledger import COLUMNS, Observer
 from ..measure import Ensemble, Noise, NoiseSource, require_ensemble
@@ -109,8 +110,7 @@ class Arguments:
         plan = Plan.make(start, require_number("t_end", t_end), length, state, solver.adaptive)
         if not (until is None or callable(until)):
             raise ConfigError(f"until = {until!r}: wanted a function of a row of the ledger.")
-        first = initial_ensemble(mu, t0, state)
-        require_domain(domain, first)
+        first = on_domain(initial_ensemble(mu, t0, state), domain)
         by_default = 1 if plan.steps is None else max(1, math.ceil(plan.steps / RECORDS))
         key = noise_seed(seed, state)
         return Arguments(
@@ -165,13 +165,20 @@ def require_schedules(free_energy: FreeEnergy, plan: Plan) -> None:
             return
 
 
-def require_domain(domain: Domain | None, mu: Ensemble) -> None:
-    """Refuse what is no domain, a domain of another dimension, and particles outside it."""
-    if domain is None:
-        return
-    if not isinstance(domain, Domain):
+def on_domain(mu: Ensemble, domain: Domain | None) -> Ensemble:
+    """The ensemble with the period of its domain. Refuses what is no domain, another dimension, particles outside."""
+    if not (domain is None or isinstance(domain, Domain)):
         raise ConfigError(f"domain = {domain!r}: wanted one of wgf.domains, such as wgf.domains.Box(0.0, 1.0).")
+    period = None if domain is None else domain.period(mu.dim)
+    if mu.period is not None and not same_value(mu.period, period):
+        raise ConfigError(
+            f"mu repeats after {mu.period.tolist()}, the domain is {domain!r}; wanted a PeriodicBox of that period, or "
+            "mu.on(None) to leave the torus."
+        )
+    if domain is None:
+        return mu
     domain.require_inside(mu)
+    return mu.on(period)
 
 
 def require_free_energy(F: Any) -> FreeEnergy:

@@ -191,7 +191,7 @@ class Run:
         step = self.flow.solver.step(self.dynamics, before, h, self.flow.noise)
         taken = h if step.h is None else step.h
         after = self.plan.after(before, h, taken)
-        mu = self.dynamics.fold(step.mu)
+        mu = self.dynamics.fold(step.mu, before.mu)
         evaluation = step.evaluation
         if evaluation is None or (self.dynamics.drift.varies and after.t != before.t + taken):  # t differs by rounding
             evaluation = self.dynamics.evaluate(mu, after.t, after.step)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import ShapeError, require_number
+from ..errors import ConfigError, ShapeError, require_number
 
 
 class Exponential(NamedTuple):
@@ -101,6 +101,19 @@ class Kernel(ABC):
         -----
         Memory is O((m + n)·d). The result has the same bits for every number of threads.
         """
+
+    long_ranged: ClassVar[bool] = False
+    """Whether K does not fade with the distance, so that it has no sum over nearest images."""
+
+    def periodic_sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool, period: Tensor) -> tuple[Tensor, Tensor]:
+        """Sum the kernel over the nearest images in a space that repeats after the lengths `period` (d,).
+
+        The arguments and results are those of `sums`. Raises a ConfigError for a kernel without such a sum.
+        """
+        raise ConfigError(
+            f"{self!r} has no sum in a periodic domain, since it does not fade with the distance; wanted a kernel of "
+            "finite range (Gaussian, Matern, Laplace, Morse), or Cosine where the period is a multiple of 2π."
+        )
 
     @abstractmethod
     def _value(self, x: Tensor, y: Tensor) -> Tensor:
@@ -215,6 +228,13 @@ class KernelSum(Kernel):
         value, gradient = torch.zeros(len(x), dtype=torch.float64, device=x.device), torch.zeros_like(x)
         for factor, kernel in self.parts:
             v, g = kernel.sums(x, y, weights, same)
+            value, gradient = value + factor * v, gradient + factor * g
+        return value, gradient
+
+    def periodic_sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool, period: Tensor) -> tuple[Tensor, Tensor]:
+        value, gradient = torch.zeros(len(x), dtype=torch.float64, device=x.device), torch.zeros_like(x)
+        for factor, kernel in self.parts:
+            v, g = kernel.periodic_sums(x, y, weights, same, period)
             value, gradient = value + factor * v, gradient + factor * g
         return value, gradient
 

@@ -85,6 +85,14 @@ class RadialKernel(Kernel):
             )
         return value, gradient.to(x.dtype)
 
+    def periodic_sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool, period: Tensor) -> tuple[Tensor, Tensor]:
+        with ops.one_torch_thread():
+            leave_out, lengths = same and self.singular, period.tolist()
+            value, gradient = reference.radial_sums(
+                self._form, x.double(), y.double(), weights.double(), leave_out, lengths
+            )
+        return value, gradient.to(x.dtype)
+
     def profile(self, q: Tensor) -> Tensor:
         return self._form(q)[0]
 

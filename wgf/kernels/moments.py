@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from .. import ops
-from ..errors import require_number
+from ..errors import ConfigError, require_number
 from .base import Kernel
 
 
@@ -45,6 +46,7 @@ class QuadraticKernel(Kernel):
     """
 
     strength: float = 1.0
+    long_ranged = True
     by_moments = True
 
     def __post_init__(self) -> None:
@@ -108,6 +110,14 @@ class Cosine(Kernel):
         mc, ms = moments[: x.shape[1]], moments[x.shape[1] :]
         return -self.strength * (c * mc + s * ms).sum(1), (self.strength * (s * mc - c * ms)).to(x.dtype)
 
+    def periodic_sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool, period: Tensor) -> tuple[Tensor, Tensor]:
+        turns = period / (2 * math.pi)
+        if bool(((turns - turns.round()).abs() > 1e-9 * turns).any()) or bool((turns < 0.5).any()):
+            raise ConfigError(
+                f"{self!r} repeats after 2π and the domain after {period.tolist()}; wanted a multiple of 2π."
+            )
+        return self.sums(x, y, weights, same)
+
     def _value(self, x: Tensor, y: Tensor) -> Tensor:
         return -self.strength * torch.cos(x - y).sum(-1)
 
@@ -138,6 +148,7 @@ class Linear(Kernel):
     [-0.5, -0.5]
     """
 
+    long_ranged = True
     by_moments = True
     positive_definite = True
 

@@ -49,6 +49,13 @@ class Radial(Kernel):
         value, gradient = ops.pair_sums(x, y, weights, self.form, self.parameters(), self.softening, leave_out)
         return (value, gradient) if self.scale == 1.0 else (self.scale * value, self.scale * gradient)
 
+    def periodic_sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool, period: Tensor) -> tuple[Tensor, Tensor]:
+        if self.long_ranged:
+            return super().periodic_sums(x, y, weights, same, period)
+        lengths = period.tolist()
+        value, gradient = ops.pair_sums(x, y, weights, self.form, self.parameters(), self.softening, False, lengths)
+        return (value, gradient) if self.scale == 1.0 else (self.scale * value, self.scale * gradient)
+
     def _value(self, x: Tensor, y: Tensor) -> Tensor:
         u = x - y
         self.require_dim(u.shape[-1])

@@ -48,6 +48,7 @@ class Log(Radial):
     softening: float = 0.0
     form = forms.LOG
     diverges = True
+    long_ranged = True
 
     def __post_init__(self) -> None:
         require_number("softening", self.softening, nonnegative=True)
@@ -90,6 +91,7 @@ class Riesz(Radial):
     softening: float = 0.0
     form = forms.RIESZ
     diverges = True
+    long_ranged = True
 
     def __post_init__(self) -> None:
         require_number("s", self.s, positive=True)
@@ -143,6 +145,7 @@ class Newtonian(Radial):
 
     d: int
     softening: float = 0.0
+    long_ranged = True
 
     def __post_init__(self) -> None:
         require_integer("Newtonian d", self.d, low=1)

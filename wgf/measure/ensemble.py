@@ -14,7 +14,17 @@ from ..errors import CheckpointError, ConfigError, ShapeError
 from ..ops import linalg
 from ..summation import Costs, Summation, default_costs, kernel_sums
 from . import sampling
-from .arrays import ArrayLike, id_rows, particle_rows, require_device, require_dtype, to_tensor, weight_rows
+from .arrays import (
+    ArrayLike,
+    id_rows,
+    particle_rows,
+    period_row,
+    require_device,
+    require_dtype,
+    require_images,
+    to_tensor,
+    weight_rows,
+)
 
 if TYPE_CHECKING:
     from ..kernels import Kernel
@@ -31,6 +41,9 @@ class Ensemble:
         wᵢ ≥ 0 with sum one, 1/n each by default. Kept in float64.
     ids : array (n,) of int, optional
         Distinct numbers that stay with the particles and key their noise, 0..n−1 by default.
+    period : number or array (d,), optional
+        Lengths after which space repeats, in the units of x. Sums over pairs then take the nearest image. Runs in a
+        `PeriodicBox` set it.
 
     Raises
     ------
@@ -49,16 +62,23 @@ class Ensemble:
     ([1.0, 0.0], 2, 2)
     """
 
-    __slots__ = ("_ids", "_positive", "_weights", "_x")
+    __slots__ = ("_ids", "_period", "_positive", "_weights", "_x")
 
     def __init__(
-        self, x: ArrayLike, weights: ArrayLike | None = None, *, ids: ArrayLike | None = None, copy: bool = True
+        self,
+        x: ArrayLike,
+        weights: ArrayLike | None = None,
+        *,
+        ids: ArrayLike | None = None,
+        period: ArrayLike | None = None,
+        copy: bool = True,
     ) -> None:
         self._x = particle_rows(x, copy)
         n = len(self._x)
         self._weights = weight_rows(weights, n, copy).to(self._x.device)
         self._ids = id_rows(ids, n, copy).to(self._x.device)
         self._positive: bool | None = None
+        self._period = period_row(period, self.dim)
 
     # ------------------------------------------------------------------------------------------ parts
 
@@ -76,6 +96,11 @@ class Ensemble:
     def ids(self) -> Tensor:
         """Ids (n,), int64: the identities of the particles."""
         return self._ids
+
+    @property
+    def period(self) -> Tensor | None:
+        """Lengths (d,) after which space repeats, float64; None in all of space."""
+        return self._period
 
     @property
     def n(self) -> int:
@@ -114,6 +139,7 @@ class Ensemble:
 
     def __repr__(self) -> str:
         weights = "" if self.equal_weights else ", weighted"
+        weights += "" if self._period is None else f", period={self._period.tolist()}"
         dtype = str(self.dtype).removeprefix("torch.")
         return f"Ensemble(n={self.n}, dim={self.dim}, {dtype}, {self.device}{weights})"
 
@@ -123,13 +149,20 @@ class Ensemble:
         """The same weights and ids with new particles x (n, d), which are not checked; for solvers."""
         new = object.__new__(Ensemble)
         new._x, new._weights, new._ids, new._positive = x, self._weights, self._ids, self._positive
+        new._period = self._period
+        return new
+
+    def on(self, period: ArrayLike | None) -> Ensemble:
+        """The same particles in a space that repeats after `period`: a number, (d,) lengths, or None for all of space."""
+        new = self.moved(self._x)
+        new._period = period_row(period, self.dim)
         return new
 
     def reweighted(self, weights: Tensor) -> Ensemble:
         """The same particles and ids with new weights (n,) ≥ 0, divided by their sum; not checked otherwise."""
         new = object.__new__(Ensemble)
         new._x, new._weights, new._ids = self._x, weights.double() / linalg.total(weights), self._ids
-        new._positive = None
+        new._positive, new._period = None, self._period
         return new
 
     def select(self, rows: ArrayLike) -> Ensemble:
@@ -142,7 +175,9 @@ class Ensemble:
                 f"select: rows from {int(index.min())} to {int(index.max())}; there are {self.n} particles."
             )
         weights = self._weights[index]
-        return Ensemble(self._x[index], weights / linalg.total(weights), ids=_distinct(self._ids[index]))
+        new = Ensemble(self._x[index], weights / linalg.total(weights), ids=_distinct(self._ids[index]))
+        new._period = self._period
+        return new
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | str | None = None) -> Ensemble:
         """The ensemble on another device or in another dtype (float64, float32); BackendError without that device."""
@@ -150,6 +185,7 @@ class Ensemble:
         target = require_device(device) if device is not None else self.device
         new._x = self._x.to(device=target, dtype=require_dtype(dtype) if dtype is not None else self.dtype)
         new._weights, new._ids, new._positive = self._weights.to(target), self._ids.to(target), self._positive
+        new._period = self._period
         return new
 
     # ------------------------------------------------------------------------------------------ integrals
@@ -223,8 +259,12 @@ class Ensemble:
         """
         points = self._x if at is None else self.points(at)
         weights = self._weights if factor is None else self._weights * factor
-        how = Summation(method, rtol, costs or default_costs())
-        value, gradient = kernel_sums(kernel, points, self._x, weights, at is None, how)
+        if self._period is not None:
+            require_images(method)
+            value, gradient = kernel.periodic_sums(points, self._x, weights, at is None, self._period)
+        else:
+            how = Summation(method, rtol, costs or default_costs())
+            value, gradient = kernel_sums(kernel, points, self._x, weights, at is None, how)
         return self.reduce(value), self.reduce(gradient)
 
     def points(self, at: ArrayLike | None) -> Tensor:

@@ -27,6 +27,7 @@ def pair_sums(
     parameters: Sequence[float],
     softening: float,
     exclude_self: bool,
+    period: Sequence[float] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Sum a radial kernel over all pairs: Σⱼ wⱼ K(xᵢ − yⱼ) and Σⱼ wⱼ ∇K(xᵢ − yⱼ), in one pass.
 
@@ -46,6 +47,8 @@ def pair_sums(
         Length δ ≥ 0 in the units of x: |u|² becomes |u|² + δ².
     exclude_self : bool
         Whether to leave out the pairs i = j.
+    period : sequence of float, optional
+        Lengths (d,) after which space repeats; x − y is then the difference to the nearest image.
 
     Returns
     -------
@@ -72,6 +75,11 @@ def pair_sums(
     (0.6065, 0.6065)
     """
     rows, columns = _points(x, y)
+    if period is not None:
+        lengths = tuple(float(length) for length in period)
+        args = (form, parameters, softening, exclude_self, lengths)
+        value, gradient = cpu.pair_sums(rows, columns, array(weights), *args)
+        return torch.from_numpy(value), like(gradient, x)
     body = (products if x.shape[1] > DIRECT_UP_TO else cpu).pair_sums
     value, gradient = body(rows, columns, array(weights), form, parameters, softening, exclude_self)
     return torch.from_numpy(value), like(gradient, x)
@@ -112,7 +120,7 @@ def _pair_backward(ctx: Any, value_bar: Tensor | None, gradient_bar: Tensor | No
     if gradient_bar is not None:
         raise NotImplementedError("wgf::pair_sums: the gradient cannot be differentiated again; only the value can")
     if value_bar is None:
-        return (None,) * 7
+        return (None,) * 8
     x, y, weights, gradient = ctx.saved_tensors
     x_bar = y_bar = weights_bar = None
     if ctx.needs_input_grad[0]:
@@ -120,7 +128,7 @@ def _pair_backward(ctx: Any, value_bar: Tensor | None, gradient_bar: Tensor | No
     if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
         value, slope = pair_sums(y, x, value_bar.double(), *ctx.rest)
         y_bar, weights_bar = (weights[:, None] * slope).to(y.dtype), value.to(weights.dtype)
-    return x_bar, y_bar, weights_bar, None, None, None, None
+    return x_bar, y_bar, weights_bar, None, None, None, None, None
 
 
 pair_sums.register_autograd(_pair_backward, setup_context=_pair_context)

@@ -25,11 +25,23 @@ def row_blocks(rows: int, columns: int) -> list[slice]:
     return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
-def radial_sums(form: Form, x: Tensor, y: Tensor, weights: Tensor, exclude_self: bool) -> tuple[Tensor, Tensor]:
-    """Σⱼ wⱼ K(xᵢ − yⱼ) and its gradient in xᵢ, for a form that maps q = |u|² to (k, g): K = k, ∇K = g·u."""
+def nearest_image(u: Tensor, period: Tensor) -> Tensor:
+    """u − L·round(u/L) for differences u (..., d) and periods L (d,): the shortest difference between images."""
+    return u - period * torch.round(u / period)
+
+
+def radial_sums(
+    form: Form, x: Tensor, y: Tensor, weights: Tensor, exclude_self: bool, period: Sequence[float] | None = None
+) -> tuple[Tensor, Tensor]:
+    """Σⱼ wⱼ K(xᵢ − yⱼ) and its gradient in xᵢ, for a form that maps q = |u|² to (k, g): K = k, ∇K = g·u.
+
+    With a period, u is the difference to the nearest image.
+    """
+    lengths = None if period is None else torch.tensor(list(period), dtype=x.dtype, device=x.device)
     values, gradients = [], []
     for rows in row_blocks(len(x), len(y) * x.shape[1]):
         u = x[rows, None, :] - y[None, :, :]
+        u = u if lengths is None else nearest_image(u, lengths)
         k, g = form((u * u).sum(-1))
         if exclude_self:
             own = torch.arange(rows.start, rows.stop, device=x.device)[:, None] == torch.arange(len(y), device=x.device)
@@ -40,10 +52,17 @@ def radial_sums(form: Form, x: Tensor, y: Tensor, weights: Tensor, exclude_self:
 
 
 def pair_sums(
-    x: Tensor, y: Tensor, weights: Tensor, form: int, p: Sequence[float], softening: float, exclude_self: bool
+    x: Tensor,
+    y: Tensor,
+    weights: Tensor,
+    form: int,
+    p: Sequence[float],
+    softening: float,
+    exclude_self: bool,
+    period: Sequence[float] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The sums of a formula of `wgf.ops.forms`, with |u|² replaced by |u|² + δ²."""
-    return radial_sums(lambda q: forms.evaluate(form, p, q + softening**2), x, y, weights, exclude_self)
+    return radial_sums(lambda q: forms.evaluate(form, p, q + softening**2), x, y, weights, exclude_self, period)
 
 
 def stein_direction(

@@ -51,9 +51,17 @@ class Dynamics:
         self.drift = free_energy.only(lambda term: not realised_by_noise(term))
         self.shannon = free_energy.only(realised_by_noise)
 
-    def fold(self, mu: Ensemble) -> Ensemble:
-        """Fold an ensemble into the domain. Without a domain it is returned as it is."""
-        return mu if self.domain is None else mu.moved(self.domain.fold(mu.x))
+    def fold(self, mu: Ensemble, start: Ensemble | None = None) -> Ensemble:
+        """Fold an ensemble into the domain, and give it the period of a torus; without a domain it is returned as is.
+
+        `start` is the ensemble that the step began with, if its particles are the same: paths are then reflected where
+        they meet a curved wall.
+        """
+        if self.domain is None:
+            return mu
+        begun = None if start is None or start.ids is not mu.ids else start.x
+        folded = mu.moved(self.domain.fold(mu.x, begun))
+        return folded if mu.period is not None else folded.on(self.domain.period(mu.dim))
 
     def frozen(self, t: float, step: int) -> FreeEnergy:
         """Give the terms that act by force, frozen at time t and on the minibatch of `step`.

@@ -189,6 +189,20 @@ def difference(_typing, a, b):
 
 
 @intrinsic
+def nearest_image(_typing, u, period):
+    """u − L·rint(u/L) in every coordinate: the shortest of the differences u + kL between the images of two points."""
+
+    def code(context, builder, signature, args):
+        parts = []
+        for s, length in zip(_parts(builder, args[0], u.count), _parts(builder, args[1], u.count), strict=True):
+            turns = builder.call(builder.module.declare_intrinsic("llvm.rint", [s.type]), [builder.fdiv(s, length)])
+            parts.append(builder.fsub(s, builder.fmul(turns, length)))
+        return context.make_tuple(builder, signature.return_type, parts)
+
+    return u(u, period), code
+
+
+@intrinsic
 def square(_typing, a, start):
     """start + |a|²."""
 

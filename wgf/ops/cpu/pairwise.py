@@ -24,6 +24,7 @@ from .intrinsics import (
     cast,
     difference,
     from_tile,
+    nearest_image,
     plus,
     plus_pair,
     point,
@@ -56,6 +57,18 @@ def _plus(sums, k, g, u, payload, j, dims):
     raise NotImplementedError
 
 
+def _apart(here, there, dims):
+    """here − there; where `dims` holds the lengths of a period and not zeros, the nearest image. Compiled code only."""
+    raise NotImplementedError
+
+
+@overload(_apart, jit_options=INLINED)
+def _apart_of(here, there, dims):
+    if isinstance(dims.dtype, types.Integer):
+        return lambda here, there, dims: difference(here, there)
+    return lambda here, there, dims: nearest_image(difference(here, there), dims)
+
+
 @overload(_nothing, jit_options=INLINED)
 def _nothing_of(here, payload):
     if isinstance(payload, types.NoneType):
@@ -78,13 +91,13 @@ def _against(form, x, y, payload, weights, dims, softening, i, first, last, out)
     columns = range(last - first)
     if weights is None:
         for j in columns:
-            u = difference(here, point(y, first + j, dims))
+            u = _apart(here, point(y, first + j, dims), dims)
             k, g = evaluate(form, square(u, softening))
             sums = _plus(sums, k, g, u, payload, first + j, dims)
     else:
         part = weights[first:last]  # sliced, so that j counts from 0: numba then does not test for negative indices
         for j in columns:
-            u = difference(here, point(y, first + j, dims))
+            u = _apart(here, point(y, first + j, dims), dims)
             k, g = evaluate(form, square(u, softening))
             sums = _plus(sums, k * part[j], g * part[j], u, payload, first + j, dims)
     add_at(out, i, sums)
@@ -114,14 +127,14 @@ def _each_pair_once(form, x, tile, width, payload, weights, dims, softening, sta
         sums = _nothing(here, payload)
         if weights is None:
             for j in range(width):
-                u = difference(here, from_tile(tile, j, dims))
+                u = _apart(here, from_tile(tile, j, dims), dims)
                 k, g = evaluate(form, square(u, softening))
                 sums = _plus(sums, k, g, u, payload, first + j, dims)
                 to_tile(columns, j, _plus(from_tile(columns, j, sums), k, -g, u, payload, i, dims))
         else:
             part = weights[first : first + width]
             for j in range(width):
-                u = difference(here, from_tile(tile, j, dims))
+                u = _apart(here, from_tile(tile, j, dims), dims)
                 k, g = evaluate(form, square(u, softening))
                 w = weights[i] * part[j]
                 k, g = k * w, g * w
@@ -241,12 +254,14 @@ def _sums(
     weights: np.ndarray | None,
     softening: float,
     exclude_self: bool,
+    period: tuple[float, ...] | None = None,
 ) -> np.ndarray:
     """(Σ w g u, Σ w k) (d + 1, m) or, with a payload p (n, d), Σ w (k p + g u) (d, m). float64."""
     n, d = x.shape
     out, rows = np.zeros((d + (payload is None), n)), np.ascontiguousarray(x.T)
     carried = None if payload is None else np.ascontiguousarray(payload.T, dtype=x.dtype)
-    args = carried, weights, (0,) * d, x.dtype.type(softening**2), exclude_self
+    dims = (0,) * d if period is None else tuple(map(x.dtype.type, period))
+    args = carried, weights, dims, x.dtype.type(softening**2), exclude_self
     if x is y and visits_once(n, d, len(out), weights):
         _once(out, form, rows, *args)
     else:
@@ -262,11 +277,15 @@ def pair_sums(
     parameters: Sequence[float],
     softening: float,
     exclude_self: bool,
+    period: tuple[float, ...] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Σⱼ wⱼ K(xᵢ − yⱼ) and Σⱼ wⱼ ∇K(xᵢ − yⱼ), float64, for x and y of one dtype. Memory O(n·d) + 64 MiB."""
+    """Σⱼ wⱼ K(xᵢ − yⱼ) and Σⱼ wⱼ ∇K(xᵢ − yⱼ), float64, for x and y of one dtype. Memory O(n·d) + 64 MiB.
+
+    With a `period` xᵢ − yⱼ is the difference to the nearest image of yⱼ.
+    """
     made, a, b = compiled_form(form, parameters, x.dtype)
     scale, relative = split_weights(weights, x.dtype)
-    *gradient, value = _sums(made, x, y, None, relative, softening, exclude_self)
+    *gradient, value = _sums(made, x, y, None, relative, softening, exclude_self, period)
     return (a * scale) * value, (b * scale) * np.stack(gradient, axis=1)
 
 

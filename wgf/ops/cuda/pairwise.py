@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from .. import reference
 from .differences import LIMIT, difference_sums
 from .launch import compute_dtype
 from .products import product_sums
@@ -20,6 +21,7 @@ def pair_sums(
     parameters: Sequence[float],
     softening: float,
     exclude_self: bool,
+    period: Sequence[float] | None = None,
     precision: str | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Sum a radial kernel over all pairs on a GPU: Σⱼ wⱼ K(xᵢ − yⱼ) and Σⱼ wⱼ ∇K(xᵢ − yⱼ).
@@ -45,6 +47,10 @@ def pair_sums(
     """
     if len(x) == 0 or len(y) == 0:
         return x.new_zeros(len(x)).double(), x.new_zeros(x.shape)
+    if period is not None:  # plain torch: nearest images have no Triton body
+        here, there, w = (t.detach().double() for t in (x, y, weights))
+        value, gradient = reference.pair_sums(here, there, w, form, parameters, softening, exclude_self, period)
+        return value, gradient.to(x.dtype)
     value, gradient = _traverse(x, y, weights, None, form, parameters, softening, exclude_self, precision)
     assert value is not None  # it is None with scores alone
     return value, gradient.to(x.dtype)
