@@ -71,6 +71,7 @@ def test_the_free_energy_falls_at_every_step_length(tau):
     assert 0 < sol.state.memory.residual <= sol.state.memory.worst
 
 
+@pytest.mark.slow
 def test_order_one_with_a_drive_in_time():
     """The slope within .1; F is that of the end of the step."""
     F = wgf.Potential(lambda x: (x**4).sum(1) / 4) + wgf.Interaction(K.Gaussian(1.0)) - 0.3 * wgf.LogDet()
