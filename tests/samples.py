@@ -18,3 +18,8 @@ def ensemble(d, weighted, n=7, dtype=torch.float64):
     x = torch.from_numpy(rng.normal(size=(n, d))).to(dtype)
     w = rng.uniform(0.2, 1.0, n)
     return wgf.Ensemble(x, w / w.sum() if weighted else None)
+
+
+def roll(seed: int, sides: int) -> float:
+    """The mean of some throws of a die: at the top of the module, so that it can go to another process."""
+    return float(np.random.default_rng(seed).integers(1, sides + 1, size=400).mean())

@@ -73,7 +73,8 @@ def room(module: str) -> str:
 
 def faults(known: dict[str, Path]) -> list[str]:
     """Every import that runs upward or has an unknown target, and every circle of files."""
-    found, arrows = [], {}
+    found: list[str] = []
+    arrows: dict[str, set[str]] = {}
     for name, path in known.items():
         arrows[name] = set()
         for line, target in imports(name, path, known):

@@ -170,6 +170,7 @@ def test_diffusion_in_a_box_ends_uniform_at_any_step(kind, solver):
     assert found < allowed
 
 
+@pytest.mark.slow
 @both_noises
 def test_diffusion_in_a_ball_ends_uniform(solver):
     """(r/R)² and the angle are uniform; the curvature of the wall costs 2 % of the density in the outermost tenth at

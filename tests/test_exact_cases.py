@@ -23,6 +23,7 @@ def within(sample_mean, want, standard_error):
     assert abs(sample_mean - want) < 5 * standard_error
 
 
+@pytest.mark.slow
 def test_case_1_ornstein_uhlenbeck_by_langevin():
     """Euler–Maruyama's own law, started from N(3, 4); noise wrong by 1 % would be seen at 40 000 particles."""
     k, temperature, h, steps, n = 2.0, 0.7, 0.1, 12, 40_000
@@ -96,6 +97,7 @@ def test_case_4_the_mean_decays_by_confinement_alone():
     np.testing.assert_allclose(sol.ensemble.mean(), mu.mean() * math.exp(-1.0), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_case_5_aggregation_ends_at_hermite_zeros():
     """W = |x|²/2 − log|x|, n = 12: zeros of H₁₂ over √12, mean square (n−1)/(2n)."""
     n = 12
@@ -113,6 +115,7 @@ def second_moment_bias(mu, bandwidth, dt, want):
     return float(end.expect((end.x**2).sum(1))) / want - 1, end
 
 
+@pytest.mark.slow
 def test_case_6_barenblatt_in_one_dimension():
     """The variance (9t)^{2/3}/5 and the front (9t)^{1/3}, up to the blob's bias, which is O(h²): −.22 % at h = .1."""
     mu = wgf.Ensemble(exact.barenblatt_quantiles_1d(400, 1.0)[:, None])
@@ -137,6 +140,7 @@ def test_case_6_barenblatt_in_two_dimensions():
     assert 3.0 < coarse / fine < 5.0
 
 
+@pytest.mark.slow
 def test_case_9_mean_field_ridge():
     """φ = θ·z: the law is N(m*, T/λ) up to the scheme's T/(λ(1 − λh/2)); a ridge wrong by 3 % would be seen."""
     rng = np.random.default_rng(0)

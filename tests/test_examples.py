@@ -190,7 +190,7 @@ SCRIPTS = {
 CONFIGURATIONS = {"diabetes": ("test_loss", 0.0, 0.32), "breast_cancer": ("test_accuracy", 0.95, 1.0)}
 
 
-IN_A_PROCESS = {"ornstein_uhlenbeck", "study_chaos"}
+IN_A_PROCESS = {"moving_target", "study_chaos"}
 """Run by a new interpreter, as by a user. To start one costs more than most examples, so the others run here."""
 
 
@@ -203,7 +203,13 @@ def elsewhere(tmp_path, monkeypatch):
         yield
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+QUICK = {"budget", "feedback"}
+"""Those that stay in the check while working."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in SCRIPTS]
+)
 def test_script(name, capsys):
     script = str(EXAMPLES / f"{name}.py")
     if name in IN_A_PROCESS:
@@ -216,6 +222,7 @@ def test_script(name, capsys):
     SCRIPTS[name](output)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_configuration(name, tmp_path):
     done = CliRunner().invoke(app, ["run", str(EXAMPLES / f"{name}.toml"), "--out", str(tmp_path / "run")])

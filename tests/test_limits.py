@@ -29,6 +29,7 @@ def run(code: str, **environment: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 @linux
 def test_a_step_of_100_000_particles_in_the_plane_within_one_gibibyte():
     """A Gaussian interaction over 10¹⁰ pairs: the peak of the whole process, interpreter and torch included."""
@@ -43,6 +44,7 @@ def test_a_step_of_100_000_particles_in_the_plane_within_one_gibibyte():
     assert int(run(code)) < 1024**2  # in KiB
 
 
+@pytest.mark.slow
 @linux
 def test_network_memory_is_a_block_not_neurons_times_samples():
     """20 000 neurons × 10 000 samples would be 1.6 GB of activations."""
@@ -59,6 +61,7 @@ def test_network_memory_is_a_block_not_neurons_times_samples():
     assert int(run(code)) < 100 * 1024
 
 
+@pytest.mark.slow
 def test_a_network_trains_to_the_same_bits_with_one_and_two_threads():
     """The default run in small, with the thread count set from outside as a user would."""
     code = (

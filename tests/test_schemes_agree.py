@@ -62,6 +62,7 @@ TABLE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", [pytest.param(row, id=repr(row.solver)) for row in TABLE])
 def test_independent_schemes_have_the_same_law(row):
     F = energy() - TEMPERATURE * row.entropy

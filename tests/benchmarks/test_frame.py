@@ -111,6 +111,7 @@ def cases(quick):
 """
 
 
+@pytest.mark.slow
 def test_peers_that_die_raise_or_are_missing_do_not_lose_the_row(tmp_path, monkeypatch):
     """One process each, so that a crash is a note in the row; the seven processes start at once."""
     (tmp_path / "toy_benchmark.py").write_text(TOY, encoding="utf-8")

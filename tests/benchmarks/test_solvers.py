@@ -91,6 +91,7 @@ def test_floors_are_what_samples_of_the_answer_show():
     assert np.mean(squares) == pytest.approx(answers.gaussian_floor(100, 2) ** 2, rel=0.3)
 
 
+@pytest.mark.slow
 def test_the_posterior_is_that_of_the_data():
     """Its mean against the maximum and a short importance run of its own; tolerances are 5 standard errors of that."""
     mean, cov = logistic.moments()

@@ -33,6 +33,7 @@ def test_the_ratio_is_held_where_its_temperature_is_known(mu, gain):
     assert sol.ledger["temperature"][-1] == sol.ledger["drive:Controller"][-1]
 
 
+@pytest.mark.slow
 def test_a_target_that_asks_for_a_falling_temperature_is_missed_by_c_over_gain(mu):
     """Without a motion the forces balance at any T: r < 1 shrinks the cloud at the rate 2k(1 − r), and T with it, so
     log r − log r* = 2k(1 − r)/gain in the steady state, to O(h·gain)."""

@@ -172,6 +172,7 @@ def test_an_aversion_that_grows_drives_the_flow_and_its_work_is_booked(risk):
     assert (ledger["work"][11:] == 0).all()
 
 
+@pytest.mark.slow
 def test_the_flow_of_cvar_ends_at_its_minimum():
     """A linear network, so that CVaR is convex: against Nelder–Mead on the definition. The flow comes to slide along a
     kink, which no step resolves, and the closure says so; it stays within a step of the minimum."""

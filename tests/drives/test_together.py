@@ -185,6 +185,7 @@ def test_checks_put_off_to_records_change_no_bit(mu):
 
 
 @KINKS
+@pytest.mark.slow
 def test_one_and_two_threads_give_the_same_bits():
     """With as many samples as torch would share out among threads."""
     start, before, ends = risk().initial(100, seed=1), torch.get_num_threads(), []

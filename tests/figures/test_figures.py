@@ -81,6 +81,7 @@ def test_a_stochastic_run_shows_the_standard_error_of_its_closure(tmp_path):
     assert len(figures.dissipation(sol.ledger).axes[2].lines) == 2  # the cumulative closure and the zero
 
 
+@pytest.mark.slow
 def test_one_record_and_none_are_drawn(tmp_path):
     assert "only its start" in all_drawn(flow(wgf.Quadratic(), t_end=0.0).ledger, tmp_path)
     all_drawn(Ledger(), tmp_path)

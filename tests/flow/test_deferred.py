@@ -164,6 +164,7 @@ def test_an_interruption_keeps_a_good_state(first, step):
 # ------------------------------------------------------------------------------------------------- memory, nesting
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_steps():
     """Tensors alive after 20 and after 120 steps of one stretch, with work and dissipation to book at each."""
 

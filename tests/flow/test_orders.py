@@ -28,6 +28,7 @@ def truth():
     return wgf.solve(waving(), start(cov=0.2), RungeKutta4(), dt=1 / 512, t_end=1.0, record_every=2000).ensemble.x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", [Euler, Heun, RungeKutta4])
 def test_order_of_deterministic_schemes(scheme):
     """The log–log slope of the final error is the order, within .15; time-dependent coefficients included."""

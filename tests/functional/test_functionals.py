@@ -310,6 +310,7 @@ def test_same_bits_with_one_and_two_threads(make, d):
 # ------------------------------------------------------------------------------------------------- found in review
 
 
+@pytest.mark.slow
 def test_bits_do_not_depend_on_threads_beyond_torchs_grain():
     """Torch splits work above 32768 numbers, and a sum only where it has one row: both are reached here."""
     rng = np.random.default_rng(0)

@@ -110,6 +110,7 @@ def test_several_entropies_keep_the_energy_balance():
     assert row["free_energy"] == pytest.approx(row["energy"] - 0.3 * row["entropy"], rel=1e-12)
 
 
+@pytest.mark.slow
 def test_langevin_ledger_is_an_estimate_with_an_error_bar():
     """OU from N(0, 4): F, S and D against the Gaussian's own; the closure lies within 5 standard errors."""
     mu = wgf.Ensemble.gaussian(20_000, 1, cov=4.0, seed=2)
@@ -195,6 +196,7 @@ def test_estimates_do_not_depend_on_the_order_of_the_particles():
     assert one["loss_force"] == pytest.approx(math.sqrt(float(mu.expect(mu.x[:, 0] ** 2))), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_a_record_without_an_entropy_does_not_blank_the_closure():
     """All particles in one point at first: no density, hence no entropy, at t = 0 alone; the note says so."""
     sol = wgf.solve(

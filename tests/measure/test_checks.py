@@ -12,9 +12,9 @@ from wgf.measure import checks
 
 def test_the_switch():
     cpu, gpu = torch.device("cpu"), torch.device("cuda")
-    assert (checks.deferred(cpu), checks.deferred(gpu)) == (False, True)
+    assert (checks.deferred_on(cpu), checks.deferred_on(gpu)) == (False, True)
     with checks.forced(True), checks.forced(False):
-        assert (checks.deferred(cpu), checks.deferred(gpu)) == (False, False)
+        assert (checks.deferred_on(cpu), checks.deferred_on(gpu)) == (False, False)
     wrong = torch.tensor([1.0, math.nan])
     assert not checks.finite(wrong)
     with checks.deferred(cpu) as noted:

@@ -67,6 +67,7 @@ def test_the_counter_counts():
     assert compilations(lambda: numba.njit(lambda a: a + 1)(1)) == 1
 
 
+@pytest.mark.slow
 def test_a_process_finds_what_another_compiled(tmp_path):
     """The default run compiles a known number of functions once; with the cache warm it compiles none."""
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}

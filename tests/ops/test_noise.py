@@ -139,6 +139,7 @@ def sample(request):
     return ops.normal(torch.arange(N // 4), [3, 0], 7, 0, 4, request.param).numpy()
 
 
+@pytest.mark.slow
 def test_moments_and_distribution(sample):
     """Five moments at 5 standard errors (a mean of 0.0016 or a variance off by 0.0022 shows), KS at 1e-6."""
     z = sample.ravel().astype(np.float64)
@@ -172,6 +173,7 @@ def test_components_of_a_particle_are_independent(sample):
         assert abs(((z[:, a] ** 2 - 1) * (z[:, b] ** 2 - 1)).mean()) < FIVE * math.sqrt(4 / len(z))
 
 
+@pytest.mark.slow
 def test_other_particles_steps_seeds_and_streams_are_independent(sample):
     """Correlations of z and of z² − 1 with the numbers of a neighbouring counter or key, at 5 standard errors."""
     dtype, ids = torch.from_numpy(sample).dtype, torch.arange(N // 4)
@@ -194,6 +196,7 @@ def test_other_particles_steps_seeds_and_streams_are_independent(sample):
         assert abs(np.dot(z * z - 1, b * b - 1)) < FIVE * math.sqrt(4 * N)
 
 
+@pytest.mark.slow
 def test_float32_tails_go_on_beyond_their_32_bits():
     """Radii of 10⁸ pairs: e^{−r²/2} is uniform below 2⁻¹⁶, where words are extended, and 27 radii lie beyond 5.5.
 

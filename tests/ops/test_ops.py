@@ -96,6 +96,7 @@ def test_same_bits_with_one_and_two_threads(rng):
         assert torch.equal(one, two)
 
 
+@pytest.mark.slow
 def test_editing_an_inlined_form_is_seen_by_the_disk_cache(tmp_path):
     """Numba looks only at the outer file; the stamp of wgf.ops.cpu.jit must make an edit of another file count."""
     package = tmp_path / "wgf"

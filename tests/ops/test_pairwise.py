@@ -83,6 +83,7 @@ def test_blocks_meet_once(blocks):
     assert sorted(met) == [(i, j) for i in range(blocks) for j in range(i + 1, blocks)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "d"), [("gaussian", 1), ("gaussian", 3), ("coulomb", 3), ("gaussian", 6)])
 @each_dtype
 def test_each_pair_once(name, d, dtype):
@@ -98,6 +99,7 @@ def test_each_pair_once(name, d, dtype):
     agree(x, x, torch.where(w < 0.2, 0.0, w), form, p, 0.1, False)  # zero weights: row by row
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "d"), [(pairwise._ONCE_FROM + TILE // 3, 2), (5 * products._BLOCK - 3, 20)])
 @each_dtype
 def test_each_pair_once_with_a_vector(n, d, dtype):

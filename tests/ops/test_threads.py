@@ -10,6 +10,15 @@ import torch
 from wgf.ops import threads
 
 
+@pytest.fixture(autouse=True)
+def two_threads():
+    """However many the machine or a worker of pytest-xdist has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
 def test_blocks_are_run_once_and_settings_come_back():
     seen: list[int] = []
     before = torch.get_num_threads()

@@ -70,6 +70,7 @@ def test_special_exponents(form, parameters, dtype, make):
     agree((x, x, w, form, parameters, 0.0, True), dtype)
 
 
+@pytest.mark.slow
 @DTYPES
 @pytest.mark.parametrize("d", [2, 130])
 def test_sums_of_many_blocks(d, dtype, make):
@@ -198,6 +199,7 @@ def test_importing_wgf_does_not_import_triton(imported):
     assert "triton" not in imported
 
 
+@pytest.mark.slow
 def test_kernels_compile_for_a_gpu_without_one():
     """What the interpreter cannot see: types, shapes and masks as the compiler wants them, in a process of its own."""
     environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}

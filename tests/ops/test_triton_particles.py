@@ -38,6 +38,7 @@ def test_network(activation, shape, dtype, make):
         assert close(got, want, dtype)
 
 
+@pytest.mark.slow
 def test_network_slabs_pieces_and_small_arguments(make):
     """More inputs than one slab, more samples and neurons than one piece; tanh near 0, where 1 − e loses digits."""
     dtype = torch.float32
@@ -107,6 +108,7 @@ def test_noise(seed, step, stream, dim, device):
         torch.testing.assert_close(got, want, rtol=0, atol=tolerance)
 
 
+@pytest.mark.slow
 def test_noise_with_extended_tails(device):
     """Among 10⁵ numbers some radius words are short; an unextended one would be 1e-5 off and more."""
     got = noise.normal(torch.arange(25_000, device=device), [9, 0], 1, 0, 4, torch.float32).cpu()

@@ -68,6 +68,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.slow
 def test_gradients_under_ddp_are_those_of_the_whole_batch_in_one_process(tmp_path):
     (tmp_path / "ranks.py").write_text(PROCESSES)
     environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}

@@ -103,6 +103,7 @@ def test_bad_input_is_one_line_exit_2_and_leaves_nothing(arguments, message, pla
     assert sorted(place.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_was_computed_and_exits_130(place):
     command = [sys.executable, "-m", "wgf.cli", "run", "small.toml", "--out", "out", "--set", "solver.t_end=10000"]
     process = subprocess.Popen(

@@ -117,6 +117,7 @@ def test_a_distance_that_fails_leaves_a_note_not_a_wreck(place, monkeypatch):
     assert "no distance today" in Path("kept/report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sets",
     [

@@ -74,6 +74,7 @@ def test_the_stored_configuration_repeats_the_run(finished, tmp_path, undrawn):
 # ------------------------------------------------------------------------------------------ the report
 
 
+@pytest.mark.slow
 def test_an_adaptive_run_in_a_ball_is_written_like_any_other(place):
     """Nobody knows how many records come: pictures are taken by time, and every step has its row."""
     sets = [

@@ -52,6 +52,7 @@ def test_order_two_against_the_exact_oscillator(damping):
     assert slope(hs, errors) == pytest.approx(2.0, abs=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damping", [1.5, "nesterov"])
 def test_order_two_with_an_interaction_an_entropy_and_a_drive(damping):
     """Against steps eight times shorter than the shortest, positions and momenta; the slope within .1."""
@@ -107,6 +108,7 @@ def test_with_restarts_the_free_energy_never_rises_for_long(restart):
     assert longest(restart, 0.1)[1][-1] < 1e-2 * longest(None, 0.1)[1][-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("condition", "least"), [(100, 5.0), (1000, 12.0)])
 def test_faster_than_euler_on_a_badly_conditioned_quadratic(condition, least):
     """Evaluations of ∇F until F is a millionth of its start, each scheme at its best step below its limit.
@@ -129,6 +131,7 @@ def test_faster_than_euler_on_a_badly_conditioned_quadratic(condition, least):
     assert euler > least * ours
 
 
+@pytest.mark.slow
 def test_faster_than_euler_to_the_equilibrium_of_a_log_det_flow():
     """Condition 100 with an entropy: to within 1e-6 of F*, F = Σ ½ T (1 − log(T/kⱼ)) there for the moments."""
     k, temperature = np.array([1.0, 100.0]), 0.5

@@ -270,6 +270,7 @@ def test_gradient_free_goes_on_exactly():
 # ------------------------------------------------------------------------------------------------- ledger
 
 
+@pytest.mark.slow
 def test_the_dissipation_is_the_rate_of_fall_in_its_metric():
     """∫∇F·C∇F by the scheme's own quadrature, first order in h; and at records."""
     F = wgf.Potential(quartic) + wgf.Interaction(K.Gaussian(1.0)) - 0.3 * wgf.LogDet()

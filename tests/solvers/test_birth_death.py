@@ -135,6 +135,7 @@ def test_resampling_is_unbiased():
     assert abs(means.mean()) < 4.9 * means.std() / math.sqrt(len(means))
 
 
+@pytest.mark.slow
 def test_it_crosses_between_wells_that_langevin_does_not_cross():
     """V = 3 (x² − 1)², T = .1, a barrier of 30 T: 94 % of the mass starts left, half of it ends right.
 
@@ -151,6 +152,7 @@ def test_it_crosses_between_wells_that_langevin_does_not_cross():
     assert abs(right["BirthDeath"] - 0.487) < 0.03
 
 
+@pytest.mark.slow
 def test_order_one_and_the_balance_closes():
     """Transport and weights with a mean field, a drive and log-det, all deterministic: slope 1 within .1.
 

@@ -45,6 +45,7 @@ def slope(hs, errors):
     return float(np.polyfit(np.log(hs), np.log(errors), 1)[0])
 
 
+@pytest.mark.slow
 def test_fixed_steps_have_order_three():
     """Within .1, with a drive in time."""
     hs, errors = [1 / 32, 1 / 64, 1 / 128], []
@@ -71,6 +72,7 @@ def test_first_same_as_last_costs_three_evaluations_a_step():
         assert sol.ledger["evaluations"][-1] == 1 + 3 * sol.state.step
 
 
+@pytest.mark.slow
 def test_the_error_follows_the_tolerance():
     """The final error falls in proportion to rtol, and stays within twenty times of it."""
     exact = truth()
@@ -83,6 +85,7 @@ def test_the_error_follows_the_tolerance():
     assert slope(tolerances, errors) == pytest.approx(1.0, abs=0.2)
 
 
+@pytest.mark.slow
 def test_work_and_precision_beat_fixed_steps_on_a_stiff_then_slow_flow():
     """To be as accurate, fixed steps of the same formula take ten times the evaluations, at three tolerances.
 

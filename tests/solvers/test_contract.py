@@ -177,7 +177,7 @@ def test_registry_names_the_nearest_scheme():
 
 
 @every_scheme
-@pytest.mark.parametrize("cut", [1, 7])
+@pytest.mark.parametrize("cut", [1, pytest.param(7, marks=pytest.mark.slow)])
 def test_continuing_equals_the_unbroken_run(case, cut):
     """(0 → T) and (0 → k steps, then on by state=), bit for bit; cut by t_end too where the steps are fixed."""
     mu = case.mu()

@@ -16,6 +16,7 @@ from wgf import kernels as K
 pytestmark = pytest.mark.filterwarnings("ignore::wgf.errors.WgfWarning")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("h", [0.05, 0.6, 3.0])
 def test_ornstein_uhlenbeck_has_its_exact_law_at_every_step(h):
     """40 000 particles from N(3, 4): mean and variance within 4.9 standard errors (false-alarm rate 1e-6 each).
@@ -78,6 +79,7 @@ def test_log_det_equilibrium_has_the_multiplier_of_theory(h):
         torch.testing.assert_close(end, want, rtol=0, atol=1e-9 if scale else 1e-13)
 
 
+@pytest.mark.slow
 def test_order_one_and_stable_where_euler_is_not():
     """The slope within .1, with a drive in time; Euler is unstable beyond 2/21 in the second flow."""
 

@@ -247,6 +247,7 @@ def tilted(mean):
     return wgf.Ensemble.gaussian(500, 1, mean=mean, cov=0.3, seed=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("theta", "critical"), [(0.5, 3.78065), (1.0, 2.18844)])
 def test_the_critical_temperature_of_desai_zwanzig(theta, critical):
     """β θ Var₀ = 1 at β_c to 1e-4 (secant through two symmetric states), and the symmetric state is left above it."""
@@ -303,6 +304,7 @@ def fine(mu, spacing, parts=8):
     return wgf.Ensemble((mu.x.numpy() + offsets).reshape(-1, 1), np.repeat(mu.weights.numpy() / parts, parts))
 
 
+@pytest.mark.slow
 def test_langevin_particles_come_to_the_grid_as_one_over_the_root_of_n():
     """Double well with interaction, barrier/T = ½: the replica mean of W₂(particles, grid) at t = 1 has slope −.5 ± .1.
 

@@ -23,6 +23,7 @@ def drawn(interaction, size, step, seed=1):
     return free_energy.at(0.0).draw(wgf.Noise(seed), step)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "size", "weighted", "kernel"),
     [
@@ -98,6 +99,7 @@ def attraction():
     return wgf.Quadratic(0.5) + wgf.Interaction(2.0 * K.Gaussian(1.0) + K.QuadraticKernel(1.5))
 
 
+@pytest.mark.slow
 def test_the_error_along_a_path_is_the_root_of_h():
     """Against the same scheme with full sums, 2000 particles: slope ½ in h within .1, for Euler and for Langevin."""
     mu, hs = wgf.Ensemble.gaussian(2000, 1, cov=2.0, seed=1), [1 / 16, 1 / 32, 1 / 64, 1 / 128]

@@ -97,6 +97,7 @@ def test_gaussians_stay_exact_under_the_linear_kernel():
     np.testing.assert_allclose(longer, T * np.linalg.inv(A), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_order_one():
     """Within .1: a quartic with an interaction, a drive in time and Shannon, by the multiquadric."""
     F = wgf.Potential(lambda x: (x**4).sum(1) / 4) + wgf.Interaction(K.Gaussian(1.0))

@@ -34,6 +34,7 @@ def test_columns_are_independent_copies():
 # ------------------------------------------------------------------------------------------------- chaos
 
 
+@pytest.mark.slow
 def test_the_bias_of_linear_mckean_vlasov_is_measured_at_each_n():
     """Case 4: E x² = s(a)/n + (1 − 1/n) s(a + b) at h = .1, in 99.99 % intervals over six seeds (false alarms 10⁻⁴
     each) that are narrower than the bias itself; the slope is −1 ± .1."""

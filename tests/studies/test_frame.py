@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from samples import roll
 from typer.testing import CliRunner
 
 from wgf import studies
@@ -19,11 +20,6 @@ from wgf.figures.canvas import canvas, finish
 from wgf.studies import Estimate, Figure, Finding, Outcome, Study, Table, Verdict, Work
 from wgf.studies.frame.statistics import bootstrap_interval, power_law, t_interval
 from wgf.studies.scaling.laws import compare_laws, fit_law, law_intervals
-
-
-def roll(seed: int, sides: int) -> float:
-    """The mean of some throws of a die: at the top of the module, so that it can go to another process."""
-    return float(np.random.default_rng(seed).integers(1, sides + 1, size=400).mean())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +47,9 @@ class Dice(Study):
 
 
 @pytest.fixture
-def dice(monkeypatch):
-    monkeypatch.setitem(studies.NAMES, "dice", Dice)
+def dice():
+    with studies.REGISTRY.including(Dice):
+        yield
 
 
 def test_a_study_leaves_a_directory_that_says_all(dice, tmp_path):

@@ -137,6 +137,7 @@ def test_a_sign_is_decided_by_the_whole_interval():
     assert above_zero("", Estimate(math.nan, math.nan, math.nan)).verdict is Verdict.UNDECIDED
 
 
+@pytest.mark.slow
 def test_the_study_of_the_information_force_on_a_small_scale():
     small = {"seeds": 3, "ratios": (0.1, 1.0), "neurons": 80, "train": 100, "test": 60, "t_end": 1.5, "steps": 8}
     outcome = studies.load("information-force", **small).run(Work())

@@ -57,6 +57,7 @@ def test_the_scaling_finds_the_critical_point_in_exact_ratios(name):
     assert ratio.value == pytest.approx(model.universal, rel=0.06)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "temperature"), [("wells", 0.46), ("kuramoto", 0.5)])
 def test_particles_have_the_exact_moments_at_the_critical_point(name, temperature):
     """n = 24: within 99.99 % intervals over eight seeds (false alarms 10⁻⁴ each), known to 15 %."""

@@ -86,6 +86,7 @@ def test_a_balance_that_holds_is_found_consistent_and_one_that_does_not_is_not()
     assert steps.difference.low > 0.5  # the resource that J/γ does not follow
 
 
+@pytest.mark.slow
 def test_the_study_of_scaling_on_a_small_scale():
     sizes = {"neurons": (2, 4, 8, 16), "samples": (8, 16, 32, 64), "steps": (2, 4, 8, 16)}
     outcome = studies.load("scaling", seeds=3, base_neurons=8, base_samples=32, copies=30, **sizes).run(Work())

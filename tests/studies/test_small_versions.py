@@ -15,6 +15,7 @@ def quick(request, tmp_path_factory):
     return studies.run(request.param, quick=True, out=tmp_path_factory.mktemp(request.param) / "run")
 
 
+@pytest.mark.slow
 def test_the_small_version_of_each_study_says_what_it_found(quick):
     """Seeds are fixed. Of a small version "undecided" is a fair answer, except where a question must be answered."""
     found = {finding.asked: finding.verdict for finding in quick.outcome.findings}

@@ -66,7 +66,7 @@ def error_of(mu, kernel, method, rtol, at=None):
 
 
 CASES = [
-    (name, d, rtol)
+    pytest.param(name, d, rtol, marks=[pytest.mark.slow] * (d == 3 or (name, d, rtol) in ROUGH))
     for name in SMOOTH
     for d in (1, 2, 3)
     for rtol in (1e-3, 1e-6, 1e-10)
@@ -305,6 +305,7 @@ def test_autograd_through_near_linear_sums(method, kernel, d):
         torch.testing.assert_close(got, want, rtol=1e-8, atol=1e-9)
 
 
+@pytest.mark.slow
 @needs_finufft
 def test_a_run_stores_the_table_it_went_by(tmp_path):
     table = tmp_path / "mine.json"

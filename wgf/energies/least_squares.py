@@ -201,6 +201,8 @@ class LinearisedLeastSquares(Functional):
     [4.0, 8.0]
     """
 
+    by_values = True
+
     def __init__(self, misfit: LeastSquares) -> None:
         self.misfit = misfit
 
