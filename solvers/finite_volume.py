@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import linalg, sparse
@@ -74,7 +75,7 @@ def bernoulli_slope(s: Cells) -> Cells:
     return np.where(small, -0.5 + s / 6, b * (1 - b - s) / np.where(small, 1.0, s))
 
 
-def minmod_shares(density: Cells, axis: int) -> tuple[Cells, Cells]:
+def minmod_shares(density: Cells, axis: int, wraps: bool = False) -> tuple[Cells, Cells]:
     """Reconstruct ρ at the two faces of each cell along an axis, by minmod slopes.
 
     Returns
@@ -82,17 +83,22 @@ def minmod_shares(density: Cells, axis: int) -> tuple[Cells, Cells]:
     upper, lower : ndarray
         ρ at the upper and at the lower face of each cell, divided by ρ of the cell, in [0, 2]; 1 at walls.
     """
-    change = np.diff(density, axis=axis)
-    left, right = _faces(change, axis)
+    if wraps:
+        right = np.roll(density, -1, axis) - density
+        left = np.roll(right, 1, axis)
+    else:
+        left, right = _faces(np.diff(density, axis=axis), axis)
     limited = np.where(left * right > 0, np.where(np.abs(left) < np.abs(right), left, right), 0.0)
-    edges = [(1, 1) if k == axis else (0, 0) for k in range(density.ndim)]
+    edges = [(1, 1) if k == axis and not wraps else (0, 0) for k in range(density.ndim)]
     half = 0.5 * np.pad(limited, edges)
     ratio = np.divide(half, density, out=np.zeros_like(density), where=density > 0)
     return 1 + ratio, 1 - ratio
 
 
-def _faces(values: Cells, axis: int) -> tuple[Cells, Cells]:
-    """The values below and above each inner face of an axis."""
+def _faces(values: Any, axis: int, wraps: bool = False) -> tuple[Any, Any]:
+    """The values below and above each face of an axis; where space wraps, the last face leads to the first cell."""
+    if wraps:
+        return values, np.roll(values, -1, axis)
     n = values.shape[axis]
     return np.take(values, range(n - 1), axis), np.take(values, range(1, n), axis)
 
@@ -139,7 +145,8 @@ def fluxes(
     """
     total = energy + diffusion.pressure(density)
     for axis, spacing in enumerate(lattice.spacing):
-        (a, b), (low, high) = _faces(density, axis), _faces(total, axis)
+        wraps = lattice.wraps
+        (a, b), (low, high) = _faces(density, axis, wraps), _faces(total, axis, wraps)
         speed = (low - high) / spacing
         if diffusion.temperature > 0:
             rate = diffusion.temperature / spacing
@@ -147,30 +154,32 @@ def fluxes(
             alpha, beta = rate * bernoulli(-s), rate * bernoulli(s)
             response = -bernoulli_slope(-s) * a - bernoulli_slope(s) * b
         else:
-            upper, lower = _faces(shares[axis][0], axis)[0], _faces(shares[axis][1], axis)[1]
+            upper, lower = _faces(shares[axis][0], axis, wraps)[0], _faces(shares[axis][1], axis, wraps)[1]
             alpha, beta = np.maximum(speed, 0) * upper, np.maximum(-speed, 0) * lower
             response = np.where(speed > 0, upper * a, lower * b)
         yield Flux(axis, spacing, a, b, alpha, beta, response)
 
 
-def _shares(diffusion: Diffusion, density: Cells) -> list[tuple[Cells, Cells]]:
+def _shares(lattice: Lattice, diffusion: Diffusion, density: Cells) -> list[tuple[Cells, Cells]]:
     """The shares of `minmod_shares` for each axis; empty for T > 0, where the flux does not use them."""
     if diffusion.temperature > 0:
         return []
-    return [minmod_shares(density, axis) for axis in range(density.ndim)]
+    return [minmod_shares(density, axis, lattice.wraps) for axis in range(density.ndim)]
 
 
-def _spread(values: Cells, axis: int, shape: tuple[int, ...], upper: bool) -> Cells:
+def _spread(values: Cells, axis: int, lattice: Lattice, upper: bool) -> Cells:
     """Assign values of the inner faces to the cells below them, or with `upper` above them; 0 to the last cells."""
-    edges = [((1, 0) if upper else (0, 1)) if k == axis else (0, 0) for k in range(len(shape))]
+    if lattice.wraps:
+        return np.roll(values, 1, axis) if upper else values
+    edges = [((1, 0) if upper else (0, 1)) if k == axis else (0, 0) for k in range(values.ndim)]
     return np.pad(values, edges)
 
 
 def dissipation(lattice: Lattice, diffusion: Diffusion, energy: Cells, density: Cells) -> float:
     """The dissipation −dF/dt = Σ J (−Δ(δF/δμ)) over the faces, in units of F over time."""
     potential, total = energy + diffusion.potential(density), 0.0
-    for flux in fluxes(lattice, diffusion, energy, density, _shares(diffusion, density)):
-        low, high = _faces(potential, flux.axis)
+    for flux in fluxes(lattice, diffusion, energy, density, _shares(lattice, diffusion, density)):
+        low, high = _faces(potential, flux.axis, lattice.wraps)
         total += float((flux.value * (low - high)).sum()) * lattice.volume / flux.spacing
     return total
 
@@ -191,11 +200,11 @@ def explicit_limit(lattice: Lattice, diffusion: Diffusion, energy: Cells, densit
     """
     rate, change = np.zeros_like(density), np.zeros_like(density)
     stiffness = density * diffusion.slope(density)
-    for flux in fluxes(lattice, diffusion, energy, density, _shares(diffusion, density)):
-        axis, shape, spacing = flux.axis, lattice.cells, flux.spacing
-        rate += (_spread(flux.alpha, axis, shape, False) + _spread(flux.beta, axis, shape, True)) / spacing
+    for flux in fluxes(lattice, diffusion, energy, density, _shares(lattice, diffusion, density)):
+        axis, spacing = flux.axis, flux.spacing
+        rate += (_spread(flux.alpha, axis, lattice, False) + _spread(flux.beta, axis, lattice, True)) / spacing
         rate += 2 * stiffness / spacing**2
-        change += (_spread(flux.value, axis, shape, True) - _spread(flux.value, axis, shape, False)) / spacing
+        change += (_spread(flux.value, axis, lattice, True) - _spread(flux.value, axis, lattice, False)) / spacing
     fastest = float(rate[density > 0].max(initial=0.0))
     return (np.inf if fastest == 0 else 0.5 / fastest), change
 
@@ -217,7 +226,7 @@ def implicit(lattice: Lattice, diffusion: Diffusion, energy: Cells, density: Cel
     M-matrix whose columns sum to 1. Masses therefore stay positive and keep their sum, for any h. The ratio of the
     density at an upwind face to that of its cell is frozen at the start of the step.
     """
-    shares, new = _shares(diffusion, density), density.copy()
+    shares, new = _shares(lattice, diffusion, density), density.copy()
     for _ in range(NEWTON):
         residual, matrix = _linearised(lattice, diffusion, energy, density, new, shares, h)
         if not all(np.isfinite(part).all() for part in (residual, *(p for entry in matrix for p in entry[1:3]))):
@@ -246,9 +255,9 @@ def _linearised(
     residual, entries = new - old, []
     slope = diffusion.slope(new)
     for flux in fluxes(lattice, diffusion, energy, new, shares):
-        below, above = _faces(slope, flux.axis)
-        factor, shape = h / flux.spacing, lattice.cells
-        value = _spread(flux.value, flux.axis, shape, False) - _spread(flux.value, flux.axis, shape, True)
+        below, above = _faces(slope, flux.axis, lattice.wraps)
+        factor = h / flux.spacing
+        value = _spread(flux.value, flux.axis, lattice, False) - _spread(flux.value, flux.axis, lattice, True)
         residual = residual + factor * value
         from_a = flux.alpha + flux.response * below / flux.spacing
         from_b = flux.beta + flux.response * above / flux.spacing
@@ -257,12 +266,12 @@ def _linearised(
 
 
 def _solve(lattice: Lattice, entries: Entries, right: Cells) -> Cells:
-    """Solve (1 + h ∂div J/∂ρ) δ = right: tridiagonal in one dimension, by sparse LU in two."""
+    """Solve (1 + h ∂div J/∂ρ) δ = right: tridiagonal on a line, by sparse LU else."""
     shape = lattice.cells
     diagonal = np.ones(shape)
     for axis, from_a, from_b, factor in entries:
-        diagonal += factor * (_spread(from_a, axis, shape, False) + _spread(from_b, axis, shape, True))
-    if len(shape) == 1:
+        diagonal += factor * (_spread(from_a, axis, lattice, False) + _spread(from_b, axis, lattice, True))
+    if len(shape) == 1 and not lattice.wraps:
         _, from_a, from_b, factor = entries[0]
         bands = np.stack([np.pad(-factor * from_b, (1, 0)), diagonal, np.pad(-factor * from_a, (0, 1))])
         line: Cells = linalg.solve_banded((1, 1), bands, right)
@@ -270,7 +279,7 @@ def _solve(lattice: Lattice, entries: Entries, right: Cells) -> Cells:
     number = np.arange(diagonal.size).reshape(shape)
     rows, columns, values = [number.ravel()], [number.ravel()], [diagonal.ravel()]
     for axis, from_a, from_b, factor in entries:
-        below, above = (np.take(number, part, axis).ravel() for part in (range(shape[axis] - 1), range(1, shape[axis])))
+        below, above = (part.ravel() for part in _faces(number, axis, lattice.wraps))
         rows += [below, above]
         columns += [above, below]
         values += [-factor * from_b.ravel(), -factor * from_a.ravel()]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wgf.domains import Box, Domain
+from wgf.domains import Box, Domain, PeriodicBox
 from wgf.errors import ConfigError, StepSizeError, WgfError, require_integer
 from wgf.functional import FreeEnergy
 from wgf.measure import Ensemble, NoiseSource
@@ -41,7 +41,7 @@ class Grid(Solver):
     Raises
     ------
     ConfigError
-        If a setting is out of range. From `solve`, without a reflecting box; in more than two dimensions; with
+        If a setting is out of range. From `solve`, without a box; in more than two dimensions; with
         minibatches; for a term without first variation; for an interaction that is singular at 0, since a cell acts on
         itself (give it a softening of some cells); and for `Power` with m < 1, whose diffusivity is infinite in an
         empty cell.
@@ -117,7 +117,7 @@ class Grid(Solver):
         Parameters
         ----------
         domain : Domain or None
-            A `wgf.domains.Box`.
+            A `wgf.domains.Box` or `PeriodicBox`.
         dim : int
             The dimension d of the particles.
 
@@ -129,12 +129,11 @@ class Grid(Solver):
         Raises
         ------
         ConfigError
-            If the domain is no reflecting box, or `cells` has numbers for another dimension.
+            If the domain is no box, or `cells` has numbers for another dimension.
         """
-        if type(domain) is not Box:
-            refuse(self, f"domain = {domain!r}", "a reflecting box", "Pass domain=wgf.domains.Box(low, high).")
-        assert isinstance(domain, Box)
-        return Lattice.of(domain, self._shape(dim))
+        if isinstance(domain, Box | PeriodicBox):
+            return Lattice.of(domain, self._shape(dim))
+        refuse(self, f"domain = {domain!r}", "a reflecting or periodic box", "Pass domain=wgf.domains.Box(low, high).")
 
     def _shape(self, dim: int) -> tuple[int, ...]:
         numbers = self.cells if isinstance(self.cells, tuple) else (self.cells,) * dim
@@ -148,7 +147,7 @@ class Grid(Solver):
         Parameters
         ----------
         domain : Domain
-            A `wgf.domains.Box`.
+            A `wgf.domains.Box` or `PeriodicBox`.
         dim : int, default 1
             The dimension d of space, 1 or 2.
 

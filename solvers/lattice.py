@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wgf.domains import Box
+from wgf.domains import Box, PeriodicBox
 from wgf.entropies import Power
 from wgf.entropies.base import Entropy
 from wgf.errors import ConfigError
@@ -35,6 +35,8 @@ class Lattice:
         The edge lengths Δ of a cell, in the units of x.
     cells : tuple of int
         The number of cells along each axis.
+    wraps : bool
+        Whether the last cell of an axis is a neighbour of the first: the cells of a torus.
 
     Examples
     --------
@@ -46,14 +48,15 @@ class Lattice:
     low: tuple[float, ...]
     spacing: tuple[float, ...]
     cells: tuple[int, ...]
+    wraps: bool = False
 
     @staticmethod
-    def of(box: Box, cells: tuple[int, ...]) -> Lattice:
+    def of(box: Box | PeriodicBox, cells: tuple[int, ...]) -> Lattice:
         """Cut a box into cells.
 
         Parameters
         ----------
-        box : Box
+        box : Box or PeriodicBox
             The box; its bounds are numbers or one per axis.
         cells : tuple of int
             The number of cells along each axis.
@@ -65,7 +68,7 @@ class Lattice:
         """
         low, high = (part.expand(len(cells)).tolist() for part in (box.low, box.high))
         spacing = tuple((b - a) / n for a, b, n in zip(low, high, cells, strict=True))
-        return Lattice(tuple(low), spacing, cells)
+        return Lattice(tuple(low), spacing, cells, isinstance(box, PeriodicBox))
 
     @property
     def volume(self) -> float:
@@ -135,14 +138,18 @@ class Lattice:
         masses = mu.weights.cpu().numpy()
         index, weight = np.zeros((1, mu.n), dtype=np.int64), masses[None]
         for axis, (low, h, n) in enumerate(zip(self.low, self.spacing, self.cells, strict=True)):
-            place = np.clip((x[:, axis] - low) / h - 0.5, 0.0, n - 1.0)
+            place = (x[:, axis] - low) / h - 0.5
+            place = place if self.wraps else np.clip(place, 0.0, n - 1.0)
             place = np.where(np.abs(place - np.rint(place)) < _ON_CENTRE, np.rint(place), place)
-            left = np.minimum(place.astype(np.int64), max(n - 2, 0))
+            left = np.floor(place).astype(np.int64)
+            left = left if self.wraps else np.minimum(left, max(n - 2, 0))
             share = place - left
-            index = np.concatenate([index * n + left, index * n + np.minimum(left + 1, n - 1)])
+            right = left + 1 if self.wraps else np.minimum(left + 1, n - 1)
+            index = np.concatenate([index * n + left % n, index * n + right % n])
             weight = np.concatenate([weight * (1 - share), weight * share])
         total = np.bincount(index.ravel(), weight.ravel(), math.prod(self.cells))
-        return Ensemble(self.centres().to(mu.x), torch.from_numpy(total / total.sum()), copy=False)
+        cells = Ensemble(self.centres().to(mu.x), torch.from_numpy(total / total.sum()), copy=False)
+        return cells.on(mu.period)
 
     def with_density(self, mu: Ensemble, density: Cells) -> Ensemble:
         """The ensemble of these cells with another density; values below 0, from rounding, become 0.
@@ -215,8 +222,16 @@ class PowerOnCells(Entropy):
             raise ConfigError("Power on a grid: the gradient is known at the centres of cells; leave `at` out.")
         density, spacing = self._density(mu)
         values = -self.m / (self.m - 1) * density.pow(self.m - 1)
-        parts = [torch.gradient(values, spacing=h, dim=axis)[0].flatten() for axis, h in enumerate(spacing)]
+        parts = [_central(values, axis, h, mu.period is not None).flatten() for axis, h in enumerate(spacing)]
         return torch.stack(parts, 1).to(mu.dtype)
+
+
+def _central(values: Tensor, axis: int, h: float, wraps: bool) -> Tensor:
+    """The derivative along an axis by central differences; one-sided at walls."""
+    if wraps:
+        return (values.roll(-1, axis) - values.roll(1, axis)) / (2 * h)
+    derivative: Tensor = torch.gradient(values, spacing=h, dim=axis)[0]
+    return derivative
 
 
 def on_cells(free_energy: FreeEnergy, cells: int | tuple[int, ...]) -> FreeEnergy:

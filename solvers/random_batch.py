@@ -14,6 +14,7 @@ from wgf.errors import ConfigError, require_integer
 from wgf.functional import Evaluation, FreeEnergy, Functional, Term
 from wgf.kernels import Kernel
 from wgf.measure import BATCHES, Ensemble, NoiseSource
+from wgf.ops.reference import nearest_image
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
 from wgf.summation import Check
 
@@ -181,7 +182,8 @@ class _Batched(Functional):
                 rows, size = batches.flatten(), batches.shape[1]
                 scale = (mu.n - 1) / max(1, size - 1)
                 for others in _companions(batches):
-                    k, slope = _pairs(kernel, x[rows].expand(len(others), -1, -1), x[others])
+                    here = x[rows].expand(len(others), -1, -1)
+                    k, slope = _pairs(kernel, here, _nearest(x[others], here, mu.period))
                     value[rows] += scale * (weights[others] * k).sum(0)
                     gradient[rows] += scale * (weights[others, None] * slope).sum(0)
             if not kernel.singular:
@@ -210,6 +212,11 @@ def _companions(batches: Tensor) -> Iterator[Tensor]:
     at_once = max(1, _PAIRS // batches.numel())
     for first in range(0, len(meetings), at_once):
         yield torch.stack(meetings[first : first + at_once])
+
+
+def _nearest(y: Tensor, x: Tensor, period: Tensor | None) -> Tensor:
+    """Of each y the image nearest to x; y itself in all of space."""
+    return y if period is None else x - nearest_image(x - y, period.to(x))
 
 
 def _pairs(kernel: Kernel, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .. import ops
 from ..errors import ConfigError, ShapeError, require_integer, require_seed
+from ..extension import same_value
 from ..functional import Evaluation, Functional
 from ..kernels import Kernel
 from ..measure import ArrayLike, Ensemble
@@ -26,6 +27,15 @@ def _target(samples: Ensemble | ArrayLike) -> Ensemble:
 def _require_dimension(term: Functional, target: Ensemble, mu: Ensemble) -> None:
     if mu.dim != target.dim:
         raise ShapeError(f"{term.name}: particles of dimension {mu.dim}, samples of dimension {target.dim}.")
+
+
+def require_plain(term: Functional, mu: Ensemble) -> None:
+    """Refuse a torus, for terms that see distances along straight lines."""
+    if mu.period is not None:
+        raise ConfigError(
+            f"{term.name} is not defined in a periodic domain; wanted all of space, a Box or a Ball. Compare with "
+            "samples by MMD, which takes nearest images."
+        )
 
 
 class MMD(Functional):
@@ -76,19 +86,22 @@ class MMD(Functional):
             raise ConfigError(f"MMD(kernel={kernel!r}): wanted a kernel that is finite at 0 (give it a softening).")
         self.target = _target(samples)
         self.kernel = kernel
+        self._known: tuple[Tensor | None, Tensor] | None = None  # the period, and the energy of the target under it
 
     @property
     def infimum(self) -> float:
         return 0.0
 
-    @cached_property
-    def _target_energy(self) -> Tensor:
-        return 0.5 * self.target.expect(self.target.convolve(self.kernel))
+    def _target_energy(self, period: Tensor | None) -> Tensor:
+        if self._known is None or not same_value(self._known[0], period):
+            target = self.target.on(period)
+            self._known = period, 0.5 * target.expect(target.convolve(self.kernel))
+        return self._known[1]
 
     def _sums(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         _require_dimension(self, self.target, mu)
         value, gradient = mu.kernel_sums(self.kernel, at)
-        cross, cross_gradient = self.target.kernel_sums(self.kernel, mu.points(at))
+        cross, cross_gradient = self.target.on(mu.period).kernel_sums(self.kernel, mu.points(at))
         return value, gradient, cross, cross_gradient.to(gradient.dtype)
 
     def _value(self, mu: Ensemble) -> Tensor:
@@ -104,7 +117,7 @@ class MMD(Functional):
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
         value, gradient, cross, cross_gradient = self._sums(mu, None)
-        return Evaluation(mu.expect(0.5 * value - cross) + self._target_energy, gradient - cross_gradient)
+        return Evaluation(mu.expect(0.5 * value - cross) + self._target_energy(mu.period), gradient - cross_gradient)
 
 
 class _Slices:
@@ -193,6 +206,7 @@ class SlicedWasserstein(Functional):
 
     def _value(self, mu: Ensemble) -> Tensor:
         _require_dimension(self, self.target, mu)
+        require_plain(self, mu)
         costs = []
         for directions, target, levels in self._slices.parts(mu.n):
             own = ops.sorted_projections(mu.x, mu.weights, directions, mu.equal_weights)
@@ -207,6 +221,7 @@ class SlicedWasserstein(Functional):
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
         _require_dimension(self, self.target, mu)
+        require_plain(self, mu)
         costs, sums = [], torch.zeros_like(mu.x, dtype=torch.float64)
         for directions, target, levels in self._slices.parts(mu.n):
             cost, part = ops.transport_maps(mu.x, mu.weights, directions, mu.equal_weights, target, levels)
@@ -217,6 +232,7 @@ class SlicedWasserstein(Functional):
     def _potential(self, mu: Ensemble, points: Tensor) -> tuple[Tensor, Tensor]:
         """δ𝓕/δμ (p,) and its gradient (p, d) at p points."""
         _require_dimension(self, self.target, mu)
+        require_plain(self, mu)
         value = torch.zeros(len(points), dtype=torch.float64, device=mu.device)
         gradient = torch.zeros_like(points, dtype=torch.float64)
         for directions, target, levels in self._slices.parts(max(mu.n, len(points))):

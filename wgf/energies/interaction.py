@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError, DivergenceError, closest, require_number
+from ..errors import ConfigError, DivergenceError, WgfWarning, closest, require_number
 from ..functional import Evaluation, Functional
 from ..kernels import Kernel
 from ..measure import Ensemble, checks
@@ -88,6 +89,12 @@ class Interaction(Functional):
     def pair_kernel(self) -> Kernel:
         return self.kernel
 
+    def prepare(self, mu: Ensemble) -> Functional:
+        """On a torus: refuse a kernel that does not fade within half a period, and warn where it has not quite."""
+        if mu.period is not None:
+            _require_fading(self.kernel, 0.5 * float(mu.period.min()))
+        return self
+
     def audit(self, mu: Ensemble) -> Check:
         """Say how the sums over μ are made, and measure their error where they are approximate.
 
@@ -101,6 +108,8 @@ class Interaction(Functional):
         Check
             The method in use, and the error against sums over all pairs at 256 particles.
         """
+        if mu.period is not None:
+            return Check("dense", "all pairs, nearest images", None, self.rtol)
         return check(Sums(self.kernel, mu.x, mu.x, mu.weights, True), Summation(self.method, self.rtol, self._costs))
 
     def _sums(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -135,3 +144,27 @@ class Interaction(Functional):
     def _evaluate(self, mu: Ensemble) -> Evaluation:
         value, gradient = self._sums(mu, None)
         return Evaluation(0.5 * mu.expect(value), gradient)
+
+
+FADED, CONSTANT = 0.05, 0.5
+"""|K| at half a period, relative to its largest value: above the first a warning, above the second a refusal."""
+
+
+def _require_fading(kernel: Kernel, half: float) -> None:
+    """The nearest image is right where K has faded at half a period; there the force jumps by twice what is left."""
+    if kernel.long_ranged or not kernel.radial:
+        return  # sums refuse what is long-ranged; a cosine is periodic
+    values = kernel.profile(torch.linspace(0.0, half, 65, dtype=torch.float64)[1:] ** 2).abs()
+    left = float(values[-1] / values.max())
+    if left > CONSTANT:
+        raise ConfigError(
+            f"Interaction: {kernel!r} is {left:.2f} of its largest value at half a period ({half:.3g}); wanted a "
+            "kernel that fades within it, such as one of a smaller range."
+        )
+    if left > FADED:
+        warnings.warn(
+            f"Interaction: {kernel!r} is {left:.2f} of its largest value at half a period ({half:.3g}); only the "
+            "nearest image acts, so the force jumps there. A smaller range avoids it.",
+            WgfWarning,
+            stacklevel=2,
+        )

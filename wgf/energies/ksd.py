@@ -16,6 +16,7 @@ from ..kernels import Kernel
 from ..kernels.derivatives import twice_differentiable
 from ..kernels.stein import discrepancy
 from ..measure import Ensemble, first_bad_row
+from .discrepancy import require_plain
 
 
 class KSD(Functional):
@@ -108,6 +109,7 @@ class KSD(Functional):
 
     def _both(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor]:
         """∫ u(x, ·) dμ (m,) and its gradient (m, d), float64."""
+        require_plain(self, mu)
         points, own = mu.points(at), self._plain_scores(mu.x)
         with ops.one_torch_thread(), torch.enable_grad():
             x = points.detach().double().clone().requires_grad_()

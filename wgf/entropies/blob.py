@@ -12,7 +12,7 @@ from .. import ops
 from ..errors import ConfigError, DivergenceError, closest, require_number
 from ..functional import Evaluation, Functional
 from ..kernels import Gaussian
-from ..measure import Ensemble
+from ..measure import Ensemble, unwrapped
 from .base import Entropy, Variant
 
 RULES = ("silverman", "scott")
@@ -51,6 +51,7 @@ def bandwidth_by_rule(rule: str, mu: Ensemble) -> float:
     >>> round(bandwidth_by_rule("scott", wgf.Ensemble([[-1.0], [1.0]])), 4)  # 2^{−1/5}
     0.8706
     """
+    mu = unwrapped(mu)  # on a torus the spread is that around the circular mean
     sigma = math.sqrt(float(mu.covariance().diagonal().mean()))
     n, d = mu.effective_size, mu.dim
     if sigma == 0.0:

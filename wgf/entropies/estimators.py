@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from ..errors import ConfigError, DivergenceError, require_integer
 from ..ops.threads import one_blas_thread
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ..measure import Ensemble
 
 
@@ -44,7 +47,9 @@ class Estimate:
         return self.value
 
 
-def knn_entropy(mu: Ensemble, k: int = 4) -> Estimate:
+def knn_entropy(
+    mu: Ensemble, k: int = 4, images: Callable[[float], tuple[Tensor, Tensor] | None] | None = None
+) -> Estimate:
     """Estimate the Shannon entropy −∫ρ log ρ from the distances to nearest neighbours (Kozachenko–Leonenko).
 
         S = ψ(n) − ψ(k) + log c_d + (d/n) Σᵢ log rᵢ
@@ -57,6 +62,9 @@ def knn_entropy(mu: Ensemble, k: int = 4) -> Estimate:
         Particles (n, d) of equal weights; computed in float64.
     k : int
         Which neighbour, 1 ≤ k < n. A larger k has less variance and more bias.
+    images : callable, optional
+        Images of the particles within a given distance of walls or a seam, as `Domain.images` gives them: without
+        them a density seems to end there.
 
     Returns
     -------
@@ -99,6 +107,10 @@ def knn_entropy(mu: Ensemble, k: int = 4) -> Estimate:
     scale = float(np.ptp(x, axis=0).max()) or 1.0  # the tree squares distances: scaled to 1 they cannot overflow
     # Queries are independent, so the number of workers cannot change the result. k + 1: a particle finds itself first.
     distances, _ = cKDTree(x / scale).query(x / scale, k=[k + 1], workers=-1)
+    continued = None if images is None else images(float(distances.max()) * scale)
+    if continued is not None and len(continued[0]):
+        points, rows = (part.detach().cpu().numpy() for part in continued)
+        distances = _beside_images(x / scale, points.astype(np.float64) / scale, rows, k)
     if not distances.min() > 0:
         row = int(distances.argmin())
         raise ConfigError(f"More than k = {k} particles coincide (at row {row}): they have no density, so no entropy.")
@@ -106,6 +118,17 @@ def knn_entropy(mu: Ensemble, k: int = 4) -> Estimate:
     ball = 0.5 * d * math.log(math.pi) - float(gammaln(0.5 * d + 1))
     value = float(digamma(n) - digamma(k)) + ball + float(terms.mean())
     return Estimate(value, float(terms.std(ddof=1)) / math.sqrt(n), f"kozachenko-leonenko(k={k})")
+
+
+def _beside_images(x: np.ndarray, points: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
+    """Distances (n, 1) to the k-th neighbour among the others and their images; own images are passed over."""
+    owner = np.concatenate([np.arange(len(x)), rows])
+    most = min(k + 1 + np.bincount(rows, minlength=len(x)).max(), len(owner))
+    distances, found = cKDTree(np.concatenate([x, points])).query(x, k=most, workers=-1)
+    strange = owner[found] != np.arange(len(x))[:, None]
+    rank = np.cumsum(strange, axis=1)
+    place = np.argmax(rank == k, axis=1)
+    return np.take_along_axis(distances, place[:, None], axis=1)
 
 
 def gaussian_entropy(mu: Ensemble) -> float:

@@ -129,7 +129,7 @@ class Bookkeeper:
             return None
         known = self._solver.entropy(self._dynamics, state)
         if known is None:
-            return estimate_shannon(state.mu)
+            return estimate_shannon(state.mu, domain=self._dynamics.domain)
         self._estimated = self._dynamics.free_energy.sampled
         return ShannonEstimate(
             float(known), 0.0, None, None, state.mu.ids[:0], f"of the density of {self._solver.name}"

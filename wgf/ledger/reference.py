@@ -62,6 +62,8 @@ def log_det_force(
     for part in evaluation.terms if evaluation is not None else ():
         if isinstance(part.term.functional, LogDet):
             return ReferenceForce(part.gradient[rows], f"beside the term {part.term.name}")
+    if mu.period is not None:
+        return ReferenceForce(None, "a torus has no covariance, so no log-det")
     least = min(mu.n, mu.dim)
     if mu.n * mu.dim * least + least**3 > MOST_WORK:
         return ReferenceForce(None, f"the covariance of {mu.n} particles in dimension {mu.dim} costs too much here")

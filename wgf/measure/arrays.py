@@ -241,3 +241,15 @@ def require_images(method: str) -> None:
         raise ConfigError(
             f"method = {method!r}: sums in a periodic domain are over all pairs; wanted 'auto' or 'dense'."
         )
+
+
+def distinct_ids(ids: Tensor) -> Tensor:
+    """The ids (n,), where repeated ones are replaced by numbers that are not in use."""
+    values, first = torch.unique(ids, return_inverse=True)
+    if len(values) == len(ids):
+        return ids
+    seen = torch.full_like(values, len(ids)).scatter_reduce(0, first, torch.arange(len(ids), device=ids.device), "amin")
+    repeated = seen[first] != torch.arange(len(ids), device=ids.device)
+    fresh = ids.clone()
+    fresh[repeated] = values.max() + 1 + torch.arange(int(repeated.sum()), device=ids.device)
+    return fresh

@@ -13,18 +13,8 @@ from .. import ops
 from ..errors import CheckpointError, ConfigError, ShapeError
 from ..ops import linalg
 from ..summation import Costs, Summation, default_costs, kernel_sums
-from . import sampling
-from .arrays import (
-    ArrayLike,
-    id_rows,
-    particle_rows,
-    period_row,
-    require_device,
-    require_dtype,
-    require_images,
-    to_tensor,
-    weight_rows,
-)
+from . import arrays, sampling
+from .arrays import ArrayLike, to_tensor
 
 if TYPE_CHECKING:
     from ..kernels import Kernel
@@ -73,12 +63,12 @@ class Ensemble:
         period: ArrayLike | None = None,
         copy: bool = True,
     ) -> None:
-        self._x = particle_rows(x, copy)
+        self._x = arrays.particle_rows(x, copy)
         n = len(self._x)
-        self._weights = weight_rows(weights, n, copy).to(self._x.device)
-        self._ids = id_rows(ids, n, copy).to(self._x.device)
+        self._weights = arrays.weight_rows(weights, n, copy).to(self._x.device)
+        self._ids = arrays.id_rows(ids, n, copy).to(self._x.device)
         self._positive: bool | None = None
-        self._period = period_row(period, self.dim)
+        self._period = arrays.period_row(period, self.dim)
 
     # ------------------------------------------------------------------------------------------ parts
 
@@ -153,9 +143,9 @@ class Ensemble:
         return new
 
     def on(self, period: ArrayLike | None) -> Ensemble:
-        """The same particles in a space that repeats after `period`: a number, (d,) lengths, or None for all of space."""
+        """The same particles in a space that repeats after `period`: a number, (d,) lengths, or None."""
         new = self.moved(self._x)
-        new._period = period_row(period, self.dim)
+        new._period = arrays.period_row(period, self.dim)
         return new
 
     def reweighted(self, weights: Tensor) -> Ensemble:
@@ -175,15 +165,15 @@ class Ensemble:
                 f"select: rows from {int(index.min())} to {int(index.max())}; there are {self.n} particles."
             )
         weights = self._weights[index]
-        new = Ensemble(self._x[index], weights / linalg.total(weights), ids=_distinct(self._ids[index]))
+        new = Ensemble(self._x[index], weights / linalg.total(weights), ids=arrays.distinct_ids(self._ids[index]))
         new._period = self._period
         return new
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | str | None = None) -> Ensemble:
         """The ensemble on another device or in another dtype (float64, float32); BackendError without that device."""
         new = object.__new__(Ensemble)
-        target = require_device(device) if device is not None else self.device
-        new._x = self._x.to(device=target, dtype=require_dtype(dtype) if dtype is not None else self.dtype)
+        target = arrays.require_device(device) if device is not None else self.device
+        new._x = self._x.to(device=target, dtype=arrays.require_dtype(dtype) if dtype is not None else self.dtype)
         new._weights, new._ids, new._positive = self._weights.to(target), self._ids.to(target), self._positive
         new._period = self._period
         return new
@@ -260,7 +250,7 @@ class Ensemble:
         points = self._x if at is None else self.points(at)
         weights = self._weights if factor is None else self._weights * factor
         if self._period is not None:
-            require_images(method)
+            arrays.require_images(method)
             value, gradient = kernel.periodic_sums(points, self._x, weights, at is None, self._period)
         else:
             how = Summation(method, rtol, costs or default_costs())
@@ -324,7 +314,7 @@ class Ensemble:
     ) -> Ensemble:
         """n samples of N(mean, cov): mean a number or (d,); cov a variance, d variances or a matrix (d, d)."""
         x = sampling.gaussian(n, dim, mean, cov, seed)
-        return Ensemble(x.to(require_dtype(dtype)), copy=False)
+        return Ensemble(x.to(arrays.require_dtype(dtype)), copy=False)
 
     @staticmethod
     def uniform(
@@ -338,7 +328,7 @@ class Ensemble:
     ) -> Ensemble:
         """n samples of the uniform law on the box [low, high]; the bounds are numbers or (d,)."""
         x = sampling.uniform(n, dim, low, high, seed)
-        return Ensemble(x.to(require_dtype(dtype)), copy=False)
+        return Ensemble(x.to(arrays.require_dtype(dtype)), copy=False)
 
 
 def require_ensemble(name: str, value: object) -> Ensemble:
@@ -346,15 +336,3 @@ def require_ensemble(name: str, value: object) -> Ensemble:
     if not isinstance(value, Ensemble):
         raise ConfigError(f"{name} is {type(value).__name__}: wanted a wgf.Ensemble (wgf.Ensemble(x) makes one).")
     return value
-
-
-def _distinct(ids: Tensor) -> Tensor:
-    """The ids (n,), where repeated ones are replaced by numbers that are not in use."""
-    values, first = torch.unique(ids, return_inverse=True)
-    if len(values) == len(ids):
-        return ids
-    seen = torch.full_like(values, len(ids)).scatter_reduce(0, first, torch.arange(len(ids), device=ids.device), "amin")
-    repeated = seen[first] != torch.arange(len(ids), device=ids.device)
-    fresh = ids.clone()
-    fresh[repeated] = values.max() + 1 + torch.arange(int(repeated.sum()), device=ids.device)
-    return fresh
