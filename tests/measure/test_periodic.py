@@ -122,11 +122,21 @@ def test_kernels_are_held_against_half_a_period_when_a_run_begins():
     with pytest.raises(ConfigError, match="repeats after 2π"):
         wgf.solve(wgf.Interaction(K.Cosine()), mu, wgf.solvers.Euler(), **times)
     for kernel, method in ((K.Gaussian(0.05), "fourier"), (K.Laplace(0.05), "sorting")):
-        with pytest.raises(ConfigError, match="summed over all pairs"):
+        with pytest.raises(ConfigError, match="sums in a periodic domain are over all pairs"):
             wgf.solve(wgf.Interaction(kernel, method=method), mu, wgf.solvers.Euler(), **times)
     for term in (wgf.SlicedWasserstein([[0.0], [1.0]]), wgf.KSD(lambda x: -x, K.Gaussian(0.1))):
         with pytest.raises(ConfigError, match="not defined in a periodic domain"):
             wgf.solve(term, mu, wgf.solvers.Euler(), **times)
+
+
+@pytest.mark.parametrize("entropy", [wgf.LogDet(), wgf.Variance(), wgf.LogVariance()], ids=lambda S: S.name)
+def test_entropies_of_coordinates_warn_on_a_torus(entropy):
+    mu = wgf.Ensemble.uniform(20, 1)
+    with pytest.warns(WgfWarning, match=f"{entropy.name} in a periodic domain: mean and covariance"):
+        wgf.solve(
+            wgf.Quadratic() - 0.1 * entropy, mu, wgf.solvers.Euler(), dt=0.01, t_end=0.01,
+            domain=wgf.domains.PeriodicBox(0.0, 1.0),
+        )  # fmt: skip
 
 
 def test_the_period_goes_with_the_ensemble():

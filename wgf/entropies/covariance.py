@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,8 +11,8 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..errors import ConfigError, DivergenceError
-from ..functional import Evaluation
+from ..errors import ConfigError, DivergenceError, WgfWarning
+from ..functional import Evaluation, Functional
 from ..measure import Ensemble, checks
 from ..ops import linalg
 from .base import Entropy, require_ridge
@@ -135,7 +136,21 @@ class _Precision:
         return force.to(points.dtype)
 
 
-class LogDet(Entropy):
+class _OfCoordinates(Entropy):
+    """An entropy of means and covariances of coordinates, which on a torus depend on the place of the seam."""
+
+    def prepare(self, mu: Ensemble) -> Functional:
+        if mu.period is not None:
+            warnings.warn(
+                f"{self.name} in a periodic domain: mean and covariance of the coordinates depend on where the seam is. "
+                "Blob does not, as it takes nearest images.",
+                WgfWarning,
+                stacklevel=2,
+            )
+        return self
+
+
+class LogDet(_OfCoordinates):
     """The entropy of a Gaussian with the covariance of the particles, up to a constant; the default surrogate.
 
         S[μ] = ½ log det(C + εI)
@@ -203,7 +218,7 @@ def _variances(mu: Ensemble) -> Tensor:
     return mu.expect(_centred(mu, None).double() ** 2)
 
 
-class Variance(Entropy):
+class Variance(_OfCoordinates):
     """Half the total variance of the particles; the simplest surrogate.
 
         S[μ] = ½ tr C,    δS/δμ = ½ |x − m|²,    ∇_W S = x − m
@@ -237,7 +252,7 @@ class Variance(Entropy):
         return _centred(mu, at)
 
 
-class LogVariance(Entropy):
+class LogVariance(_OfCoordinates):
     """The logarithm of the variance of each coordinate: the diagonal form of `LogDet`.
 
         S[μ] = ½ Σⱼ log(Cⱼⱼ + ε)
