@@ -32,6 +32,7 @@ class Problem(NamedTuple):
     projections: int
     seed: int
     regularisation: float
+    period: tuple[float, ...] | None = None
 
 
 class Method(NamedTuple):
@@ -66,7 +67,8 @@ def solve(method: str, found: Any, problem: Problem) -> tuple[float, str]:
         return 0.0, "exact: all particles sit at one point"
     scale = 2.0 ** np.floor(np.log2(half))  # a power of two divides without rounding
     with _warnings_raised(method), one_blas_thread():  # BLAS rounds differently for each number of threads
-        near = problem._replace(x=(x - centre) / scale, y=(y - centre) / scale)
+        period = None if problem.period is None else tuple(length / scale for length in problem.period)
+        near = problem._replace(x=(x - centre) / scale, y=(y - centre) / scale, period=period)
         distance, note = METHODS[method].solve(found, near)
         return float(distance * scale), note
 
@@ -84,8 +86,19 @@ def _warnings_raised(method: str) -> Iterator[None]:
             raise TransportError(f"method={method!r} warned, so its number is not used: {reason}") from reason
 
 
+def _squares(p: Problem) -> np.ndarray:
+    """|x − y|² of all pairs (n, m), by the nearest image on a torus."""
+    if p.period is None:
+        return np.asarray(cdist(p.x, p.y, "sqeuclidean"))
+    total = np.zeros((len(p.x), len(p.y)))
+    for axis, length in enumerate(p.period):
+        u = p.x[:, None, axis] - p.y[None, :, axis]
+        total += (u - length * np.round(u / length)) ** 2
+    return total
+
+
 def _simplex(ot: Any, p: Problem) -> tuple[float, str]:
-    cost, log = ot.emd2(p.a, p.b, cdist(p.x, p.y, "sqeuclidean"), numItermax=SIMPLEX_ITERATIONS, log=True)
+    cost, log = ot.emd2(p.a, p.b, _squares(p), numItermax=SIMPLEX_ITERATIONS, log=True)
     if log["warning"]:
         raise TransportError(f"POT warned, so its number is not used: {log['warning']}")
     return math.sqrt(max(cost, 0.0)), "exact, by the network simplex"

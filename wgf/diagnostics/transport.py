@@ -134,10 +134,11 @@ def wasserstein(
     for name, measure in (("mu", mu), ("nu", nu)):
         require_ensemble(name, measure)
     _require_options(method, mu.dim, nu.dim, projections, regularisation)
-    method, why = _choose(method, mu.dim, max(mu.n, nu.n))
+    period = _common_period(mu, nu)
+    method, why = _choose(method, mu.dim, max(mu.n, nu.n)) if period is None else _on_torus(method, max(mu.n, nu.n))
     found = None if method == "bures" else library(method)  # imported before the clock starts: that takes seconds
     start = time.perf_counter()
-    problem = Problem(*_cloud("mu", mu), *_cloud("nu", nu), projections, require_seed(seed), regularisation)
+    problem = Problem(*_cloud("mu", mu), *_cloud("nu", nu), projections, require_seed(seed), regularisation, period)
     _require_memory(method, mu, nu)
     beside = math.nan
     if method == "bures" or (method == "sliced" and mu.dim <= BURES_UP_TO):
@@ -150,6 +151,24 @@ def wasserstein(
     if not math.isfinite(distance):
         raise TransportError(f"method={method!r} gave {distance}: the coordinates are out of its range, rescale them.")
     return Transport(distance, method, time.perf_counter() - start, note + why, beside)
+
+
+def _common_period(mu: Ensemble, nu: Ensemble) -> tuple[float, ...] | None:
+    """The period of both ensembles, None in all of space; ConfigError where only one lives on a torus."""
+    both = [None if one.period is None else tuple(one.period.tolist()) for one in (mu, nu)]
+    if both[0] != both[1]:
+        raise ConfigError(f"mu repeats after {both[0]}, nu after {both[1]}; wanted one space for both (mu.on(period)).")
+    return both[0]
+
+
+def _on_torus(method: str, n: int) -> tuple[str, str]:
+    """On a torus the coupling is exact, with the cost of the nearest image: lines and Gaussians know no seam."""
+    if method not in ("auto", "emd") or n > EXACT_UP_TO:
+        raise ConfigError(
+            f"method={method!r} for {n} particles on a torus; wanted 'emd', for at most {EXACT_UP_TO} (mu.select takes "
+            "some of them)."
+        )
+    return "emd", "; on a torus, by nearest images"
 
 
 def _cloud(name: str, mu: Ensemble) -> tuple[np.ndarray, np.ndarray]:

@@ -142,8 +142,8 @@ class _OfCoordinates(Entropy):
     def prepare(self, mu: Ensemble) -> Functional:
         if mu.period is not None:
             warnings.warn(
-                f"{self.name} in a periodic domain: mean and covariance of the coordinates depend on where the seam is. "
-                "Blob does not, as it takes nearest images.",
+                f"{self.name} in a periodic domain: mean and covariance of coordinates depend on the seam. "
+                "That of Blob does not: it takes nearest images.",
                 WgfWarning,
                 stacklevel=2,
             )
