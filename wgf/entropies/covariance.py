@@ -130,9 +130,19 @@ class _Precision:
         along = ops.affine(points.double(), self.mean, vectors)
         origin, back = torch.zeros_like(along[0]), vectors.T.contiguous()
         force = ops.affine(along / (values + self.ridge), origin, back)
-        if at is not None:  # particles lie in the span of V: for them this part is rounding, and divided by ε noise
-            force = force + (points - self.mean - ops.affine(along, origin, back)) / self.ridge
+        if at is not None or not self.mu.positive_weights:
+            force = force + self._across(points, points - self.mean - ops.affine(along, origin, back), at) / self.ridge
         return force.to(points.dtype)
+
+    def _across(self, points: Tensor, rest: Tensor, at: Tensor | None) -> Tensor:
+        """What of x − m is outside the span of V. Where that is rounding, 0: divided by ε it would be noise.
+
+        Particles with a weight lie in the span. A particle of weight 0 may lie anywhere, like a point of `at`.
+        """
+        inside = rest.abs().amax(1) <= _SINGULAR * (points.abs().amax(1) + self.mean.abs().amax())
+        if at is None:
+            inside |= self.mu.weights > 0
+        return rest.masked_fill(inside[:, None], 0.0)
 
 
 class LogDet(Entropy):
