@@ -60,7 +60,7 @@ def test_logdet_by_cholesky_and_by_eigenvectors(n, d, ridge, monkeypatch):
     f = wgf.LogDet(ridge)
     one = f.value(mu), f.gradient(mu), f.first_variation(mu)
     monkeypatch.setattr("wgf.entropies.covariance.checks.holds", lambda condition: False)
-    two = wgf.entropies.covariance._Precision(mu, ridge)
+    two = wgf.entropies.precision.Precision(mu, ridge)
     assert two._inverse is None
     torch.testing.assert_close(one[0], 0.5 * two.log_det(), rtol=1e-12, atol=1e-13)
     torch.testing.assert_close(one[1], two.apply(None), rtol=1e-11, atol=1e-12)
