@@ -151,7 +151,11 @@ def _median_bandwidth(mu: Ensemble, most: int) -> float:
             far, order = torch.sort((x[i] - x[j]).square().sum(1).sqrt())
             mass = (weights[i] * weights[j])[order].cumsum(0)
             distance = float(far[int(torch.searchsorted(mass, 0.5 * mass[-1]).clamp(max=len(far) - 1))])
-    if not distance > 0.0:
-        distance = math.sqrt(2.0 * float(mu.covariance().diagonal().sum()))
+    mean, covariance = mu.moments()
+    rounding = math.sqrt(2.0 * float(ops.least_variance(mean, mu.dtype).sum()))
+    if not distance > rounding:
+        distance = math.sqrt(2.0 * float(covariance.diagonal().sum()))
+    if distance <= rounding:
+        return 1.0
     h = distance / math.sqrt(2.0 * math.log1p(count))
     return h if h > 0.0 else 1.0  # also for NaN: the evaluation after the step names the particle

@@ -366,3 +366,20 @@ def test_too_few_rows_to_split(tmp_path: Path, rows: int, fraction: float) -> No
 
 def test_a_data_set_prints_in_a_line() -> None:
     assert repr(load("breast-cancer")[0]) == "Dataset('breast-cancer', 455 × 30, classification: malignant, benign)"
+
+
+@pytest.mark.parametrize("constant", [0.3, 1e-9 / 3, 1e15 / 3])
+def test_a_column_that_is_constant_up_to_rounding_has_scale_one(tmp_path: Path, constant: float) -> None:
+    """Training numbers that differ in the last place, and one outlier that is in the test set."""
+    rng = np.random.default_rng(0)
+    column = np.where(rng.random(50) < 0.5, np.nextafter(constant, np.inf), constant)
+    column[7] = 2 * constant
+    path = npz_file(tmp_path, x=np.column_stack([rng.normal(size=50), column]), y=column)
+    apart = []
+    for seed in range(20):
+        train, test = load(path, seed=seed, task="regression")
+        if len(test.x) and float(train.x[:, 1].abs().max()) <= 4 * np.finfo(float).eps * constant:
+            apart += [float(test.x[:, 1].max()), float(test.y.max())]
+            assert train.y_scale == 1.0
+    assert apart
+    np.testing.assert_allclose(apart, constant, rtol=1e-12)

@@ -312,9 +312,9 @@ def _split(
 
 
 def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each column, computed on [−1, 1] so that nothing overflows; std 0 becomes 1."""
+    """Mean and standard deviation of each column, on [−1, 1] so that nothing overflows; 0 to rounding becomes 1."""
     low, high = values.min(axis=0), values.max(axis=0)
     centre, half = low / 2 + high / 2, high / 2 - low / 2
     unit = (values - centre) / np.where(half > 0, half, 1.0)  # exactly 0 in a constant column
-    scale = half * unit.std(axis=0)
-    return centre + half * unit.mean(axis=0), np.where(scale > 0, scale, 1.0)
+    scale, largest = half * unit.std(axis=0), np.maximum(np.abs(low), np.abs(high))
+    return centre + half * unit.mean(axis=0), np.where(scale > 4 * np.finfo(np.float64).eps * largest, scale, 1.0)

@@ -60,7 +60,7 @@ def test_logdet_by_cholesky_and_by_eigenvectors(n, d, ridge, monkeypatch):
     f = wgf.LogDet(ridge)
     one = f.value(mu), f.gradient(mu), f.first_variation(mu)
     monkeypatch.setattr("wgf.entropies.covariance.checks.holds", lambda condition: False)
-    two = wgf.entropies.covariance._Precision(mu, ridge)
+    two = wgf.entropies.precision.Precision(mu, ridge)
     assert two._inverse is None
     torch.testing.assert_close(one[0], 0.5 * two.log_det(), rtol=1e-12, atol=1e-13)
     torch.testing.assert_close(one[1], two.apply(None), rtol=1e-11, atol=1e-12)
@@ -75,3 +75,29 @@ def test_gram_form_keeps_its_digits_as_the_ridge_falls(ridge):
     u, s, vt = np.linalg.svd(y, full_matrices=False)
     want = math.sqrt(6) * (u[:, :5] * (s[:5] / (s[:5] ** 2 + ridge))) @ vt[:5]
     np.testing.assert_allclose(wgf.LogDet(ridge).gradient(mu), want, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["f32", "f64"])
+@pytest.mark.parametrize(("n", "d", "massless"), [(4, 6, 2), (5, 9, 1), (7, 40, 5)])
+def test_gram_form_at_particles_of_weight_zero(n, d, massless, dtype):
+    """A particle of weight 0 lies outside the span of the others: (C + ε)⁻¹(x − m) by numpy, as `at=x` gives."""
+    rng = np.random.default_rng(0)
+    weights = np.r_[np.full(n - massless, 1.0 / (n - massless)), np.zeros(massless)]
+    mu, term = wgf.Ensemble(rng.normal(size=(n, d)), weights).to(dtype=dtype), wgf.LogDet(1e-3)
+    x = mu.x.double().numpy()
+    away = x - weights @ x
+    force = np.linalg.solve((weights[:, None] * away).T @ away + 1e-3 * np.eye(d), away.T).T
+    scale, rtol = np.abs(force).max(axis=1, keepdims=True), 1e-9 if dtype == torch.float64 else 2e-6
+    for at in (None, x):
+        np.testing.assert_allclose(term.gradient(mu, at) / scale, force / scale, rtol=0, atol=rtol)
+        np.testing.assert_allclose(term.first_variation(mu, at), 0.5 * (force * away).sum(1), rtol=10 * rtol)
+    if (n, d) == (4, 6) and dtype == torch.float64:
+        assert np.linalg.norm(term.gradient(mu)[2]) == pytest.approx(3255.66, abs=0.01)
+        assert float(term.first_variation(mu)[2]) == pytest.approx(5299.91, abs=0.01)
+
+
+def test_particles_in_the_span_feel_no_rounding_over_a_small_ridge():
+    """Points that coincide with particles have their force, not a rounding error divided by ε."""
+    mu = wgf.Ensemble(np.random.default_rng(2).normal(size=(4, 7)) + 3.0)
+    term = wgf.LogDet(1e-13)
+    torch.testing.assert_close(term.gradient(mu, mu.x), term.gradient(mu), rtol=1e-6, atol=1e-9)

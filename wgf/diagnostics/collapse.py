@@ -30,7 +30,7 @@ class CollapseIndex:
     t : array (k,)
         The times of the comparison, in flow time.
     index : array (k,)
-        c at these times. NaN at the start, and as long as μ^0 has not moved.
+        c at these times. NaN at the start, and as long as μ^0 has not moved, up to rounding.
     distance, length : arrays (k,)
         The numerator and the denominator, in the units of x.
     method : str
@@ -111,5 +111,6 @@ def collapse_of(
     apart = [wasserstein(a, b, method=method) for a, b in zip(with_entropy, without, strict=True)]
     steps = [float(wasserstein(a, b, method=method)) for a, b in itertools.pairwise(without)]
     distance, length = np.array([float(w) for w in apart]), np.concatenate([[0.0], np.cumsum(steps)])
-    index = np.divide(distance, length, out=np.full_like(length, math.nan), where=length > 0)
+    rounding = max(float(torch.finfo(mu.dtype).eps * mu.x.double().norm(dim=1).max()) for mu in without)
+    index = np.divide(distance, length, out=np.full_like(length, math.nan), where=length > len(length) * rounding)
     return CollapseIndex(times, index, distance, length, apart[-1].method, apart[-1].note)

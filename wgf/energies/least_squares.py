@@ -230,6 +230,7 @@ class LinearisedLeastSquares(Functional):
         mean, covariance = mu.moments()
         values, vectors = linalg.symmetric_eigen(covariance)
         least = len(values) * torch.finfo(mu.dtype).eps * values.max()
+        least = torch.maximum(least, (vectors.square() * ops.least_variance(mean, mu.dtype)[:, None]).sum(0))
         inverse = torch.where(values > least, 1.0 / values, torch.zeros_like(values))
         # `away` sums to zero, so that any centre of G gives the same sum; a prediction as centre rounds less
         away = mu.weights[:, None] * (mu.x.double() - mean)

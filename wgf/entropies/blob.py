@@ -38,7 +38,7 @@ def bandwidth_by_rule(rule: str, mu: Ensemble) -> float:
     Raises
     ------
     ConfigError
-        If all particles coincide.
+        If all particles coincide, up to rounding.
 
     References
     ----------
@@ -52,12 +52,12 @@ def bandwidth_by_rule(rule: str, mu: Ensemble) -> float:
     0.8706
     """
     mu = unwrapped(mu)  # on a torus the spread is that around the circular mean
-    sigma = math.sqrt(float(mu.covariance().diagonal().mean()))
-    n, d = mu.effective_size, mu.dim
-    if sigma == 0.0:
+    mean, covariance = mu.moments()
+    variances, n, d = covariance.diagonal(), mu.effective_size, mu.dim
+    if bool((variances <= ops.least_variance(mean, mu.dtype)).all()):
         raise ConfigError(f"bandwidth={rule!r}: all particles coincide, so the rule gives 0; give a number.")
     factor = 4.0 / (d + 2.0) if rule == "silverman" else 1.0
-    return sigma * float(factor / n) ** (1.0 / (d + 4.0))
+    return math.sqrt(float(variances.mean())) * float(factor / n) ** (1.0 / (d + 4.0))
 
 
 class _Smoothed(Entropy):

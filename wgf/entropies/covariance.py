@@ -2,138 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import warnings
-from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from .. import ops
-from ..errors import ConfigError, DivergenceError, WgfWarning
+from ..errors import ConfigError, WgfWarning
 from ..functional import Evaluation, Functional
 from ..measure import Ensemble, checks
 from ..ops import linalg
 from .base import Entropy, require_ridge
-
-_SINGULAR = 16 * torch.finfo(torch.float64).eps
-"""An eigenvalue below _SINGULAR · d · λ_max is rounding and counts as zero."""
-_SUSPECT = 4 * _SINGULAR
-"""A matrix with λ_min/λ_max > _SUSPECT · d is certainly regular. This allows for the rounding of its Cholesky factor,
-and for a condition number that is estimated by Frobenius norms."""
-_HALF_THE_DIGITS = torch.finfo(torch.float64).eps ** 0.5
-"""For λ_min/λ_max of a Gram matrix above this, Cholesky keeps half of the digits. Below, eigenvectors keep more."""
-
-
-@dataclass(frozen=True)
-class _Precision:
-    """The matrix (C + εI)⁻¹ of an ensemble: by Cholesky, or by eigenvectors where C is singular or nearly so.
-
-    With fewer particles than dimensions the Gram matrix YYᵀ (n, n) of the rows Y = √w (x − m) is used. C = YᵀY, so
-    (C + ε)⁻¹Yᵀ = Yᵀ(YYᵀ + ε)⁻¹. YYᵀ has the null vector √w, since the rows are centred. Adding a multiple of √w√wᵀ
-    makes it regular and changes nothing on Y.
-
-    With YYᵀ = uλuᵀ, C has the eigenvectors V = Yᵀu/√λ, and (C + ε)⁻¹ = V (λ + ε)⁻¹ Vᵀ + (1 − VVᵀ)/ε. The second part is
-    zero on the particles.
-    """
-
-    mu: Ensemble
-    ridge: float
-
-    @cached_property
-    def _moments(self) -> tuple[Tensor, Tensor]:
-        return self.mu.moments()
-
-    @cached_property
-    def mean(self) -> Tensor:
-        return self.mu.mean() if self._gram else self._moments[0]
-
-    @cached_property
-    def _gram(self) -> bool:
-        return self.mu.n < self.mu.dim
-
-    @cached_property
-    def _rows(self) -> Tensor:
-        return self.mu.weights.sqrt()[:, None] * (self.mu.x.double() - self.mean)
-
-    @cached_property
-    def _covariance(self) -> Tensor:
-        """C (d, d), or the Gram matrix (n, n)."""
-        return linalg.product(self._rows, self._rows.T) if self._gram else self._moments[1]
-
-    @cached_property
-    def _filled(self) -> Tensor:
-        """The multiple of √w√wᵀ that is added to the Gram matrix: its mean eigenvalue."""
-        return self._covariance.diagonal().mean()
-
-    @cached_property
-    def _inverse(self) -> tuple[Tensor, Tensor] | None:
-        """The inverse and log det of C + εI, or of YYᵀ + εI + fill √w√wᵀ; None where Cholesky is too inaccurate."""
-        if self._gram and (self.ridge == 0.0 or not self.mu.positive_weights):
-            return None
-        matrix = self._covariance.clone()
-        matrix.diagonal().add_(self.ridge)
-        if self._gram:
-            root = self.mu.weights.sqrt()
-            matrix += self._filled * torch.outer(root, root)
-        inverse, log_det, condition = linalg.inverse_and_log_det(matrix)
-        least = _HALF_THE_DIGITS if self._gram else _SUSPECT * self.mu.dim
-        return (inverse, log_det) if checks.holds(condition < 1.0 / least) else None
-
-    @cached_property
-    def _eigen(self) -> tuple[Tensor, Tensor]:
-        """Eigenvalues of C, and its eigenvectors as columns (d, r); r = d, or the rank in the Gram form."""
-        values, vectors = linalg.symmetric_eigen(self._covariance)
-        self._require_regular(values)
-        if not self._gram:
-            return values.clamp(min=0.0), vectors
-        kept = values > _SINGULAR * self.mu.dim * values.max()
-        values, vectors = values[kept], vectors[:, kept]
-        return values, linalg.product(self._rows.T.contiguous(), vectors.contiguous()) / values.sqrt()
-
-    def _require_regular(self, values: Tensor) -> None:
-        """Refuse eigenvalues that are not finite, and a singular covariance without a ridge."""
-        if not bool(torch.isfinite(values).all()):
-            raise DivergenceError("LogDet: the covariance is not finite.")
-        d, largest = self.mu.dim, float(values.max())
-        rank = int((values > _SINGULAR * d * largest).sum())
-        if self.ridge == 0.0 and rank < d:
-            raise ConfigError(
-                f"LogDet: the covariance of {self.mu.n} particles in dimension {d} is singular (rank {rank}); "
-                f"give a ridge in the units of a variance (ridge = 1e-3, say), or more than {d} particles."
-            )
-
-    def log_det(self) -> Tensor:
-        """log det(C + εI), 0-d float64."""
-        if self._inverse is not None:
-            log_det = self._inverse[1]
-            if self._gram:
-                across = self.mu.dim - self.mu.n + 1
-                log_det = log_det - torch.log(self._filled + self.ridge) + across * math.log(self.ridge)
-            return log_det
-        values, _ = self._eigen
-        missing = self.mu.dim - len(values)
-        return linalg.total(torch.log(values + self.ridge)) + (missing * math.log(self.ridge) if missing else 0.0)
-
-    def apply(self, at: Tensor | None) -> Tensor:
-        """(C + εI)⁻¹ (x − m) for the rows x of `at`, by default the particles."""
-        points = self.mu.points(at)
-        if self._inverse is not None and not self._gram:
-            return ops.affine(points, self.mean, self._inverse[0])
-        if self._inverse is not None and at is None:
-            solved = ops.affine(self._inverse[0], torch.zeros_like(self._inverse[0][0]), self._rows)
-            return (solved / self.mu.weights.sqrt()[:, None]).to(points.dtype)
-        values, vectors = self._eigen
-        if not self._gram:
-            inverse = linalg.product(vectors / (values + self.ridge), vectors.T.contiguous())
-            return ops.affine(points, self.mean, inverse)
-        along = ops.affine(points.double(), self.mean, vectors)
-        origin, back = torch.zeros_like(along[0]), vectors.T.contiguous()
-        force = ops.affine(along / (values + self.ridge), origin, back)
-        if at is not None:  # particles lie in the span of V: for them this part is rounding, and divided by ε noise
-            force = force + (points - self.mean - ops.affine(along, origin, back)) / self.ridge
-        return force.to(points.dtype)
+from .precision import Precision
 
 
 class _OfCoordinates(Entropy):
@@ -196,18 +76,25 @@ class LogDet(_OfCoordinates):
         self.ridge = require_ridge(ridge)
 
     def _value(self, mu: Ensemble) -> Tensor:
-        return 0.5 * _Precision(mu, self.ridge).log_det()
+        return 0.5 * Precision(mu, self.ridge).log_det()
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        precision = _Precision(mu, self.ridge)
+        precision = Precision(mu, self.ridge)
         return (0.5 * linalg.row_dot(precision.apply(at), mu.points(at) - precision.mean)).to(mu.dtype)
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        return _Precision(mu, self.ridge).apply(at)
+        return Precision(mu, self.ridge).apply(at)
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
-        precision = _Precision(mu, self.ridge)
+        precision = Precision(mu, self.ridge)
         return Evaluation(0.5 * precision.log_det(), precision.apply(None))
+
+
+def _centre(mu: Ensemble) -> tuple[Tensor, Tensor]:
+    """The mean (d,) and x − m (n, d), float64. The mean of equal values is that value, without rounding."""
+    mean, x = mu.mean(), mu.x.double()
+    mean = mean + mu.expect(x - mean)
+    return mean, x - mean
 
 
 def _centred(mu: Ensemble, at: Tensor | None) -> Tensor:
@@ -268,7 +155,7 @@ class LogVariance(_OfCoordinates):
     Raises
     ------
     ConfigError
-        If ε is negative, or ε = 0 and a coordinate has no variance.
+        If ε is negative, or ε = 0 and a coordinate has no variance, up to rounding.
 
     Notes
     -----
@@ -289,22 +176,30 @@ class LogVariance(_OfCoordinates):
     def __init__(self, ridge: float = 0.0) -> None:
         self.ridge = require_ridge(ridge)
 
-    def _regular(self, mu: Ensemble) -> Tensor:
-        variances = _variances(mu) + self.ridge
-        if not checks.holds(~(variances <= 0).any()):
-            column = int(variances.argmin())
+    def _regular(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor]:
+        """x − m for the rows x of `at` (m, d), by default the particles, and C + ε (d,); float64."""
+        mean, away = _centre(mu)
+        variances = mu.expect(away.square())
+        least = ops.least_variance(mean, mu.dtype) if self.ridge == 0.0 else torch.zeros_like(mean)
+        if not checks.holds(~(variances + self.ridge <= least).any()):
+            column = int((variances + self.ridge - least).argmin())
             raise ConfigError(
-                f"LogVariance: coordinate {column} has zero variance over {mu.n} particles; give a ridge, "
-                "LogVariance(ridge=1e-3)."
+                f"LogVariance: coordinate {column} has zero variance over {mu.n} particles, up to rounding; give a "
+                "ridge, LogVariance(ridge=1e-3)."
             )
-        return variances
+        return away if at is None else mu.points(at).double() - mean, variances + self.ridge
 
     def _value(self, mu: Ensemble) -> Tensor:
-        return 0.5 * linalg.total(torch.log(self._regular(mu)))
+        return 0.5 * linalg.total(torch.log(self._regular(mu, None)[1]))
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        centred = _centred(mu, at)
-        return (0.5 * linalg.row_dot(centred, centred / self._regular(mu))).to(mu.dtype)
+        away, variances = self._regular(mu, at)
+        return (0.5 * linalg.row_dot(away, away / variances)).to(mu.dtype)
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        return (_centred(mu, at) / self._regular(mu)).to(mu.dtype)
+        away, variances = self._regular(mu, at)
+        return (away / variances).to(mu.dtype)
+
+    def _evaluate(self, mu: Ensemble) -> Evaluation:
+        away, variances = self._regular(mu, None)
+        return Evaluation(0.5 * linalg.total(torch.log(variances)), (away / variances).to(mu.dtype))

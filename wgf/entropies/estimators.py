@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from scipy.spatial import cKDTree
 from scipy.special import digamma, gammaln
 
 from ..errors import ConfigError, DivergenceError, require_integer
+from ..ops.moments import ROUNDING
 from ..ops.threads import one_blas_thread
 
 if TYPE_CHECKING:
@@ -74,7 +76,8 @@ def knn_entropy(
     Raises
     ------
     ConfigError
-        For unequal weights, n ≤ k, or more than k coincident particles, which have no density.
+        For unequal weights, n ≤ k, more than k coincident particles, or all particles at one place up to rounding:
+        these have no density.
     DivergenceError
         If a coordinate is not finite.
 
@@ -104,7 +107,8 @@ def knn_entropy(
     x = mu.x.detach().cpu().numpy().astype(np.float64)
     for row, column in np.argwhere(~np.isfinite(x))[:1]:
         raise DivergenceError(f"The ensemble has the coordinate {x[row, column]} in row {row}, column {column}.")
-    scale = float(np.ptp(x, axis=0).max()) or 1.0  # the tree squares distances: scaled to 1 they cannot overflow
+    extent, largest = np.ptp(x / 2, axis=0), np.abs(x / 2).max(axis=0)  # halved, so that they cannot overflow
+    scale = 2.0 * float(extent.max()) or 1.0  # the tree squares distances: scaled to 1 they cannot overflow
     # Queries are independent, so the number of workers cannot change the result. k + 1: a particle finds itself first.
     distances, _ = cKDTree(x / scale).query(x / scale, k=[k + 1], workers=-1)
     continued = None if images is None else images(float(distances.max()) * scale)
@@ -114,6 +118,8 @@ def knn_entropy(
     if not distances.min() > 0:
         row = int(distances.argmin())
         raise ConfigError(f"More than k = {k} particles coincide (at row {row}): they have no density, so no entropy.")
+    if (extent <= 2 * _rounding(mu) * largest).all():
+        raise ConfigError(f"All {n} particles coincide, up to rounding: they have no density, so no entropy.")
     terms = d * (np.log(distances[:, 0]) + math.log(scale))
     ball = 0.5 * d * math.log(math.pi) - float(gammaln(0.5 * d + 1))
     value = float(digamma(n) - digamma(k)) + ball + float(terms.mean())
@@ -185,7 +191,7 @@ def effective_rank(mu: Ensemble) -> float:
     Returns
     -------
     float
-        From 1 (a line) to d (equal variances); 0 where all particles coincide.
+        From 1 (a line) to d (equal variances); 0 where all particles coincide, up to rounding.
 
     Raises
     ------
@@ -210,9 +216,20 @@ def effective_rank(mu: Ensemble) -> float:
 
 def _spectrum(mu: Ensemble) -> np.ndarray:
     """Eigenvalues (d,) of the covariance in rising order; those at the level of rounding are set to 0."""
-    covariance = mu.covariance().detach().cpu().numpy().astype(np.float64)
+    mean, covariance = (part.detach().cpu().numpy().astype(np.float64) for part in mu.moments())
     if not np.isfinite(covariance).all():
         raise DivergenceError("The covariance of the ensemble is not finite.")
+    least = (_rounding(mu) * mean) ** 2
     with one_blas_thread():  # LAPACK rounds by its thread count
         values = np.linalg.eigvalsh(covariance)
-    return np.where(values > len(values) * np.finfo(np.float64).eps * np.abs(values).max(), values, 0.0)
+        if values[0] <= least.max():  # a variance may be rounding of the coordinates: look at it along its direction
+            values, vectors = np.linalg.eigh(covariance)
+            least = vectors.T**2 @ least
+    return np.where(
+        values > np.maximum(len(values) * np.finfo(np.float64).eps * np.abs(values).max(), least), values, 0.0
+    )
+
+
+def _rounding(mu: Ensemble) -> float:
+    """The relative deviation at and below which coordinates count as equal."""
+    return ROUNDING * float(torch.finfo(mu.dtype).eps)

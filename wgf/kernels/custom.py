@@ -98,7 +98,26 @@ class RadialKernel(Kernel):
 
     def _value(self, x: Tensor, y: Tensor) -> Tensor:
         u = x - y
-        return self.fn((u * u).sum(-1))
+        return self.fn(_Squares.apply((u * u).sum(-1)))
+
+
+class _Squares(torch.autograd.Function):
+    """Squared distances as they are. At 0, where the slope of fn may be infinite, autograd gets the slope 0."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(q: Tensor) -> Tensor:
+        return q.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *bars: Tensor) -> Tensor:
+        (q,), (bar,) = ctx.saved_tensors, bars
+        return torch.where((q == 0) & ~torch.isfinite(bar), torch.zeros_like(bar), bar)
 
 
 def _describe(value: object) -> str:

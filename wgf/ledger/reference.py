@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from .. import ops
 from ..entropies.covariance import LogDet
 from ..errors import ConfigError, WgfError
 from ..functional import FreeEnergyEvaluation, Functional
@@ -85,9 +86,11 @@ def _regular(mu: Ensemble) -> ReferenceForce | None:
 
 def _ridged(mu: Ensemble) -> ReferenceForce:
     """The reference LogDet with a ridge in proportion to the mean variance."""
-    centred = mu.x.double() - mu.mean()
-    ridge = RIDGE * float(mu.inner(centred, centred)) / mu.dim
-    if not 0 < ridge < math.inf:
+    mean = mu.mean()
+    centred = mu.x.double() - mean
+    centred = centred - mu.expect(centred)  # the mean of equal numbers is rounded
+    ridge, least = RIDGE * float(mu.inner(centred, centred)) / mu.dim, float(ops.least_variance(mean, mu.dtype).sum())
+    if not RIDGE * least / mu.dim < ridge < math.inf:
         return ReferenceForce(None, "NaN where all particles coincide or are too far out")
     note = f"beside LogDet(ridge={RIDGE:g} tr C/d), as the covariance is singular"
     return ReferenceForce(LogDet(ridge)._gradient(mu, None), note)

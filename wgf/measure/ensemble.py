@@ -225,8 +225,8 @@ class Ensemble:
     def moments(self) -> tuple[Tensor, Tensor]:
         """Mean (d,) and covariance (d, d), float64, in one pass over the particles."""
         mass, centre, scatter = ops.moments(self._x, self._weights)
-        mean = self.reduce(mass * centre)
-        apart = centre - mean  # zero up to rounding, unless `reduce` adds the particles of other processes
+        mean = self.reduce(mass * centre) if type(self).reduce is not Ensemble.reduce else centre
+        apart = centre - mean
         return mean, self.reduce(scatter + mass * torch.outer(apart, apart))
 
     def convolve(self, kernel: Kernel, at: ArrayLike | None = None) -> Tensor:

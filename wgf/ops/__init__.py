@@ -5,7 +5,7 @@ result has the same bits for every number of threads.
 """
 
 from .finite import all_finite
-from .moments import affine, moments, weighted_sum
+from .moments import affine, least_variance, moments, weighted_sum
 from .network import network_backward, network_forward, network_forward_backward
 from .noise import langevin, normal, uniform
 from .pairwise import pair_sums, stein_direction
@@ -25,6 +25,7 @@ __all__ = [
     "direction_blocks",
     "directions",
     "langevin",
+    "least_variance",
     "moments",
     "network_backward",
     "network_forward",

@@ -125,6 +125,34 @@ def _moments_backward(ctx: Any, mass_bar: Tensor, centre_bar: Tensor, bar: Tenso
 moments.register_autograd(_moments_backward, setup_context=_moments_context)
 
 
+ROUNDING = 4.0
+"""Values within so many units in the last place of their mean count as equal."""
+
+
+def least_variance(mean: Tensor, dtype: torch.dtype) -> Tensor:
+    """The variance of each coordinate at which it is rounding: (4 ε |m|)². At and below that it counts as zero.
+
+    Parameters
+    ----------
+    mean : Tensor
+        The mean m of each coordinate (d,), float64. Where the variance is rounding, every particle has about |m|.
+    dtype : torch.dtype
+        The dtype of the particles, which gives ε.
+
+    Returns
+    -------
+    Tensor
+        Shape (d,), float64, in the squared units of x.
+
+    Examples
+    --------
+    >>> import torch
+    >>> least_variance(torch.tensor([1.0, 0.0]), torch.float64).sqrt().tolist()
+    [8.881784197001252e-16, 0.0]
+    """
+    return (ROUNDING * torch.finfo(dtype).eps * mean.double()).square()
+
+
 @custom_op("wgf::affine", mutates_args=(), device_types="cpu")
 def affine(x: Tensor, center: Tensor, matrix: Tensor) -> Tensor:
     """The affine map (x − c) A of every particle.

@@ -17,6 +17,7 @@ _ROWS = 2048  # rows in a block; it is read twice, the second time from the cach
 _STRIDE = 64  # blocks in one piece of work
 _TILE = 4096  # rows in a matrix product
 _SMALL = 8  # up to this dimension rows are in registers; beyond it, matrix products
+_ROUNDED = 1e-13  # largest relative error of a mean; below n = 10⁶ it is a tenth of that
 _GROUPS, _SPACE = 16, 2**25  # most separate sums of tiles, and most numbers in them
 
 
@@ -149,8 +150,22 @@ def _small_moments(x: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarra
 
 def _wide_moments(x: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """First the centre, then Σ V Vᵀ of tiles V = √w (x − c) in the dtype of x; numpy forms half of such a product."""
-    (n, d), mass = x.shape, weights.sum()
+    mass = weights.sum()
     centre = weighted_sum(weights, x) / (mass if mass else 1.0)
+    with np.errstate(invalid="ignore", over="ignore"):
+        scatter = _products(x, weights, centre)
+        # equal values have no scatter, but a sum of them rounds: their centre is the value
+        equal = np.flatnonzero(scatter.diagonal() <= mass * (_ROUNDED * centre) ** 2)
+    if len(equal):
+        part = x[:, equal].astype(np.float64)
+        centre[equal] = part[0] + weighted_sum(weights, part - part[0]) / (mass if mass else 1.0)
+        scatter = _products(x, weights, centre)
+    return mass, centre, scatter
+
+
+def _products(x: np.ndarray, weights: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Σ w (x − c)(x − c)ᵀ by tiles, in the dtype of x."""
+    n, d = x.shape
     with np.errstate(invalid="ignore"):
         roots = np.sqrt(weights)
     tiles = -(-n // _TILE)
@@ -168,7 +183,7 @@ def _wide_moments(x: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray
 
     with one_blas_thread():
         run_blocks(worker, groups)
-    return mass, centre, totals.sum(0)
+    return totals.sum(0)
 
 
 def affine(x: np.ndarray, centre: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -121,10 +121,14 @@ def moments(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     centre = weighted_sum(weights, x) / torch.where(mass == 0, torch.ones_like(mass), mass)
     if x.shape[1] > _WIDE or len(x) == 0:
         u = x.double() - centre
-        total = (u * weights.double()[:, None]).T @ u
+        weighted = u * weights.double()[:, None]
+        first, total = weighted.sum(0), weighted.T @ u
     else:
-        total = _second_moments(x, weights, centre)[2].sum(0)
-    return mass, centre, 0.5 * (total + total.T)
+        first, total = (part.sum(0) for part in _second_moments(x, weights, centre)[1:])
+    # Σ w u is 0 up to the rounding of the centre; with it, equal values have themselves as centre and no scatter
+    shift = first / torch.where(mass == 0, torch.ones_like(mass), mass)
+    total = total - torch.outer(first, shift)
+    return mass, centre + shift, 0.5 * (total + total.T)
 
 
 def affine(x: Tensor, center: Tensor, matrix: Tensor) -> Tensor:

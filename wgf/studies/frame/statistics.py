@@ -93,7 +93,7 @@ def bootstrap_interval(
     """
     sample = _sample(values, 3, "a bootstrap")
     value = float(statistic(sample, axis=-1))
-    if np.ptp(sample) == 0:
+    if np.ptp(sample) <= 4 * np.finfo(np.float64).eps * np.abs(sample).max():
         return Estimate(value, value, value, _level(level), "all values equal")
     result = stats.bootstrap(
         (sample,), statistic, confidence_level=_level(level), method="BCa",
