@@ -75,7 +75,8 @@ def _no_other_backends() -> Iterator[None]:
     absent = [name for name in ("geomloss",) if name not in sys.modules]
     off = {f"POT_BACKEND_DISABLE_{word}": "1" for word, name in BACKENDS.items() if name not in sys.modules}
     os.environ.update(off)
-    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type] - None: an import of it is an ImportError
+    for name in absent:
+        sys.modules[name] = None  # type: ignore[assignment]  # to import it is an ImportError
     try:
         yield
     finally:

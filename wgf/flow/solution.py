@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..ledger import Ledger
 from ..measure import Ensemble
-from ..protocol import State
+from ..protocol import Sent, State
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,11 +70,12 @@ class Outcome:
 
 
 @dataclass(frozen=True, eq=False)
-class Solution:
+class Solution(Sent):
     """The result of `wgf.solve`.
 
     `ensemble` is the final (or last good) one; `trajectory` (k, n, d) and `trajectory_times` (k,) hold the frames asked
-    for by `trajectory_every`, else None; `state` continues the run exactly.
+    for by `trajectory_every`, else None; `state` continues the run exactly. A solution can be pickled; what that leaves
+    out of the state, `State` says.
     """
 
     ensemble: Ensemble

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -11,16 +12,22 @@ from torch import Tensor
 from ..functional import FreeEnergy, FreeEnergyEvaluation, Memories, Resolved
 from ..measure import Ensemble, NoiseSource
 from .dynamics import Dynamics
+from .sending import Sent, can_be_sent
 
 
 @dataclass(frozen=True, eq=False)
-class State:
+class State(Sent):
     """Where a run stands; `solve(..., state=state)` goes on from it, bit for bit.
 
     `t` is the time, `step` the number of steps done since the start of the whole run; steps are taken at
     origin_t + k·dt, so that a run in pieces visits the same times as an unbroken one. `evaluation` is the drift at
     (mu, t), `memory` what the solver called `solver` keeps between steps, `resolved` the terms whose rules were settled
     at the start, `drives` what those who steer F remember.
+
+    A state can always be pickled, so that it (and a solution or an error that carries it) comes back from another
+    process. The terms of `evaluation` are left out, since a run that goes on evaluates F again. Of `memory`, `resolved`
+    and `drives` those that contain a function pickle cannot send (a lambda, a local function) are left out and named in
+    `left_out`; `solve` refuses to go on from such a state.
     """
 
     mu: Ensemble
@@ -35,6 +42,19 @@ class State:
     resolved: Resolved = field(default_factory=dict)
     solver: str = ""
     drives: Memories = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+    def _parts(self) -> dict[str, Any]:
+        parts, lost = super()._parts(), list(self.left_out)
+        parts["evaluation"] = FreeEnergyEvaluation(self.evaluation.value, self.evaluation.gradient, ())
+        for name in ("resolved", "drives"):
+            entries: Mapping[str, Any] = parts[name]
+            parts[name] = {key: entry for key, entry in entries.items() if can_be_sent(entry)}
+            lost += [key for key in entries if key not in parts[name]]
+        if not can_be_sent(self.memory):
+            parts["memory"] = None
+            lost.append(f"the memory of {self.solver}")
+        return parts | {"left_out": tuple(lost)}
 
 
 @dataclass(frozen=True, eq=False)
