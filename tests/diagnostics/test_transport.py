@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
 import sys
 import warnings
 from types import ModuleType
@@ -333,3 +335,31 @@ def test_without_geomloss_the_error_names_the_extra(monkeypatch: pytest.MonkeyPa
 def test_pot_is_imported_only_when_asked_for(imported: set[str]) -> None:
     assert "wgf.diagnostics.transport" in imported
     assert "ot" not in imported
+
+
+FOREIGN = ("jax", "cupy", "tensorflow", "geomloss", "pykeops")
+POT_ALONE = """
+import os, sys, wgf
+os.environ["POT_BACKEND_DISABLE_CUPY"] = "mine"
+before = dict(os.environ)
+mu = wgf.Ensemble.gaussian(20, 2)
+distance = wgf.diagnostics.wasserstein(mu, wgf.Ensemble.gaussian(20, 2, seed=1), method="emd")
+assert 0.1 < float(distance) < 2, distance
+import ot
+assert dict(os.environ) == before
+assert ot.backend.torch is sys.modules["torch"], "torch is imported anyway, and POT works on tensors as ever"
+import geomloss  # not hidden any longer
+"""
+
+
+@pytest.mark.slow
+def test_pot_imports_no_backend_that_is_not_imported_already(tmp_path) -> None:
+    """Stand-ins for the installed libraries say that they are imported; POT alone imports none of them."""
+    for name in FOREIGN:
+        (tmp_path / f"{name}.py").write_text(f"print('imported {name}')\nclass SamplesLoss: ...\n")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", POT_ALONE], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "imported geomloss\n", "by the last line alone"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -49,13 +51,43 @@ class Method(NamedTuple):
 def library(method: str) -> Any:
     """Import the libraries of a method and return the first; BackendError says what to install."""
     try:
-        modules = [import_module(name) for name in METHODS[method].libraries]
+        with _no_other_backends() if "ot" in METHODS[method].libraries else nullcontext():
+            modules = [import_module(name) for name in METHODS[method].libraries]
     except ImportError as missing:
         raise BackendError(
             f"method={method!r} needs {' and '.join(METHODS[method].libraries)}, and {missing.name} is not installed "
             f"here: pip install {METHODS[method].install}"
         ) from missing
     return modules[0] if modules else None
+
+
+BACKENDS = {"PYTORCH": "torch", "JAX": "jax", "CUPY": "cupy", "TENSORFLOW": "tensorflow"}
+"""The libraries that POT imports where they are installed, by the word in its variables POT_BACKEND_DISABLE_...."""
+
+
+@contextmanager
+def _no_other_backends() -> Iterator[None]:
+    """Let POT, which gets numpy arrays here, import no library that is not imported already, nor geomloss.
+
+    Imports of JAX or KeOps take seconds, may run a compiler, and call back into Python where Ctrl-C is lost. Backends
+    of libraries that are imported stay on: torch, and JAX where the user has imported it before.
+    """
+    before = dict(os.environ)
+    absent = [name for name in ("geomloss",) if name not in sys.modules]
+    off = {f"POT_BACKEND_DISABLE_{word}": "1" for word, name in BACKENDS.items() if name not in sys.modules}
+    os.environ.update(off)
+    for name in absent:
+        sys.modules[name] = None  # type: ignore[assignment]  # to import it is an ImportError
+    try:
+        yield
+    finally:
+        for name in absent:
+            sys.modules.pop(name, None)
+        for name in off:
+            if name in before:
+                os.environ[name] = before[name]
+            else:
+                os.environ.pop(name, None)
 
 
 def solve(method: str, found: Any, problem: Problem) -> tuple[float, str]:

@@ -105,6 +105,7 @@ class Arguments:
         solver = with_tolerances(solver, rtol, atol)
         if not (state is None or isinstance(state, State)):
             raise ConfigError(f"state is {type(state).__name__}: wanted sol.state of an earlier run.")
+        require_whole(state)
         length = require_number("dt", dt, positive=True)
         start = require_number("t0", t0) if state is None else state.t
         plan = Plan.make(start, require_number("t_end", t_end), length, state, solver.adaptive)
@@ -128,6 +129,16 @@ class Arguments:
             record_every=cadence("record_every", record_every, by_default),
             trajectory_every=cadence("trajectory_every", trajectory_every, 0),
             monitor=reporter(progress),
+        )
+
+
+def require_whole(state: State | None) -> None:
+    """A state that nothing was left out of when it was pickled."""
+    if state is not None and state.left_out:
+        names = ", ".join(state.left_out)[:100]
+        raise ConfigError(
+            f"state: {names} could not be pickled and was left out, so this state cannot go on exactly. Define its "
+            "functions at the top level of a module, or start anew from state.mu."
         )
 
 

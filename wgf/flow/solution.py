@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..ledger import Ledger
 from ..measure import Ensemble
-from ..protocol import State
+from ..protocol import Sent, State
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,7 +88,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, eq=False)
-class Solution:
+class Solution(Sent):
     """The result of `wgf.solve`.
 
     Attributes
@@ -105,6 +105,10 @@ class Solution:
         The frames (k, n, d), on the CPU, in the dtype of the particles. None without `trajectory_every`.
     trajectory_times : Tensor or None
         The times of the frames (k,), float64, in flow time.
+
+    Notes
+    -----
+    A solution can be pickled. `State` says what that leaves out of the state.
 
     See Also
     --------

@@ -95,6 +95,10 @@ class _Held:
     def __init__(self, enter: Callable[[], Callable[[], None]], scope: Any) -> None:
         self._enter, self._scope, self._guard = enter, scope, threading.Lock()
 
+    def unlock(self) -> None:
+        """In a forked child: another thread of the parent may have held the lock."""
+        self._guard = threading.Lock()
+
     @contextmanager
     def __call__(self) -> Iterator[None]:
         scope = self._scope
@@ -122,9 +126,9 @@ def _limit_blas() -> Callable[[], None]:
 
 
 def _limit_torch() -> Callable[[], None]:
-    before = torch.get_num_threads()
+    before, process = torch.get_num_threads(), os.getpid()
     torch.set_num_threads(1)
-    return lambda: torch.set_num_threads(before)
+    return lambda: torch.set_num_threads(before if os.getpid() == process else 1)
 
 
 one_blas_thread = _Held(_limit_blas, SimpleNamespace())  # OpenBLAS has one setting for the whole process
@@ -132,3 +136,20 @@ one_blas_thread = _Held(_limit_blas, SimpleNamespace())  # OpenBLAS has one sett
 
 one_torch_thread = _Held(_limit_torch, threading.local())  # torch has one setting for each thread
 """Context for the user's torch code: sums and products would differ in the last bits with more threads."""
+
+
+def _after_fork() -> None:
+    """In a forked child: torch uses one thread, and the locks are free.
+
+    The threads of OpenMP do not survive a fork, and the child would wait for them for ever. So it sets one thread
+    before its first parallel work. The numbers do not depend on the number of threads.
+    """
+    global _lock
+    _lock = threading.Lock()  # another thread of the parent may have held it
+    one_blas_thread.unlock()
+    one_torch_thread.unlock()
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
+    os.register_at_fork(after_in_child=_after_fork)

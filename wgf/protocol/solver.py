@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -11,10 +12,11 @@ from torch import Tensor
 from ..functional import FreeEnergy, FreeEnergyEvaluation, Memories, Resolved
 from ..measure import Ensemble, NoiseSource
 from .dynamics import Dynamics
+from .sending import Sent, can_be_sent
 
 
 @dataclass(frozen=True, eq=False)
-class State:
+class State(Sent):
     """Where a run stands. `wgf.solve(..., state=state)` continues from it with the same bits.
 
     Attributes
@@ -42,6 +44,13 @@ class State:
         The name of the scheme to which `memory` belongs.
     drives : mapping of str to object
         What each drive remembers, by name.
+
+    Notes
+    -----
+    A state can always be pickled, so that it (and a solution or an error that carries it) comes back from another
+    process. The terms of `evaluation` are left out, since a run that goes on evaluates F again. Of `memory`, `resolved`
+    and `drives` those that contain a function which pickle cannot send (a lambda, a local function) are left out and
+    named in `left_out`; `solve` refuses to go on from such a state.
     """
 
     mu: Ensemble
@@ -56,6 +65,19 @@ class State:
     resolved: Resolved = field(default_factory=dict)
     solver: str = ""
     drives: Memories = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+    def _parts(self) -> dict[str, Any]:
+        parts, lost = super()._parts(), list(self.left_out)
+        parts["evaluation"] = FreeEnergyEvaluation(self.evaluation.value, self.evaluation.gradient, ())
+        for name in ("resolved", "drives"):
+            entries: Mapping[str, Any] = parts[name]
+            parts[name] = {key: entry for key, entry in entries.items() if can_be_sent(entry)}
+            lost += [key for key in entries if key not in parts[name]]
+        if not can_be_sent(self.memory):
+            parts["memory"] = None
+            lost.append(f"the memory of {self.solver}")
+        return parts | {"left_out": tuple(lost)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core.caching import FunctionCache
+
+from ...errors import WgfWarning
 
 _KEEP_NAN = {"contract", "nsz"}  # never fastmath=True: the compiler would assume that no number is NaN
 
@@ -21,6 +26,48 @@ def _source_stamp() -> str:
 
 
 _STAMP = _source_stamp()
+
+
+class _Cache(FunctionCache):
+    """Numba's cache on disk of one function; where it cannot be read or written, the function is compiled without it.
+
+    Its index has a stamp of all files of `wgf/ops` besides that of the function's own file.
+    """
+
+    def __init__(self, body: Callable[..., Any]) -> None:
+        super().__init__(body)
+        self._cache_file._source_stamp = (self._cache_file._source_stamp, _STAMP)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception as error:  # what a damaged file raises when it is read can be anything
+            _say_once(error, self.cache_path)
+            with suppress(OSError):  # without its index the next save writes all of it again
+                Path(self._cache_file._index_path).unlink()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except Exception as error:
+            _say_once(error, self.cache_path)
+
+
+_said: set[str] = set()
+
+
+def _say_once(error: Exception, place: str = "") -> None:
+    """Warn about the cache of compiled functions, once in a process."""
+    if not _said:
+        _said.add(place)
+        reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__)[:80]
+        warnings.warn(
+            f"the cache of compiled functions{f' in {place[-80:]}' if place else ''} cannot be used ({reason}); "
+            "they are compiled again, which takes seconds. Set NUMBA_CACHE_DIR to a folder that can be written.",
+            WgfWarning,
+            stacklevel=3,
+        )
 
 
 def compiled(function: Callable[..., Any] | None = None, *, sums: bool = False) -> Any:
@@ -41,14 +88,18 @@ def compiled(function: Callable[..., Any] | None = None, *, sums: bool = False) 
     Notes
     -----
     Numba's disk cache tests only the file of the compiled function. Here its index also has a stamp of all files of
-    `wgf/ops`, so that an edit of an inlined formula in another file is noticed; a test holds this.
+    `wgf/ops`, so that an edit of an inlined formula in another file is noticed; a test holds this. Where no folder for
+    the cache can be written, the disk is full or a file of the cache is damaged, functions are compiled without it, and
+    a WgfWarning says so once.
     """
 
     def wrap(body: Callable[..., Any]) -> Any:
         flags = _KEEP_NAN | ({"reassoc"} if sums else set())
-        dispatcher: Any = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=flags)(body)
-        index = dispatcher._cache._cache_file
-        index._source_stamp = (index._source_stamp, _STAMP)
+        dispatcher: Any = numba.njit(nogil=True, error_model="numpy", fastmath=flags)(body)
+        try:
+            dispatcher._cache = _Cache(body)
+        except (RuntimeError, OSError) as error:  # numba finds no folder that it could write
+            _say_once(error)
         return dispatcher
 
     return wrap if function is None else wrap(function)
