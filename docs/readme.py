@@ -33,7 +33,8 @@ def parts() -> str:
         "solvers, `wgf.solvers.`": f"{names(quiet)}; adaptive: {names(adaptive)}; with noise: {names(noisy)}",
         "domains, `wgf.domains.`": f"all of space, {names(list(domains.REGISTRY))}",
         "drives, `wgf.drives.`": f"{names(others)}; schedules: {names(schedules)}",
-        "losses": f"{names(list(LOSSES))}; units: two layers with {len(ACTIVATIONS)} activations, or your own by `Unit`",
+        "losses": f"{names(list(LOSSES))}; units: two layers with {len(ACTIVATIONS)} activations, "
+        "or your own by `Unit`",
     }
     head, *rest = rows.items()
     lines = [f"| {head[0]} | {head[1]} |", "|---|---|", *(f"| **{kind}** | {text} |" for kind, text in rest)]
