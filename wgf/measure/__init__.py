@@ -7,6 +7,7 @@ from .arrays import ArrayLike, as_real, require_device, require_dtype, require_f
 from .checks import first_bad_row
 from .ensemble import Ensemble, require_ensemble
 from .noise import BATCHES, INITIAL, MINIBATCH, RESAMPLING, SECOND, STEP, SUBSET, THIRD, Noise, NoiseSource
+from .sampling import require_room
 
 __all__ = [
     "BATCHES",
@@ -27,5 +28,6 @@ __all__ = [
     "require_dtype",
     "require_ensemble",
     "require_finite_rows",
+    "require_room",
     "to_tensor",
 ]

@@ -12,9 +12,19 @@ from torch import Tensor
 from .. import ops
 from ..errors import CheckpointError, ConfigError, ShapeError
 from ..ops import linalg
+from ..ops.memory import require_memory
 from ..summation import Costs, Summation, default_costs, kernel_sums
 from . import sampling
-from .arrays import ArrayLike, id_rows, particle_rows, require_device, require_dtype, to_tensor, weight_rows
+from .arrays import (
+    ArrayLike,
+    distinct_ids,
+    id_rows,
+    particle_rows,
+    require_device,
+    require_dtype,
+    to_tensor,
+    weight_rows,
+)
 
 if TYPE_CHECKING:
     from ..kernels import Kernel
@@ -142,7 +152,7 @@ class Ensemble:
                 f"select: rows from {int(index.min())} to {int(index.max())}; there are {self.n} particles."
             )
         weights = self._weights[index]
-        return Ensemble(self._x[index], weights / linalg.total(weights), ids=_distinct(self._ids[index]))
+        return Ensemble(self._x[index], weights / linalg.total(weights), ids=distinct_ids(self._ids[index]))
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | str | None = None) -> Ensemble:
         """The ensemble on another device or in another dtype (float64, float32); BackendError without that device."""
@@ -197,7 +207,8 @@ class Ensemble:
         return self.moments()[1]
 
     def moments(self) -> tuple[Tensor, Tensor]:
-        """Mean (d,) and covariance (d, d), float64, in one pass over the particles."""
+        """Mean (d,) and covariance (d, d), float64, in one pass; ResourceError where d is too large."""
+        require_memory(f"covariances in {self.dim} dimensions", 16 * self.dim**2, "reduce the dimension")
         mass, centre, scatter = ops.moments(self._x, self._weights)
         mean = self.reduce(mass * centre)
         apart = centre - mean  # zero up to rounding, unless `reduce` adds the particles of other processes
@@ -306,15 +317,3 @@ def require_ensemble(name: str, value: object) -> Ensemble:
     if not isinstance(value, Ensemble):
         raise ConfigError(f"{name} is {type(value).__name__}: wanted a wgf.Ensemble (wgf.Ensemble(x) makes one).")
     return value
-
-
-def _distinct(ids: Tensor) -> Tensor:
-    """The ids (n,), where repeated ones are replaced by numbers that are not in use."""
-    values, first = torch.unique(ids, return_inverse=True)
-    if len(values) == len(ids):
-        return ids
-    seen = torch.full_like(values, len(ids)).scatter_reduce(0, first, torch.arange(len(ids), device=ids.device), "amin")
-    repeated = seen[first] != torch.arange(len(ids), device=ids.device)
-    fresh = ids.clone()
-    fresh[repeated] = values.max() + 1 + torch.arange(int(repeated.sum()), device=ids.device)
-    return fresh
