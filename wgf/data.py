@@ -147,7 +147,7 @@ def teacher_student(
     """
     m, d = require_integer("samples", samples, low=1, high=2**44), require_integer("dim", dim, low=1, high=2**44)
     k, noise = require_integer("neurons", neurons, low=1, high=2**44), require_number("noise", noise, nonnegative=True)
-    if activation not in ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise ConfigError(f"Unknown activation {activation!r}{closest(activation, ACTIVATIONS)}")
     require_memory(f"{m} samples of {d} numbers and {k} neurons", 8 * (m * d + 2 * m * k + k * d), "take fewer")
     rng = np.random.Generator(np.random.Philox(require_seed(seed)).jumped())  # not the random numbers of the split

@@ -142,7 +142,7 @@ class TwoLayer(NetworkUnit):
     activation: str = "tanh"
 
     def __post_init__(self) -> None:
-        if self.activation not in activations.NAMES:
+        if not isinstance(self.activation, str) or self.activation not in activations.NAMES:
             raise ConfigError(f"activation = {self.activation!r}{closest(self.activation, activations.NAMES)}")
 
     @property

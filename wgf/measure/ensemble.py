@@ -19,10 +19,11 @@ from .arrays import (
     ArrayLike,
     distinct_ids,
     id_rows,
+    integers,
+    numbers,
     particle_rows,
     require_device,
     require_dtype,
-    to_tensor,
     weight_rows,
 )
 
@@ -144,7 +145,7 @@ class Ensemble:
 
     def select(self, rows: ArrayLike) -> Ensemble:
         """The particles at an index (m,), weights divided by their sum; copies get new ids, so noise of their own."""
-        index = torch.as_tensor(rows, device=self.device)
+        index = integers("rows", rows).to(self.device)
         if index.ndim != 1 or index.dtype != torch.int64 or not len(index):
             raise ShapeError(f"select: rows of shape {tuple(index.shape)}, {index.dtype}; wanted (m,) integers, m ≥ 1.")
         if int(index.max()) >= self.n or int(index.min()) < -self.n:
@@ -170,7 +171,7 @@ class Ensemble:
 
     def expect(self, values: ArrayLike) -> Tensor:
         """The integral ∫ v dμ = Σᵢ wᵢ vᵢ of values v (n,) or (n, ...), one row per particle; float64."""
-        values = to_tensor(values).to(self.device)
+        values = numbers("values", values).to(self.device)
         if values.is_complex():
             return torch.complex(self.expect(values.real), self.expect(values.imag))
         if values.ndim == 0 or len(values) != self.n:
@@ -242,7 +243,7 @@ class Ensemble:
         """`at` as points (m, d) of this space, in its dtype and on its device; the particles for None."""
         if at is None:
             return self._x
-        points = to_tensor(at).to(device=self.device, dtype=self.dtype)
+        points = numbers("at", at).to(device=self.device, dtype=self.dtype)
         if points.ndim != 2 or points.shape[1] != self.dim:
             raise ShapeError(f"at: shape {tuple(points.shape)}; wanted (m, {self.dim}).")
         return points
