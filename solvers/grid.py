@@ -14,11 +14,15 @@ from wgf.domains import Box, Domain, PeriodicBox
 from wgf.errors import ConfigError, StepSizeError, WgfError, require_integer
 from wgf.functional import FreeEnergy
 from wgf.measure import Ensemble, NoiseSource
+from wgf.ops.memory import require_memory
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
 from wgf.protocol.requirements import refuse, require_dim, require_first_variation, require_full_batch
 
 from .finite_volume import Diffusion, dissipation, explicit_limit, self_consistent
 from .lattice import Cells, Lattice, PowerOnCells, on_cells
+
+_CELL = 500
+"""Bytes that a step needs for each cell, about."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,7 @@ class Grid(Solver):
         numbers = self.cells if isinstance(self.cells, tuple) else (self.cells,) * dim
         if len(numbers) != dim:
             raise ConfigError(f"{self.name}: cells for {len(numbers)} axes; the particles have dimension {dim}.")
+        require_memory(f"{math.prod(numbers)} cells", _CELL * math.prod(numbers), "take fewer cells along each axis")
         return numbers
 
     def centres(self, domain: Domain, dim: int = 1) -> Tensor:

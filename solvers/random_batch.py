@@ -221,8 +221,8 @@ def _nearest(y: Tensor, x: Tensor, period: Tensor | None) -> Tensor:
 
 def _pairs(kernel: Kernel, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """K(x, y) for each pair of points (...), and its gradient in x (..., d)."""
-    with torch.enable_grad():
-        at = x.detach().requires_grad_()
+    with ops.recorded():
+        at = x.detach().clone().requires_grad_()
         k = kernel(at, y)
         slope = torch.autograd.grad(k.sum(), at)[0] if k.requires_grad else torch.zeros_like(x)
     if kernel.radial and not kernel.singular:  # where particles coincide the force is 0, not autograd's NaN

@@ -29,14 +29,17 @@ def main() -> None:
 @contextmanager
 def errors_as_lines() -> Iterator[None]:
     """Turn errors of this package into one line on stderr and an exit code. A bug still shows its traceback."""
-    from ..errors import BackendError, ConfigError, ShapeError, WgfError
+    from ..errors import BackendError, ConfigError, ResourceError, ShapeError, WgfError
 
     try:
         yield
     except WgfError as error:
         typer.echo(f"error: {error}", err=True)
-        bad_input = isinstance(error, (BackendError, ConfigError, ShapeError))
+        bad_input = isinstance(error, (BackendError, ConfigError, ResourceError, ShapeError))
         raise typer.Exit(CONFIGURATION if bad_input else FAILED) from None
+    except MemoryError as error:
+        typer.echo(f"error: out of memory: {str(error) or 'take a smaller problem'}", err=True)
+        raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
         typer.echo("interrupted; nothing was saved", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..energies import CrossEntropy, Logistic, NetworkRisk
 from ..errors import ConfigError, ShapeError, WgfError, require_number
 from ..functional import Functional, View
-from ..measure import ArrayLike, Ensemble, to_tensor
+from ..measure import ArrayLike, Ensemble, as_real, to_tensor
 from ..measure.arrays import weight_rows
 from ..ops import linalg, one_torch_thread
 from .altered import AlteredRisk
@@ -153,7 +153,7 @@ class LabelShift(AlteredRisk):
 
     def _altered(self, risk: NetworkRisk, t: float) -> NetworkRisk:
         try:
-            given = to_tensor(self._priors(t) if callable(self._priors) else self._priors)
+            given = as_real("priors", self._priors(t) if callable(self._priors) else self._priors)
             if given.shape != (self._classes,):
                 raise ShapeError(f"shape {tuple(given.shape)}; wanted ({self._classes},), one for each class.")
             priors = weight_rows(given, self._classes, copy=False)

@@ -192,7 +192,7 @@ class SlicedWasserstein(Functional):
 
     def __init__(self, samples: Ensemble | ArrayLike, projections: int = 100, seed: int = 0) -> None:
         self.target = _target(samples)
-        self.projections = require_integer("projections", projections, low=1)
+        self.projections = require_integer("projections", projections, low=1, high=2**44)
         self.seed = require_seed(seed)
 
     @property

@@ -71,8 +71,8 @@ class FunctionOf(Functional):
 
     def _derivatives(self, mu: Ensemble, at: Tensor | None, second: bool) -> tuple[Tensor, Tensor | None]:
         """∂𝓕/∂w (m,) for a particle of weight 0 added at each point, and its gradient (m, d) if `second`."""
-        with ops.one_torch_thread(), torch.enable_grad():
-            x, weights = mu.x.detach(), mu.weights.detach().to(mu.dtype)
+        with ops.one_torch_thread(), ops.recorded():
+            x, weights = mu.x.detach().clone(), mu.weights.detach().to(mu.dtype, copy=True)
             points = (x if at is None else at).detach().clone().requires_grad_()
             extra = torch.zeros_like(points[:, 0]).requires_grad_()
             value = self._call(torch.cat([x, points]), torch.cat([weights, extra]))
@@ -100,7 +100,7 @@ class FunctionOf(Functional):
     def _evaluate(self, mu: Ensemble) -> Evaluation:
         if not mu.positive_weights:
             return Evaluation(self._value(mu), self._gradient(mu, None))
-        with ops.one_torch_thread(), torch.enable_grad():
+        with ops.one_torch_thread(), ops.recorded():
             x, weights = mu.x.detach().clone().requires_grad_(), mu.weights.to(mu.dtype, copy=True)
             value = self._call(x, weights)
             (gradient,) = _derivative(value, x)

@@ -111,7 +111,7 @@ class KSD(Functional):
         """∫ u(x, ·) dμ (m,) and its gradient (m, d), float64."""
         require_plain(self, mu)
         points, own = mu.points(at), self._plain_scores(mu.x)
-        with ops.one_torch_thread(), torch.enable_grad():
+        with ops.one_torch_thread(), ops.recorded():
             x = points.detach().double().clone().requires_grad_()
             scores = self._scores(x)
             if not scores.requires_grad:

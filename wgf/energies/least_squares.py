@@ -153,7 +153,7 @@ class LeastSquares(Functional):
 
     def _both(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """V (n,) and ∇V (n, d)."""
-        with ops.one_torch_thread(), torch.enable_grad():
+        with ops.one_torch_thread(), ops.recorded():
             x = points.detach().clone().requires_grad_()
             try:
                 predictions = self.forward(x)

@@ -305,6 +305,6 @@ def require_loss(loss: str | Loss) -> Loss:
     """The loss of this name, or a `Loss` as it is; ConfigError for an unknown name, with the closest one."""
     if isinstance(loss, Loss):
         return loss
-    if loss not in LOSSES:
+    if not isinstance(loss, str) or loss not in LOSSES:
         raise ConfigError(f"loss = {loss!r}{closest(loss, LOSSES)}")
     return LOSSES[loss]

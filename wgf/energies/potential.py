@@ -84,7 +84,7 @@ class Potential(Functional):
                 with torch.no_grad():  # copies, so that a user's function that writes in place changes nothing here
                     gradient = self._result("grad", self._grad(x.clone()), x, tuple(x.shape))
                     return self._values(x.clone()), gradient.to(x.dtype)
-            with torch.enable_grad():
+            with ops.recorded():
                 y = x.detach().clone().requires_grad_()
                 try:
                     values = self._values(y)

@@ -14,7 +14,7 @@ from torch.func import grad_and_value, vmap
 
 from .. import ops
 from ..errors import ConfigError, ShapeError, closest, require_integer, require_number
-from ..measure import INITIAL, Noise
+from ..measure import INITIAL, Noise, require_room
 from ..ops import activations
 from ..ops.reference import row_blocks
 
@@ -99,7 +99,8 @@ class NetworkUnit(ABC):
 
 
 def _normal(n: int, dim: int, seed: int) -> Tensor:
-    return Noise(seed).normal(torch.arange(require_integer("n", n, low=1)), 0, dim, INITIAL)
+    require_room(n, dim)
+    return Noise(seed).normal(torch.arange(n), 0, dim, INITIAL)
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class TwoLayer(NetworkUnit):
     activation: str = "tanh"
 
     def __post_init__(self) -> None:
-        if self.activation not in activations.NAMES:
+        if not isinstance(self.activation, str) or self.activation not in activations.NAMES:
             raise ConfigError(f"activation = {self.activation!r}{closest(self.activation, activations.NAMES)}")
 
     @property

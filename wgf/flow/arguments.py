@@ -15,6 +15,7 @@ from ..extension import same_value
 from ..functional import FreeEnergy, Functional
 from ..ledger import COLUMNS, Observer
 from ..measure import Ensemble, Noise, NoiseSource, require_ensemble
+from ..ops.memory import require_memory
 from ..protocol import Solver, State, realised_by_noise
 from .monitor import Monitor
 from .plan import Plan
@@ -24,6 +25,8 @@ Observers = Mapping[str, Callable[..., float]] | Iterable[Callable[..., float]]
 """How a user may give observers: functions by name, or named functions."""
 Until = Callable[[Mapping[str, float]], bool]
 """A function of a record that returns true to end the run."""
+_NUMBER = 64
+"""Bytes of a number in a record, about: a float and its place in a dictionary."""
 RECORDS = 100
 """About how many records a run makes by default."""
 
@@ -114,6 +117,13 @@ class Arguments:
         first = on_domain(initial_ensemble(mu, t0, state), domain)
         by_default = 1 if plan.steps is None else max(1, math.ceil(plan.steps / RECORDS))
         key = noise_seed(seed, state)
+        watchers = named_observers(observers)
+        most = require_integer("max_steps", max_steps, low=1)
+        records = cadence("record_every", record_every, by_default)
+        frames = cadence("trajectory_every", trajectory_every, 0)
+        if plan.steps is not None and until is None:  # else it is not known how long the run is
+            columns = len(COLUMNS) + len(free_energy.terms) + len(watchers)
+            require_kept(min(plan.steps, most), records, columns, frames, first)
         return Arguments(
             free_energy=free_energy,
             mu=first,
@@ -123,11 +133,11 @@ class Arguments:
             seed=key,
             noise=noise or Noise(key),
             domain=domain,
-            observers=named_observers(observers),
+            observers=watchers,
             until=until,
-            max_steps=require_integer("max_steps", max_steps, low=1),
-            record_every=cadence("record_every", record_every, by_default),
-            trajectory_every=cadence("trajectory_every", trajectory_every, 0),
+            max_steps=most,
+            record_every=records,
+            trajectory_every=frames,
             monitor=reporter(progress),
         )
 
@@ -223,6 +233,16 @@ def noise_seed(seed: int, state: State | None) -> int:
 def cadence(name: str, every: int | None, default: int) -> int:
     """Check a number of steps between records or frames; None gives the default."""
     return default if every is None else require_integer(name, every, low=1)
+
+
+def require_kept(steps: int, record_every: int, columns: int, trajectory_every: int, mu: Ensemble) -> None:
+    """Refuse a run whose records or frames need more memory than there is. `columns` is the length of a record."""
+    records = steps // record_every
+    require_memory(f"{records} records", _NUMBER * columns * records, "raise record_every or dt")
+    if trajectory_every:  # the frames one by one, and all of them in one array at the end
+        frames = steps // trajectory_every
+        size = 2 * frames * mu.x.nbytes
+        require_memory(f"{frames} frames of {mu.n} particles", size, "raise trajectory_every or dt")
 
 
 def named_observers(observers: Observers) -> dict[str, Observer]:

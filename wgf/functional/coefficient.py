@@ -98,7 +98,7 @@ class Coefficient:
             return replace(self, functions=(*self.functions, factor))
         try:
             number = math.nan if isinstance(factor, (str, bool)) else float(factor)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
             raise ConfigError(f"coefficient {factor!r}: wanted a finite number or a callable of t.")

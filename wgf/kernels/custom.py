@@ -67,8 +67,8 @@ class RadialKernel(Kernel):
 
     def _form(self, q: Tensor) -> tuple[Tensor, Tensor]:
         """(k, g) at q = |u|², where K = k and ∇K = g·u."""
-        with torch.enable_grad():
-            q = q.detach().requires_grad_()
+        with ops.recorded():
+            q = q.detach().clone().requires_grad_()
             k: Any = self.fn(q)
             if not isinstance(k, Tensor) or k.shape != q.shape:
                 raise ShapeError(

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from .. import ops
 from .base import Kernel, KernelSum
 from .custom import RadialKernel
 from .smooth import Gaussian, InverseMultiquadric, Matern
@@ -91,7 +92,7 @@ def _matern(kernel: Matern, q: Tensor) -> Jet:
 
 def _by_autograd(kernel: Kernel, q: Tensor) -> Jet:
     """The jet by three passes of automatic differentiation."""
-    with torch.enable_grad():
+    with ops.recorded():
         at = q.detach().clone().requires_grad_()
         parts = [kernel.fn(at) if isinstance(kernel, RadialKernel) else kernel.profile(at)]
         for _ in range(3):

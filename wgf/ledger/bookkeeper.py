@@ -106,7 +106,7 @@ class Bookkeeper:
         """The result of an observer as a number."""
         try:
             return float(value)
-        except (TypeError, ValueError, RuntimeError) as error:
+        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
             raise ConfigError(
                 f"observer {name!r} returned {type(value).__name__} ({error}): wanted one number."
             ) from error

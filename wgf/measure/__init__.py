@@ -8,6 +8,7 @@ from .checks import first_bad_row
 from .ensemble import Ensemble, require_ensemble
 from .noise import BATCHES, INITIAL, MINIBATCH, RESAMPLING, SECOND, STEP, SUBSET, THIRD, Noise, NoiseSource
 from .periodic import unwrapped
+from .sampling import require_room
 
 __all__ = [
     "BATCHES",
@@ -28,6 +29,7 @@ __all__ = [
     "require_dtype",
     "require_ensemble",
     "require_finite_rows",
+    "require_room",
     "to_tensor",
     "unwrapped",
 ]

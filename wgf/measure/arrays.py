@@ -110,7 +110,7 @@ def require_dtype(dtype: torch.dtype | str) -> torch.dtype:
         torch.float64: torch.float64,
         torch.float32: torch.float32,
     }
-    if dtype not in known:
+    if not isinstance(dtype, (str, torch.dtype)) or dtype not in known:
         raise ConfigError(f"dtype = {dtype!r}: wanted float64 or float32.")
     return known[dtype]
 
@@ -142,10 +142,7 @@ def as_real(name: str, value: ArrayLike) -> Tensor:
     >>> as_real("x", [[1.0, 2.0]]).dtype
     torch.float64
     """
-    try:
-        tensor = to_tensor(value)
-    except (TypeError, ValueError) as error:
-        raise ShapeError(f"{name}: not a rectangular array of numbers ({error}).") from error
+    tensor = numbers(name, value)
     if tensor.dtype not in (torch.float64, torch.float32):
         dtype = str(tensor.dtype).removeprefix("torch.")
         raise ConfigError(f"{name}: dtype {dtype}; wanted float64 or float32 (convert it with .astype(float)).")
@@ -206,11 +203,27 @@ def weight_rows(weights: ArrayLike | None, n: int, copy: bool) -> Tensor:
     return tensor if abs(total - 1.0) <= 1e-12 else tensor / total
 
 
+def integers(name: str, value: ArrayLike) -> Tensor:
+    """An array of integers as a tensor; ShapeError where it is no array or an integer is out of the range of int64."""
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise ShapeError(f"{name}: not an array of int64 ({error}).") from error
+
+
+def numbers(name: str, value: ArrayLike) -> Tensor:
+    """An array of numbers as a tensor of the same dtype; ShapeError where it is none."""
+    try:
+        return to_tensor(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ShapeError(f"{name}: not a rectangular array of numbers ({error}).") from error
+
+
 def id_rows(ids: ArrayLike | None, n: int, copy: bool) -> Tensor:
     """Distinct ids (n,) int64 from 0 to 2⁴⁴ − 1, the range of the noise counter; 0..n−1 by default."""
     if ids is None:
         return torch.arange(n)
-    tensor = torch.as_tensor(ids)
+    tensor = integers("ids", ids)
     if tensor.shape != (n,) or tensor.dtype != torch.int64:
         raise ShapeError(f"ids: shape {tuple(tensor.shape)}, {tensor.dtype}; wanted ({n},) int64.")
     if bool((tensor < 0).any()) or bool((tensor >= 2**44).any()):

@@ -12,9 +12,10 @@ from torch import Tensor
 from .. import ops
 from ..errors import CheckpointError, ConfigError, ShapeError
 from ..ops import linalg
+from ..ops.memory import require_memory
 from ..summation import Costs, Summation, default_costs, kernel_sums
 from . import arrays, sampling
-from .arrays import ArrayLike, to_tensor
+from .arrays import ArrayLike
 
 if TYPE_CHECKING:
     from ..kernels import Kernel
@@ -157,7 +158,7 @@ class Ensemble:
 
     def select(self, rows: ArrayLike) -> Ensemble:
         """The particles at an index (m,), weights divided by their sum; copies get new ids, so noise of their own."""
-        index = torch.as_tensor(rows, device=self.device)
+        index = arrays.integers("rows", rows).to(self.device)
         if index.ndim != 1 or index.dtype != torch.int64 or not len(index):
             raise ShapeError(f"select: rows of shape {tuple(index.shape)}, {index.dtype}; wanted (m,) integers, m ≥ 1.")
         if int(index.max()) >= self.n or int(index.min()) < -self.n:
@@ -186,7 +187,7 @@ class Ensemble:
 
     def expect(self, values: ArrayLike) -> Tensor:
         """The integral ∫ v dμ = Σᵢ wᵢ vᵢ of values v (n,) or (n, ...), one row per particle; float64."""
-        values = to_tensor(values).to(self.device)
+        values = arrays.numbers("values", values).to(self.device)
         if values.is_complex():
             return torch.complex(self.expect(values.real), self.expect(values.imag))
         if values.ndim == 0 or len(values) != self.n:
@@ -223,7 +224,8 @@ class Ensemble:
         return self.moments()[1]
 
     def moments(self) -> tuple[Tensor, Tensor]:
-        """Mean (d,) and covariance (d, d), float64, in one pass over the particles."""
+        """Mean (d,) and covariance (d, d), float64, in one pass; ResourceError where d is too large."""
+        require_memory(f"covariances in {self.dim} dimensions", 16 * self.dim**2, "reduce the dimension")
         mass, centre, scatter = ops.moments(self._x, self._weights)
         mean = self.reduce(mass * centre) if type(self).reduce is not Ensemble.reduce else centre
         apart = centre - mean
@@ -261,7 +263,7 @@ class Ensemble:
         """`at` as points (m, d) of this space, in its dtype and on its device; the particles for None."""
         if at is None:
             return self._x
-        points = to_tensor(at).to(device=self.device, dtype=self.dtype)
+        points = arrays.numbers("at", at).to(device=self.device, dtype=self.dtype)
         if points.ndim != 2 or points.shape[1] != self.dim:
             raise ShapeError(f"at: shape {tuple(points.shape)}; wanted (m, {self.dim}).")
         return points

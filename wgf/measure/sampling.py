@@ -8,6 +8,7 @@ from torch import Tensor
 from .. import ops
 from ..errors import ConfigError, ShapeError, require_integer, require_number, require_seed
 from ..ops import linalg
+from ..ops.memory import require_memory
 from .arrays import ArrayLike, to_tensor
 from .noise import INITIAL, Noise
 
@@ -32,6 +33,8 @@ def gaussian(n: int, dim: int, mean: ArrayLike, cov: ArrayLike, seed: int) -> Te
 
     Raises
     ------
+    ResourceError
+        If the samples need more memory than there is.
     ConfigError
         If numbers are not finite, a variance is negative, or the matrix is not symmetric and positive semi-definite.
     ShapeError
@@ -42,7 +45,8 @@ def gaussian(n: int, dim: int, mean: ArrayLike, cov: ArrayLike, seed: int) -> Te
     >>> torch.equal(gaussian(5, 2, 0.0, 1.0, seed=3)[:2], gaussian(2, 2, 0.0, 1.0, seed=3))
     True
     """
-    center = _row("mean", mean, require_integer("dim", dim, low=1))
+    require_room(n, dim)
+    center = _row("mean", mean, dim)
     z = _samples(n, dim, seed, normal=True)
     spread = _numbers("cov", cov)
     if spread.ndim == 2:
@@ -73,6 +77,8 @@ def uniform(n: int, dim: int, low: ArrayLike, high: ArrayLike, seed: int) -> Ten
 
     Raises
     ------
+    ResourceError
+        If the samples need more memory than there is.
     ConfigError
         If a bound is not finite, or low ≥ high.
     ShapeError
@@ -84,11 +90,31 @@ def uniform(n: int, dim: int, low: ArrayLike, high: ArrayLike, seed: int) -> Ten
     >>> 2.0 < x.min().item() < x.max().item() <= 3.0
     True
     """
-    require_integer("dim", dim, low=1)
+    require_room(n, dim)
     lower, upper = _row("low", low, dim), _row("high", high, dim)
     if not bool((lower < upper).all()):
         raise ConfigError(f"low = {low!r}, high = {high!r}: wanted low < high in every coordinate.")
     return lower + (upper - lower) * _samples(n, dim, seed, normal=False)
+
+
+def require_room(n: int, dim: int) -> None:
+    """Check the number and the dimension of particles to be drawn, before anything is allocated.
+
+    Parameters
+    ----------
+    n, dim : int
+        The number of particles and their dimension, at least 1. Ids and noise are numbered up to 2⁴⁴.
+
+    Raises
+    ------
+    ConfigError
+        If one of them is no such integer.
+    ResourceError
+        If the particles need more memory than there is: two arrays (n, dim), weights and ids.
+    """
+    d = require_integer("dim", dim, low=1, high=2**44)
+    n = require_integer("n", n, low=1, high=2**44)
+    require_memory(f"{n} particles in {d} dimensions", 16 * n * (d + 1), "take fewer of them")
 
 
 def _row(name: str, value: ArrayLike, dim: int) -> Tensor:
@@ -114,7 +140,7 @@ def _numbers(name: str, value: ArrayLike) -> Tensor:
 
 def _samples(n: int, dim: int, seed: int, normal: bool) -> Tensor:
     """Standard normals or uniforms (n, dim), one row per particle id."""
-    ids = torch.arange(require_integer("n", n, low=1))
+    ids = torch.arange(n)
     noise = Noise(require_seed(seed))
     return (noise.normal if normal else noise.uniform)(ids, 0, dim, INITIAL)
 

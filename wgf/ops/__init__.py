@@ -9,6 +9,7 @@ from .moments import affine, least_variance, moments, weighted_sum
 from .network import network_backward, network_forward, network_forward_backward
 from .noise import langevin, normal, uniform
 from .pairwise import pair_sums, stein_direction
+from .recording import recorded
 from .sliced import (
     direction_blocks,
     directions,
@@ -35,6 +36,7 @@ __all__ = [
     "one_torch_thread",
     "pair_sums",
     "quantile_costs",
+    "recorded",
     "sorted_projections",
     "stein_direction",
     "transport_maps",

@@ -1,4 +1,4 @@
-"""Reuse the memory of large arrays from one step to the next.
+"""Reuse the memory of large arrays from one step to the next, and refuse what no memory could hold.
 
 A step on 10⁷ float32 numbers writes 40 MB. The operating system clears new memory at its first use, and that takes
 longer than the step's own reading and writing. The arrays of a flow have the same few sizes again and again, so their
@@ -8,12 +8,18 @@ memory is kept.
 from __future__ import annotations
 
 import math
+import os
 import weakref
 from collections import deque
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import numpy as np
+
+from ..errors import ResourceError
 
 LEAST = 2**22
 """Smallest size in bytes of memory that is kept; below it the ordinary allocator is as fast."""
@@ -89,3 +95,62 @@ def _settle() -> None:
         _idle.append(_returned.popleft())
     while sum(one.size for one in _idle) > KEPT:
         _idle.popleft()
+
+
+# ------------------------------------------------------------------------------------------------- what fits
+
+
+@cache
+def machine_memory() -> int:
+    """The memory in bytes that this process may use: that of the machine, or of its control group where that is less.
+
+    Returns
+    -------
+    int
+        4 TiB where the system does not say.
+    """
+    found = [2**42]
+    with suppress(AttributeError, ValueError, OSError):
+        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with suppress(ValueError, OSError):
+            found.append(int(Path(path).read_text()))
+    return min(size for size in found if size > 0)
+
+
+def require_memory(what: str, size: int, change: str) -> None:
+    """Refuse to compute what needs more memory than there is, before anything is allocated.
+
+    Numbers from a user that set the size of an array are checked by it. Without it the system may accept the request,
+    and end the process once the memory is used.
+
+    Parameters
+    ----------
+    what : str
+        What needs the memory, in the plural, with the numbers that were given.
+    size : int
+        How much it needs at least, in bytes.
+    change : str
+        What to change.
+
+    Raises
+    ------
+    ResourceError
+        If `size` is more than `machine_memory()`.
+
+    Examples
+    --------
+    >>> require_memory("10 particles in 2 dimensions", 160, "take fewer particles")
+    """
+    limit = machine_memory()
+    if size > limit:
+        raise ResourceError(f"{what} need {_written(size)} of memory, and there are {_written(limit)} here: {change}.")
+
+
+def _written(size: int) -> str:
+    """A number of bytes in the unit that suits it."""
+    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"):
+        if size < 1024:
+            return f"{size:.3g} {unit}"
+        size = size // 1024 if size > 2**20 else size / 1024  # type: ignore[assignment]
+    return f"{float(min(size, 10**300)):.3g} EiB"

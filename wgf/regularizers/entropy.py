@@ -17,40 +17,82 @@ from . import batch
 from .batch import Group
 
 PACKAGE = __name__.rpartition(".")[0]
+_TWICE = (
+    "the gradient of an entropy regularizer was differentiated again: functionals have first derivatives only. "
+    "Leave the entropy out of the part of the loss that needs create_graph=True."
+)
 
 
 class _Once(torch.autograd.Function):
     """An autograd function that returns a gradient and refuses to be differentiated."""
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor, grad_output: Tensor, gradient: Tensor) -> Tensor:
+    def forward(z: Tensor, grad_output: Tensor, gradient: Tensor) -> Tensor:
         return gradient.clone()
 
     @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Nothing is kept: there is no second derivative."""
+
+    @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
-        raise ConfigError(
-            "the gradient of an entropy regularizer was differentiated again: functionals have first derivatives only. "
-            "Leave the entropy out of the part of the loss that needs create_graph=True."
-        )
+        raise ConfigError(_TWICE)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        raise ConfigError(_TWICE)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Tensor, int]:
+        return _Once.apply(*_rows_first(info, in_dims, inputs)), 0
 
 
 class _Evaluate(torch.autograd.Function):
-    """The autograd function of S: value and ∂S/∂zᵢ = wᵢ ∇_W S(zᵢ), wᵢ = 1/n, come from the same pass."""
+    """The autograd function of S: value and ∂S/∂zᵢ = wᵢ ∇_W S(zᵢ), wᵢ = 1/n, come from the same pass.
+
+    It returns both; the gradient is a constant. `torch.func` transforms it: `grad`, `vjp`, `jvp`, and `vmap` by a loop.
+    """
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor, regularizer: Regularizer) -> Tensor:
+    def forward(z: Tensor, regularizer: Regularizer) -> tuple[Tensor, Tensor]:
         with torch.autocast(z.device.type, enabled=False):
-            value, gradient = regularizer._of(batch.rows(z))
-        ctx.save_for_backward(z, gradient)
-        return value
+            return regularizer._of(batch.rows(z))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(inputs[0], output[1])
+        ctx.save_for_forward(inputs[0], output[1])
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> tuple[Tensor, None]:
         z, gradient = ctx.saved_tensors
-        (grad_output,) = grad_outputs
+        grad_output = grad_outputs[0]
         with torch.no_grad():  # scale first, then round to half precision: small numbers survive in a scaled loss
             own = (gradient * grad_output).to(z.dtype).reshape(z.shape)
         return (_Once.apply(z, grad_output, own) if torch.is_grad_enabled() else own), None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor, None]:
+        z, gradient = ctx.saved_tensors
+        return (gradient.reshape(z.shape) * tangents[0]).sum().to(gradient.dtype), None
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], z: Tensor, regularizer: Regularizer
+    ) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
+        (each,) = _rows_first(info, in_dims, (z,))
+        pairs = [_Evaluate.apply(one, regularizer) for one in each]
+        value, gradient = (torch.stack(part) for part in zip(*pairs, strict=True))
+        return (value, gradient), (0, 0)
+
+
+def _rows_first(info: Any, in_dims: tuple[int | None, ...], inputs: tuple[Tensor, ...]) -> list[Tensor]:
+    """The inputs of a `vmap` with the axis that it maps over in front; an input without that axis is repeated."""
+    return [
+        tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+        for tensor, dim in zip(inputs, in_dims, strict=False)
+    ]
 
 
 class Regularizer(nn.Module):
@@ -90,7 +132,8 @@ class Regularizer(nn.Module):
     of the whole batch. All processes must call the module, with the same coefficient. Batches may differ in size: each
     row counts once in S, while the mean of the tasks by DDP counts each process once.
 
-    `torch.compile` breaks its graph here, with the same result. Cost: that of the functional on n rows.
+    `torch.func` transforms it (`grad`, `vjp`, `jvp`, `jacrev`; `vmap` is a loop over batches), with the same bits as
+    plain autograd. `torch.compile` breaks its graph here, with the same result. Cost: that of the functional on n rows.
 
     References
     ----------
@@ -131,7 +174,7 @@ class Regularizer(nn.Module):
             S, differentiable once by z.
         """
         batch.rows(z)  # refuse what is no batch here, before autograd
-        value: Tensor = _Evaluate.apply(z, self)
+        value: Tensor = _Evaluate.apply(z, self)[0]
         return value
 
     def _of(self, x: Tensor) -> tuple[Tensor, Tensor]:

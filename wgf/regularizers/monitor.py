@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,11 @@ from ..ledger.forces import Forces
 from ..ledger.reference import log_det_force
 from . import batch
 from .entropy import Regularizer
+
+_MAPPED = (
+    "ForceMonitor under torch.func.vmap or jacrev: it records the gradient of one loss on one batch. Call it outside "
+    "of vmap, or put it in eval mode."
+)
 
 
 class ForceMonitor(nn.Module):
@@ -58,8 +64,8 @@ class ForceMonitor(nn.Module):
     -----
     It assumes that the task and S are both computed from the z that the monitor returns, and that one backward pass
     goes through their difference. For T = 0 the loss is the task alone. Every leading axis of z counts as rows. Nothing
-    is recorded in `eval()` or without gradients. Second derivatives are not supported. The ledger is not in the
-    `state_dict`.
+    is recorded in `eval()` or without gradients. Second derivatives are not supported, nor is `torch.func.vmap`
+    over batches. The ledger is not in the `state_dict`.
 
     References
     ----------
@@ -110,19 +116,18 @@ class ForceMonitor(nn.Module):
         Tensor
             z, to be used by the task and by the entropy.
         """
-        x = batch.rows(z).clone()  # a later layer may write to z in place
+        batch.rows(z)  # refuse what is no batch here, before autograd
         if not (self.training and torch.is_grad_enabled() and z.requires_grad):
             return z
-        watched = z.clone()  # a node of its own: other uses of z are then not part of the gradient
-
-        def hook(gradient: Tensor) -> None:
-            if self.step % self.every == 0:
-                with torch.no_grad(), torch.autocast(z.device.type, enabled=False):
-                    self._record(x, gradient.detach().reshape(x.shape))
-            self.step += 1
-
-        watched.register_hook(hook)
+        watched: Tensor = _Watch.apply(z, self)[0]  # a node of its own: other uses of z are not part of its gradient
         return watched
+
+    def _arrived(self, x: Tensor, gradient: Tensor) -> None:
+        """Be told of the gradient at the rows x: record it if it is its turn."""
+        if self.step % self.every == 0:
+            with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+                self._record(x, gradient.reshape(x.shape))
+        self.step += 1
 
     def _record(self, x: Tensor, gradient: Tensor) -> None:
         t = self.step * self.dt
@@ -153,6 +158,50 @@ class ForceMonitor(nn.Module):
     def extra_repr(self) -> str:
         temperature = "T(t)" if callable(self.temperature) else f"{self.temperature:g}"
         return f"temperature={temperature}, every={self.every}, {self.ledger.rows} records"
+
+
+class _Watch(torch.autograd.Function):
+    """The identity, which tells the monitor of the gradient that comes back. It also returns the rows as they were."""
+
+    @staticmethod
+    def forward(z: Tensor, monitor: ForceMonitor) -> tuple[Tensor, Tensor]:
+        return z.clone(), batch.rows(z).clone()  # a later layer may write to z in place
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(output[1])
+        ctx.monitor = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> tuple[Tensor, None]:
+        _Tell.apply(*ctx.saved_tensors, grad_outputs[0].detach(), ctx.monitor)
+        return grad_outputs[0], None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor, None]:
+        return tangents[0].clone(), None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *inputs: Any) -> Any:
+        raise ConfigError(_MAPPED)
+
+
+class _Tell(torch.autograd.Function):
+    """Gives rows and gradient to the monitor. As a function of its own it sees plain tensors, also in `torch.func`."""
+
+    @staticmethod
+    def forward(x: Tensor, gradient: Tensor, monitor: ForceMonitor) -> Tensor:
+        monitor._arrived(x, gradient)
+        return x.new_empty(0)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        """Nothing is differentiated."""
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *inputs: Any) -> Any:
+        raise ConfigError(_MAPPED)
 
 
 def _temperature(value: float, t: float) -> float:

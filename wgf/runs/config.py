@@ -11,9 +11,9 @@ from pydantic_core import PydanticCustomError
 from ..data import SUFFIXES, TASKS
 from ..domains import Domain
 from ..energies.losses import LOSSES
-from ..errors import BackendError, ConfigError, ShapeError, closest
+from ..errors import BackendError, ConfigError, ResourceError, ShapeError, closest
 from ..functional import Functional
-from ..measure import require_device
+from ..measure import require_device, require_room
 from ..ops.activations import NAMES as ACTIVATIONS
 from ..summation import load_costs
 from . import toml
@@ -63,6 +63,13 @@ class Network(Section):
     activation: Annotated[str, _one_of(*ACTIVATIONS)] = "tanh"
     loss: Annotated[str, _one_of(*LOSSES)] | None = None
     batch: int | None = Field(default=None, ge=1)
+
+    def require_room(self, dim: int, label: str) -> None:
+        """Refuse more neurons of dimension `dim` than there is memory for: ConfigError, with the source of the size."""
+        try:
+            require_room(self.neurons, dim)
+        except (ConfigError, ResourceError) as error:
+            raise ConfigError(f"{label}: network.neurons: {error}") from error
 
 
 class Output(Section):
@@ -149,6 +156,7 @@ def validate(table: dict[str, Any], label: str = "configuration", changed: list[
         require_device(config.device)
     except (BackendError, ConfigError, ShapeError) as error:
         raise type(error)(f"{label}: {error}") from error
+    config.network.require_room(3, label)  # θ = (a, w, b) has at least 3 numbers; the run asks again, with the data
     return config
 
 

@@ -154,6 +154,7 @@ class _Job:
         network = config.network
         risk = NetworkRisk(train.x, train.y, activation=network.activation, loss=str(network.loss), batch=network.batch)
         free_energy = FreeEnergy(sum(config.terms(), start=risk)._terms())
+        network.require_room(risk.unit.dim, train.name)
         start = risk.initial(network.neurons, config.seed, dtype=dtype)
         return _Job(config, train, test, risk, free_energy, start, config.solver.scheme())
 

@@ -203,7 +203,7 @@ def load_costs(path: str | os.PathLike[str]) -> Costs:
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, TypeError, ValueError) as error:
         raise ConfigError(f"costs: {path} cannot be read ({error}); `wgf tune` writes such a table.") from None
     return _parse(text, str(path))
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from ...errors import ConfigError, require_integer, require_number
+from ...ops.memory import require_memory
 
 LEVEL = 0.95
 """The default confidence level of all intervals."""
@@ -95,9 +96,11 @@ def bootstrap_interval(
     value = float(statistic(sample, axis=-1))
     if np.ptp(sample) <= 4 * np.finfo(np.float64).eps * np.abs(sample).max():
         return Estimate(value, value, value, _level(level), "all values equal")
+    count = require_integer("resamples", resamples, low=100, high=2**44)
+    _require_room(count, len(sample))
     result = stats.bootstrap(
         (sample,), statistic, confidence_level=_level(level), method="BCa",
-        n_resamples=require_integer("resamples", resamples, low=100), rng=np.random.default_rng(seed), vectorized=True,
+        n_resamples=count, rng=np.random.default_rng(seed), vectorized=True,
     )  # fmt: skip
     low, high = (float(end) for end in result.confidence_interval)
     return Estimate(value, low, high, level, f"BCa bootstrap, {len(sample)} seeds")
@@ -118,6 +121,11 @@ def quantile_interval(
         tail = float(stats.norm.cdf(math.sqrt(replicas / (replicas - 1)) * stats.t.ppf(tail, replicas - 1)))
     low, high = np.quantile(copies, [tail, 1 - tail])
     return Estimate(float(value), float(low), float(high), level, method)
+
+
+def _require_room(resamples: int, values: int) -> None:
+    """Refuse more bootstrap copies than memory holds."""
+    require_memory(f"{resamples} bootstrap copies of {values} values", 16 * resamples * values, "take fewer resamples")
 
 
 def _level(level: float) -> float:
@@ -169,6 +177,7 @@ def resampled(
     Set `paired` where the rows share their seeds, that is, replica k of every row has the same noise. Then the same
     replicas are drawn in all rows; otherwise each row is drawn independently.
     """
+    _require_room(resamples, sum(map(len, rows)))
     rng = np.random.default_rng(seed)
     if paired:
         count = len(rows[0])
@@ -224,7 +233,7 @@ def power_law(
     (-1.0, 3.0)
     """
     n, rows = sizes_with_replicas(sizes, replicas)
-    resamples = require_integer("resamples", resamples, low=100)
+    resamples = require_integer("resamples", resamples, low=100, high=2**44)
     y = np.array([float(statistic(row, axis=-1)) for row in rows])
     copies = np.stack([statistic(block, axis=-1) for block in resampled(rows, resamples, seed, paired)])
     for size, value, block in zip(n, y, copies, strict=True):
