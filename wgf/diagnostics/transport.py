@@ -17,6 +17,7 @@ from ..errors import (
     require_integer,
     require_number,
     require_seed,
+    shown,
 )
 from ..measure import Ensemble, require_ensemble
 from .couplings import METHODS, Problem, library, solve
@@ -164,7 +165,7 @@ def _cloud(name: str, mu: Ensemble) -> tuple[np.ndarray, np.ndarray]:
 
 def _require_options(method: str, dim_mu: int, dim_nu: int, projections: int, regularisation: float) -> None:
     if method not in ("auto", "bures", *METHODS):
-        raise ConfigError(f"Unknown method {method!r}{closest(method, ('auto', 'bures', *METHODS))}")
+        raise ConfigError(f"Unknown method {shown(method)}{closest(method, ('auto', 'bures', *METHODS))}")
     require_integer("projections", projections, low=1)
     require_number("regularisation", regularisation, positive=True)
     if dim_mu != dim_nu:

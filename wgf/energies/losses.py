@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError, ShapeError, closest, require_number
+from ..errors import ConfigError, ShapeError, closest, require_number, shown
 
 
 class Loss(ABC):
@@ -306,5 +306,5 @@ def require_loss(loss: str | Loss) -> Loss:
     if isinstance(loss, Loss):
         return loss
     if loss not in LOSSES:
-        raise ConfigError(f"loss = {loss!r}{closest(loss, LOSSES)}")
+        raise ConfigError(f"loss = {shown(loss)}{closest(loss, LOSSES)}")
     return LOSSES[loss]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..errors import ConfigError, ShapeError, require_integer, require_seed
+from ..errors import ConfigError, ShapeError, require_integer, require_seed, require_unmasked
 from ..functional import Evaluation, Functional
 from ..measure import (
     MINIBATCH,
@@ -305,9 +305,10 @@ def _inputs(name: str, inputs: ArrayLike) -> Tensor:
 
 
 def _targets(targets: ArrayLike, m: int) -> Tensor:
+    require_unmasked("targets", targets)
     try:
         y = to_tensor(targets)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(f"targets: {error}; wanted numbers (encode class labels as 0, 1, ...).") from error
     if y.ndim == 0 or len(y) != m:
         raise ShapeError(f"targets: shape {tuple(y.shape)}; wanted one row for each of the {m} inputs.")

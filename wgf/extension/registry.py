@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
-from ..errors import ConfigError, closest
+from ..errors import ConfigError, closest, shown
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
     def make(self, name: str, **settings: Any) -> T:
         """An object of the class called `name`; ConfigError with the nearest name where there is none."""
         if name not in self._classes:
-            raise ConfigError(f"{self.kind} {name!r}{closest(name, self._classes)}")
+            raise ConfigError(f"{self.kind} {shown(name)}{closest(name, self._classes)}")
         return self._classes[name](**settings)
 
     def __getitem__(self, name: str) -> type[T]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..domains import Domain
 from ..entropies import REGISTRY as ENTROPIES
-from ..errors import ConfigError, require_integer, require_number, require_seed
+from ..errors import ConfigError, require_integer, require_number, require_seed, shown
 from ..functional import FreeEnergy, Functional
 from ..ledger import COLUMNS, Observer
 from ..measure import Ensemble, Noise, NoiseSource, require_ensemble
@@ -79,7 +79,7 @@ class Arguments:
         start = require_number("t0", t0) if state is None else state.t
         plan = Plan.make(start, require_number("t_end", t_end), length, state, solver.adaptive)
         if not (until is None or callable(until)):
-            raise ConfigError(f"until = {until!r}: wanted a function of a row of the ledger.")
+            raise ConfigError(f"until = {shown(until)}: wanted a function of a row of the ledger.")
         first = initial_ensemble(mu, t0, state)
         require_domain(domain, first)
         by_default = 1 if plan.steps is None else max(1, math.ceil(plan.steps / RECORDS))
@@ -107,7 +107,7 @@ def require_solver(free_energy: FreeEnergy, solver: Solver) -> None:
     if isinstance(solver, type):
         raise ConfigError(f"solver = {solver.__name__}: wanted an instance, {solver.__name__}().")
     if not isinstance(solver, Solver):
-        raise ConfigError(f"solver = {solver!r}: wanted a scheme of wgf.solvers, such as wgf.solvers.Heun().")
+        raise ConfigError(f"solver = {shown(solver)}: wanted a scheme of wgf.solvers, such as wgf.solvers.Heun().")
     if not solver.realises_shannon and any(realised_by_noise(term) for term in free_energy.terms):
         raise ConfigError(
             f"{solver.name} is deterministic and cannot realise the Shannon entropy, whose force −∇log ρ "
@@ -141,14 +141,16 @@ def require_domain(domain: Domain | None, mu: Ensemble) -> None:
     if domain is None:
         return
     if not isinstance(domain, Domain):
-        raise ConfigError(f"domain = {domain!r}: wanted one of wgf.domains, such as wgf.domains.Box(0.0, 1.0).")
+        raise ConfigError(f"domain = {shown(domain)}: wanted one of wgf.domains, such as wgf.domains.Box(0.0, 1.0).")
     domain.require_inside(mu)
 
 
 def require_free_energy(F: Any) -> FreeEnergy:
     """A term or a sum of terms as a free energy."""
     if not isinstance(F, Functional):
-        raise ConfigError(f"F = {F!r}: wanted a term or a sum of terms, such as wgf.Quadratic() - 0.1 * wgf.LogDet().")
+        raise ConfigError(
+            f"F = {shown(F)}: wanted a term or a sum of terms, such as wgf.Quadratic() - 0.1 * wgf.LogDet()."
+        )
     return FreeEnergy(F._terms())
 
 
@@ -159,7 +161,7 @@ def initial_ensemble(mu: Ensemble | None, t0: float, state: State | None) -> Ens
     if t0 not in (0.0, state.origin_t, state.t):
         raise ConfigError(f"t0 = {t0:g}, but the state continues at t = {state.t:g}; leave t0 out.")
     if mu is not None and (not isinstance(mu, Ensemble) or mu.x.shape != state.mu.x.shape):
-        raise ConfigError(f"mu = {mu!r} does not fit the state, which continues {state.mu!r}; pass None.")
+        raise ConfigError(f"mu = {shown(mu)} does not fit the state, which continues {shown(state.mu)}; pass None.")
     return state.mu
 
 
@@ -185,16 +187,20 @@ def named_observers(observers: Observers) -> dict[str, Observer]:
     elif isinstance(observers, Iterable):
         pairs = [(getattr(observe, "__name__", type(observe).__name__), observe) for observe in observers]
     else:
-        raise ConfigError(f"observers = {observers!r}: wanted a mapping of names to functions, or a list of functions.")
+        raise ConfigError(
+            f"observers = {shown(observers)}: wanted a mapping of names to functions, or a list of functions."
+        )
     for name, observe in pairs:
         if not callable(observe):
             raise ConfigError(
-                f"observer {name!r} is {observe!r}: wanted a function of the ensemble, or of the ensemble and t."
+                f"observer {shown(name)} is {shown(observe)}: wanted a function of the ensemble, or of it and t."
             )
         if name in COLUMNS or str(name).startswith("term:"):
-            raise ConfigError(f"observer {name!r}: the ledger has a column of this name; give the observer another.")
+            raise ConfigError(
+                f"observer {shown(name)}: the ledger has a column of this name; give the observer another."
+            )
         if [other for other, _ in pairs].count(name) > 1:
-            raise ConfigError(f"observer {name!r} is there twice; give names by a mapping, {{'name': function}}.")
+            raise ConfigError(f"observer {shown(name)} is there twice; give names by a mapping, {{'name': function}}.")
     return {name: _with_time(observe) for name, observe in pairs}
 
 

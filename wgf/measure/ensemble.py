@@ -134,7 +134,7 @@ class Ensemble:
 
     def select(self, rows: ArrayLike) -> Ensemble:
         """The particles at an index (m,), weights divided by their sum; copies get new ids, so noise of their own."""
-        index = torch.as_tensor(rows, device=self.device)
+        index = to_tensor(rows).to(self.device)
         if index.ndim != 1 or index.dtype != torch.int64 or not len(index):
             raise ShapeError(f"select: rows of shape {tuple(index.shape)}, {index.dtype}; wanted (m,) integers, m ≥ 1.")
         if int(index.max()) >= self.n or int(index.min()) < -self.n:
@@ -231,7 +231,10 @@ class Ensemble:
         """`at` as points (m, d) of this space, in its dtype and on its device; the particles for None."""
         if at is None:
             return self._x
-        points = to_tensor(at).to(device=self.device, dtype=self.dtype)
+        given = to_tensor(at)
+        if given.is_complex():
+            raise ConfigError(f"at: dtype {given.dtype}; wanted real points.")
+        points = given.to(device=self.device, dtype=self.dtype)
         if points.ndim != 2 or points.shape[1] != self.dim:
             raise ShapeError(f"at: shape {tuple(points.shape)}; wanted (m, {self.dim}).")
         return points
