@@ -143,6 +143,7 @@ class _Job:
         train, test = data.load(
             source.source,
             target=source.target,
+            header=source.header,
             task=cast("data.Task | None", source.task),
             test_fraction=source.test_fraction,
             seed=source.seed,
