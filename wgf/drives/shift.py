@@ -169,7 +169,7 @@ class LabelShift(AlteredRisk):
 def _labels(risk: NetworkRisk) -> tuple[Tensor, int]:
     """The class of each sample (M,), and the number of classes."""
     if isinstance(risk.loss, CrossEntropy):
-        return risk.targets, max(2, int(risk.targets.max()) + 1)
+        return risk.targets, risk.loss.encode(risk.targets)[1]
     if isinstance(risk.loss, Logistic) and risk.targets.shape[1] == 1:
         return (risk.targets[:, 0] > 0).long(), 2
     raise ConfigError(
