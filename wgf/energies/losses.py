@@ -170,8 +170,8 @@ class CrossEntropy(Loss):
             absent = int(torch.nonzero(present != torch.arange(len(present), device=y.device))[0])
             raise ConfigError(
                 f"targets: class {absent} has no sample; there are {len(present)} labels from {int(present[0])} to "
-                f"{int(present[-1])}. Encode them by y = numpy.unique(y, return_inverse=True)[1], or name the number of classes "
-                "by loss=wgf.energies.CrossEntropy(classes=K)."
+                f"{int(present[-1])}. Encode them by y = numpy.unique(y, return_inverse=True)[1], or name the number "
+                "of classes by loss=wgf.energies.CrossEntropy(classes=K)."
             )
 
     def _value(self, f: Tensor, y: Tensor) -> Tensor:

@@ -60,7 +60,7 @@ class Data(Section):
 class Network(Section):
     """The two-layer network a σ(w·z + b), averaged over its neurons."""
 
-    neurons: int = Field(default=4096, ge=1)
+    neurons: int = Field(default=4096, ge=1, le=2**44)  # the range of ids
     activation: Annotated[str, _one_of(*ACTIVATIONS)] = "tanh"
     loss: Annotated[str, _one_of(*LOSSES)] | None = None
     batch: int | None = Field(default=None, ge=1)
@@ -136,6 +136,7 @@ def load_config(path: str | Path | None = None, overrides: list[str] | tuple[str
     if path is not None:
         _anchor(table, Path(path).resolve().parent)
     changed = [toml.override(table, assignment) for assignment in overrides]
+    toml.require_plain(table, label)
     return validate(table, label, changed)
 
 

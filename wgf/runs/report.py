@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,7 @@ def write_report(directory: str | Path) -> Path:
         Where a file in it is missing or damaged.
     """
     folder = Path(directory)
-    if not (folder / store.SUMMARY).is_file():
+    if not os.path.isfile(folder / store.SUMMARY):  # False also for names that no file can have
         raise ConfigError(f"{folder} is no run directory: it has no {store.SUMMARY}.")
     summary = store.read_json(folder / store.SUMMARY)
     sealed = "checksums" in summary  # version 0.1.0 had none: then one warning is enough

@@ -78,8 +78,8 @@ def writing(path: Path) -> Iterator[Path]:
     parents = [parent for parent in path.parents if not parent.exists()]
     try:
         partial.mkdir(parents=True)
-    except OSError as error:
-        raise CheckpointError(f"cannot write to {path}: {error.strerror or error}.") from error
+    except (OSError, ValueError) as error:  # ValueError: a name with NUL
+        raise CheckpointError(f"cannot write to {path}: {getattr(error, 'strerror', None) or error}.") from error
     try:
         yield partial
         if path.is_dir():  # an empty directory of that name
