@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from wgf.errors import ConfigError, require_number
+from wgf.errors import ConfigError, require_number, shown
 from wgf.functional import FreeEnergyEvaluation
 from wgf.measure import Ensemble, NoiseSource
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
@@ -100,10 +100,10 @@ class Accelerated(Solver):
     def __post_init__(self) -> None:
         if self.damping != "nesterov":
             if isinstance(self.damping, str):
-                raise ConfigError(f"damping = {self.damping!r}: wanted a number ≥ 0 or 'nesterov'.")
+                raise ConfigError(f"damping = {shown(self.damping)}: wanted a number ≥ 0 or 'nesterov'.")
             require_number("damping", self.damping, nonnegative=True)
         if self.restart not in ("gradient", "function", None):
-            raise ConfigError(f"restart = {self.restart!r}: wanted 'gradient', 'function' or None.")
+            raise ConfigError(f"restart = {shown(self.restart)}: wanted 'gradient', 'function' or None.")
 
     def require(self, dynamics: Dynamics, mu: Ensemble, t: float) -> None:
         if self.restart == "function":

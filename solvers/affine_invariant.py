@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from wgf import ops
-from wgf.errors import ConfigError, WgfWarning, closest
+from wgf.errors import ConfigError, WgfWarning, closest, shown
 from wgf.extension import renamed
 from wgf.functional import FreeEnergy, Term
 from wgf.measure import Ensemble, NoiseSource, checks
@@ -93,9 +93,9 @@ class AffineInvariant(Solver):
 
     def __post_init__(self) -> None:
         if self.square_root not in SQUARE_ROOTS:
-            raise ConfigError(f"square_root = {self.square_root!r}{closest(self.square_root, SQUARE_ROOTS)}")
+            raise ConfigError(f"square_root = {shown(self.square_root)}{closest(self.square_root, SQUARE_ROOTS)}")
         if not isinstance(self.gradient_free, bool):
-            raise ConfigError(f"gradient_free = {self.gradient_free!r}: wanted True or False.")
+            raise ConfigError(f"gradient_free = {shown(self.gradient_free)}: wanted True or False.")
 
     def require(self, dynamics: Dynamics, mu: Ensemble, t: float) -> None:
         if self.gradient_free and not any(term.functional.by_values for term in dynamics.free_energy.terms):

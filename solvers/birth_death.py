@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wgf import ops
 from wgf.entropies import Blob
-from wgf.errors import ConfigError, WgfError, require_number
+from wgf.errors import ConfigError, WgfError, require_number, shown
 from wgf.extension import renamed
 from wgf.functional import FreeEnergy
 from wgf.measure import RESAMPLING, Ensemble, NoiseSource
@@ -102,16 +102,18 @@ class BirthDeath(Solver):
 
     def __post_init__(self) -> None:
         if not isinstance(self.transport, bool):
-            raise ConfigError(f"transport = {self.transport!r}: wanted True or False.")
+            raise ConfigError(f"transport = {shown(self.transport)}: wanted True or False.")
         if not isinstance(self.inner, Solver) or self.inner.adaptive:
-            raise ConfigError(f"inner = {self.inner!r}: wanted a scheme of fixed steps, such as wgf.solvers.Euler().")
+            raise ConfigError(
+                f"inner = {shown(self.inner)}: wanted a scheme of fixed steps, such as wgf.solvers.Euler()."
+            )
         core = _core(self.inner)
         if isinstance(core, BirthDeath) or type(core).start is not Solver.start:
             given = f"inner = {self.inner!r}"
             raise ConfigError(f"{given}: wanted a scheme that moves the particles it is given, such as Langevin().")
         require_number("rate", self.rate, positive=True)
         if not require_number("ess_threshold", self.ess_threshold, nonnegative=True) <= 1:
-            raise ConfigError(f"ess_threshold = {self.ess_threshold!r}: wanted a number from 0 (never) to 1.")
+            raise ConfigError(f"ess_threshold = {shown(self.ess_threshold)}: wanted a number from 0 (never) to 1.")
         Blob(self.bandwidth)  # raises ConfigError if this is no bandwidth
 
     @property

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from wgf.errors import ConfigError, StepSizeError, WgfError, require_number
+from wgf.errors import ConfigError, StepSizeError, WgfError, require_number, shown
 from wgf.functional import FreeEnergyEvaluation
 from wgf.measure import Ensemble, NoiseSource
 from wgf.ops import linalg
@@ -110,7 +110,7 @@ class BogackiShampine(Solver):
         if rtol == atol == 0:
             raise ConfigError("rtol = 0 and atol = 0: wanted at least one positive tolerance.")
         if not isinstance(self.adaptive, bool):
-            raise ConfigError(f"adaptive = {self.adaptive!r}: wanted True or False.")
+            raise ConfigError(f"adaptive = {shown(self.adaptive)}: wanted True or False.")
 
     def require(self, dynamics: Dynamics, mu: Ensemble, t: float) -> None:
         if self.adaptive:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from wgf.domains import Box, Domain, PeriodicBox
-from wgf.errors import ConfigError, StepSizeError, WgfError, require_integer
+from wgf.errors import ConfigError, StepSizeError, WgfError, require_integer, shown
 from wgf.functional import FreeEnergy
 from wgf.measure import Ensemble, NoiseSource
 from wgf.ops.memory import require_memory
@@ -104,10 +104,10 @@ class Grid(Solver):
             for n in (self.cells if several else (self.cells,))  # type: ignore[union-attr]
         )
         if len(numbers) not in (1, 2):
-            raise ConfigError(f"cells = {self.cells!r}: wanted one integer, or one for each of one or two axes.")
+            raise ConfigError(f"cells = {shown(self.cells)}: wanted one integer, or one for each of one or two axes.")
         object.__setattr__(self, "cells", numbers if several else numbers[0])
         if not isinstance(self.implicit, bool):
-            raise ConfigError(f"implicit = {self.implicit!r}: wanted True or False.")
+            raise ConfigError(f"implicit = {shown(self.implicit)}: wanted True or False.")
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wgf import ops
-from wgf.errors import ConfigError, require_integer
+from wgf.errors import ConfigError, require_integer, shown
 from wgf.functional import Evaluation, FreeEnergy, Functional, Term
 from wgf.kernels import Kernel
 from wgf.measure import BATCHES, Ensemble, NoiseSource
@@ -79,9 +79,13 @@ class RandomBatch(Solver):
 
     def __post_init__(self) -> None:
         if not isinstance(self.inner, Solver):
-            raise ConfigError(f"inner = {self.inner!r}: wanted a scheme of wgf.solvers, such as wgf.solvers.Euler().")
+            raise ConfigError(
+                f"inner = {shown(self.inner)}: wanted a scheme of wgf.solvers, such as wgf.solvers.Euler()."
+            )
         if self.inner.adaptive:
-            raise ConfigError(f"inner = {self.inner!r}: wanted a scheme of fixed steps, such as wgf.solvers.Heun().")
+            raise ConfigError(
+                f"inner = {shown(self.inner)}: wanted a scheme of fixed steps, such as wgf.solvers.Heun()."
+            )
         require_integer("size", self.size, low=2)
 
     @property

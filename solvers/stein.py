@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wgf import ops
-from wgf.errors import ConfigError, closest, require_number
+from wgf.errors import ConfigError, closest, require_number, shown
 from wgf.kernels import Gaussian, Kernel, Linear
 from wgf.kernels.stein import direction, has_stein_operator, squared_norm
 from wgf.measure import SUBSET, Ensemble, Noise, NoiseSource
@@ -83,17 +83,17 @@ class Stein(Solver):
     def __post_init__(self) -> None:
         if isinstance(self.kernel, str):
             if self.kernel not in RULES:
-                raise ConfigError(f"kernel = {self.kernel!r}{closest(self.kernel, RULES)}")
+                raise ConfigError(f"kernel = {shown(self.kernel)}{closest(self.kernel, RULES)}")
         elif not isinstance(self.kernel, Kernel):
             require_number("kernel", self.kernel, positive=True)
         elif not has_stein_operator(self.kernel):
             raise ConfigError(
-                f"Stein: kernel = {self.kernel!r}; wanted a function of |x − y| that is twice differentiable at 0 "
+                f"Stein: kernel = {shown(self.kernel)}; wanted a function of |x − y| that is twice differentiable at 0 "
                 "(Gaussian, InverseMultiquadric, Matern from 3/2, a softened one) or Linear()."
             )
         elif not self.kernel.positive_definite:
             raise ConfigError(
-                f"Stein: kernel = {self.kernel!r}; wanted one that is known to be positive definite (Gaussian, "
+                f"Stein: kernel = {shown(self.kernel)}; wanted one that is known to be positive definite (Gaussian, "
                 "InverseMultiquadric, Matern, softened Riesz, Linear, sums of them with factors ≥ 0), or F would rise. "
                 "If you know that yours is, write it as a RadialKernel."
             )

@@ -160,6 +160,22 @@ def test_teacher_student_activations(activation: str) -> None:
     assert bool(torch.isfinite(y).all())
 
 
+def test_other_samples_of_the_same_teacher() -> None:
+    """Without noise both sets are answered by one network: its neurons, known from the seed, give both exactly."""
+    rng = np.random.Generator(np.random.Philox(2).jumped())
+    a, b, w = rng.standard_normal(5), rng.standard_normal(5), rng.standard_normal((5, 3)) / math.sqrt(3)
+    drawn = [teacher_student(200, 3, seed=2, sample_seed=k) for k in (None, 2, 3)]
+    for x, y in drawn:
+        np.testing.assert_allclose(y.numpy(), np.tanh(x.numpy() @ w.T + b) @ a / math.sqrt(5), atol=1e-12)
+    (x0, _), (x2, _), (x3, _) = drawn
+    for one, other in ((x0, x2), (x2, x3), (x0, x3)):
+        # correlations of 600 independent pairs: 5 standard deviations are 5/√600
+        assert abs(float(np.corrcoef(one.flatten(), other.flatten())[0, 1])) < 5 / math.sqrt(600)
+    assert torch.equal(teacher_student(200, 3, seed=2, sample_seed=3)[0], x3)
+    with pytest.raises(ConfigError, match="sample_seed = -1"):
+        teacher_student(10, 2, sample_seed=-1)
+
+
 def test_teacher_student_checks_its_arguments() -> None:
     with pytest.raises(ConfigError, match="did you mean 'tanh'"):
         teacher_student(10, 2, activation="tahn")
@@ -245,7 +261,176 @@ def test_csv_target_faults(tmp_path: Path) -> None:
         load(csv_file(tmp_path, "é,ü\n1,2\n", encoding="latin-1"))
 
 
+def frame(header: str, rows: int = 10, columns: int = 4, label: bool = False) -> str:
+    """A header line, then rows of decimal numbers, with a label at the end or not."""
+    numbers = np.random.default_rng(0).normal(size=(rows, columns))
+    lines = [",".join(f"{v:.5f}" for v in row) + (f",{'ab'[i % 2]}" if label else "") for i, row in enumerate(numbers)]
+    return "\n".join([header, *lines]) + "\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        frame("0,1,2,3"),  # what pandas writes for columns without names
+        frame("1,2,3,4"),
+        "0,1\n" + "".join(f"{i},{i % 2}\n" for i in range(2, 20)),
+        "0,1,2,3\n" + "".join(f"{i},{i * i % 7},{i * i % 5},{i % 2}\n" for i in range(4, 24)),
+        frame("2019,2020,2021,2022"),
+        frame("2015,2018,2019,2022"),
+        frame("0.5,1.0,1.5,2.0"),
+        frame("350.2,351.7,353.1,353.3,360.5,361.0", columns=6),
+        frame("0,1,2,3,species", label=True),
+        frame("10,30,20,5,7", label=True),
+        frame(",0,1,2,3", columns=5),  # with the index
+        frame("NA,NA,x", columns=3),
+    ],
+)
+def test_a_first_line_that_may_be_a_header_or_a_row_is_refused_until_told(tmp_path: Path, text: str) -> None:
+    path = csv_file(tmp_path, text)
+    rows = text.count("\n")
+    with pytest.raises(ConfigError, match="header=True or header=False"):
+        load(path)
+    train, test = load(path, header=True)
+    assert len(train) + len(test) == rows - 1
+    assert train.feature_names == tuple(text.splitlines()[0].split(",")[:-1])
+
+
+def test_a_first_line_of_numbers_that_look_like_those_below_is_a_row(tmp_path: Path) -> None:
+    for text in (
+        ROWS,
+        frame("-0.53,1.20,0.11,-2.5"),
+        frame("-0.53,1.20,0.11,-2.5,a", label=True),
+        "1,2\n5,2\n3,2\n9,1\n7,1\n8,1\n4,1\n6,1\n",
+    ):
+        train, test = load(csv_file(tmp_path, text))
+        assert len(train) + len(test) == text.count("\n")
+    told = frame("0,1,2,3")
+    train, test = load(csv_file(tmp_path, told), header=False)
+    assert len(train) + len(test) == 11
+    with pytest.raises(ConfigError, match="header = True is about the first line"):
+        load("digits", header=True)
+    with pytest.raises(ConfigError, match="header = 1: wanted True, False or None"):
+        load(csv_file(tmp_path, told), header=1)
+    with pytest.raises(ConfigError, match="if this line is a header, pass header=True"):
+        load(csv_file(tmp_path, frame("id,1.5,7,3")))
+    assert load(csv_file(tmp_path, told), target="3")[0].feature_names == ("0", "1", "2")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("a;b;c\n1;2;3\n4;5;6\n", "semicolons"),
+        ("1,5;2,3;0\n2,5;3,3;1\n", "semicolons"),
+        ("1,5;2\n2,5;3\n", "semicolons"),  # two cells a line by commas: labels "5;2" and "5;3"
+        ("a\tb\n1\t2\n3\t4\n", "tabs"),
+        ("1,5\t2\n2,5\t3\n", "tabs"),
+        ("a|b\n1|2\n", "bars"),
+        ("1 2 3\n4 5 6\n", "spaces"),
+    ],
+)
+def test_another_separator_is_named(tmp_path: Path, text: str, name: str) -> None:
+    with pytest.raises(ConfigError, match=f"separated by {name}; wanted commas"):
+        load(csv_file(tmp_path, text))
+
+
+def test_marks_inside_labels_are_no_separators(tmp_path: Path) -> None:
+    text = "".join(f'{i},"{"x;y" if i % 2 else "x|z"}"\n' for i in range(3, 20))
+    assert load(csv_file(tmp_path, text))[0].classes == ("x;y", "x|z")
+
+
+def test_text_that_is_no_csv(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    for content, message in [
+        (ROWS.encode("utf-16"), "is not UTF-8"),
+        (b"1,2\n3,4\x00\n", "line 2: a NUL"),
+        (b"\xff" * 100, "byte 0 is not UTF-8"),
+        (b'1,2\n"' + b"x" * 200_000, "cannot be read as comma-separated"),
+        (("9" * 400 + ",1\n").encode() * 3, "not a finite number"),
+    ]:
+        path.write_bytes(content)
+        with pytest.raises(ConfigError, match=message) as caught:
+            load(path)
+        assert len(str(caught.value)) <= 300
+
+
+def test_a_name_that_is_not_utf8_can_be_read_and_printed(tmp_path: Path) -> None:
+    import os
+
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/t\xffble.csv")
+    Path(path).write_text(ROWS)
+    train, _ = load(path)
+    assert train.name == "t\\udcffble.csv"
+    Path(path).write_text("a;b\n1;2\n")
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    str(caught.value).encode("utf-8")
+    for impossible in ("a\0b.csv", "x" * 5000 + ".csv", str(tmp_path)):
+        with pytest.raises(ConfigError):
+            load(impossible)
+
+
+@pytest.mark.parametrize("shift", [2**53, -(2**53) - 4, 2**63 - 5, 2**70])
+def test_integer_labels_are_exact(tmp_path: Path, shift: int) -> None:
+    labels = [shift + k for k in (0, 1, 3, 4)]
+    text = "".join(f"{i}.5,{labels[i % 4]}\n" for i in range(32))
+    train, test = load(csv_file(tmp_path, text), standardise=False)
+    assert train.classes == tuple(labels)
+    for part in (train, test):
+        assert [labels.index(part.classes[k]) for k in part.y] == [int(v - 0.5) % 4 for v in part.x[:, 0]]
+    if shift < 2**63:
+        y = np.array(labels * 8)
+        x = np.random.default_rng(0).normal(size=(32, 2))
+        assert load(npz_file(tmp_path, x=x, y=y))[0].classes == tuple(labels)
+        np.save(tmp_path / "table.npy", np.column_stack([np.arange(32), y]))
+        assert load(tmp_path / "table.npy", task="classification")[0].classes == tuple(labels)
+
+
+def test_labels_of_every_integer_dtype_are_exact(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(32, 2))
+    for dtype in (np.uint64, np.int64, np.uint8, ">i8"):
+        top = np.iinfo(dtype).max
+        y = np.array([top, top - 1, top - 3, 0] * 8, dtype=dtype)
+        assert load(npz_file(tmp_path, x=x, y=y))[0].classes == (0, int(top) - 3, int(top) - 1, int(top))
+    with pytest.raises(ConfigError, match="found x, X, y"):
+        load(npz_file(tmp_path, x=x, X=x, y=x[:, 0]))
+
+
 # ---------------------------------------------------------------------------------------------- NPY and NPZ
+
+
+def npy_with(header: str, content: bytes) -> bytes:
+    text = header.encode("latin-1")
+    text += b" " * (-(len(text) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + content
+
+
+@pytest.mark.parametrize(
+    "shape",
+    ["(1000000000000, 3)", "(10, 3)", "(41, 3)", "(39, 3)", "(-1, 3)", "(40, 1000000000000)", "(0, 1000000000000)"],
+)
+@pytest.mark.parametrize("dtype", ["<f8", "<U0", "<U900000000", "|O", "<c16", "<M8[s]"])
+def test_npy_headers_that_lie_are_refused_before_memory_is_reserved(tmp_path: Path, shape: str, dtype: str) -> None:
+    content = np.random.default_rng(0).normal(size=(40, 3)).tobytes()
+    lie = npy_with(f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}", content)
+    path = tmp_path / "table.npy"
+    path.write_bytes(lie)
+    with pytest.raises((ConfigError, ShapeError)):
+        load(path)
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "table.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", lie)
+        archive.writestr("y.npy", lie)
+    with pytest.raises((ConfigError, ShapeError)):
+        load(tmp_path / "table.npz")
+
+
+def test_nested_headers_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "table.npy"
+    for header in ("[" * 5000, "(" * 3000 + ")" * 3000, "{" * 200, "1" * 5000, "\0", "{'descr': " + "-" * 9000 + "1}"):
+        path.write_bytes(npy_with(header, b"12345678"))
+        with pytest.raises(ConfigError, match="cannot be read as arrays of numbers"):
+            load(path)
 
 
 def test_npy_takes_a_target_column(tmp_path: Path) -> None:
@@ -355,6 +540,21 @@ def test_tasks_that_the_targets_cannot_serve(tmp_path: Path) -> None:
     ]:
         with pytest.raises(ConfigError, match=message):
             load(npz_file(tmp_path, x=x, y=targets), task=task)
+
+
+def test_a_source_that_is_data_is_not_written_into_the_message() -> None:
+    x, y = labelled(10_000)
+    for source in ((x, y), [x, y], x, {"x": x}, torch.from_numpy(x)):
+        with pytest.raises(ConfigError, match="wanted the name of a data set or a path") as caught:
+            load(source)
+        assert len(str(caught.value)) < 300
+
+
+def test_every_class_has_a_row_to_train_on(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(64, 2))
+    y = np.array([0] * 60 + [1, 1, 2, 2])
+    with pytest.raises(ConfigError, match="a class has no row to train on"):
+        load(npz_file(tmp_path, x=x, y=y), test_fraction=0.95)
 
 
 @pytest.mark.parametrize(("rows", "fraction"), [(1, 0.5), (2, 0.5), (3, 0.6)])

@@ -6,8 +6,14 @@ Every failure has its own type. A message says what was given, what was wanted a
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 from typing import Any
+
+LONGEST = 300
+"""A line of a message has at most this many characters, whatever was given."""
+MOST_LINES = 8
+"""A message has at most this many lines."""
 
 
 class WgfError(Exception):
@@ -33,6 +39,9 @@ class WgfError(Exception):
     """
 
     solution: Any = None
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class ConfigError(WgfError, ValueError):
@@ -71,6 +80,77 @@ class WgfWarning(UserWarning):
     """A run goes on or has ended well, but whoever reads its results must know something."""
 
 
+class _Short(reprlib.Repr):
+    """Writes any value in one short line; arrays by their shape and dtype."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 80
+        self.maxlevel, self.maxlong = 3, 40
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = self.maxfrozenset = 4
+
+    def repr_int(self, x: int, level: int) -> str:
+        if x.bit_length() > 14_000:  # Python refuses to write much longer ones
+            return f"an integer of about {int(x.bit_length() * 0.30103) + 1} digits"
+        return super().repr_int(x, level)
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        shape = getattr(x, "shape", None)
+        if isinstance(shape, tuple) and shape:
+            return f"{type(x).__name__} of shape {tuple(shape)}"
+        return " ".join(super().repr_instance(x, level).split())
+
+
+_SHORT = _Short()
+
+
+def shown(value: Any, longest: int = 80) -> str:
+    """A value as an error message shows it: one line of at most `longest` characters, never an exception.
+
+    Parameters
+    ----------
+    value : Any
+        Anything: a number, also of 5000 digits; text; a deeply nested table; an array, which is described.
+    longest : int
+        The most characters. Longer text is cut in the middle.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> shown(0.1), shown(10**5000), shown("a" * 10_000, 10)
+    ('0.1', 'an integer of about 5001 digits', "'aaaa…aaa'")
+    """
+    try:
+        text = _SHORT.repr(value)
+    except Exception:  # what a foreign class does must not hide the error that is to be told
+        text = f"an object of class {type(value).__name__}"
+    return printable(text, longest)
+
+
+def printable(text: str, longest: int = LONGEST) -> str:
+    """Text that any terminal and file can take: lines cut in the middle, what cannot be printed as escapes.
+
+    >>> printable("a name with NUL \\x00 and half a character \\udcff")
+    'a name with NUL \\\\x00 and half a character \\\\udcff'
+    """
+    lines = text.split("\n")
+    if len(lines) > MOST_LINES:
+        lines = [*lines[: MOST_LINES - 1], f"... and {len(lines) - MOST_LINES + 1} more lines."]
+    return "\n".join(_line(line, longest) for line in lines)
+
+
+def _line(line: str, longest: int) -> str:
+    if len(line) > longest:
+        end = (longest - 1) // 2
+        line = f"{line[: longest - 1 - end]}…{line[len(line) - end :]}"
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line)
+
+
 def closest(given: object, known: Iterable[str]) -> str:
     """Finish a sentence about an unknown name: suggest the nearest known name, and list all known names.
 
@@ -92,9 +172,16 @@ def closest(given: object, known: Iterable[str]) -> str:
     "kernel 'Gausian'; did you mean 'Gaussian'? Known: Gaussian, Matern."
     """
     names = sorted(known)
-    match = difflib.get_close_matches(str(given), names, n=1)
-    hint = f"; did you mean {match[0]!r}?" if match else "."
-    return f"{hint} Known: {', '.join(names)}."
+    match = difflib.get_close_matches(given, names, n=1) if isinstance(given, str) and len(given) <= 100 else []
+    hint = f"; did you mean {shown(match[0])}?" if match else "."
+    told: list[str] = []
+    length = 0
+    for name in names:
+        length += len(name) + 2
+        if length > 160:
+            return f"{hint} Known: {', '.join(told)} and {len(names) - len(told)} more."
+        told.append(name)
+    return f"{hint} Known: {', '.join(told)}."
 
 
 def require_number(
@@ -139,8 +226,32 @@ def require_number(
     except (TypeError, ValueError, OverflowError):
         number = float("nan")
     if not (-float("inf") < number < float("inf")) or (positive and number <= 0) or (nonnegative and number < 0):
-        raise ConfigError(f"{name} = {value!r}: wanted {wanted}.")
+        raise ConfigError(f"{name} = {shown(value)}: wanted {wanted}.")
     return number
+
+
+def require_unmasked(name: str, value: Any) -> Any:
+    """`value`, or a ConfigError where it has masked entries: arrays made of it would hold what the mask hides.
+
+    >>> import numpy as np
+    >>> float(require_unmasked("x", np.ma.array([1.0, 2.0])).sum())
+    3.0
+    """
+    if _is_masked(value):
+        raise ConfigError(
+            f"{name}: a masked array; what its mask hides would be used as numbers. Drop the masked rows, or fill them."
+        )
+    return value
+
+
+def _is_masked(value: Any, depth: int = 0) -> bool:
+    import numpy as np
+
+    if isinstance(value, np.ma.MaskedArray):
+        return value.dtype.names is not None or bool(np.ma.is_masked(value))
+    if isinstance(value, (list, tuple)) and depth < 64:  # numpy has no more axes than that
+        return any(_is_masked(entry, depth + 1) for entry in value if type(entry) not in (float, int))
+    return type(value).__name__ == "MaskedTensor" and not bool(value.get_mask().all())  # of torch
 
 
 def require_integer(name: str, value: Any, *, low: int, high: int | None = None) -> int:
@@ -180,17 +291,19 @@ def require_integer(name: str, value: Any, *, low: int, high: int | None = None)
         number = None
     if number is None or number < low or (high is not None and number > high):
         wanted = f"an integer ≥ {low}" if high is None else f"an integer from {low} to {high}"
-        raise ConfigError(f"{name} = {value!r}: wanted {wanted}.")
+        raise ConfigError(f"{name} = {shown(value)}: wanted {wanted}.")
     return number
 
 
-def require_seed(value: Any) -> int:
+def require_seed(value: Any, name: str = "seed") -> int:
     """Check that an argument is a seed: an integer from 0 to 2⁶⁴ − 1, the key of the Philox generator.
 
     Parameters
     ----------
     value : object
         What was given.
+    name : str, default "seed"
+        The name of the argument, for the message.
 
     Returns
     -------
@@ -202,4 +315,4 @@ def require_seed(value: Any) -> int:
     ConfigError
         If `value` is no such integer.
     """
-    return require_integer("seed", value, low=0, high=2**64 - 1)
+    return require_integer(name, value, low=0, high=2**64 - 1)

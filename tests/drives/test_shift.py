@@ -124,7 +124,8 @@ def test_a_label_shift_of_yes_and_no():
 
 
 def test_priors_that_are_none_are_refused():
-    risk = wgf.NetworkRisk(np.zeros((4, 2)), [0, 0, 2, 2], loss="cross_entropy")
+    three = wgf.energies.CrossEntropy(classes=3)  # class 1 has no sample
+    risk = wgf.NetworkRisk(np.zeros((4, 2)), [0, 0, 2, 2], loss=three)
     with pytest.raises(ConfigError, match=r"class 1 has the frequency 0\.2"):
         drives.LabelShift(risk, [0.5, 0.2, 0.3])
     with pytest.raises(ShapeError, match=r"priors .*shape \(2,\); wanted \(3,\), one for each class"):

@@ -123,3 +123,32 @@ def test_unit_with_products_takes_float32():
     branching = wgf.NetworkRisk(z, y, unit=wgf.Unit(lambda z, t: t[0] if z[0] > 0 else t[1], dim=2))
     with pytest.raises(ConfigError, match=r"torch\.where"):
         branching.value(wgf.Ensemble([[0.0, 1.0]]))
+
+
+@pytest.mark.parametrize("labels", [[1, 2, 3], [20230101, 20230102, 20230103], [0, 2], [0, 1, 10**12], [5, 5, 5]])
+def test_labels_with_gaps_are_refused_and_the_message_says_how_to_encode_them(labels):
+    y = np.array(labels * 10)
+    z = np.random.default_rng(0).normal(size=(len(y), 4))
+    with pytest.raises(ConfigError, match="has no sample") as caught:
+        wgf.NetworkRisk(z, y, loss="cross_entropy")
+    assert "numpy.unique(y, return_inverse=True)[1]" in str(caught.value)
+    encoded = np.unique(y, return_inverse=True)[1]
+    risk = wgf.NetworkRisk(z, encoded, loss="cross_entropy")
+    assert risk.dim == 4 + 1 + max(2, len(set(labels)))
+
+
+def test_a_class_without_samples_is_there_where_it_is_named():
+    z = np.random.default_rng(0).normal(size=(6, 2))
+    risk = wgf.NetworkRisk(z, [0, 2, 0, 2, 2, 0], loss=wgf.energies.CrossEntropy(classes=4))
+    mu = risk.initial(5)
+    assert risk.predict(mu, z).shape == (6, 4)
+    f = risk.predict(mu, z).double()
+    value = (torch.logsumexp(f, 1) - f[range(6), [0, 2, 0, 2, 2, 0]]).mean()
+    assert float(risk.value(mu)) == pytest.approx(float(value), rel=1e-12)
+    assert risk.accuracy(mu, z[:1], [3]) in (0.0, 1.0)
+    with pytest.raises(ConfigError, match="class 4; wanted classes from 0 to 3"):
+        risk.accuracy(mu, z[:1], [4])
+    with pytest.raises(ConfigError, match="CrossEntropy classes = 1"):
+        wgf.energies.CrossEntropy(classes=1)
+    some = wgf.NetworkRisk(z, [0, 1, 2, 0, 1, 2], loss="cross_entropy")
+    assert some.loss_on(some.initial(5), z[:2], [2, 0]) > 0  # other data need not have all classes

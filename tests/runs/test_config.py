@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -338,3 +339,93 @@ def test_what_does_not_fit_the_data_is_refused(override, task, message):
 def test_the_names_of_terms_are_distinct():
     kinds = [models(kind) for kind in ("kernel", "energy", "entropy", "domain")]
     assert len({name for kind in kinds for name in kind}) == sum(map(len, kinds))
+
+
+BASE = DEFAULT.read_text(encoding="utf-8")
+FAR = {
+    "20,000 tables": BASE + "".join(f"\n[t{i}]\na = 1\n" for i in range(20_000)),
+    "20,000 terms": BASE + '\n[[energy]]\nterm = "Quadratic"\n' * 20_000,
+    "20,000 keys": BASE + "".join(f"\nkey{i} = 1" for i in range(20_000)),
+    "20,000 inline tables": "a = [" + "{b = 1}, " * 20_000 + "]\n" + BASE,
+    "nested lists": "a = " + "[" * 3000 + "]" * 3000 + "\n" + BASE,
+    "nested tables": "a = " + "{a=" * 3000 + "1" + "}" * 3000 + "\n" + BASE,
+    "a dotted key": ".".join(["a"] * 3000) + " = 1\n" + BASE,
+    "a long dotted key": " . ".join(["a"] * 100_000) + " = 1\n" + BASE,
+    "a quoted dotted key": ".".join(['"a"'] * 3000) + " = 1\n" + BASE,
+    "a dotted key inside": "a = {" + ".".join(["a"] * 3000) + " = 1}\n" + BASE,
+    "a dotted table": BASE + "\n[" + ".".join(["data", *["a"] * 3000]) + "]\nx = 1\n",
+    "a value of 40 levels": "a = " + "[" * 40 + "]" * 40 + "\n" + BASE,
+    "5000 digits": BASE.replace("seed =", "seed = " + "1" * 5000 + " #", 1),
+    "4000 digits": "k = " + "1" * 4000 + "\n" + BASE,
+    "400,000 bits": "k = 0x" + "f" * 100_000 + "\n" + BASE,
+    "neurons": BASE.replace("neurons =", "neurons = " + "1" * 200 + " #"),
+    "NUL in a source": BASE.replace('"digits"', '"a\\u0000.csv"'),
+    "NUL in a name": BASE.replace('"digits"', '"dig\\u0000its"'),
+    "NUL in costs": 'costs = "a\\u0000"\n' + BASE,
+    "NUL in the output": BASE + '\ndirectory = "a\\u0000"\n',
+    "a long name": BASE.replace('"digits"', '"' + "x" * 100_000 + '"'),
+    "a long key": BASE + "\n" + "k" * 500_000 + " = 1",
+    "a large file": BASE + "\n# " + "x" * 2**20,
+    "control characters": BASE + "\n\0\x1b[31m = 1",
+}
+
+
+@pytest.mark.parametrize("text", FAR.values(), ids=FAR.keys())
+def test_files_that_no_run_needs_are_refused_in_a_second(tmp_path, text):
+    import time
+
+    (tmp_path / "far.toml").write_text(text, encoding="utf-8")
+    clock = time.perf_counter()
+    with pytest.raises(ConfigError, match=r"far\.toml|Unknown data set") as caught:
+        wgf.data.load(load_config(tmp_path / "far.toml").data.source)
+    assert time.perf_counter() - clock < 10.0  # some took a minute
+    assert len(str(caught.value)) < 2500
+    assert all(len(line) <= 300 and line.isprintable() for line in str(caught.value).splitlines())
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        "." * 3000 + "=1",
+        "a." * 3000 + "a=1",
+        "solver.dt=" + "[" * 3000,
+        "solver.dt=" + "1" * 5000,
+        "solver.cells=" + "0x" + "f" * 100_000,
+        "solver." + "x" * 100_000 + "=1",
+        "seed=" + "1" * 4200,
+        "energy." + "1" * 5000 + ".term=1",
+        "energy.0." + "1" * 5000 + "=1",
+        "data.source=a\0.csv",
+        "data.source=a\udcff.csv",
+        "data.source=" + "x" * 100_000 + ".csv",
+        "output.directory=a\0",
+        "costs=a\0",
+        "costs=" + "x" * 100_000,
+        "device=" + "x" * 100_000,
+    ],
+)
+def test_assignments_that_no_run_needs_are_refused(assignment):
+    with pytest.raises((ConfigError, BackendError)) as caught:
+        wgf.data.load(load_config(None, [assignment]).data.source)
+    assert all(len(line) <= 300 and line.isprintable() for line in str(caught.value).splitlines())
+
+
+def test_paths_that_no_file_can_have_are_refused(tmp_path):
+    import os
+
+    for path in ("a\0b", "x" * 5000, tmp_path):
+        with pytest.raises(ConfigError):
+            load_config(path)
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/f\xff"))
+    folder.mkdir()
+    (folder / "a.toml").write_text(BASE)
+    assert load_config(folder / "a.toml").data.source == "digits"
+    (folder / "a.toml").write_text(BASE.replace('"digits"', '"a.csv"'))
+    with pytest.raises(ConfigError, match=r"data\.source = .*wanted UTF-8 text without NUL"):
+        load_config(folder / "a.toml")
+
+
+def test_long_lists_of_numbers_are_no_dotted_keys(tmp_path):
+    numbers = ", ".join(["0.125"] * 2000)
+    (tmp_path / "long.toml").write_text(BASE + f"\n[[energy]]\nterm = 'Quadratic'\ncenter = [{numbers}]\n")
+    assert len(load_config(tmp_path / "long.toml").energy[-1].center) == 2000

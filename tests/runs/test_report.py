@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from commands import CONTENTS, rows, wgf_command
 
 import wgf
-from wgf.errors import CheckpointError, TransportError
+from wgf.errors import CheckpointError, TransportError, WgfError, WgfWarning
 from wgf.runs import load_config, run, store, write_report
 
 SECTIONS = ("free-energy", "dissipation", "information-force", "learning", "particles", "transport")
@@ -82,6 +85,132 @@ def test_a_directory_that_is_no_run_or_damaged_is_refused(finished, tmp_path):
         shutil.copytree(finished.directory, copy)
         (copy / name).write_text("not this")
         with pytest.raises(CheckpointError, match=re.escape(name)):
+            write_report(copy)
+
+
+def copied(finished, folder):
+    import shutil
+
+    shutil.copytree(finished.directory, folder)
+    return folder
+
+
+STORED = ("config.toml", "versions.json", "metrics.jsonl", "frames.safetensors", "summary.json")
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_any_change_of_a_stored_file_is_found(finished, tmp_path, name):
+    """A flipped bit, a cut and a lost file, at 30 places spread over each file."""
+    copy = copied(finished, tmp_path / "run")
+    whole = (copy / name).read_bytes()
+    for place in np.linspace(0, len(whole) - 1, 30).astype(int):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << int(place) % 8
+        for damaged in (bytes(flipped), whole[:place], whole[:place] + b"0" + whole[place:]):
+            (copy / name).write_bytes(damaged)
+            with pytest.raises(CheckpointError, match=re.escape(name)):
+                write_report(copy)
+    (copy / name).unlink()
+    with pytest.raises(WgfError, match=re.escape(name)):
+        write_report(copy)
+
+
+def test_a_file_of_another_run_is_found(finished, tmp_path):
+    copy = copied(finished, tmp_path / "run")
+    for name in STORED[:4]:
+        whole = (copy / name).read_bytes()
+        for other in STORED[:4]:
+            if other != name:
+                (copy / name).write_bytes((finished.directory / other).read_bytes())
+                with pytest.raises(CheckpointError, match=re.escape(name)):
+                    write_report(copy)
+        (copy / name).write_bytes(whole)
+    write_report(copy)
+
+
+def of_the_first_release(finished, folder):
+    """The run as version 0.1.0 stored it: without formats and checksums."""
+    from safetensors.torch import save
+
+    copy = copied(finished, folder)
+    for name in ("summary.json", "versions.json"):
+        table = json.loads((copy / name).read_text())
+        for key in ("sha256", "format", "checksums"):
+            table.pop(key, None)
+        (copy / name).write_text(json.dumps(table))
+    t, x = store.read_frames(copy / "frames.safetensors")
+    (copy / "frames.safetensors").write_bytes(save({"t": torch.tensor(t).double(), "x": torch.from_numpy(x)}))
+    return copy
+
+
+def test_a_run_of_the_first_release_is_drawn_with_one_warning(finished, tmp_path):
+    copy = of_the_first_release(finished, tmp_path / "run")
+    with pytest.warns(WgfWarning, match="has no checksum") as warned:
+        page = write_report(copy).read_text()
+    assert len(warned) == 1
+    assert page == (finished.directory / "report.html").read_text()
+
+
+@pytest.mark.filterwarnings("ignore:.*has no checksum")
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("summary.json", '"final"', '"finale"'),
+        ("summary.json", '"wasserstein": {', '"wasserstein": 3, "n": {'),
+        ("summary.json", '"start": {', '"start": 3, "s": {'),
+        ("summary.json", '"seconds": ', '"seconds": "long", "x": '),
+        ("summary.json", '"records": ', '"records": 1'),
+        ("summary.json", '"particles": {', '"particles": null, "p": {'),
+        ("summary.json", "{", "[" * 100_000),
+        ("metrics.jsonl", '"t"', '"time"'),
+        ("metrics.jsonl", "0.", '"0.'),
+        ("metrics.jsonl", '"t": 0.0', '"t": "0.0"'),
+        ("metrics.jsonl", '"t": 0.0', '"t": true'),
+        ("metrics.jsonl", '"t": 0.0', '"t": ' + "1" * 5000),
+        ("metrics.jsonl", '"t": 0.0', '"t": ' + "1" * 4000),
+        ("versions.json", "}", ""),
+    ],
+)
+def test_damage_to_a_run_of_the_first_release_is_a_typed_error(finished, tmp_path, name, old, new):
+    copy = of_the_first_release(finished, tmp_path / "run")
+    text = (copy / name).read_text()
+    assert old in text
+    (copy / name).write_text(text.replace(old, new, 1))
+    with pytest.raises(CheckpointError):
+        write_report(copy)
+    result = wgf_command("report", copy)
+    assert result.exit_code == 1
+    assert result.stderr.strip().splitlines()[-1].startswith("error: ")
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.filterwarnings("ignore:.*has no checksum")
+def test_particles_that_are_not_finite_are_told(finished, tmp_path, bad):
+    copy = of_the_first_release(finished, tmp_path / "run")
+    path = copy / "frames.safetensors"
+    t, x = store.read_frames(path)
+    x[0, :3, 1] = bad
+    store.write_frames(path, [(time, torch.from_numpy(frame)) for time, frame in zip(t, x, strict=True)])
+    page = write_report(copy).read_text()
+    assert "up to 3 of 40 particles of a picture are NaN or infinite" in page
+
+
+@pytest.mark.filterwarnings("ignore:.*has no checksum")
+def test_frames_that_are_no_pictures_are_refused(finished, tmp_path):
+    from safetensors.torch import save
+
+    copy = of_the_first_release(finished, tmp_path / "run")
+    t, x = torch.zeros(2).double(), torch.zeros(2, 5, 12)
+    for tensors in (
+        {"t": t},
+        {"t": t, "x": x[:1].clone()},
+        {"t": t, "x": x[:, :, 0].clone()},
+        {"t": t + math.nan, "x": x},
+        {"t": t, "x": x.long()},
+        {"t": t[:0].clone(), "x": x[:0].clone()},
+    ):
+        (copy / "frames.safetensors").write_bytes(save(tensors))
+        with pytest.raises(CheckpointError, match="frames"):
             write_report(copy)
 
 

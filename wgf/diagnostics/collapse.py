@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import ConfigError
+from ..errors import ConfigError, require_unmasked
 from ..measure import Ensemble
 from .transport import wasserstein
 
@@ -100,7 +100,7 @@ def collapse_of(
     >>> collapse_of([0.0, 1.0], with_entropy=[a, b], without=[a, c]).index.tolist()
     [nan, 0.5]
     """
-    times = np.asarray(t, dtype=np.float64)
+    times = np.asarray(require_unmasked("t", t), dtype=np.float64)
     if not len(times) == len(with_entropy) == len(without) >= 2:
         raise ConfigError(
             f"collapse_of: {len(times)} times, {len(with_entropy)} and {len(without)} ensembles; wanted the same "

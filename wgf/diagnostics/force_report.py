@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..errors import ConfigError, require_number
+from ..errors import ConfigError, require_number, shown
 from ..ledger import Ledger
 from .regimes import REGIMES, Span, Thresholds, runs_of, unstable, variation
 
@@ -109,7 +109,7 @@ class ForceReport:
     def of(self, regime: str) -> tuple[Span, ...]:
         """The spans of one regime: "weak", "unstable", "misaligned" or "collapsed". ConfigError for another word."""
         if regime not in REGIMES:
-            raise ConfigError(f"regime = {regime!r}: wanted one of {', '.join(REGIMES)}.")
+            raise ConfigError(f"regime = {shown(regime)}: wanted one of {', '.join(REGIMES)}.")
         return tuple(span for span in self.spans if span.regime == regime)
 
     @property

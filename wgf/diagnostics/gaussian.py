@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError, ShapeError
+from ..errors import ConfigError, ShapeError, require_unmasked
 from ..ops.threads import one_blas_thread
 
 TOLERANCE = 1e-6  # how far a covariance may be from symmetric and positive, relative; float32 rounding is below it
@@ -62,6 +62,7 @@ def bures(mean0: Any, cov0: Any, mean1: Any, cov1: Any) -> float:
 
 def _root(name: str, mean: Any, cov: Any) -> tuple[np.ndarray, np.ndarray]:
     """Check a mean and a covariance; return the mean and the symmetric square root of the covariance."""
+    require_unmasked(f"mean{name} or cov{name}", (mean, cov))
     m, c = (np.asarray(v.detach().cpu() if hasattr(v, "detach") else v, dtype=np.float64) for v in (mean, cov))
     if m.ndim != 1 or not len(m) or c.shape != (len(m), len(m)):
         raise ShapeError(f"mean{name} {m.shape} and cov{name} {c.shape}: wanted (d,) and (d, d).")

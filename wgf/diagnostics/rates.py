@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ConfigError, ShapeError, require_number
+from ..errors import ConfigError, ShapeError, require_number, require_unmasked
 
 FEWEST_POINTS = 3
 """The fewest records for a fit: a line through two points has no residual."""
@@ -97,7 +97,8 @@ def decay_rate(t: ArrayLike, gap: ArrayLike, span: tuple[float, float] | None = 
     >>> round(decay_rate(t, 5 * np.exp(-3 * t)).rate, 10)
     3.0
     """
-    times, values = np.asarray(t, dtype=np.float64), np.asarray(gap, dtype=np.float64)
+    times = np.asarray(require_unmasked("t", t), dtype=np.float64)
+    values = np.asarray(require_unmasked("gap", gap), dtype=np.float64)
     if times.ndim != 1 or times.shape != values.shape:
         raise ShapeError(f"t {times.shape} and gap {values.shape}: wanted two rows of the same length.")
     require_number("floor", floor, nonnegative=True)
@@ -283,4 +284,4 @@ def relative_fisher(dissipation: ArrayLike, temperature: float) -> NDArray[np.fl
     [2.0, 1.0]
     """
     T = require_number("temperature", temperature, positive=True)
-    return np.asarray(dissipation, dtype=np.float64) / T**2
+    return np.asarray(require_unmasked("dissipation", dissipation), dtype=np.float64) / T**2

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from ..errors import ConfigError, require_number
+from ..errors import ConfigError, require_number, shown
 
 REGIMES = ("weak", "unstable", "misaligned", "collapsed")
 
@@ -57,9 +57,9 @@ class Thresholds:
             name = f"thresholds: {field.name}"
             value = require_number(name, getattr(self, field.name), nonnegative=field.name != "misaligned")
             if field.name == "window" and not 0 < value <= 1:
-                raise ConfigError(f"{name} = {value!r}: wanted a fraction of the run, above 0 and at most 1.")
+                raise ConfigError(f"{name} = {shown(value)}: wanted a fraction of the run, above 0 and at most 1.")
             if field.name == "misaligned" and not -1 <= value <= 1:
-                raise ConfigError(f"{name} = {value!r}: wanted a cosine, from -1 to 1.")
+                raise ConfigError(f"{name} = {shown(value)}: wanted a cosine, from -1 to 1.")
             object.__setattr__(self, field.name, value)
 
 

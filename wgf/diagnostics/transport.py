@@ -17,6 +17,7 @@ from ..errors import (
     require_integer,
     require_number,
     require_seed,
+    shown,
 )
 from ..measure import Ensemble, require_ensemble
 from .couplings import METHODS, Problem, library, solve
@@ -183,8 +184,8 @@ def _cloud(name: str, mu: Ensemble) -> tuple[np.ndarray, np.ndarray]:
 
 def _require_options(method: str, dim_mu: int, dim_nu: int, projections: int, regularisation: float) -> None:
     if method not in ("auto", "bures", *METHODS):
-        raise ConfigError(f"Unknown method {method!r}{closest(method, ('auto', 'bures', *METHODS))}")
-    require_integer("projections", projections, low=1, high=2**44)
+        raise ConfigError(f"Unknown method {shown(method)}{closest(method, ('auto', 'bures', *METHODS))}")
+    require_integer("projections", projections, low=1)
     require_number("regularisation", regularisation, positive=True)
     if dim_mu != dim_nu:
         raise ShapeError(f"mu has dimension {dim_mu} and nu has {dim_nu}: no distance joins the two.")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError, ShapeError, require_number
-from ..measure import ArrayLike, Ensemble, to_tensor
+from ..measure import ArrayLike, Ensemble, as_numbers, to_tensor
 
 
 class Domain(ABC):
@@ -159,10 +159,7 @@ def bounds_row(name: str, value: ArrayLike) -> Tensor:
     """Check a number or one number per dimension, and make it a float64 tensor."""
     if isinstance(value, (int, float, str, bool)):
         return torch.tensor(require_number(name, value), dtype=torch.float64)
-    try:
-        tensor = to_tensor(value).to(torch.float64, copy=True)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"{name} = {value!r}: wanted a number or one per dimension.") from error
+    tensor = as_numbers(name, value, "a number or one per dimension")
     if tensor.ndim > 1 or not bool(torch.isfinite(tensor).all()):
         raise ConfigError(f"{name} of shape {tuple(tensor.shape)}: wanted finite numbers, one or one per dimension.")
     return tensor

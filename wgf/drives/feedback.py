@@ -12,7 +12,7 @@ from .. import ops
 from ..energies import NetworkRisk
 from ..energies.aggregates import Mean
 from ..energies.units import NetworkUnit, require_unit
-from ..errors import ConfigError, ShapeError, require_integer, require_number
+from ..errors import ConfigError, ShapeError, require_integer, require_number, require_unmasked
 from ..functional import Evaluation, Functional, View
 from ..measure import ArrayLike, Ensemble, as_real, require_finite_rows, to_tensor
 from .altered import AlteredRisk
@@ -216,7 +216,7 @@ class Preferences(Events):
 def _pairs(pairs: ArrayLike, items: int) -> Tensor:
     """The pairs (P, 2) int64: rows of known items, no item against itself."""
     try:
-        told = to_tensor(pairs).clone()
+        told = to_tensor(require_unmasked("pairs", pairs)).clone()
     except (TypeError, ValueError) as error:
         raise ShapeError(f"pairs: not an array of pairs ({error}); wanted (P, 2) integers.") from error
     if told.ndim != 2 or told.shape[1] != 2 or not len(told):
@@ -241,7 +241,7 @@ def _times(times: ArrayLike | None) -> np.ndarray | None:
     if times is None:
         return None
     try:
-        arrivals = np.asarray(times, dtype=float).copy()
+        arrivals = np.asarray(require_unmasked("times", times), dtype=float).copy()
     except (TypeError, ValueError) as error:
         raise ConfigError(f"times: {error}; wanted one number for each pair.") from error
     if arrivals.ndim != 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, shown
 from ..functional import Control, DrivenFunctional, FreeEnergy, Functional
 
 
@@ -29,11 +29,11 @@ def require_plain(where: str, term: Any) -> Functional:
         If it is no term, is realised by noise (Shannon), follows the run, or has a coefficient that does.
     """
     if not isinstance(term, Functional):
-        raise ConfigError(f"{where}: {term!r}; wanted a term such as wgf.Quadratic().")
+        raise ConfigError(f"{where}: {shown(term)}; wanted a term such as wgf.Quadratic().")
     if term.realised_by_noise:
         raise ConfigError(f"{where}: Shannon has no value on particles; wanted a term with one, such as LogDet.")
     if isinstance(term, DrivenFunctional):
-        raise ConfigError(f"{where}: {term!r} follows the run by itself; wanted a term that does not.")
+        raise ConfigError(f"{where}: {shown(term)} follows the run by itself; wanted a term that does not.")
     if isinstance(term, FreeEnergy):
         for part in term.terms:
             if any(isinstance(factor, Control) for factor in part.coefficient.functions):

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ..errors import ConfigError, require_number
+from ..errors import ConfigError, require_number, shown
 
 _REACHED = 1e-9  # relative; many steps h add up to a time with a rounding error
 
@@ -204,7 +204,7 @@ class _Listed(Schedule):
         try:
             pairs = [(t, value) for t, value in points]
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"{name}: points = {points!r}; wanted pairs (t, value).") from error
+            raise ConfigError(f"{name}: points = {shown(points)}; wanted pairs (t, value).") from error
         settled = tuple((require_number(f"{name} t", t), require_number(f"{name} value", v)) for t, v in pairs)
         if not settled:
             raise ConfigError(f"{name}: no points; wanted at least one pair (t, value).")

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from ..energies import CrossEntropy, Logistic, NetworkRisk
-from ..errors import ConfigError, ShapeError, WgfError, require_number
+from ..errors import ConfigError, ShapeError, WgfError, require_number, shown
 from ..functional import Functional, View
-from ..measure import ArrayLike, Ensemble, as_real, to_tensor
+from ..measure import ArrayLike, Ensemble, as_numbers, as_real
 from ..measure.arrays import weight_rows
 from ..ops import linalg, one_torch_thread
 from .altered import AlteredRisk
@@ -71,7 +71,7 @@ class CovariateShift(AlteredRisk):
         if (displacement is None) == (transform is None):
             raise ConfigError("CovariateShift: wanted a displacement or transform=, and one of them only.")
         if transform is not None and not callable(transform):
-            raise ConfigError(f"CovariateShift(transform={transform!r}): wanted a callable (z, t) -> z.")
+            raise ConfigError(f"CovariateShift(transform={shown(transform)}): wanted a callable (z, t) -> z.")
         self._displacement, self._transform = displacement, transform
         if not self.varies:
             _ = self._still
@@ -92,10 +92,7 @@ class CovariateShift(AlteredRisk):
 
     @staticmethod
     def _fit(displacement: ArrayLike, z: Tensor) -> Tensor:
-        try:
-            shift = to_tensor(displacement).to(z)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise ConfigError(f"displacement = {displacement!r}: wanted numbers.") from error
+        shift = as_numbers("displacement", displacement).to(z)
         if shift.shape not in ((), z.shape[1:], z.shape):
             raise ShapeError(
                 f"displacement of shape {tuple(shift.shape)}; wanted {tuple(z.shape[1:])} or {tuple(z.shape)}."
@@ -172,7 +169,7 @@ class LabelShift(AlteredRisk):
 def _labels(risk: NetworkRisk) -> tuple[Tensor, int]:
     """The class of each sample (M,), and the number of classes."""
     if isinstance(risk.loss, CrossEntropy):
-        return risk.targets, max(2, int(risk.targets.max()) + 1)
+        return risk.targets, risk.loss.encode(risk.targets)[1]
     if isinstance(risk.loss, Logistic) and risk.targets.shape[1] == 1:
         return (risk.targets[:, 0] > 0).long(), 2
     raise ConfigError(
@@ -218,7 +215,7 @@ class Swap(Events):
         try:
             pairs = [(when, term) for when, term in terms]
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"Swap({terms!r}): wanted pairs (t, term).") from error
+            raise ConfigError(f"Swap({shown(terms)}): wanted pairs (t, term).") from error
         if not pairs:
             raise ConfigError("Swap: no terms; wanted pairs (t, term), the first from the start of the run.")
         self._times = tuple(require_number("Swap time", when) for when, _ in pairs)

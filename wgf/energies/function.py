@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..errors import ConfigError, ShapeError
+from ..errors import ConfigError, ShapeError, shown
 from ..functional import Evaluation, Functional
 from ..measure import Ensemble
 
@@ -49,7 +49,7 @@ class FunctionOf(Functional):
 
     def __init__(self, fn: Callable[[Tensor, Tensor], Tensor], name: str | None = None) -> None:
         if not callable(fn):
-            raise ConfigError(f"from_function({fn!r}): wanted a callable of (x, weights).")
+            raise ConfigError(f"from_function({shown(fn)}): wanted a callable of (x, weights).")
         self._fn = fn
         given = name or getattr(fn, "__name__", "")
         self._name = given if given and given != "<lambda>" else "from_function"

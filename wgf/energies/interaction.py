@@ -8,7 +8,7 @@ import warnings
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError, DivergenceError, WgfWarning, closest, require_number
+from ..errors import ConfigError, DivergenceError, WgfWarning, closest, require_number, shown
 from ..functional import Evaluation, Functional
 from ..kernels import Kernel
 from ..measure import Ensemble, checks
@@ -78,9 +78,11 @@ class Interaction(Functional):
         costs: Costs | str | os.PathLike[str] | None = None,
     ) -> None:
         if not isinstance(kernel, Kernel):
-            raise ConfigError(f"Interaction(kernel={kernel!r}): wanted a kernel of wgf.kernels, such as Gaussian(1.0).")
+            raise ConfigError(
+                f"Interaction(kernel={shown(kernel)}): wanted a kernel of wgf.kernels, such as Gaussian(1.0)."
+            )
         if method not in METHODS:
-            raise ConfigError(f"Interaction(method={method!r}){closest(method, METHODS)}")
+            raise ConfigError(f"Interaction(method={shown(method)}){closest(method, METHODS)}")
         self.kernel, self.method, self.rtol = kernel, method, require_number("rtol", rtol, positive=True)
         require_method(kernel, method, self.rtol)
         self._costs = costs if isinstance(costs, Costs) else default_costs() if costs is None else load_costs(costs)

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..errors import ConfigError, DivergenceError, ShapeError
+from ..errors import ConfigError, DivergenceError, ShapeError, shown
 from ..functional import Evaluation, Functional
 from ..kernels import Kernel
 from ..kernels.derivatives import twice_differentiable
 from ..kernels.stein import discrepancy
-from ..measure import Ensemble, first_bad_row
+from ..measure import Ensemble, first_bad_row, to_tensor
 from .discrepancy import require_plain
 
 
@@ -70,7 +70,7 @@ class KSD(Functional):
 
     def __init__(self, score: Callable[[Tensor], Any], kernel: Kernel) -> None:
         if not callable(score):
-            raise ConfigError(f"KSD(score={score!r}): wanted a callable, points (n, d) to ∇log p (n, d).")
+            raise ConfigError(f"KSD(score={shown(score)}): wanted a callable, points (n, d) to ∇log p (n, d).")
         if not isinstance(kernel, Kernel) or not twice_differentiable(kernel):
             raise ConfigError(
                 f"KSD(kernel={kernel!r}): wanted a function of |x − y| that is twice differentiable at 0, such as "
@@ -89,7 +89,7 @@ class KSD(Functional):
         result = self.score(x.clone())
         if not isinstance(result, Tensor | np.ndarray):
             raise ShapeError(f"KSD: score returned {type(result).__name__}; wanted a tensor (n, d).")
-        scores = torch.as_tensor(result, device=x.device)
+        scores = to_tensor(result).to(x.device)
         if scores.shape != x.shape:
             raise ShapeError(f"KSD: score returned shape {tuple(scores.shape)}; wanted {tuple(x.shape)}.")
         bad = first_bad_row(scores.detach())

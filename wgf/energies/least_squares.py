@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..errors import ConfigError, DivergenceError, ShapeError, require_number
+from ..errors import ConfigError, DivergenceError, ShapeError, require_number, shown
 from ..functional import Evaluation, Functional
-from ..measure import ArrayLike, Ensemble, first_bad_row, to_tensor
+from ..measure import ArrayLike, Ensemble, as_numbers, first_bad_row, to_tensor
 from ..ops import linalg
 
 
@@ -67,7 +67,7 @@ class LeastSquares(Functional):
 
     def __init__(self, forward: Callable[[Tensor], Any], data: ArrayLike, noise_cov: ArrayLike = 1.0) -> None:
         if not callable(forward):
-            raise ConfigError(f"LeastSquares(forward={forward!r}): wanted a callable, particles (n, d) to (n, K).")
+            raise ConfigError(f"LeastSquares(forward={shown(forward)}): wanted a callable, particles (n, d) to (n, K).")
         self._forward = forward
         self.data = _finite("data", data)
         if self.data.ndim != 1 or not len(self.data):
@@ -100,7 +100,7 @@ class LeastSquares(Functional):
         result = self._forward(x.clone())
         if not isinstance(result, Tensor | np.ndarray):
             raise ShapeError(f"LeastSquares: forward returned {type(result).__name__}; wanted a tensor (n, K).")
-        predictions = torch.as_tensor(result, device=x.device).to(x.dtype)
+        predictions = to_tensor(result).to(device=x.device, dtype=x.dtype)
         if predictions.shape != (len(x), len(self.data)):
             raise ShapeError(
                 f"LeastSquares: forward returned shape {tuple(predictions.shape)} for {len(x)} particles and "
@@ -250,10 +250,7 @@ def _no_gradient() -> ConfigError:
 
 def _finite(name: str, value: ArrayLike) -> Tensor:
     """Finite numbers in float64."""
-    try:
-        tensor = to_tensor(value).to(torch.float64, copy=True)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"LeastSquares: {name} = {value!r}: wanted numbers.") from error
+    tensor = as_numbers(f"LeastSquares: {name}", value)
     if not bool(torch.isfinite(tensor).all()):
         raise ConfigError(f"LeastSquares: {name} of shape {tuple(tensor.shape)} is not finite everywhere.")
     return tensor

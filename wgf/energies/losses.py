@@ -2,148 +2,13 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError, ShapeError, closest, require_number
-
-
-class Loss(ABC):
-    """A loss ℓ(f, y) per sample, for predictions f (M, K) of M samples.
-
-    To write another loss, define `encode`, `_value` and `_derivative`, and `_correct` for a classifier. Users call the
-    methods without underscore, which check their arguments.
-
-    Attributes
-    ----------
-    classifies : bool
-        Whether targets are classes, so that an accuracy is defined.
-
-    Examples
-    --------
-    >>> import torch
-    >>> loss = Squared()
-    >>> y, outputs = loss.encode(torch.tensor([1.0, 2.0]))
-    >>> loss.value(torch.zeros(2, outputs), y).tolist()
-    [0.5, 2.0]
-    """
-
-    classifies = False
-
-    @abstractmethod
-    def encode(self, targets: Tensor) -> tuple[Tensor, int]:
-        """Check the targets and bring them into the form that this loss uses.
-
-        Parameters
-        ----------
-        targets : Tensor (M,) or (M, K)
-            Numbers, labels or class indices, as the loss wants them.
-
-        Returns
-        -------
-        targets : Tensor
-            (M, K) float64, or class indices (M,) int64 for cross-entropy.
-        outputs : int
-            The number K of outputs that a network needs.
-
-        Raises
-        ------
-        ShapeError
-            If the targets have another shape.
-        ConfigError
-            If they are values that this loss has no meaning for.
-        """
-
-    @abstractmethod
-    def _value(self, f: Tensor, y: Tensor) -> Tensor:
-        """ℓ per sample (M,), for checked predictions f (M, K) and targets y as `encode` gives them."""
-
-    @abstractmethod
-    def _derivative(self, f: Tensor, y: Tensor) -> Tensor:
-        """∂ℓ/∂f (M, K)."""
-
-    def _correct(self, f: Tensor, y: Tensor) -> Tensor:
-        """Whether each sample is classified correctly (M,)."""
-        raise ConfigError(f"{type(self).__name__} is a regression loss: accuracy is not defined; use the risk's loss.")
-
-    def value(self, f: Tensor, y: Tensor) -> Tensor:
-        """The loss of every sample.
-
-        Parameters
-        ----------
-        f : Tensor (M, K)
-            Predictions; scores (logits) for a classifier.
-        y : Tensor
-            Targets as `encode` returns them.
-
-        Returns
-        -------
-        Tensor (M,)
-            ℓ(fₘ, yₘ).
-
-        Raises
-        ------
-        ShapeError
-            If f is not (M, K), or M differs from the number of targets.
-        """
-        return self._value(*self._checked(f, y))
-
-    def derivative(self, f: Tensor, y: Tensor) -> Tensor:
-        """The derivative of the loss of every sample by its prediction.
-
-        Parameters
-        ----------
-        f : Tensor (M, K)
-            Predictions; scores (logits) for a classifier.
-        y : Tensor
-            Targets as `encode` returns them.
-
-        Returns
-        -------
-        Tensor (M, K)
-            ∂ℓ/∂f.
-
-        Raises
-        ------
-        ShapeError
-            If f is not (M, K), or M differs from the number of targets.
-        """
-        return self._derivative(*self._checked(f, y))
-
-    def correct(self, f: Tensor, y: Tensor) -> Tensor:
-        """Whether each sample is classified correctly.
-
-        Parameters
-        ----------
-        f : Tensor (M, K)
-            Scores (logits).
-        y : Tensor
-            Targets as `encode` returns them.
-
-        Returns
-        -------
-        Tensor (M,), bool
-            True where the class of the highest score, or the sign of the score, is the target.
-
-        Raises
-        ------
-        ConfigError
-            For a regression loss.
-        ShapeError
-            If f is not (M, K), or M differs from the number of targets.
-        """
-        return self._correct(*self._checked(f, y))
-
-    def _checked(self, f: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        if f.ndim != 2 or len(f) != len(y):
-            raise ShapeError(
-                f"{type(self).__name__}: predictions of shape {tuple(f.shape)} and {len(y)} targets; wanted (M, K) "
-                "predictions and M targets as loss.encode(targets) gives them."
-            )
-        return f, y
+from ..errors import ConfigError, ShapeError, closest, require_integer, require_number, shown
+from .loss import Loss as Loss
 
 
 class _Regression(Loss):
@@ -260,10 +125,14 @@ class Logistic(Loss):
 class CrossEntropy(Loss):
     """The cross-entropy ℓ = log Σₖ exp fₖ − f_y of scores f; for classes y = 0..K−1.
 
+    Parameters
+    ----------
+    classes : int, optional
+        K ≥ 2. By default the largest index in the targets plus one, at least 2. Needed where a class has no sample.
+
     Notes
     -----
-    Targets are class indices (M,); the number of outputs K is the largest index plus one, at least 2. ConfigError for
-    other values. The derivative is softmax(f) − e_y.
+    Targets are class indices (M,). ConfigError for other values. The derivative is softmax(f) − e_y.
 
     Examples
     --------
@@ -273,7 +142,12 @@ class CrossEntropy(Loss):
     (3, 1.0986)
     """
 
+    classes: int | None = None
     classifies = True
+
+    def __post_init__(self) -> None:
+        if self.classes is not None:
+            require_integer("CrossEntropy classes", self.classes, low=2)
 
     def encode(self, targets: Tensor) -> tuple[Tensor, int]:
         if targets.ndim != 1 or targets.is_complex():
@@ -281,7 +155,24 @@ class CrossEntropy(Loss):
         y = targets.long()
         if not bool((y.double() == targets.double()).all()) or int(y.min()) < 0 or targets.dtype == torch.bool:
             raise ConfigError("cross-entropy targets: wanted class indices 0, 1, ... (integers).")
-        return y, max(2, int(y.max()) + 1)
+        most = int(y.max())
+        if self.classes is not None and most >= self.classes:
+            raise ConfigError(f"cross-entropy targets: class {most}; wanted classes from 0 to {self.classes - 1}.")
+        return y, self.classes or max(2, most + 1)
+
+    def require_every_class(self, y: Tensor) -> None:
+        """Raise a ConfigError where a class below the largest has no sample, unless `classes` says how many there are.
+
+        A network would have outputs for classes that do not exist, 20 million for labels such as 20230101.
+        """
+        present = torch.unique(y)
+        if self.classes is None and len(present) <= int(present[-1]):
+            absent = int(torch.nonzero(present != torch.arange(len(present), device=y.device))[0])
+            raise ConfigError(
+                f"targets: class {absent} has no sample; there are {len(present)} labels from {int(present[0])} to "
+                f"{int(present[-1])}. Encode them by y = numpy.unique(y, return_inverse=True)[1], or name the number "
+                "of classes by loss=wgf.energies.CrossEntropy(classes=K)."
+            )
 
     def _value(self, f: Tensor, y: Tensor) -> Tensor:
         return torch.logsumexp(f, 1) - f.gather(1, y[:, None])[:, 0]
@@ -306,5 +197,5 @@ def require_loss(loss: str | Loss) -> Loss:
     if isinstance(loss, Loss):
         return loss
     if not isinstance(loss, str) or loss not in LOSSES:
-        raise ConfigError(f"loss = {loss!r}{closest(loss, LOSSES)}")
+        raise ConfigError(f"loss = {shown(loss)}{closest(loss, LOSSES)}")
     return LOSSES[loss]

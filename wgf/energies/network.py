@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..errors import ConfigError, ShapeError, require_integer, require_seed
+from ..errors import ConfigError, ShapeError, require_integer, require_seed, require_unmasked
 from ..functional import Evaluation, Functional
 from ..measure import (
     MINIBATCH,
@@ -26,7 +26,7 @@ from ..measure import (
 )
 from ..measure.arrays import weight_rows
 from .aggregates import Aggregate, Mean
-from .losses import Loss, require_loss
+from .losses import CrossEntropy, Loss, require_loss
 from .units import NetworkUnit, require_unit
 
 _ALL = slice(None)
@@ -45,7 +45,7 @@ class NetworkRisk(Functional):
     inputs : array (M, D), float64 or float32
         The inputs z of M samples.
     targets : array (M,) or (M, K)
-        Numbers; labels 0/1 or −1/+1 for "logistic"; class indices (M,) for "cross_entropy".
+        Numbers; labels 0/1 or −1/+1 for "logistic"; class indices 0..K−1 (M,) for "cross_entropy", each of them in use.
     activation : {"tanh", "relu", "sigmoid", "softplus", "erf", "identity"}
         σ of the built-in unit a σ(w·z + b), with particles θ = (a, w, b).
     loss : {"squared", "huber", "logistic", "cross_entropy"} or Loss
@@ -91,6 +91,8 @@ class NetworkRisk(Functional):
         self.inputs = _inputs("inputs", inputs).clone()
         self.loss = require_loss(loss)
         self.targets, outputs = self.loss.encode(_targets(targets, len(self.inputs)).to(self.inputs.device).clone())
+        if isinstance(self.loss, CrossEntropy) and unit is None:  # a unit of the user says how many classes there are
+            self.loss.require_every_class(self.targets)
         self.unit = require_unit(unit, self.inputs.shape[1], outputs, activation)
         self._outputs = outputs
         self._flat = np.ndim(targets) == 1 and not self.loss.classifies
@@ -305,9 +307,10 @@ def _inputs(name: str, inputs: ArrayLike) -> Tensor:
 
 
 def _targets(targets: ArrayLike, m: int) -> Tensor:
+    require_unmasked("targets", targets)
     try:
         y = to_tensor(targets)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(f"targets: {error}; wanted numbers (encode class labels as 0, 1, ...).") from error
     if y.ndim == 0 or len(y) != m:
         raise ShapeError(f"targets: shape {tuple(y.shape)}; wanted one row for each of the {m} inputs.")

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..errors import ConfigError, DivergenceError, ShapeError, require_number
+from ..errors import ConfigError, DivergenceError, ShapeError, require_number, shown
 from ..extension import Numbers
 from ..functional import Evaluation, Functional
-from ..measure import ArrayLike, Ensemble, checks, first_bad_row, to_tensor
+from ..measure import ArrayLike, Ensemble, as_numbers, checks, first_bad_row, to_tensor
 from ..ops import linalg
 
 
@@ -59,7 +59,7 @@ class Potential(Functional):
 
     def __init__(self, fn: Callable[[Tensor], Any], grad: Callable[[Tensor], Any] | None = None) -> None:
         if not callable(fn) or not (grad is None or callable(grad)):
-            raise ConfigError(f"Potential(fn={fn!r}, grad={grad!r}): wanted callables.")
+            raise ConfigError(f"Potential(fn={shown(fn)}, grad={shown(grad)}): wanted callables.")
         self._fn, self._grad = fn, grad
 
     def _values(self, x: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ class Potential(Functional):
     def _result(self, which: str, result: Any, x: Tensor, shape: tuple[int, ...]) -> Tensor:
         if not isinstance(result, Tensor | np.ndarray):
             raise ShapeError(f"Potential: {which} returned {type(result).__name__}; wanted a tensor of shape {shape}.")
-        tensor = torch.as_tensor(result, device=x.device)
+        tensor = to_tensor(result).to(x.device)
         if tensor.shape != shape:
             raise ShapeError(
                 f"Potential: {which} returned shape {tuple(tensor.shape)} for {len(x)} particles; wanted {shape}."
@@ -215,10 +215,7 @@ def _coefficients(name: str, value: ArrayLike, most: int) -> Tensor:
     """A finite float64 tensor with at most `most` axes; a matrix must be symmetric."""
     if isinstance(value, (int, float, str, bool)):
         return torch.tensor(require_number(name, value), dtype=torch.float64)
-    try:
-        tensor = to_tensor(value).to(torch.float64, copy=True)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"Quadratic: {name} = {value!r}: wanted numbers.") from error
+    tensor = as_numbers(f"Quadratic: {name}", value)
     if tensor.ndim > most or not checks.finite(tensor):
         raise ConfigError(
             f"Quadratic: {name} of shape {tuple(tensor.shape)}: wanted finite numbers, at most {most} axes."

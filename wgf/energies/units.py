@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.func import grad_and_value, vmap
 
 from .. import ops
-from ..errors import ConfigError, ShapeError, closest, require_integer, require_number
+from ..errors import ConfigError, ShapeError, closest, require_integer, require_number, shown
 from ..measure import INITIAL, Noise, require_room
 from ..ops import activations
 from ..ops.reference import row_blocks
@@ -142,8 +142,8 @@ class TwoLayer(NetworkUnit):
     activation: str = "tanh"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.activation, str) or self.activation not in activations.NAMES:
-            raise ConfigError(f"activation = {self.activation!r}{closest(self.activation, activations.NAMES)}")
+        if self.activation not in activations.NAMES:
+            raise ConfigError(f"activation = {shown(self.activation)}{closest(self.activation, activations.NAMES)}")
 
     @property
     def dim(self) -> int:
@@ -223,7 +223,7 @@ class Unit(NetworkUnit):
 
     def __init__(self, fn: Callable[[Tensor, Tensor], Tensor], dim: int | None = None, scale: float = 1.0) -> None:
         if not callable(fn):
-            raise ConfigError(f"Unit(fn={fn!r}): wanted a callable φ(z, θ).")
+            raise ConfigError(f"Unit(fn={shown(fn)}): wanted a callable φ(z, θ).")
         object.__setattr__(self, "fn", fn)
         object.__setattr__(self, "size", dim if dim is None else require_integer("Unit dim", dim, low=1))
         object.__setattr__(self, "scale", require_number("Unit scale", scale, positive=True))
@@ -315,4 +315,4 @@ def require_unit(
         return unit
     if callable(unit):
         return Unit(unit, getattr(unit, "dim", None))
-    raise ConfigError(f"unit = {unit!r}: wanted a function φ(z, θ), or wgf.Unit(fn, dim=...).")
+    raise ConfigError(f"unit = {shown(unit)}: wanted a function φ(z, θ), or wgf.Unit(fn, dim=...).")

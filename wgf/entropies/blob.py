@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..errors import ConfigError, DivergenceError, closest, require_number
+from ..errors import ConfigError, DivergenceError, closest, require_number, shown
 from ..functional import Evaluation, Functional
 from ..kernels import Gaussian
 from ..measure import Ensemble, unwrapped
@@ -67,7 +67,7 @@ class _Smoothed(Entropy):
         if isinstance(bandwidth, str):
             if bandwidth not in RULES:
                 raise ConfigError(
-                    f"bandwidth={bandwidth!r}: wanted a positive number or a rule{closest(bandwidth, RULES)}"
+                    f"bandwidth={shown(bandwidth)}: wanted a positive number or a rule{closest(bandwidth, RULES)}"
                 )
             self.bandwidth: float | str = bandwidth
         else:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..errors import ConfigError, closest, require_number
+from ..errors import ConfigError, closest, require_number, shown
 from ..extension import renamed
 from ..functional import Evaluation
 from ..measure import Ensemble
@@ -60,7 +60,7 @@ class Softmax(Entropy):
     def __init__(self, tau: float = 1.0, axis: str = "features") -> None:
         self.tau = require_number("softmax tau", tau, positive=True)
         if axis not in _AXES:
-            raise ConfigError(f"Softmax(axis={axis!r}){closest(axis, _AXES)}")
+            raise ConfigError(f"Softmax(axis={shown(axis)}){closest(axis, _AXES)}")
         self.axis = axis
 
     @property

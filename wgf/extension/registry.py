@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
-from ..errors import ConfigError, closest
+from ..errors import ConfigError, closest, shown
 
 T = TypeVar("T")
 
@@ -139,7 +139,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             If no class has this name. The message suggests the nearest one.
         """
         if name not in self._classes:
-            raise ConfigError(f"{self.kind} {name!r}{closest(name, self._classes)}")
+            raise ConfigError(f"{self.kind} {shown(name)}{closest(name, self._classes)}")
         return self._classes[name](**settings)
 
     def __getitem__(self, name: str) -> type[T]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..domains import Domain
 from ..entropies import REGISTRY as ENTROPIES
-from ..errors import ConfigError, require_integer, require_number, require_seed
+from ..errors import ConfigError, require_integer, require_number, require_seed, shown
 from ..extension import same_value
 from ..functional import FreeEnergy, Functional
 from ..ledger import COLUMNS, Observer
@@ -113,7 +113,7 @@ class Arguments:
         start = require_number("t0", t0) if state is None else state.t
         plan = Plan.make(start, require_number("t_end", t_end), length, state, solver.adaptive)
         if not (until is None or callable(until)):
-            raise ConfigError(f"until = {until!r}: wanted a function of a row of the ledger.")
+            raise ConfigError(f"until = {shown(until)}: wanted a function of a row of the ledger.")
         first = on_domain(initial_ensemble(mu, t0, state), domain)
         by_default = 1 if plan.steps is None else max(1, math.ceil(plan.steps / RECORDS))
         key = noise_seed(seed, state)
@@ -157,7 +157,7 @@ def require_solver(free_energy: FreeEnergy, solver: Solver) -> None:
     if isinstance(solver, type):
         raise ConfigError(f"solver = {solver.__name__}: wanted an instance, {solver.__name__}().")
     if not isinstance(solver, Solver):
-        raise ConfigError(f"solver = {solver!r}: wanted a scheme of wgf.solvers, such as wgf.solvers.Heun().")
+        raise ConfigError(f"solver = {shown(solver)}: wanted a scheme of wgf.solvers, such as wgf.solvers.Heun().")
     if not solver.realises_shannon and any(realised_by_noise(term) for term in free_energy.terms):
         raise ConfigError(
             f"{solver.name} is deterministic and cannot realise the Shannon entropy, whose force −∇log ρ "
@@ -189,7 +189,7 @@ def require_schedules(free_energy: FreeEnergy, plan: Plan) -> None:
 def on_domain(mu: Ensemble, domain: Domain | None) -> Ensemble:
     """The ensemble with the period of its domain. Refuses what is no domain, another dimension, particles outside."""
     if not (domain is None or isinstance(domain, Domain)):
-        raise ConfigError(f"domain = {domain!r}: wanted one of wgf.domains, such as wgf.domains.Box(0.0, 1.0).")
+        raise ConfigError(f"domain = {shown(domain)}: wanted one of wgf.domains, such as wgf.domains.Box(0.0, 1.0).")
     period = None if domain is None else domain.period(mu.dim)
     if mu.period is not None and not same_value(mu.period, period):
         raise ConfigError(
@@ -205,7 +205,9 @@ def on_domain(mu: Ensemble, domain: Domain | None) -> Ensemble:
 def require_free_energy(F: Any) -> FreeEnergy:
     """Take a term or a sum of terms as a free energy, and refuse anything else."""
     if not isinstance(F, Functional):
-        raise ConfigError(f"F = {F!r}: wanted a term or a sum of terms, such as wgf.Quadratic() - 0.1 * wgf.LogDet().")
+        raise ConfigError(
+            f"F = {shown(F)}: wanted a term or a sum of terms, such as wgf.Quadratic() - 0.1 * wgf.LogDet()."
+        )
     return FreeEnergy(F._terms())
 
 
@@ -216,7 +218,7 @@ def initial_ensemble(mu: Ensemble | None, t0: float, state: State | None) -> Ens
     if t0 not in (0.0, state.origin_t, state.t):
         raise ConfigError(f"t0 = {t0:g}, but the state continues at t = {state.t:g}; leave t0 out.")
     if mu is not None and (not isinstance(mu, Ensemble) or mu.x.shape != state.mu.x.shape):
-        raise ConfigError(f"mu = {mu!r} does not fit the state, which continues {state.mu!r}; pass None.")
+        raise ConfigError(f"mu = {shown(mu)} does not fit the state, which continues {shown(state.mu)}; pass None.")
     return state.mu
 
 
@@ -252,16 +254,20 @@ def named_observers(observers: Observers) -> dict[str, Observer]:
     elif isinstance(observers, Iterable):
         pairs = [(getattr(observe, "__name__", type(observe).__name__), observe) for observe in observers]
     else:
-        raise ConfigError(f"observers = {observers!r}: wanted a mapping of names to functions, or a list of functions.")
+        raise ConfigError(
+            f"observers = {shown(observers)}: wanted a mapping of names to functions, or a list of functions."
+        )
     for name, observe in pairs:
         if not callable(observe):
             raise ConfigError(
-                f"observer {name!r} is {observe!r}: wanted a function of the ensemble, or of the ensemble and t."
+                f"observer {shown(name)} is {shown(observe)}: wanted a function of the ensemble, or of it and t."
             )
         if name in COLUMNS or str(name).startswith("term:"):
-            raise ConfigError(f"observer {name!r}: the ledger has a column of this name; give the observer another.")
+            raise ConfigError(
+                f"observer {shown(name)}: the ledger has a column of this name; give the observer another."
+            )
         if [other for other, _ in pairs].count(name) > 1:
-            raise ConfigError(f"observer {name!r} is there twice; give names by a mapping, {{'name': function}}.")
+            raise ConfigError(f"observer {shown(name)} is there twice; give names by a mapping, {{'name': function}}.")
     return {name: _with_time(observe) for name, observe in pairs}
 
 

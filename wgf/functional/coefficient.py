@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, shown
 
 ROUNDING = 1e-12
 """Temperatures between −ROUNDING and 0 count as 0: a schedule that ends at 0 may miss it by rounding."""
@@ -101,7 +101,7 @@ class Coefficient:
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
-            raise ConfigError(f"coefficient {factor!r}: wanted a finite number or a callable of t.")
+            raise ConfigError(f"coefficient {shown(factor)}: wanted a finite number or a callable of t.")
         return replace(self, number=self.number * number)
 
     def at(self, t: float) -> Coefficient:

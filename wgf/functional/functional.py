@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError, require_number
+from ..errors import ConfigError, require_number, shown
 from ..measure import Ensemble, NoiseSource
 from .coefficient import Coefficient
 from .differentiable import Differentiable
@@ -121,9 +121,11 @@ class Functional(Differentiable):
         """
         terms = self._terms()
         if len(terms) != 1:
-            raise ConfigError(f"named({name!r}): wanted one term, got the sum {self!r}; name its terms one by one.")
+            raise ConfigError(
+                f"named({shown(name)}): wanted one term, got the sum {shown(self)}; name its terms one by one."
+            )
         if not isinstance(name, str) or not name:
-            raise ConfigError(f"named({name!r}): wanted a non-empty string.")
+            raise ConfigError(f"named({shown(name)}): wanted a non-empty string.")
         return FreeEnergy((replace(terms[0], name=name),))
 
 
@@ -214,7 +216,7 @@ class FreeEnergy(Functional):
         for term in self.terms:
             if term.name == name:
                 return term.functional
-        raise ConfigError(f"no term {name!r}; the terms are {', '.join(term.name for term in self.terms)}.")
+        raise ConfigError(f"no term {shown(name)}; the terms are {', '.join(term.name for term in self.terms)}.")
 
     def _terms(self) -> tuple[Term, ...]:
         return self.terms

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError, ShapeError, require_number
+from ..errors import ConfigError, ShapeError, require_number, require_unmasked
 
 
 class Exponential(NamedTuple):
@@ -139,6 +139,7 @@ class Kernel(ABC):
         ShapeError
             If x has no axes.
         """
+        require_unmasked("points", (x, y))
         points = torch.as_tensor(x)
         if not points.ndim:
             raise ShapeError(f"{type(self).__name__}: x has no axes; wanted points of shape (..., d).")

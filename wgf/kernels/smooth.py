@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from ..errors import ConfigError, require_number
+from ..errors import ConfigError, require_number, shown
 from ..ops import forms
 from .base import Exponential
 from .radial import Radial
@@ -95,7 +95,7 @@ class Matern(Radial):
     def __post_init__(self) -> None:
         require_number("h", self.h, positive=True)
         if self.nu not in (0.5, 1.5, 2.5):
-            raise ConfigError(f"Matern nu = {self.nu!r}: wanted 0.5, 1.5 or 2.5, which have closed forms.")
+            raise ConfigError(f"Matern nu = {shown(self.nu)}: wanted 0.5, 1.5 or 2.5, which have closed forms.")
 
     @property
     def form(self) -> int:  # type: ignore[override]

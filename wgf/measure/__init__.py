@@ -3,7 +3,7 @@
 `Ensemble` is the measure. `Noise` gives random numbers that depend on the particle, not on the machine.
 """
 
-from .arrays import ArrayLike, as_real, require_device, require_dtype, require_finite_rows, to_tensor
+from .arrays import ArrayLike, as_numbers, as_real, require_device, require_dtype, require_finite_rows, to_tensor
 from .checks import first_bad_row
 from .ensemble import Ensemble, require_ensemble
 from .noise import BATCHES, INITIAL, MINIBATCH, RESAMPLING, SECOND, STEP, SUBSET, THIRD, Noise, NoiseSource
@@ -23,6 +23,7 @@ __all__ = [
     "Ensemble",
     "Noise",
     "NoiseSource",
+    "as_numbers",
     "as_real",
     "first_bad_row",
     "require_device",

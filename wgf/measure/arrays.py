@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import BackendError, ConfigError, ShapeError
+from ..errors import BackendError, ConfigError, ShapeError, require_unmasked, shown
 from ..ops import linalg
 
 ArrayLike = Any
@@ -33,12 +33,17 @@ def to_tensor(value: ArrayLike) -> Tensor:
     ------
     TypeError, ValueError
         If the value is no array of numbers. Callers turn these into errors that name the argument.
+    ConfigError
+        If the array has masked entries.
 
     Examples
     --------
     >>> to_tensor(np.arange(3.0)[::-1]).tolist()
     [2.0, 1.0, 0.0]
     """
+    if type(value) is Tensor:
+        return value
+    require_unmasked("array", value)
     if isinstance(value, Tensor):
         return value
     array = np.asarray(value)
@@ -72,13 +77,13 @@ def require_device(device: str | torch.device) -> torch.device:
     try:
         wanted = torch.device(device)
     except (RuntimeError, TypeError) as error:
-        raise ConfigError(f"device = {device!r}: wanted 'cpu', 'cuda' or 'cuda:N'.") from error
+        raise ConfigError(f"device = {shown(device)}: wanted 'cpu', 'cuda' or 'cuda:N'.") from error
     if wanted.type == "cuda" and not torch.cuda.is_available():
         raise BackendError(
-            f"device = {device!r} was asked for, but torch {torch.__version__} sees no CUDA here; use 'cpu'."
+            f"device = {shown(device)} was asked for, but torch {torch.__version__} sees no CUDA here; use 'cpu'."
         )
     if wanted.type not in ("cpu", "cuda"):
-        raise BackendError(f"device = {device!r}: particles live on 'cpu' or 'cuda'.")
+        raise BackendError(f"device = {shown(device)}: particles live on 'cpu' or 'cuda'.")
     return wanted
 
 
@@ -111,7 +116,7 @@ def require_dtype(dtype: torch.dtype | str) -> torch.dtype:
         torch.float32: torch.float32,
     }
     if not isinstance(dtype, (str, torch.dtype)) or dtype not in known:
-        raise ConfigError(f"dtype = {dtype!r}: wanted float64 or float32.")
+        raise ConfigError(f"dtype = {shown(dtype)}: wanted float64 or float32.")
     return known[dtype]
 
 
@@ -147,6 +152,55 @@ def as_real(name: str, value: ArrayLike) -> Tensor:
         dtype = str(tensor.dtype).removeprefix("torch.")
         raise ConfigError(f"{name}: dtype {dtype}; wanted float64 or float32 (convert it with .astype(float)).")
     return tensor.detach()
+
+
+def as_numbers(name: str, value: ArrayLike, wanted: str = "numbers") -> Tensor:
+    """Convert real numbers of any dtype to a new float64 tensor, for parameters such as a mean or a bound.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for error messages.
+    value : array or number
+        Complex numbers, masked entries and text are refused.
+    wanted : str
+        What the argument is, for error messages.
+
+    Returns
+    -------
+    Tensor
+        float64, on the device of the value.
+
+    Raises
+    ------
+    ConfigError
+        If the value is no array of real numbers.
+
+    Examples
+    --------
+    >>> as_numbers("mean", [1, 2]).tolist()
+    [1.0, 2.0]
+    """
+    require_unmasked(name, value)
+    try:
+        tensor = to_tensor(value)
+        if tensor.is_complex():
+            raise TypeError("complex")
+        return tensor.to(torch.float64, copy=True)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise ConfigError(f"{name} = {shown(value)}: wanted {wanted}.") from error
+
+
+def numbers(name: str, value: ArrayLike) -> Tensor:
+    """An array of numbers as a dense tensor of the same dtype; ShapeError or ConfigError where it is none."""
+    require_unmasked(name, value)
+    try:
+        tensor = to_tensor(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise ShapeError(f"{name}: not a rectangular array of numbers ({error}).") from error
+    if tensor.layout != torch.strided:
+        raise ConfigError(f"{name}: a tensor of layout {tensor.layout}; wanted a dense one (x.to_dense() makes it).")
+    return tensor
 
 
 def require_finite_rows(name: str, x: Tensor) -> None:
@@ -203,27 +257,11 @@ def weight_rows(weights: ArrayLike | None, n: int, copy: bool) -> Tensor:
     return tensor if abs(total - 1.0) <= 1e-12 else tensor / total
 
 
-def integers(name: str, value: ArrayLike) -> Tensor:
-    """An array of integers as a tensor; ShapeError where it is no array or an integer is out of the range of int64."""
-    try:
-        return torch.as_tensor(value)
-    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise ShapeError(f"{name}: not an array of int64 ({error}).") from error
-
-
-def numbers(name: str, value: ArrayLike) -> Tensor:
-    """An array of numbers as a tensor of the same dtype; ShapeError where it is none."""
-    try:
-        return to_tensor(value)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ShapeError(f"{name}: not a rectangular array of numbers ({error}).") from error
-
-
 def id_rows(ids: ArrayLike | None, n: int, copy: bool) -> Tensor:
     """Distinct ids (n,) int64 from 0 to 2⁴⁴ − 1, the range of the noise counter; 0..n−1 by default."""
     if ids is None:
         return torch.arange(n)
-    tensor = integers("ids", ids)
+    tensor = numbers("ids", ids)
     if tensor.shape != (n,) or tensor.dtype != torch.int64:
         raise ShapeError(f"ids: shape {tuple(tensor.shape)}, {tensor.dtype}; wanted ({n},) int64.")
     if bool((tensor < 0).any()) or bool((tensor >= 2**44).any()):
@@ -240,7 +278,7 @@ def period_row(period: ArrayLike | None, dim: int) -> Tensor | None:
     """Check a period, a positive number or (d,) of them, and make it a float64 row; None stays None."""
     if period is None:
         return None
-    row = to_tensor(period).to(torch.float64)
+    row = as_numbers("period", period, "a number or one per dimension")
     if row.ndim > 1 or (row.ndim == 1 and len(row) != dim):
         raise ShapeError(f"period: shape {tuple(row.shape)}; wanted a number or ({dim},), one for each dimension.")
     if not bool((torch.isfinite(row) & (row > 0)).all()):

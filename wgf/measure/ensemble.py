@@ -13,6 +13,7 @@ from .. import ops
 from ..errors import CheckpointError, ConfigError, ShapeError
 from ..ops import linalg
 from ..ops.memory import require_memory
+from ..storage import read_tensors, tensor_bytes, write_whole
 from ..summation import Costs, Summation, default_costs, kernel_sums
 from . import arrays, sampling
 from .arrays import ArrayLike
@@ -158,7 +159,7 @@ class Ensemble:
 
     def select(self, rows: ArrayLike) -> Ensemble:
         """The particles at an index (m,), weights divided by their sum; copies get new ids, so noise of their own."""
-        index = arrays.integers("rows", rows).to(self.device)
+        index = arrays.numbers("rows", rows).to(self.device)
         if index.ndim != 1 or index.dtype != torch.int64 or not len(index):
             raise ShapeError(f"select: rows of shape {tuple(index.shape)}, {index.dtype}; wanted (m,) integers, m ≥ 1.")
         if int(index.max()) >= self.n or int(index.min()) < -self.n:
@@ -271,36 +272,27 @@ class Ensemble:
     # ------------------------------------------------------------------------------------------ storage
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write particles, weights and ids as safetensors, completely or not at all; CheckpointError if it fails."""
-        from safetensors.torch import save
+        """Write particles, weights and ids as safetensors with a checksum, completely or not at all.
 
-        target = Path(path)
-        partial = target.with_name(target.name + ".partial")
+        CheckpointError if it fails.
+        """
         tensors = {"x": self._x, "weights": self._weights, "ids": self._ids}
-        try:
-            content = save({k: v.contiguous().cpu() for k, v in tensors.items()}, {"format": "wgf-ensemble-1"})
-            with open(partial, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, target)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise CheckpointError(f"cannot write the ensemble to {target}: {error}") from error
+        write_whole(path, tensor_bytes(tensors, "wgf-ensemble-2"), "the ensemble")
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Ensemble:
-        """Read what `save` wrote; CheckpointError if the file is missing, damaged or holds something else."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        """Read what `save` wrote; CheckpointError if the file is missing, damaged or holds something else.
 
+        The particles are in memory: what happens to the file later does not change them. A file of version 0.1.0 has
+        no checksum; it is read with a WgfWarning.
+        """
+        tensors = read_tensors(Path(path), "wgf-ensemble-2", "wgf-ensemble-1")
+        if set(tensors) != {"x", "weights", "ids"}:
+            raise CheckpointError(f"{path} holds no ensemble: it has {', '.join(sorted(tensors)) or 'no tensor'}.")
         try:
-            tensors = load_file(path)
             return Ensemble(tensors["x"], tensors["weights"], ids=tensors["ids"], copy=False)
-        except (OSError, SafetensorError) as error:
-            raise CheckpointError(f"cannot read an ensemble from {path}: {error}") from error
-        except KeyError as error:
-            raise CheckpointError(f"{path} holds no ensemble: {error} is missing") from error
+        except (ConfigError, ShapeError) as error:
+            raise CheckpointError(f"{path} holds no ensemble: {error}") from error
 
     # ------------------------------------------------------------------------------------------ samples
 

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..errors import ConfigError, ShapeError, require_integer, require_number, require_seed
+from ..errors import ConfigError, ShapeError, require_integer, require_number, require_seed, shown
 from ..ops import linalg
 from ..ops.memory import require_memory
-from .arrays import ArrayLike, to_tensor
+from .arrays import ArrayLike, as_numbers
 from .noise import INITIAL, Noise
 
 
@@ -55,7 +55,7 @@ def gaussian(n: int, dim: int, mean: ArrayLike, cov: ArrayLike, seed: int) -> Te
         return ops.affine(z, torch.zeros(dim, dtype=torch.float64), _factor(spread).T) + center
     variances = _row("cov", cov, dim)
     if not bool((variances >= 0).all()):
-        raise ConfigError(f"cov = {cov!r}: variances must be ≥ 0.")
+        raise ConfigError(f"cov = {shown(cov)}: variances must be ≥ 0.")
     return center + variances.sqrt() * z
 
 
@@ -93,7 +93,7 @@ def uniform(n: int, dim: int, low: ArrayLike, high: ArrayLike, seed: int) -> Ten
     require_room(n, dim)
     lower, upper = _row("low", low, dim), _row("high", high, dim)
     if not bool((lower < upper).all()):
-        raise ConfigError(f"low = {low!r}, high = {high!r}: wanted low < high in every coordinate.")
+        raise ConfigError(f"low = {shown(low)}, high = {shown(high)}: wanted low < high in every coordinate.")
     return lower + (upper - lower) * _samples(n, dim, seed, normal=False)
 
 
@@ -129,12 +129,9 @@ def _numbers(name: str, value: ArrayLike) -> Tensor:
     """A number or an array of finite numbers as float64."""
     if value is None or isinstance(value, (int, float, str, bool)):
         return torch.tensor(require_number(name, value), dtype=torch.float64)
-    try:
-        numbers = to_tensor(value).to(torch.float64)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{name} = {value!r}: wanted numbers.") from error
+    numbers = as_numbers(name, value)
     if not bool(torch.isfinite(numbers).all()):
-        raise ConfigError(f"{name} = {value!r}: wanted finite numbers.")
+        raise ConfigError(f"{name} = {shown(value)}: wanted finite numbers.")
     return numbers
 
 

@@ -8,10 +8,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ..errors import closest
+from ..errors import closest, shown
 from .schemes import solver_model
 from .terms import tagged
 
+MOST = 6
+"""A message tells at most this many problems."""
 _WANTED = {
     "bool_type": "true or false",
     "finite_number": "a finite number",
@@ -51,8 +53,11 @@ def complaints(error: ValidationError, model: type[BaseModel], label: str, chang
     """
     problems = error.errors(include_url=False)
     unknown = {problem["loc"] for problem in problems if problem["type"] == "extra_forbidden"}
-    lines = []
-    for problem in problems:
+    lines: list[str] = []
+    for index, problem in enumerate(problems):
+        if len(lines) == MOST:
+            lines.append(f"... and {len(problems) - index} more problems.")
+            break
         if problem["type"] == "missing" and _is_misspelt(problem["loc"], unknown):
             continue  # reported already as the unknown key
         key = _dotted(problem["loc"], problem["type"])
@@ -88,7 +93,7 @@ def _sentence(problem: Any, key: str, model: type[BaseModel]) -> str:
     if kind == "union_tag_invalid":
         tag = context["discriminator"].strip("'")
         known = re.findall("[A-Za-z]+", context["expected_tags"])
-        return f"{key}.{tag} = {context['tag']!r}{closest(context['tag'], known)}"
+        return f"{key}.{tag} = {shown(context['tag'])}{closest(context['tag'], known)}"
     if kind == "unknown_name":
         return f"{key} = {_shown(given)}{context['hint']}"
     wanted = _wanted(kind, key, context) or problem["msg"]
@@ -125,8 +130,7 @@ def _keys(loc: Sequence[Any], model: type[BaseModel]) -> list[str]:
 
 def _shown(given: Any) -> str:
     """A value as TOML writes it, shortened to 60 characters."""
-    text = {True: "true", False: "false"}[given] if isinstance(given, bool) else repr(given)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return {True: "true", False: "false"}[given] if isinstance(given, bool) else shown(given, 60)
 
 
 def _example(key: str) -> str:

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from ..data import SUFFIXES, TASKS
 from ..domains import Domain
 from ..energies.losses import LOSSES
-from ..errors import BackendError, ConfigError, ResourceError, ShapeError, closest
+from ..errors import BackendError, ConfigError, ResourceError, ShapeError, closest, shown
 from ..functional import Functional
 from ..measure import require_device, require_room
 from ..ops.activations import NAMES as ACTIVATIONS
@@ -45,6 +45,7 @@ class Data(Section):
 
     source: str
     target: Column = None
+    header: bool | None = None
     task: Annotated[str, _one_of(*TASKS)] | None = None
     test_fraction: float = Field(default=0.2, gt=0, lt=1)
     seed: Seed = 0
@@ -59,7 +60,7 @@ class Data(Section):
 class Network(Section):
     """The two-layer network a σ(w·z + b), averaged over its neurons."""
 
-    neurons: int = Field(default=4096, ge=1)
+    neurons: int = Field(default=4096, ge=1, le=2**44)  # the range of ids
     activation: Annotated[str, _one_of(*ACTIVATIONS)] = "tanh"
     loss: Annotated[str, _one_of(*LOSSES)] | None = None
     batch: int | None = Field(default=None, ge=1)
@@ -117,7 +118,9 @@ class Config(Section):
         losses = [name for name, loss in LOSSES.items() if loss.classifies == (task == "classification")]
         loss = self.network.loss or ("cross_entropy" if task == "classification" else "squared")
         if loss not in losses:
-            raise ConfigError(f"network.loss = {loss!r}: {self.data.source} is a {task}; wanted {' or '.join(losses)}.")
+            raise ConfigError(
+                f"network.loss = {shown(loss)}: {self.data.source} is a {task}; wanted {' or '.join(losses)}."
+            )
         batch = self.network.batch
         if batch is not None and batch > batch_limit:
             raise ConfigError(f"network.batch = {batch}: wanted at most the {batch_limit} training samples.")
@@ -140,6 +143,7 @@ def load_config(path: str | Path | None = None, overrides: list[str] | tuple[str
     if path is not None:
         _anchor(table, Path(path).resolve().parent)
     changed = [toml.override(table, assignment) for assignment in overrides]
+    toml.require_plain(table, label)
     return validate(table, label, changed)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from .. import figures
 from ..diagnostics.force_report import HEADER, force_report
-from ..errors import CheckpointError, ConfigError
+from ..errors import CheckpointError, ConfigError, shown
 from ..ledger import Ledger
 from . import store
 from .page import image, render
@@ -60,16 +61,27 @@ def write_report(directory: str | Path) -> Path:
         Where a file in it is missing or damaged.
     """
     folder = Path(directory)
-    if not (folder / store.SUMMARY).is_file():
+    if not os.path.isfile(folder / store.SUMMARY):  # False also for names that no file can have
         raise ConfigError(f"{folder} is no run directory: it has no {store.SUMMARY}.")
     summary = store.read_json(folder / store.SUMMARY)
+    sealed = "checksums" in summary  # version 0.1.0 had none: then one warning is enough
+    if sealed:
+        store.require_unchanged(folder, summary, (store.CONFIG, store.VERSIONS, store.METRICS, store.FRAMES))
     ledger = store.read_ledger(folder, summary.get("notes", {}))
-    pictures = store.read_frames(folder / store.FRAMES)
-    versions, config = store.read_json(folder / store.VERSIONS), _text(folder / store.CONFIG)
+    if summary.get("records", ledger.rows) != ledger.rows:
+        told = f"{ledger.rows} records in {store.METRICS}, {shown(summary['records'])} by {store.SUMMARY}"
+        raise CheckpointError(f"{folder} is damaged: {told}.")
+    pictures = store.read_frames(folder / store.FRAMES, warn=sealed)
+    versions, config = store.read_json(folder / store.VERSIONS, warn=sealed), _text(folder / store.CONFIG)
     try:
         page = _page(summary, ledger, pictures, versions, config)
-    except KeyError as missing:
-        raise CheckpointError(f"{folder}: {store.SUMMARY} or {store.METRICS} lacks {missing}.") from missing
+    except Exception as error:  # values of a wrong kind, in any of many places
+        if sealed:  # the files are as they were written: a fault of ours
+            raise
+        what = f"{type(error).__name__}: {error}"
+        raise CheckpointError(
+            f"{folder}: {store.SUMMARY}, {store.METRICS} or {store.FRAMES} is damaged ({what})."
+        ) from error
     path, partial = folder / store.REPORT, folder / f"{store.REPORT}.partial"
     partial.write_text(page, encoding="utf-8")
     partial.replace(path)
@@ -78,8 +90,8 @@ def write_report(directory: str | Path) -> Path:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return store.read(path).decode("utf-8")
+    except UnicodeDecodeError as error:
         raise CheckpointError(f"cannot read {path}: {error}.") from error
 
 
@@ -149,7 +161,7 @@ def _sections(summary: dict[str, Any], ledger: Ledger, times: list[float], frame
     moments, distances = ledger["t"][known].tolist(), ledger["distance_from_start"][known].tolist()
     if summary["wasserstein"] and (not moments or summary["t"] > moments[-1]):  # a run that ended between records
         moments, distances = [*moments, summary["t"]], [*distances, summary["wasserstein"]["distance"]]
-    n, kept = summary["particles"]["n"], frames.shape[1]
+    n = summary["particles"]["n"]
     forces = force_report(ledger)
     drawn = [
         ("free-energy", figures.free_energy(ledger), ""),
@@ -157,7 +169,7 @@ def _sections(summary: dict[str, Any], ledger: Ledger, times: list[float], frame
         ("information-force", figures.information_force(ledger, forces), ledger.notes.get("entropy", "")),
         ("learning", figures.learning(ledger), ""),
         ("particles", figures.particles([frames[k] for k in picked], [times[k] for k in picked]),
-         f"the first {kept} of {n} particles are shown" if kept < n else ""),
+         _shown(frames[picked], n)),
         ("transport", figures.transport(moments, distances, None if "closure_error" in ledger else ledger),
          ledger.notes.get("distance_from_start", "")),
     ]  # fmt: skip
@@ -166,6 +178,16 @@ def _sections(summary: dict[str, Any], ledger: Ledger, times: list[float], frame
     verdict = forces.verdict[0].upper() + forces.verdict[1:]
     below = {"information-force": (verdict, (HEADER, *rows), tuple(forces.remarks()))}
     return [Section(name, *texts[name], *image(figure), note, *below.get(name, ())) for name, figure, note in drawn]
+
+
+def _shown(frames: np.ndarray, n: int) -> str:
+    """Which particles the pictures show; empty where it is all of them."""
+    kept = frames.shape[1]
+    notes = [f"the first {kept} of {n} particles are shown"] if kept < n else []
+    bad = int((~np.isfinite(frames).all(2)).sum(1).max())
+    if bad:
+        notes.append(f"up to {bad} of {kept} particles of a picture are NaN or infinite in float32 and are not drawn")
+    return "; ".join(notes)
 
 
 ESTIMATED = (

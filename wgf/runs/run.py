@@ -96,7 +96,8 @@ def run(config: Config, directory: str | Path | None = None, progress: bool = Tr
         if not math.isfinite(solution.ledger["free_energy"][-1]) and "entropy" in solution.ledger.notes:
             warned.append(f"free energy, entropy and closure are blank: {solution.ledger.notes['entropy']}.")
         times = {"started": started.isoformat(timespec="seconds"), "seconds": time.perf_counter() - clock}
-        summary = store.plain({"name": path.name} | times | job.summary(solution, watch, warned))
+        files = {"checksums": store.checksums(partial)}
+        summary = store.plain({"name": path.name} | times | job.summary(solution, watch, warned) | files)
         store.write_json(partial / store.SUMMARY, summary)
         try:
             write_report(partial)
@@ -143,6 +144,7 @@ class _Job:
         train, test = data.load(
             source.source,
             target=source.target,
+            header=source.header,
             task=cast("data.Task | None", source.task),
             test_fraction=source.test_fraction,
             seed=source.seed,

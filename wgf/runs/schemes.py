@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, PlainValidator, SerializeAsAny, crea
 from pydantic_core import PydanticCustomError
 
 from .. import solvers
-from ..errors import ConfigError, closest
+from ..errors import ConfigError, closest, shown
 from ..extension import settings_of
 from ..protocol import Solver
 from .terms import Section
@@ -34,7 +34,7 @@ class SolverSection(Section):
         known = settings_of(solvers.REGISTRY[self.name])
         settings = {key: value for key, value in self if key not in SolverSection.model_fields and value is not None}
         for key in sorted(set(settings) - set(known)):
-            raise ConfigError(f"solver.{key} = {settings[key]!r} is no setting of {self.name}.")
+            raise ConfigError(f"solver.{key} = {shown(settings[key])} is no setting of {self.name}.")
         for key, value in settings.items():
             if isinstance(known[key].default, Solver) and isinstance(value, str):  # a scheme inside a scheme, by name
                 settings[key] = solvers.by_name(value)

@@ -9,7 +9,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,6 +20,7 @@ import torch
 
 from ..errors import CheckpointError, ConfigError
 from ..ledger import Ledger
+from ..storage import digest, read_tensors, require_digest, seal, tensor_bytes, unseal
 
 CONFIG, COSTS, VERSIONS, METRICS = "config.toml", "costs.json", "versions.json", "metrics.jsonl"
 FINAL, FRAMES, SUMMARY, REPORT = "final.safetensors", "frames.safetensors", "summary.json", "report.html"
@@ -77,8 +78,8 @@ def writing(path: Path) -> Iterator[Path]:
     parents = [parent for parent in path.parents if not parent.exists()]
     try:
         partial.mkdir(parents=True)
-    except OSError as error:
-        raise CheckpointError(f"cannot write to {path}: {error.strerror or error}.") from error
+    except (OSError, ValueError) as error:  # ValueError: a name with NUL
+        raise CheckpointError(f"cannot write to {path}: {getattr(error, 'strerror', None) or error}.") from error
     try:
         yield partial
         if path.is_dir():  # an empty directory of that name
@@ -120,52 +121,85 @@ def plain(value: Any) -> Any:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write an indented JSON file; NaN and infinity become null."""
-    path.write_text(json.dumps(plain(content), indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write an indented JSON file with its format and checksum; NaN and infinity become null."""
+    path.write_text(seal(plain(content), _format(path)), encoding="utf-8")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a file of `write_json`. CheckpointError where it is missing or damaged."""
+def read_json(path: Path, warn: bool = True) -> dict[str, Any]:
+    """Read a file of `write_json`. CheckpointError where it is missing or damaged.
+
+    A file of version 0.1.0 has no checksum; it is read with a WgfWarning unless `warn` is False.
+    """
+    return unseal(read(path), path, _format(path), warn=warn)
+
+
+def _format(path: Path) -> str:
+    """The format of a file of ours: files of another name cannot take its place."""
+    return f"wgf-{path.stem}-2"
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a file. CheckpointError where it cannot be read."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return path.read_bytes()
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot read {path}: {error}.") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path} holds no table.")
-    return content
+
+
+def checksums(directory: Path) -> dict[str, str]:
+    """The SHA-256 of every file in a directory and below it, by its path there."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    return {path.relative_to(directory).as_posix(): digest(read(path)) for path in files}
+
+
+def require_unchanged(directory: Path, summary: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Compare files with the checksums in a summary. CheckpointError for the first that is missing or another."""
+    stated = summary.get("checksums", {})
+    for name in names:
+        if name not in stated:
+            raise CheckpointError(f"{directory / SUMMARY} lacks the checksum of {name}.")
+        require_digest(read(directory / name), stated[name], directory / name)
 
 
 def read_ledger(directory: Path, notes: Mapping[str, str]) -> Ledger:
     """Read the ledger of a run from its metrics.jsonl. CheckpointError where that is missing or damaged."""
     ledger = Ledger()
-    ledger.notes.update(notes)
     path = directory / METRICS
+    number = 0
     try:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            ledger.append({key: math.nan if value is None else value for key, value in json.loads(line).items()})
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"cannot read {path}: {error}.") from error
+        ledger.notes.update(notes)
+        for line in read(path).decode("utf-8").splitlines():
+            number += 1
+            row = {key: math.nan if value is None else value for key, value in json.loads(line).items()}
+            if not all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in row.values()):
+                raise ValueError("not all of its values are numbers")
+            ledger.append(row)
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise CheckpointError(f"cannot read {path}, line {number}: {error}.") from error
+    if not ledger.rows or "t" not in ledger:
+        raise CheckpointError(f"cannot read {path}: it holds no record with a time t.")
     return ledger
 
 
 def write_frames(path: Path, frames: list[tuple[float, torch.Tensor]]) -> None:
     """Write the pictures of a run: times t (k,) and particles x (k, m, d) in float32."""
-    from safetensors.torch import save
-
     times = torch.tensor([t for t, _ in frames], dtype=torch.float64)
-    path.write_bytes(save({"t": times, "x": torch.stack([x.float().cpu() for _, x in frames])}))
+    tensors = {"t": times, "x": torch.stack([x.float().cpu() for _, x in frames])}
+    path.write_bytes(tensor_bytes(tensors, _format(path)))
 
 
-def read_frames(path: Path) -> tuple[list[float], np.ndarray]:
-    """Read the times t (k,) and the particles x (k, m, d) of `write_frames`. CheckpointError where damaged."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+def read_frames(path: Path, warn: bool = True) -> tuple[list[float], np.ndarray]:
+    """Read the times t (k,) and the particles x (k, m, d) of `write_frames`. CheckpointError where damaged.
 
-    try:
-        tensors = load_file(path)
-        return tensors["t"].tolist(), tensors["x"]
-    except (OSError, SafetensorError, KeyError) as error:
-        raise CheckpointError(f"cannot read {path}: {error}.") from error
+    A file of version 0.1.0 has no checksum; it is read with a WgfWarning unless `warn` is False.
+    """
+    tensors = read_tensors(path, _format(path), warn=warn)
+    t, x = tensors.get("t"), tensors.get("x")
+    if t is None or x is None or t.ndim != 1 or x.ndim != 3 or not len(t) or len(t) != len(x) or 0 in x.shape:
+        raise CheckpointError(f"cannot read {path}: wanted times t (k,) and particles x (k, m, d).")
+    if not (t.is_floating_point() and x.is_floating_point() and bool(torch.isfinite(t).all())):
+        raise CheckpointError(f"cannot read {path}: its times and particles are not real numbers.")
+    return t.tolist(), x.numpy()
 
 
 def versions(device: str = "cpu") -> dict[str, Any]:

@@ -5,29 +5,105 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, printable, shown
+
+LARGEST, MOST, DEEPEST = 2**20, 500, 16
+"""A configuration has at most so many bytes, so many tables, and so many levels."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 """A number as people type it. TOML itself refuses ".5" and "5."."""
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+_PARTS, _DOTTED = re.compile(r"[=,{\[]"), re.compile(r"[\w\"'-][ \t]*\.[ \t]*(?=[\w\"'-])")
 
 
 def read(path: Path, label: str) -> dict[str, Any]:
     """Read a TOML file. ConfigError names the file, and the line where it is malformed."""
     try:
-        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+        content = path.read_bytes()
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{label}: not UTF-8 text (byte {error.start}).") from error
     except OSError as error:
         raise ConfigError(f"{label}: cannot be read ({error.strerror or error}).") from error
+    except ValueError as error:  # a path with NUL
+        raise ConfigError(f"{label}: cannot be read ({error}).") from error
+    if len(content) > LARGEST:
+        raise ConfigError(f"{label}: {len(content)} bytes; wanted a configuration of at most {LARGEST >> 20} MiB.")
+    try:
+        return _parsed(text)
+    except _TooDeep as error:
+        raise ConfigError(f"{label}: {error}; wanted tables and lists at most {DEEPEST} deep.") from None
+    except ValueError as error:
+        where = str(error).replace("at end of document", f"at the end, line {text.rstrip().count(chr(10)) + 1}")
+        raise ConfigError(f"{label}: malformed TOML: {printable(where, 120)}.") from error
+
+
+class _TooDeep(Exception):
+    """A key or a value is nested so deeply that reading it takes very long or is impossible."""
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """The tables of a text. ValueError where it is malformed: also for an integer of 5000 digits, by Python's limit."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        dotted = line.count(".") > DEEPEST and not line.lstrip().startswith("#")
+        if dotted and any(len(_DOTTED.findall(part)) > DEEPEST for part in _PARTS.split(line)):
+            raise _TooDeep(f"line {number} has a key of more than {DEEPEST} parts")  # tomllib takes quadratic time
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        where = str(error).replace("at end of document", f"at the end, line {text.rstrip().count(chr(10)) + 1}")
-        raise ConfigError(f"{label}: malformed TOML: {where}.") from error
+    except RecursionError:
+        raise _TooDeep("a value is nested too deeply") from None
+
+
+def require_plain(table: Mapping[str, Any], label: str) -> None:
+    """Refuse what no configuration needs and what would fail later, or take very long.
+
+    Parameters
+    ----------
+    table : mapping
+        The tables of a file, with the changes by --set.
+    label : str
+        What to call the file.
+
+    Raises
+    ------
+    ConfigError
+        For more than `MOST` tables, for more than `DEEPEST` levels, integers of more than 1000 bits, and text
+        that no path can hold or no file can store: with NUL, or not UTF-8. It names the key.
+    """
+    waiting: list[tuple[str, Any, int]] = [("", table, 0)]
+    count = 0
+    while waiting:
+        key, value, depth = waiting.pop()
+        if isinstance(value, (dict, list)):
+            count += isinstance(value, dict)
+            if depth > DEEPEST:
+                raise ConfigError(
+                    f"{label}: {printable(key, 80)} is nested too deeply; wanted at most {DEEPEST} levels."
+                )
+            if count > MOST:
+                raise ConfigError(f"{label}: more than {MOST} tables; wanted a configuration of one run.")
+            parts = value.items() if isinstance(value, dict) else enumerate(value)
+            waiting += [(f"{key}.{part}" if key else str(part), entry, depth + 1) for part, entry in parts]
+        elif isinstance(value, int) and value.bit_length() > 1000:
+            raise ConfigError(
+                f"{label}: {printable(key, 80)} = {shown(value)}: wanted an integer that a computer can count to."
+            )
+        elif isinstance(value, str) and not _is_storable(value):
+            raise ConfigError(
+                f"{label}: {printable(key, 80)} = {shown(value)}: wanted UTF-8 text without NUL. Rename the file."
+            )
+
+
+def _is_storable(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
 
 
 def override(table: dict[str, Any], assignment: str) -> str:
@@ -52,22 +128,23 @@ def override(table: dict[str, Any], assignment: str) -> str:
     """
     key, equals, text = assignment.partition("=")
     key, parts = key.strip(), [part.strip() for part in key.split(".")]
-    if not equals or not all(parts):
-        raise ConfigError(f"--set {assignment!r}: wanted KEY=VALUE, such as solver.dt=0.05.")
+    if not equals or not all(parts) or len(parts) > DEEPEST:
+        raise ConfigError(f"--set {shown(assignment)}: wanted KEY=VALUE, such as solver.dt=0.05.")
     node: Any = table
     for depth, part in enumerate(parts):
         here = ".".join(parts[:depth])
         last = depth == len(parts) - 1
         if isinstance(node, list):
-            if not part.isdecimal() or int(part) >= len(node):
-                raise ConfigError(f"--set {key}: {here} has {len(node)} item(s), counted from 0; there is no {part!r}.")
+            if not part.isdecimal() or len(part) > 9 or int(part) >= len(node):
+                what = f"{here} has {len(node)} item(s), counted from 0; there is no {shown(part)}."
+                raise ConfigError(f"--set {key}: {what}")
             index: Any = int(part)
         elif isinstance(node, dict):
             index = part
             if not last and part not in node:
                 node[part] = {}
         else:
-            raise ConfigError(f"--set {key}: {here} = {node!r} has no key {part!r}.")
+            raise ConfigError(f"--set {key}: {here} = {shown(node)} has no key {shown(part)}.")
         if last:
             node[index] = _literal(text.strip(), assignment)
         else:
@@ -78,13 +155,15 @@ def override(table: dict[str, Any], assignment: str) -> str:
 def _literal(text: str, assignment: str) -> Any:
     """Read a TOML value. A word without quotes is a string."""
     try:
-        parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+        parsed = _parsed(f"value = {text}")
+    except _TooDeep as error:
+        raise ConfigError(f"--set {shown(assignment)}: {error}.") from None
+    except ValueError:
         if text[:1] in "\"'[{" or not text:
-            raise ConfigError(f"--set {assignment!r}: the value is not valid TOML.") from None
+            raise ConfigError(f"--set {shown(assignment)}: the value is not valid TOML.") from None
         return float(text) if _NUMBER.fullmatch(text) else text
     if set(parsed) != {"value"}:
-        raise ConfigError(f"--set {assignment!r}: wanted one value.")
+        raise ConfigError(f"--set {shown(assignment)}: wanted one value.")
     return parsed["value"]
 
 

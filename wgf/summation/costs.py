@@ -25,8 +25,9 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..kernels import Kernel, KernelSum
+from ..storage import seal, unseal
 
-FORMAT = "wgf-costs-2"
+FORMAT, OLD_FORMAT = "wgf-costs-3", "wgf-costs-2"  # the old one, of wgf 0.1.0, has no checksum
 """The version of the file format of a table."""
 FOURIER = ("fixed", "point", "spread", "grid", "mode")
 DENSE = ("float64", "float32", "float64 once", "float32 once")
@@ -180,7 +181,7 @@ class Costs:
     def as_json(self) -> str:
         """The table as JSON text, which `load_costs` reads."""
         table = {k: v for k, v in asdict(self).items() if k != "source"}
-        return json.dumps({"format": FORMAT, "unit": "nanoseconds"} | table, indent=1) + "\n"
+        return seal({"unit": "nanoseconds"} | table, FORMAT, indent=1)
 
 
 def load_costs(path: str | os.PathLike[str]) -> Costs:
@@ -200,34 +201,40 @@ def load_costs(path: str | os.PathLike[str]) -> Costs:
     ------
     ConfigError
         If the file cannot be read, or is not such a table.
+    CheckpointError
+        If the file is damaged: its checksum or its format is not as it should be.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        raw = Path(path).read_bytes()
     except (OSError, TypeError, ValueError) as error:
         raise ConfigError(f"costs: {path} cannot be read ({error}); `wgf tune` writes such a table.") from None
-    return _parse(text, str(path))
+    return _parse(raw, str(path))
 
 
 @cache
 def default_costs() -> Costs:
     """The table of costs that comes with the package."""
-    return _parse(Path(__file__).with_name("costs.json").read_text(encoding="utf-8"), "the table of the package")
+    return _parse(Path(__file__).with_name("costs.json").read_bytes(), "the table of the package")
 
 
-def _parse(text: str, source: str) -> Costs:
-    """A table from JSON text; ConfigError if it is none."""
+def _parse(raw: bytes, source: str) -> Costs:
+    """A table from JSON text; ConfigError if it is none, CheckpointError if it is damaged."""
     try:
-        table = json.loads(text)
-        if table.pop("format") != FORMAT or table.pop("unit") != "nanoseconds":
+        table = json.loads(raw)
+        form, _ = table.pop("format"), table.pop("sha256", None)
+        if form not in (FORMAT, OLD_FORMAT):
             raise ValueError(f"not of format {FORMAT}")
+        if table.pop("unit") != "nanoseconds":
+            raise ValueError("not in nanoseconds")
         table["dense"] = {
             family: {dtype: tuple(map(float, by_dim)) for dtype, by_dim in rows.items()}
             for family, rows in table["dense"].items()
         }
         costs = Costs(**table, source=source)
         _require_positive(costs)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         raise ConfigError(f"costs: {source} is no table of costs ({error}); `wgf tune` writes one.") from None
+    unseal(raw, source, FORMAT, OLD_FORMAT)  # after the content, so that what is wrong with it is said first
     return costs
 
 

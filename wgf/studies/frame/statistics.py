@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from ...errors import ConfigError, require_integer, require_number
+from ...errors import ConfigError, require_integer, require_number, require_unmasked
 from ...ops.memory import require_memory
 
 LEVEL = 0.95
@@ -57,7 +57,7 @@ class Estimate:
 
 def _sample(values: ArrayLike, fewest: int, what: str) -> NDArray[np.float64]:
     """Check one value per seed: a float64 array with at least `fewest` finite values."""
-    sample = np.asarray(values, dtype=np.float64)
+    sample = np.asarray(require_unmasked("values", values), dtype=np.float64)
     if sample.ndim != 1 or len(sample) < fewest or not np.isfinite(sample).all():
         raise ConfigError(
             f"{what} of {sample.size} values, {int(np.isfinite(sample).sum())} of them finite: wanted at least "

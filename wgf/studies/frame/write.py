@@ -70,7 +70,6 @@ def run_study(study: Study, directory: str | Path | None, work: Work, quick: boo
         outcome = study.run(work)
         seconds = time.perf_counter() - clock
         summary = _summary(study, outcome, quick, started, seconds)
-        store.write_json(folder / STUDY, summary)
         for name in ("tables", "figures"):
             (folder / name).mkdir()
         for table in outcome.tables:
@@ -79,6 +78,7 @@ def run_study(study: Study, directory: str | Path | None, work: Work, quick: boo
         for figure in outcome.figures:
             (folder / "figures" / f"{figure.name}.svg").write_bytes(drawn[figure.name])
             figure.drawing.savefig(folder / "figures" / f"{figure.name}.png", dpi=150)
+        store.write_json(folder / STUDY, summary | {"checksums": store.checksums(folder)})
         (folder / store.REPORT).write_text(_page(summary, outcome, drawn), encoding="utf-8")
     return StudyResult(study, outcome, path, seconds)
 

@@ -1,0 +1,39 @@
+"""Writing a file completely or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import CheckpointError
+
+
+def write_whole(path: str | os.PathLike[str], content: bytes, what: str) -> None:
+    """Write a file under another name, and give it its own when it is complete and on the disk.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; one of this name is replaced.
+    content : bytes
+        The content.
+    what : str
+        What it is, for the message.
+
+    Raises
+    ------
+    CheckpointError
+        Where it cannot be written. An older file is untouched then.
+    """
+    target = Path(path)
+    partial = target.with_name(target.name + ".partial")
+    try:
+        with open(partial, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, target)
+    except (OSError, ValueError) as error:  # ValueError: a path with NUL
+        if isinstance(error, OSError):
+            partial.unlink(missing_ok=True)
+        raise CheckpointError(f"cannot write {what} to {target}: {error}") from error
