@@ -6,7 +6,7 @@
 from .arrays import ArrayLike, as_real, require_device, require_dtype, require_finite_rows, to_tensor
 from .checks import first_bad_row
 from .ensemble import Ensemble, require_ensemble
-from .noise import BATCHES, INITIAL, MINIBATCH, RESAMPLING, SECOND, STEP, SUBSET, THIRD, Noise, NoiseSource
+from .noise import BATCHES, INITIAL, MINIBATCH, RESAMPLING, SECOND, STEP, SUBSET, THIRD, Noise, NoiseSource, digest
 
 __all__ = [
     "BATCHES",
@@ -22,6 +22,7 @@ __all__ = [
     "Noise",
     "NoiseSource",
     "as_real",
+    "digest",
     "first_bad_row",
     "require_device",
     "require_dtype",

@@ -13,6 +13,8 @@ from ..ops import linalg
 
 ArrayLike = Any
 """A torch tensor, a numpy array or nested lists of numbers."""
+DType = torch.dtype | str
+"""float64 or float32, as torch or as text names it."""
 
 
 def to_tensor(value: ArrayLike) -> Tensor:
@@ -221,3 +223,15 @@ def id_rows(ids: ArrayLike | None, n: int, copy: bool) -> Tensor:
             f"ids: {int(values[count.argmax()])} is given twice; particles with one id would share their noise."
         )
     return tensor.clone() if copy else tensor
+
+
+def distinct_ids(ids: Tensor) -> Tensor:
+    """The ids (n,), where repeated ones are replaced by numbers that are not in use."""
+    values, first = torch.unique(ids, return_inverse=True)
+    if len(values) == len(ids):
+        return ids
+    seen = torch.full_like(values, len(ids)).scatter_reduce(0, first, torch.arange(len(ids), device=ids.device), "amin")
+    repeated = seen[first] != torch.arange(len(ids), device=ids.device)
+    fresh = ids.clone()
+    fresh[repeated] = values.max() + 1 + torch.arange(int(repeated.sum()), device=ids.device)
+    return fresh

@@ -13,8 +13,8 @@ from .. import ops
 from ..errors import CheckpointError, ConfigError, ShapeError
 from ..ops import linalg
 from ..summation import Costs, Summation, default_costs, kernel_sums
-from . import sampling
-from .arrays import ArrayLike, id_rows, particle_rows, require_device, require_dtype, to_tensor, weight_rows
+from . import arrays, sampling
+from .arrays import ArrayLike, DType, id_rows, particle_rows, require_device, require_dtype, to_tensor, weight_rows
 
 if TYPE_CHECKING:
     from ..kernels import Kernel
@@ -49,7 +49,7 @@ class Ensemble:
     ([1.0, 0.0], 2, 2)
     """
 
-    __slots__ = ("_ids", "_positive", "_weights", "_x")
+    __slots__ = ("_history", "_ids", "_positive", "_weights", "_x")
 
     def __init__(
         self, x: ArrayLike, weights: ArrayLike | None = None, *, ids: ArrayLike | None = None, copy: bool = True
@@ -59,6 +59,7 @@ class Ensemble:
         self._weights = weight_rows(weights, n, copy).to(self._x.device)
         self._ids = id_rows(ids, n, copy).to(self._x.device)
         self._positive: bool | None = None
+        self._history = 0
 
     # ------------------------------------------------------------------------------------------ parts
 
@@ -109,6 +110,11 @@ class Ensemble:
             self._positive = bool((self._weights > 0).all())
         return self._positive
 
+    @property
+    def history(self) -> int:
+        """A number that stands for the noise that made these particles; 0 for none. The next run takes other noise."""
+        return self._history
+
     def __len__(self) -> int:
         return self.n
 
@@ -119,17 +125,29 @@ class Ensemble:
 
     # ------------------------------------------------------------------------------------------ other ensembles
 
+    def _same(self) -> Ensemble:
+        """Another ensemble with the same parts, some of which the caller replaces before anyone sees it."""
+        new = object.__new__(Ensemble)
+        new._x, new._weights, new._ids = self._x, self._weights, self._ids
+        new._positive, new._history = self._positive, self._history
+        return new
+
     def moved(self, x: Tensor) -> Ensemble:
         """The same weights and ids with new particles x (n, d), which are not checked; for solvers."""
-        new = object.__new__(Ensemble)
-        new._x, new._weights, new._ids, new._positive = x, self._weights, self._ids, self._positive
+        new = self._same()
+        new._x = x
         return new
 
     def reweighted(self, weights: Tensor) -> Ensemble:
         """The same particles and ids with new weights (n,) ≥ 0, divided by their sum; not checked otherwise."""
-        new = object.__new__(Ensemble)
-        new._x, new._weights, new._ids = self._x, weights.double() / linalg.total(weights), self._ids
-        new._positive = None
+        new = self._same()
+        new._weights, new._positive = weights.double() / linalg.total(weights), None
+        return new
+
+    def remembering(self, history: int) -> Ensemble:
+        """The same particles with another `history`."""
+        new = self._same()
+        new._history = history
         return new
 
     def select(self, rows: ArrayLike) -> Ensemble:
@@ -142,14 +160,15 @@ class Ensemble:
                 f"select: rows from {int(index.min())} to {int(index.max())}; there are {self.n} particles."
             )
         weights = self._weights[index]
-        return Ensemble(self._x[index], weights / linalg.total(weights), ids=_distinct(self._ids[index]))
+        ids = arrays.distinct_ids(self._ids[index])
+        return Ensemble(self._x[index], weights / linalg.total(weights), ids=ids).remembering(self._history)
 
-    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | str | None = None) -> Ensemble:
+    def to(self, device: str | torch.device | None = None, dtype: DType | None = None) -> Ensemble:
         """The ensemble on another device or in another dtype (float64, float32); BackendError without that device."""
-        new = object.__new__(Ensemble)
+        new = self._same()
         target = require_device(device) if device is not None else self.device
         new._x = self._x.to(device=target, dtype=require_dtype(dtype) if dtype is not None else self.dtype)
-        new._weights, new._ids, new._positive = self._weights.to(target), self._ids.to(target), self._positive
+        new._weights, new._ids = self._weights.to(target), self._ids.to(target)
         return new
 
     # ------------------------------------------------------------------------------------------ integrals
@@ -245,6 +264,7 @@ class Ensemble:
         target = Path(path)
         partial = target.with_name(target.name + ".partial")
         tensors = {"x": self._x, "weights": self._weights, "ids": self._ids}
+        tensors |= {"history": torch.tensor(self._history)} if self._history else {}
         try:
             content = save({k: v.contiguous().cpu() for k, v in tensors.items()}, {"format": "wgf-ensemble-1"})
             with open(partial, "wb") as file:
@@ -264,7 +284,8 @@ class Ensemble:
 
         try:
             tensors = load_file(path)
-            return Ensemble(tensors["x"], tensors["weights"], ids=tensors["ids"], copy=False)
+            found = Ensemble(tensors["x"], tensors["weights"], ids=tensors["ids"], copy=False)
+            return found.remembering(int(tensors.get("history", 0)))
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"cannot read an ensemble from {path}: {error}") from error
         except KeyError as error:
@@ -274,13 +295,7 @@ class Ensemble:
 
     @staticmethod
     def gaussian(
-        n: int,
-        dim: int,
-        mean: ArrayLike = 0.0,
-        cov: ArrayLike = 1.0,
-        seed: int = 0,
-        *,
-        dtype: torch.dtype | str = torch.float64,
+        n: int, dim: int, mean: ArrayLike = 0.0, cov: ArrayLike = 1.0, seed: int = 0, *, dtype: DType = torch.float64
     ) -> Ensemble:
         """n samples of N(mean, cov): mean a number or (d,); cov a variance, d variances or a matrix (d, d)."""
         x = sampling.gaussian(n, dim, mean, cov, seed)
@@ -288,13 +303,7 @@ class Ensemble:
 
     @staticmethod
     def uniform(
-        n: int,
-        dim: int,
-        low: ArrayLike = 0.0,
-        high: ArrayLike = 1.0,
-        seed: int = 0,
-        *,
-        dtype: torch.dtype | str = torch.float64,
+        n: int, dim: int, low: ArrayLike = 0.0, high: ArrayLike = 1.0, seed: int = 0, *, dtype: DType = torch.float64
     ) -> Ensemble:
         """n samples of the uniform law on the box [low, high]; the bounds are numbers or (d,)."""
         x = sampling.uniform(n, dim, low, high, seed)
@@ -306,15 +315,3 @@ def require_ensemble(name: str, value: object) -> Ensemble:
     if not isinstance(value, Ensemble):
         raise ConfigError(f"{name} is {type(value).__name__}: wanted a wgf.Ensemble (wgf.Ensemble(x) makes one).")
     return value
-
-
-def _distinct(ids: Tensor) -> Tensor:
-    """The ids (n,), where repeated ones are replaced by numbers that are not in use."""
-    values, first = torch.unique(ids, return_inverse=True)
-    if len(values) == len(ids):
-        return ids
-    seen = torch.full_like(values, len(ids)).scatter_reduce(0, first, torch.arange(len(ids), device=ids.device), "amin")
-    repeated = seen[first] != torch.arange(len(ids), device=ids.device)
-    fresh = ids.clone()
-    fresh[repeated] = values.max() + 1 + torch.arange(int(repeated.sum()), device=ids.device)
-    return fresh

@@ -42,6 +42,8 @@ class State:
         The name of the scheme to which `memory` belongs.
     drives : mapping of str to object
         What each drive remembers, by name.
+    leg : int
+        The number that keys the noise of the run together with the seed: 0 for a fresh ensemble at t0 = 0.
     """
 
     mu: Ensemble
@@ -56,6 +58,7 @@ class State:
     resolved: Resolved = field(default_factory=dict)
     solver: str = ""
     drives: Memories = field(default_factory=dict)
+    leg: int = 0
 
 
 @dataclass(frozen=True, eq=False)
