@@ -108,7 +108,8 @@ def solve(
     Notes
     -----
     Stability: explicit schemes need h of the order of 1/k or less, with k the largest curvature of F (`Heun`: h < 2/k).
-    The column `closure` of the ledger is the error bar of the time step. A run without noise warns if it is above 10 %.
+    The column `closure` of the ledger is the error bar of the time step. A run warns if it is above 10 %, with noise
+    also above three standard errors. The warning says what helps: a smaller dt, or more records.
 
     A start at which F cannot be evaluated raises, whatever `throw` says. An error raised by a function of the user
     comes through as it is, with `.solution` attached.
