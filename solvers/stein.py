@@ -66,7 +66,7 @@ class Stein(Solver):
     --------
     >>> import wgf
     >>> mu, F = wgf.Ensemble.gaussian(50, 1, mean=[2.0], cov=0.5), wgf.Quadratic() - wgf.Shannon()
-    >>> sol = wgf.solve(F, mu, Stein("linear"), dt=0.05, t_end=10.0, record_every=50)
+    >>> sol = wgf.solve(F, mu, Stein("linear"), dt=0.05, t_end=10.0)
     >>> abs(float(sol.ensemble.mean())) < 1e-3, abs(float(sol.ensemble.covariance()) - 1) < 1e-3
     (True, True)
     """

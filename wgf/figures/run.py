@@ -12,7 +12,7 @@ from scipy.integrate import cumulative_trapezoid
 
 from ..diagnostics.force_report import ForceReport
 from ..ledger import Ledger
-from ..ledger.bookkeeper import CLOSURE_LIMIT
+from ..ledger.balance import CLOSURE_LIMIT
 from .canvas import (
     BLUE,
     CYCLE,

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import inspect
 import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..domains import Domain
 from ..entropies import REGISTRY as ENTROPIES
-from ..errors import ConfigError, require_integer, require_number, require_seed, shown
+from ..errors import ConfigError, WgfWarning, require_integer, require_number, require_seed, shown
 from ..extension import same_value
 from ..functional import FreeEnergy, Functional
 from ..ledger import COLUMNS, Observer
-from ..measure import Ensemble, Noise, NoiseSource, require_ensemble
+from ..measure import Ensemble, Noise, NoiseSource, digest, require_ensemble
 from ..ops.memory import require_memory
 from ..protocol import Solver, State, realised_by_noise
 from .monitor import Monitor
@@ -49,8 +50,11 @@ class Arguments:
         The state that the run continues from.
     seed : int
         The seed of the run: that of the state, where one is given.
+    leg : int
+        The number of the leg, which keys its noise: 0 for a fresh ensemble at t0 = 0, else that of t0 and of the
+        noise that made the particles.
     noise : NoiseSource
-        The source of noise.
+        The source of noise of this leg.
     domain : Domain or None
         Where the particles may be.
     observers : dict of str to Observer
@@ -71,6 +75,7 @@ class Arguments:
     plan: Plan
     state: State | None
     seed: int
+    leg: int
     noise: NoiseSource
     domain: Domain | None
     observers: dict[str, Observer]
@@ -124,6 +129,7 @@ class Arguments:
         if plan.steps is not None and until is None:  # else it is not known how long the run is
             columns = len(COLUMNS) + len(free_energy.terms) + len(watchers)
             require_kept(min(plan.steps, most), records, columns, frames, first)
+        leg = leg_number(first, plan.start) if state is None else state.leg
         return Arguments(
             free_energy=free_energy,
             mu=first,
@@ -131,7 +137,8 @@ class Arguments:
             plan=plan,
             state=state,
             seed=key,
-            noise=noise or Noise(key),
+            leg=leg,
+            noise=noise_of(leg, Noise(key) if noise is None else noise, state),
             domain=domain,
             observers=watchers,
             until=until,
@@ -230,6 +237,25 @@ def noise_seed(seed: int, state: State | None) -> int:
     if seed not in (0, state.seed):
         raise ConfigError(f"seed = {seed}, but the state continues a run with seed {state.seed}; leave it out.")
     return state.seed
+
+
+def leg_number(mu: Ensemble, start: float) -> int:
+    """Number a leg by its first time and the noise that made its particles; a first run at t0 = 0 has the number 0."""
+    return digest(float(start), mu.history) if start != 0 or mu.history else 0
+
+
+def noise_of(leg: int, source: NoiseSource, state: State | None) -> NoiseSource:
+    """Give the noise of a leg. Steps are counted from 0 in every leg, so only other noise does not repeat."""
+    if type(source) is Noise:
+        return source.leg(leg)
+    if leg and state is None:
+        warnings.warn(
+            f"noise = {type(source).__name__}: this source sees steps from 0 again, although the run starts at another "
+            "t0 or from particles of a noisy run; its numbers may repeat. Continue by state=sol.state.",
+            WgfWarning,
+            stacklevel=4,
+        )
+    return source
 
 
 def cadence(name: str, every: int | None, default: int) -> int:

@@ -34,6 +34,8 @@ class Flow:
         The times of the steps.
     noise : NoiseSource
         The noise of the scheme.
+    history : int
+        What the particles remember of this noise after the first step (`Ensemble.history`). 0 for a run without noise.
     """
 
     dynamics: Dynamics
@@ -41,6 +43,7 @@ class Flow:
     solver: Solver
     plan: Plan
     noise: NoiseSource
+    history: int = 0
 
 
 @dataclass(frozen=True)
@@ -192,6 +195,8 @@ class Run:
         taken = h if step.h is None else step.h
         after = self.plan.after(before, h, taken)
         mu = self.dynamics.fold(step.mu, before.mu)
+        if self.flow.history and mu.history != self.flow.history:
+            mu = mu.remembering(self.flow.history)
         evaluation = step.evaluation
         if evaluation is None or (self.dynamics.drift.varies and after.t != before.t + taken):  # t differs by rounding
             evaluation = self.dynamics.evaluate(mu, after.t, after.step)

@@ -8,12 +8,11 @@ from dataclasses import replace
 from ..domains import Domain
 from ..functional import FreeEnergy, Functional, Resolved, Steering
 from ..ledger import Bookkeeper
-from ..measure import Ensemble, NoiseSource
+from ..measure import Ensemble, Noise, NoiseSource, digest
 from ..protocol import Dynamics, Solver, State
 from .arguments import Arguments, Observers, require_schedules
 from .loop import Cadence, Flow, Run, Stops
 from .monitor import Monitor
-from .plan import Plan
 from .solution import Solution
 
 
@@ -61,7 +60,8 @@ def solve(
     state : State, optional
         `sol.state` of an earlier run, to continue it. The result has the same bits as one unbroken run.
     seed : int, default 0
-        The key of all noise and minibatches. A continued run keeps the seed of its state.
+        The key of all noise and minibatches. A continued run keeps the seed of its state. A leg has other noise under
+        the same seed: see Notes.
     record_every : int, optional
         The number of steps from one record of the ledger to the next. By default there are about 100 records, and one
         for every step of an adaptive scheme.
@@ -84,7 +84,8 @@ def solve(
     progress : bool or Monitor, default False
         Whether to show the progress, on a terminal, in a notebook or in a log. Or a `Monitor` of your own.
     noise : NoiseSource, optional
-        Another source of noise than `Noise(seed)`, such as one that shares Brownian paths between step sizes.
+        Another source of noise than `Noise(seed)`, such as one that shares Brownian paths between step sizes. It sees
+        steps from 0 in every run that does not continue by `state=`.
 
     Returns
     -------
@@ -107,13 +108,19 @@ def solve(
     Notes
     -----
     Stability: explicit schemes need h of the order of 1/k or less, with k the largest curvature of F (`Heun`: h < 2/k).
-    The column `closure` of the ledger is the error bar of the time step. A run without noise warns if it is above 10 %.
+    The column `closure` of the ledger is the error bar of the time step. A run warns if it is above 10 %, with noise
+    also above three standard errors. The warning says what helps: a smaller dt, or more records.
 
     A start at which F cannot be evaluated raises, whatever `throw` says. An error raised by a function of the user
     comes through as it is, with `.solution` attached.
 
     Finiteness checks: immediate on the CPU, deferred to the next record or frame on a GPU. If a deferred check fails,
     the steps since then are taken again with immediate checks. Error and last good state are the same as on the CPU.
+
+    Legs: a run that starts at t0 ≠ 0, or from particles that a run with noise or minibatches has moved, has noise of
+    its own. It is keyed by the seed, t0 and the history of the particles (`Ensemble.history`), so nothing is used
+    twice. Particles that come as bare numbers, `Ensemble(sol.ensemble.x)`, have no history: give such a leg its t0 or
+    another seed. Two legs with the same seed, start and t0 have the same noise.
 
     An adaptive run continues with the same bits only from a state that `max_steps` or `until` ended. A t_end shortens a
     step, so an unbroken run has no step there.
@@ -182,13 +189,10 @@ def build(given: Arguments) -> Run:
     require_schedules(steered, plan)
     dynamics = Dynamics(steered, given.noise, given.domain)
     solver.require(dynamics, given.mu, plan.start)
-    if state is None:
-        first = _initial_state(dynamics, solver, given.mu, plan, given.seed)
-    else:
-        first = _resume(dynamics, solver, state, plan)
+    first = _initial_state(dynamics, solver, given) if state is None else _resume(dynamics, solver, given, state)
     return Run(
         state=replace(first, resolved=resolved, drives=drives),
-        flow=Flow(dynamics, steering, solver, plan, given.noise),
+        flow=Flow(dynamics, steering, solver, plan, given.noise, _history(solver, dynamics, given)),
         books=Bookkeeper(dynamics, steering, solver, given.observers),
         cadence=Cadence(given.record_every, given.trajectory_every),
         stops=Stops(given.max_steps, given.until),
@@ -196,22 +200,32 @@ def build(given: Arguments) -> Run:
     )
 
 
-def _initial_state(dynamics: Dynamics, solver: Solver, mu: Ensemble, plan: Plan, seed: int) -> State:
+def _initial_state(dynamics: Dynamics, solver: Solver, given: Arguments) -> State:
     """The state of a new run at its first time."""
-    t = plan.origin_t
-    mu = solver.start(dynamics, dynamics.fold(mu), t)
+    t, dt = given.plan.origin_t, given.plan.dt
+    mu = solver.start(dynamics, dynamics.fold(given.mu), t)
     evaluation = dynamics.evaluate(mu, t, 0)
     memory = solver.init(dynamics, mu, t)
-    return State(mu, t, 0, seed, evaluation, t, 0, plan.dt, memory, solver=solver.name)
+    return State(mu, t, 0, given.seed, evaluation, t, 0, dt, memory, solver=solver.name, leg=given.leg)
 
 
-def _resume(dynamics: Dynamics, solver: Solver, state: State, plan: Plan) -> State:
+def _history(solver: Solver, dynamics: Dynamics, given: Arguments) -> int:
+    """What particles remember of the noise of this run; 0 where the run has none."""
+    if not (solver.stochastic or dynamics.free_energy.sampled):
+        return 0
+    return digest(given.noise.seed if isinstance(given.noise, Noise) else given.seed, given.leg)
+
+
+def _resume(dynamics: Dynamics, solver: Solver, given: Arguments, state: State) -> State:
     """The given state, evaluated under the F and the solver of this run, which may differ from those that made it."""
+    plan = given.plan
     t, mu = state.t if plan.adaptive else plan.time(state.step), dynamics.fold(state.mu)
     memory = state.memory
     if state.solver != solver.name:
         mu = solver.start(dynamics, mu, t)
-        memory = solver.init(dynamics, mu, t)
+        # a scheme draws its memory at step 0, whose noise an earlier scheme may have used
+        apart = given.noise.leg(digest(state.leg, state.step)) if isinstance(given.noise, Noise) else given.noise
+        memory = solver.init(Dynamics(dynamics.free_energy, apart, dynamics.domain), mu, t)
     return replace(
         state,
         mu=mu,

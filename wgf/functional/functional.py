@@ -121,9 +121,7 @@ class Functional(Differentiable):
         """
         terms = self._terms()
         if len(terms) != 1:
-            raise ConfigError(
-                f"named({shown(name)}): wanted one term, got the sum {shown(self)}; name its terms one by one."
-            )
+            raise ConfigError(f"named({shown(name)}): wanted one term, got {shown(self)}; name its terms one by one.")
         if not isinstance(name, str) or not name:
             raise ConfigError(f"named({shown(name)}): wanted a non-empty string.")
         return FreeEnergy((replace(terms[0], name=name),))

@@ -14,6 +14,7 @@ from ..errors import ConfigError, WgfWarning
 from ..functional import FreeEnergy, FreeEnergyEvaluation, Steering
 from ..measure import Ensemble
 from ..protocol import Dynamics, Slope, Solver, State, Step, checked
+from .balance import Balance, interval, ratio, total_energy
 from .booking import Booked
 from .forces import Forces
 from .reference import NO_FORCE, log_det_force
@@ -22,12 +23,6 @@ from .table import Ledger
 
 Observer = Callable[[Ensemble, float], float]
 """A user's function of the ensemble and the time that gives a column of the ledger."""
-
-CLOSURE_LIMIT = 0.10
-"""A deterministic run with |ΣQ/Σ h D̄ − 1| above this limit ends with a warning: its time step is too large."""
-
-RESOLVED = 2.0
-"""An estimated dissipation below RESOLVED times its own uncertainty cannot be distinguished from 0."""
 
 
 class Bookkeeper:
@@ -41,7 +36,8 @@ class Bookkeeper:
     - Estimated: the Shannon entropy is estimated from particles, or terms are on minibatches. F and D are then
       evaluated at records only, on all data. D is integrated by the trapezoidal rule where the solver gives no D̄. In
       the work −∫ S dT of a changing temperature, S is linear between records. `closure` is cumulative, and
-      `closure_error` is its uncertainty: the scatter of F and the smoothing error of D.
+      `closure_error` is its uncertainty: the scatter of F, the smoothing error of D, and how much both integrals change
+      if every other record is left out.
 
     D is that of the solver's metric. The kinetic energy of solvers with momenta is added to F in the balance.
 
@@ -68,7 +64,7 @@ class Bookkeeper:
         self._estimated = bool(dynamics.shannon.terms) or dynamics.free_energy.sampled
         self.booked = Booked()
         self._last: dict[str, float] = {}
-        self._total = {"released": 0.0, "dissipated": 0.0, "unsure": 0.0}
+        self._balance, self._by_steps, self._every = Balance(), True, 0
         self._start_error = math.nan
         self._last_shannon = math.nan
 
@@ -238,45 +234,39 @@ class Bookkeeper:
             self._start_error = error
         if not self._last:
             return blank | ({"closure_error": math.nan} if self._estimated else {})
-        last = self._last
-        work = float(self.booked.work) + self._work_of_shannon(row["t"], shannon)
-        released = work - (_total_energy(row) - _total_energy(last))
-        by_steps = self.booked.dissipated is not None and not self._dynamics.free_energy.sampled
-        if by_steps:
-            dissipated, unsure = float(self.booked.dissipated or 0.0), 0.0
-        else:
-            ends = [_resolved(row), _resolved(last)]
-            dissipated, unsure = (0.5 * (row["t"] - last["t"]) * sum(part) for part in zip(*ends, strict=True))
-            self._total["unsure"] += 0.0 if math.isnan(unsure) else unsure
-            self._note("closure", "cumulative; D between records by the trapezoidal rule")
-        if math.isnan(released) or math.isnan(dissipated):
+        last, balance = self._last, self._balance
+        self._every = max(self._every, int(row["step"] - last["step"]))
+        entropies = (self._last_shannon, shannon.entropy if shannon else math.nan)
+        between, unsure = interval(last, row, self.booked, entropies)
+        work = float(self.booked.work) + between.work
+        released = work - (total_energy(row) - total_energy(last))
+        self._by_steps = self.booked.dissipated is not None and not self._dynamics.free_energy.sampled
+        dissipated = float(self.booked.dissipated or 0.0) if self._by_steps else between.dissipated
+        if not balance.add(released, dissipated):
             self._note("closure", "intervals without an estimate of F or D are left out")
-        else:
-            self._total["released"] += released
-            self._total["dissipated"] += dissipated
+        elif not self._by_steps:
+            balance.quadrature.add(between)
+        if not self._by_steps:
+            balance.smoothing += unsure
+            self._note("closure", "cumulative; D between records by the trapezoidal rule")
+        only_batches = self._estimated and not self._dynamics.shannon.terms
+        balance.scatter = balance.irregular if only_batches else math.hypot(error, self._start_error)
         floor = 1e3 * torch.finfo(state.mu.dtype).eps * abs(row["free_energy"])
-        total = _ratio(self._total["released"], self._total["dissipated"], floor)
+        total = ratio(balance.released, balance.dissipated, floor)
         booked = {"work": work, "released": released, "dissipated": dissipated}
-        if not self._estimated:
-            return booked | {"closure": _ratio(released, dissipated, floor), "closure_total": total}
-        unsure = math.hypot(error, self._start_error) + self._total["unsure"]
-        if self._dynamics.shannon.terms and not self._total["dissipated"] > unsure:
+        if self._by_steps and not self._estimated:
+            return booked | {"closure": ratio(released, dissipated, floor), "closure_total": total}
+        if self._dynamics.shannon.terms and not balance.dissipated > balance.estimated:
             self._note("closure", "NaN where the run dissipates less than the estimates of F and D resolve")
             total = math.nan
-        uncertain = unsure / self._total["dissipated"] if total == total else math.nan
-        return booked | {"closure": total, "closure_total": total, "closure_error": uncertain}
-
-    def _work_of_shannon(self, t: float, shannon: ShannonEstimate | None) -> float:
-        """The work −∫ S dT since the last record, for an S that is linear in t between the two records."""
-        heating, moment = self.booked.heating, self.booked.heating_moment
-        if shannon is None or heating == moment == 0.0:
-            return 0.0
-        slope = (shannon.entropy - self._last_shannon) / (t - self._last["t"])
-        return -(self._last_shannon * heating + slope * moment)
+        bar = math.nan if math.isnan(total) else balance.error
+        return booked | {"closure": total, "closure_total": total, "closure_error": bar}
 
     def _standard_error(self, state: State, shannon: ShannonEstimate | None) -> float:
         """The standard error of F, √(Var δE/δμ / n + T² s²): rather too large, as errors of E and S partly cancel."""
-        if shannon is None or math.isnan(shannon.standard_error):
+        if shannon is None:  # minibatches: F is exact at a record, where all data are used
+            return 0.0
+        if math.isnan(shannon.standard_error):
             return math.nan
         energy = self._dynamics.drift.at(state.t).first_variation(state.mu)
         centred = energy.double() - state.mu.expect(energy)
@@ -284,28 +274,8 @@ class Bookkeeper:
         return math.sqrt(variance + (self._dynamics.noise_temperature(state.t) * shannon.standard_error) ** 2)
 
     def close(self) -> None:
-        """End the run: warn if the closure says that the time step was too large."""
+        """End the run: warn if the closure says that the time step is too large, or that records are too far apart."""
         total = self._last.get("closure_total", math.nan)
-        if not self._estimated and abs(total) > CLOSURE_LIMIT:
-            warnings.warn(
-                f"closure {total:+.1%}: the free energy released differs from the dissipation by more than "
-                f"{CLOSURE_LIMIT:.0%} over the run; a smaller dt resolves the flow better.",
-                WgfWarning,
-                stacklevel=4,
-            )
-
-
-def _total_energy(row: Mapping[str, float]) -> float:
-    """F plus the kinetic energy of solvers with momenta."""
-    return row["free_energy"] + row.get("kinetic", 0.0)
-
-
-def _ratio(released: float, dissipated: float, floor: float) -> float:
-    """Q/(h D̄) − 1, or NaN where the dissipation is only rounding error."""
-    return released / dissipated - 1.0 if dissipated > floor else math.nan
-
-
-def _resolved(row: Mapping[str, float]) -> tuple[float, float]:
-    """D and its uncertainty at a record. A D that cannot be distinguished from 0 is 0 and counts as uncertainty."""
-    rate, error = row["dissipation"], row.get("dissipation_error", 0.0)
-    return (0.0, abs(rate) + error) if rate < RESOLVED * error else (rate, error)
+        complaint = self._balance.complaint(total, self._by_steps, self._every)
+        if complaint:
+            warnings.warn(complaint, WgfWarning, stacklevel=4)

@@ -55,7 +55,8 @@ class Ledger(Mapping[str, np.ndarray]):
         and Σ h D̄ over the steps.
     `closure`, `closure_total`, `closure_error`
         Q/Σ h D̄ − 1 since the row before and since the start: the error bar of the time step. Where F or D is estimated,
-        both are since the start, and `closure_error` is their uncertainty.
+        or D is integrated between records, both are since the start, and `closure_error` is their uncertainty: the
+        scatter of F, the smoothing error of D, and the change if every other record is left out.
     `kinetic`
         ½ ∫ |p|² dμ, for solvers with momenta p.
     `evaluations`

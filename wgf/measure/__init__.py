@@ -6,7 +6,7 @@
 from .arrays import ArrayLike, as_numbers, as_real, require_device, require_dtype, require_finite_rows, to_tensor
 from .checks import first_bad_row
 from .ensemble import Ensemble, require_ensemble
-from .noise import BATCHES, INITIAL, MINIBATCH, RESAMPLING, SECOND, STEP, SUBSET, THIRD, Noise, NoiseSource
+from .noise import BATCHES, INITIAL, MINIBATCH, RESAMPLING, SECOND, STEP, SUBSET, THIRD, Noise, NoiseSource, digest
 from .periodic import unwrapped
 from .sampling import require_room
 
@@ -25,6 +25,7 @@ __all__ = [
     "NoiseSource",
     "as_numbers",
     "as_real",
+    "digest",
     "first_bad_row",
     "require_device",
     "require_dtype",

@@ -13,6 +13,8 @@ from ..ops import linalg
 
 ArrayLike = Any
 """A torch tensor, a numpy array or nested lists of numbers."""
+DType = torch.dtype | str
+"""float64 or float32, as torch or as text names it."""
 
 
 def to_tensor(value: ArrayLike) -> Tensor:
@@ -257,21 +259,22 @@ def weight_rows(weights: ArrayLike | None, n: int, copy: bool) -> Tensor:
     return tensor if abs(total - 1.0) <= 1e-12 else tensor / total
 
 
-def id_rows(ids: ArrayLike | None, n: int, copy: bool) -> Tensor:
-    """Distinct ids (n,) int64 from 0 to 2⁴⁴ − 1, the range of the noise counter; 0..n−1 by default."""
-    if ids is None:
-        return torch.arange(n)
-    tensor = numbers("ids", ids)
-    if tensor.shape != (n,) or tensor.dtype != torch.int64:
-        raise ShapeError(f"ids: shape {tuple(tensor.shape)}, {tensor.dtype}; wanted ({n},) int64.")
-    if bool((tensor < 0).any()) or bool((tensor >= 2**44).any()):
-        raise ConfigError("ids: wanted integers from 0 to 2^44 - 1, the range of the noise counter.")
-    values, count = torch.unique(tensor, return_counts=True)
-    if len(values) < n:
-        raise ConfigError(
-            f"ids: {int(values[count.argmax()])} is given twice; particles with one id would share their noise."
-        )
-    return tensor.clone() if copy else tensor
+def row_index(name: str, rows: ArrayLike, n: int) -> Tensor:
+    """Rows (m,) int64, m ≥ 1, of an array of n; ShapeError where they are none. Negative ones count from the end."""
+    index = numbers(name, rows)
+    if index.ndim != 1 or index.dtype != torch.int64 or not len(index):
+        raise ShapeError(f"{name} of shape {tuple(index.shape)}, {index.dtype}; wanted (m,) integers, m ≥ 1.")
+    if int(index.max()) >= n or int(index.min()) < -n:
+        raise ShapeError(f"{name} from {int(index.min())} to {int(index.max())}; there are {n} particles.")
+    return index
+
+
+def points_like(x: Tensor, name: str, value: ArrayLike) -> Tensor:
+    """Points (m, d) of the space of x (n, d), in its dtype and on its device; ShapeError for other shapes."""
+    points = numbers(name, value).to(device=x.device, dtype=x.dtype)
+    if points.ndim != 2 or points.shape[1] != x.shape[1]:
+        raise ShapeError(f"{name}: shape {tuple(points.shape)}; wanted (m, {x.shape[1]}).")
+    return points
 
 
 def period_row(period: ArrayLike | None, dim: int) -> Tensor | None:
@@ -292,15 +295,3 @@ def require_images(method: str) -> None:
         raise ConfigError(
             f"method = {method!r}: sums in a periodic domain are over all pairs; wanted 'auto' or 'dense'."
         )
-
-
-def distinct_ids(ids: Tensor) -> Tensor:
-    """The ids (n,), where repeated ones are replaced by numbers that are not in use."""
-    values, first = torch.unique(ids, return_inverse=True)
-    if len(values) == len(ids):
-        return ids
-    seen = torch.full_like(values, len(ids)).scatter_reduce(0, first, torch.arange(len(ids), device=ids.device), "amin")
-    repeated = seen[first] != torch.arange(len(ids), device=ids.device)
-    fresh = ids.clone()
-    fresh[repeated] = values.max() + 1 + torch.arange(int(repeated.sum()), device=ids.device)
-    return fresh

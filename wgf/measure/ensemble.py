@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,10 +12,10 @@ from .. import ops
 from ..errors import CheckpointError, ConfigError, ShapeError
 from ..ops import linalg
 from ..ops.memory import require_memory
-from ..storage import read_tensors, tensor_bytes, write_whole
 from ..summation import Costs, Summation, default_costs, kernel_sums
-from . import arrays, sampling
-from .arrays import ArrayLike
+from . import arrays, sampling, stored
+from .arrays import ArrayLike, DType
+from .ids import distinct_ids, id_rows
 
 if TYPE_CHECKING:
     from ..kernels import Kernel
@@ -54,7 +53,7 @@ class Ensemble:
     ([1.0, 0.0], 2, 2)
     """
 
-    __slots__ = ("_ids", "_period", "_positive", "_weights", "_x")
+    __slots__ = ("_history", "_ids", "_period", "_positive", "_weights", "_x")
 
     def __init__(
         self,
@@ -66,11 +65,11 @@ class Ensemble:
         copy: bool = True,
     ) -> None:
         self._x = arrays.particle_rows(x, copy)
-        n = len(self._x)
-        self._weights = arrays.weight_rows(weights, n, copy).to(self._x.device)
-        self._ids = arrays.id_rows(ids, n, copy).to(self._x.device)
+        self._weights = arrays.weight_rows(weights, self.n, copy).to(self._x.device)
+        self._ids = id_rows(ids, self.n, copy).to(self._x.device)
         self._positive: bool | None = None
         self._period = arrays.period_row(period, self.dim)
+        self._history = 0
 
     # ------------------------------------------------------------------------------------------ parts
 
@@ -126,58 +125,66 @@ class Ensemble:
             self._positive = bool((self._weights > 0).all())
         return self._positive
 
+    @property
+    def history(self) -> int:
+        """A number that stands for the noise that made these particles; 0 for none. The next run takes other noise."""
+        return self._history
+
     def __len__(self) -> int:
         return self.n
 
     def __repr__(self) -> str:
-        weights = "" if self.equal_weights else ", weighted"
-        weights += "" if self._period is None else f", period={self._period.tolist()}"
-        dtype = str(self.dtype).removeprefix("torch.")
-        return f"Ensemble(n={self.n}, dim={self.dim}, {dtype}, {self.device}{weights})"
+        more = "" if self.equal_weights else ", weighted"
+        more += "" if self._period is None else f", period={self._period.tolist()}"
+        return f"Ensemble(n={self.n}, dim={self.dim}, {str(self.dtype).removeprefix('torch.')}, {self.device}{more})"
 
     # ------------------------------------------------------------------------------------------ other ensembles
 
+    def _same(self) -> Ensemble:
+        """Another ensemble with the same parts, some of which the caller replaces before anyone sees it."""
+        new = object.__new__(Ensemble)
+        new._x, new._weights, new._ids = self._x, self._weights, self._ids
+        new._positive, new._period, new._history = self._positive, self._period, self._history
+        return new
+
     def moved(self, x: Tensor) -> Ensemble:
         """The same weights and ids with new particles x (n, d), which are not checked; for solvers."""
-        new = object.__new__(Ensemble)
-        new._x, new._weights, new._ids, new._positive = x, self._weights, self._ids, self._positive
-        new._period = self._period
+        new = self._same()
+        new._x = x
         return new
 
     def on(self, period: ArrayLike | None) -> Ensemble:
         """The same particles in a space that repeats after `period`: a number, (d,) lengths, or None."""
-        new = self.moved(self._x)
+        new = self._same()
         new._period = arrays.period_row(period, self.dim)
         return new
 
     def reweighted(self, weights: Tensor) -> Ensemble:
         """The same particles and ids with new weights (n,) ≥ 0, divided by their sum; not checked otherwise."""
-        new = object.__new__(Ensemble)
-        new._x, new._weights, new._ids = self._x, weights.double() / linalg.total(weights), self._ids
-        new._positive, new._period = None, self._period
+        new = self._same()
+        new._weights, new._positive = weights.double() / linalg.total(weights), None
+        return new
+
+    def remembering(self, history: int) -> Ensemble:
+        """The same particles with another `history`."""
+        new = self._same()
+        new._history = history
         return new
 
     def select(self, rows: ArrayLike) -> Ensemble:
         """The particles at an index (m,), weights divided by their sum; copies get new ids, so noise of their own."""
-        index = arrays.numbers("rows", rows).to(self.device)
-        if index.ndim != 1 or index.dtype != torch.int64 or not len(index):
-            raise ShapeError(f"select: rows of shape {tuple(index.shape)}, {index.dtype}; wanted (m,) integers, m ≥ 1.")
-        if int(index.max()) >= self.n or int(index.min()) < -self.n:
-            raise ShapeError(
-                f"select: rows from {int(index.min())} to {int(index.max())}; there are {self.n} particles."
-            )
-        weights = self._weights[index]
-        new = Ensemble(self._x[index], weights / linalg.total(weights), ids=arrays.distinct_ids(self._ids[index]))
-        new._period = self._period
+        index = arrays.row_index("select: rows", rows, self.n).to(self.device)
+        weights, ids = self._weights[index], distinct_ids(self._ids[index])
+        new = Ensemble(self._x[index], weights / linalg.total(weights), ids=ids)
+        new._period, new._history = self._period, self._history
         return new
 
-    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | str | None = None) -> Ensemble:
+    def to(self, device: str | torch.device | None = None, dtype: DType | None = None) -> Ensemble:
         """The ensemble on another device or in another dtype (float64, float32); BackendError without that device."""
-        new = object.__new__(Ensemble)
+        new = self._same()
         target = arrays.require_device(device) if device is not None else self.device
         new._x = self._x.to(device=target, dtype=arrays.require_dtype(dtype) if dtype is not None else self.dtype)
-        new._weights, new._ids, new._positive = self._weights.to(target), self._ids.to(target), self._positive
-        new._period = self._period
+        new._weights, new._ids = self._weights.to(target), self._ids.to(target)
         return new
 
     # ------------------------------------------------------------------------------------------ integrals
@@ -262,12 +269,7 @@ class Ensemble:
 
     def points(self, at: ArrayLike | None) -> Tensor:
         """`at` as points (m, d) of this space, in its dtype and on its device; the particles for None."""
-        if at is None:
-            return self._x
-        points = arrays.numbers("at", at).to(device=self.device, dtype=self.dtype)
-        if points.ndim != 2 or points.shape[1] != self.dim:
-            raise ShapeError(f"at: shape {tuple(points.shape)}; wanted (m, {self.dim}).")
-        return points
+        return self._x if at is None else arrays.points_like(self._x, "at", at)
 
     # ------------------------------------------------------------------------------------------ storage
 
@@ -276,8 +278,8 @@ class Ensemble:
 
         CheckpointError if it fails.
         """
-        tensors = {"x": self._x, "weights": self._weights, "ids": self._ids}
-        write_whole(path, tensor_bytes(tensors, "wgf-ensemble-2"), "the ensemble")
+        parts = {"x": self._x, "weights": self._weights, "ids": self._ids, "period": self._period}
+        stored.write_parts(path, parts, self._history)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Ensemble:
@@ -286,11 +288,9 @@ class Ensemble:
         The particles are in memory: what happens to the file later does not change them. A file of version 0.1.0 has
         no checksum; it is read with a WgfWarning.
         """
-        tensors = read_tensors(Path(path), "wgf-ensemble-2", "wgf-ensemble-1")
-        if set(tensors) != {"x", "weights", "ids"}:
-            raise CheckpointError(f"{path} holds no ensemble: it has {', '.join(sorted(tensors)) or 'no tensor'}.")
+        parts, history = stored.read_parts(path)
         try:
-            return Ensemble(tensors["x"], tensors["weights"], ids=tensors["ids"], copy=False)
+            return Ensemble(**parts, copy=False).remembering(history)
         except (ConfigError, ShapeError) as error:
             raise CheckpointError(f"{path} holds no ensemble: {error}") from error
 
@@ -298,13 +298,7 @@ class Ensemble:
 
     @staticmethod
     def gaussian(
-        n: int,
-        dim: int,
-        mean: ArrayLike = 0.0,
-        cov: ArrayLike = 1.0,
-        seed: int = 0,
-        *,
-        dtype: torch.dtype | str = torch.float64,
+        n: int, dim: int, mean: ArrayLike = 0.0, cov: ArrayLike = 1.0, seed: int = 0, *, dtype: DType = torch.float64
     ) -> Ensemble:
         """n samples of N(mean, cov): mean a number or (d,); cov a variance, d variances or a matrix (d, d)."""
         x = sampling.gaussian(n, dim, mean, cov, seed)
@@ -312,13 +306,7 @@ class Ensemble:
 
     @staticmethod
     def uniform(
-        n: int,
-        dim: int,
-        low: ArrayLike = 0.0,
-        high: ArrayLike = 1.0,
-        seed: int = 0,
-        *,
-        dtype: torch.dtype | str = torch.float64,
+        n: int, dim: int, low: ArrayLike = 0.0, high: ArrayLike = 1.0, seed: int = 0, *, dtype: DType = torch.float64
     ) -> Ensemble:
         """n samples of the uniform law on the box [low, high]; the bounds are numbers or (d,)."""
         x = sampling.uniform(n, dim, low, high, seed)

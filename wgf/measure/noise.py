@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,10 +22,34 @@ data. INITIAL draws the start: particles, and what a solver needs there. SUBSET 
 BATCHES divides particles into random batches. RESAMPLING decides which are born and which die."""
 
 
+def digest(*numbers: int | float) -> int:
+    """Make one number from 1 to 2⁶³ − 1 of several, such that different ones give different results.
+
+    Parameters
+    ----------
+    *numbers : int or float
+        Integers from 0 to 2⁶⁴ − 1, or floats.
+
+    Returns
+    -------
+    int
+        63 bits of a BLAKE2b hash, the same on every machine.
+
+    Examples
+    --------
+    >>> digest(0, 0.5) == digest(0, 0.5), digest(0, 0.5) == digest(0, 0.25)
+    (True, False)
+    """
+    tagged = (("f", "<cd") if isinstance(number, float) else ("i", "<cQ") for number in numbers)
+    content = b"".join(struct.pack(form, tag.encode(), n) for (tag, form), n in zip(tagged, numbers, strict=True))
+    return max(1, int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little") >> 1)
+
+
 class NoiseSource(Protocol):
     """What a solver needs of a source of noise.
 
-    `Noise` is the one in use. Tests write their own, to share one Brownian path between step sizes.
+    `Noise` is the one in use. Tests write their own, to share one Brownian path between step sizes. A source of your
+    own is called with steps from 0 in every run, unless the run continues by `state=`.
     """
 
     def normal(self, ids: Tensor, step: int, dim: int, stream: int = STEP) -> Tensor:
@@ -86,6 +112,21 @@ class Noise:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seed", require_seed(self.seed))
+
+    def leg(self, number: int) -> Noise:
+        """Give the noise of a later leg: independent of this one and of that of every other leg.
+
+        Parameters
+        ----------
+        number : int
+            What tells legs apart, from 0 to 2⁶⁴ − 1. 0 stands for a first run.
+
+        Returns
+        -------
+        Noise
+            Noise with a seed of its own. For the number 0 it is this noise.
+        """
+        return Noise(digest(self.seed, number)) if number else self
 
     @property
     def _key(self) -> list[int]:

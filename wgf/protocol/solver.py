@@ -44,6 +44,8 @@ class State(Sent):
         The name of the scheme to which `memory` belongs.
     drives : mapping of str to object
         What each drive remembers, by name.
+    leg : int
+        The number that keys the noise of the run together with the seed: 0 for a fresh ensemble at t0 = 0.
 
     Notes
     -----
@@ -65,6 +67,7 @@ class State(Sent):
     resolved: Resolved = field(default_factory=dict)
     solver: str = ""
     drives: Memories = field(default_factory=dict)
+    leg: int = 0
     left_out: tuple[str, ...] = ()
 
     def _parts(self) -> dict[str, Any]:
