@@ -271,7 +271,10 @@ def row_index(name: str, rows: ArrayLike, n: int) -> Tensor:
 
 def points_like(x: Tensor, name: str, value: ArrayLike) -> Tensor:
     """Points (m, d) of the space of x (n, d), in its dtype and on its device; ShapeError for other shapes."""
-    points = numbers(name, value).to(device=x.device, dtype=x.dtype)
+    given = numbers(name, value)
+    if given.is_complex():
+        raise ConfigError(f"{name}: dtype {given.dtype}; wanted real points.")
+    points = given.to(device=x.device, dtype=x.dtype)
     if points.ndim != 2 or points.shape[1] != x.shape[1]:
         raise ShapeError(f"{name}: shape {tuple(points.shape)}; wanted (m, {x.shape[1]}).")
     return points
