@@ -138,7 +138,8 @@ def closest(given: object, known: Iterable[str]) -> str:
     names = sorted(known)
     match = difflib.get_close_matches(given, names, n=1) if isinstance(given, str) and len(given) <= 100 else []
     hint = f"; did you mean {shown(match[0])}?" if match else "."
-    told, length = [], 0
+    told: list[str] = []
+    length = 0
     for name in names:
         length += len(name) + 2
         if length > 160:

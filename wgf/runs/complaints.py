@@ -53,7 +53,7 @@ def complaints(error: ValidationError, model: type[BaseModel], label: str, chang
     """
     problems = error.errors(include_url=False)
     unknown = {problem["loc"] for problem in problems if problem["type"] == "extra_forbidden"}
-    lines = []
+    lines: list[str] = []
     for index, problem in enumerate(problems):
         if len(lines) == MOST:
             lines.append(f"... and {len(problems) - index} more problems.")
