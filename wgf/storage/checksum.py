@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
-from pathlib import Path
 
 from ..errors import CheckpointError, WgfWarning, shown
 
@@ -20,7 +20,7 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def require_digest(content: bytes, stated: object, source: str | Path) -> None:
+def require_digest(content: bytes, stated: object, source: str | os.PathLike[str]) -> None:
     """Raise a CheckpointError where the SHA-256 of the bytes is not the one that was stated when they were written."""
     found = digest(content)
     if found != stated:
@@ -35,12 +35,12 @@ def filled(content: bytes, before: bytes) -> bytes:
     return content.replace(before + ZEROS.encode(), before + digest(content).encode(), 1)
 
 
-def require_filled(content: bytes, before: bytes, stated: str, source: str | Path) -> None:
+def require_filled(content: bytes, before: bytes, stated: str, source: str | os.PathLike[str]) -> None:
     """Check a content of `filled` against the checksum that it states."""
     require_digest(content.replace(before + stated.encode(), before + ZEROS.encode(), 1), stated, source)
 
 
-def warn_of_old(source: str | Path) -> None:
+def warn_of_old(source: str | os.PathLike[str]) -> None:
     """Say that a file has no checksum, as those of version 0.1.0."""
     warnings.warn(
         f"{source} has no checksum, as files of wgf 0.1.0: damage to it cannot be seen. Save it again to add one.",
@@ -49,7 +49,7 @@ def warn_of_old(source: str | Path) -> None:
     )
 
 
-def require_format(found: object, wanted: str, source: str | Path) -> None:
+def require_format(found: object, wanted: str, source: str | os.PathLike[str]) -> None:
     """Raise a CheckpointError where a file has another format."""
     if found != wanted:
         raise CheckpointError(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError
@@ -40,7 +40,9 @@ def seal(content: Mapping[str, Any], form: str, indent: int = 2) -> str:
     return filled(text.encode("utf-8", "backslashreplace"), _BEFORE).decode("utf-8")
 
 
-def unseal(raw: bytes, source: str | Path, form: str, old: str | None = None, warn: bool = True) -> dict[str, Any]:
+def unseal(
+    raw: bytes, source: str | os.PathLike[str], form: str, old: str | None = None, warn: bool = True
+) -> dict[str, Any]:
     """Read a table that `seal` has written, and check it.
 
     Parameters

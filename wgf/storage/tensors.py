@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,12 +40,14 @@ def tensor_bytes(tensors: Mapping[str, Tensor], form: str) -> bytes:
     return filled(content, _tag(form, "").encode())
 
 
-def read_tensors(path: str | Path, form: str, old: str | None = None, warn: bool = True) -> dict[str, Tensor]:
+def read_tensors(
+    path: str | os.PathLike[str], form: str, old: str | None = None, warn: bool = True
+) -> dict[str, Tensor]:
     """Read a file of `tensor_bytes` and check it.
 
     Parameters
     ----------
-    path : str or Path
+    path : str or path
         The file.
     form : str
         The wanted format.
