@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from .. import figures
 from ..diagnostics.force_report import HEADER, force_report
 from ..errors import CheckpointError, ConfigError
 from ..ledger import Ledger
+from ..process.signals import Mode, during
 from . import store
 from .page import image, render
 
@@ -57,7 +59,7 @@ def write_report(directory: str | Path) -> Path:
     ConfigError
         Where `directory` is not a run directory.
     CheckpointError
-        Where a file in it is missing or damaged.
+        Where a file in it is missing or damaged, or the report cannot be written.
     """
     folder = Path(directory)
     if not (folder / store.SUMMARY).is_file():
@@ -71,8 +73,14 @@ def write_report(directory: str | Path) -> Path:
     except KeyError as missing:
         raise CheckpointError(f"{folder}: {store.SUMMARY} or {store.METRICS} lacks {missing}.") from missing
     path, partial = folder / store.REPORT, folder / f"{store.REPORT}.partial"
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(path)
+    with during(Mode.HOLD):  # half a page is never left behind
+        try:
+            partial.write_text(page, encoding="utf-8")
+            partial.replace(path)
+        except OSError as error:
+            with suppress(OSError):
+                partial.unlink()
+            raise CheckpointError(f"cannot write {path}: {error.strerror or error}.") from error
     return path
 
 
