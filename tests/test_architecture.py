@@ -26,7 +26,8 @@ ROOT = Path(__file__).parent.parent
 
 # Each room may import from those before it, and from itself without a circle.
 ORDER = [
-    "errors", "storage", "ops", "extension", "kernels", "summation", "measure", "functional", "energies", "entropies",
+    "errors", "process", "storage", "ops", "extension", "kernels", "summation", "measure", "functional", "energies",
+    "entropies",
     "domains", "data", "protocol", "ledger", "diagnostics", "drives", "solvers", "figures", "flow", "regularizers",
     "runs", "studies", "benchmarks", "cli",
 ]  # fmt: skip

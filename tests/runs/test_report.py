@@ -240,7 +240,7 @@ def test_a_distance_that_fails_leaves_a_note_not_a_wreck(place, monkeypatch):
     def broken(mu, nu):
         raise TransportError("no distance today")
 
-    monkeypatch.setattr(sys.modules["wgf.runs.run"], "wasserstein", broken)
+    monkeypatch.setattr(sys.modules["wgf.runs.job"], "wasserstein", broken)
     result = wgf_command("run", "small.toml", "--out", "kept")
     assert result.exit_code == 0, result.output
     assert "no distance today" in Path("kept/report.html").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .app import app, errors_as_lines, short
+from .common import app, errors_as_lines, importing, short
 
 bench = typer.Typer(
     help="Benchmarks: speed of kernels, error against time of solvers, quality of the noise.", no_args_is_help=True
@@ -31,8 +31,9 @@ def bench_kernels(
 ) -> None:
     """Time every kernel and its peers (numpy, torch, KeOps, JAX, ...), with errors and memory."""
     with errors_as_lines():
-        from ..benchmarks.frame.facts import default_folder
-        from ..benchmarks.kernels import run as kernels
+        with importing():
+            from ..benchmarks.frame.facts import default_folder
+            from ..benchmarks.kernels import run as kernels
 
         path = kernels.run(out or default_folder(), quick=quick, only=only, device=device)
     typer.echo(f"results: {short(path.absolute())}")
@@ -46,8 +47,9 @@ def bench_solvers(
 ) -> None:
     """Run every solver on problems with known answers: error against time. Also times runs of peers."""
     with errors_as_lines():
-        from ..benchmarks.frame.facts import default_folder
-        from ..benchmarks.solvers import run as solvers
+        with importing():
+            from ..benchmarks.frame.facts import default_folder
+            from ..benchmarks.solvers import run as solvers
 
         path = solvers.run(out or default_folder(), quick=quick, only=only)
     typer.echo(f"results: {short(path.absolute())}")
@@ -57,8 +59,9 @@ def bench_solvers(
 def bench_noise(quick: _Quick = False, out: _Out = None) -> None:
     """Test 10⁹ random numbers: moments, distribution, tails and correlations."""
     with errors_as_lines():
-        from ..benchmarks import noise
-        from ..benchmarks.frame.facts import default_folder
+        with importing():
+            from ..benchmarks import noise
+            from ..benchmarks.frame.facts import default_folder
 
         path = noise.run(out or default_folder(), quick=quick)
     typer.echo(f"results: {short(path.absolute())}")

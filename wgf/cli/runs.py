@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .app import FAILED, INTERRUPTED, app, errors_as_lines, short, table_of
+from ..process import signals
+from .common import FAILED, app, errors_as_lines, exit_if_interrupted, importing, short, table_of
 
 if TYPE_CHECKING:
     from ..runs import RunResult
@@ -35,8 +36,9 @@ def run_command(
     import warnings
 
     with errors_as_lines():
-        from ..errors import WgfWarning
-        from ..runs import load_config, run
+        with importing():
+            from ..errors import WgfWarning
+            from ..runs import load_config, run
 
         table = [] if costs is None else [f"costs={json.dumps(str(costs.absolute()))}"]
         settings = load_config(config, [*(overrides or []), *table])
@@ -51,8 +53,9 @@ def run_command(
 def new_command(path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("wgf.toml")) -> None:
     """Write a commented starter file, ready for `wgf run`."""
     with errors_as_lines():
-        from ..errors import ConfigError
-        from ..runs import DEFAULT
+        with importing():
+            from ..errors import ConfigError
+            from ..runs import DEFAULT
 
         try:
             with open(path, "x", encoding="utf-8") as file:
@@ -68,7 +71,8 @@ def new_command(path: Annotated[Path, typer.Argument(help="The file to write.")]
 def report_command(directory: Annotated[Path, typer.Argument(help="A run directory.", metavar="DIR")]) -> None:
     """Write the report of a run again, from its stored files."""
     with errors_as_lines():
-        from ..runs import write_report
+        with importing():
+            from ..runs import write_report
 
         path = write_report(directory)
     typer.echo(f"report: {path}")
@@ -83,9 +87,10 @@ def tune_command(
     Takes one or two minutes. Run it while the machine is idle.
     """
     with errors_as_lines():
-        from ..errors import ConfigError
-        from ..runs.store import versions
-        from ..summation.tune import tune
+        with importing():
+            from ..errors import ConfigError
+            from ..runs.store import versions
+            from ..summation.tune import tune
 
         text = tune(versions(), say=lambda step: typer.echo(step, err=True)).as_json()
         try:
@@ -143,10 +148,11 @@ def _say_how_it_went(result: RunResult, quiet: bool) -> None:
     typer.echo(f"report: {short(report)}" if report.exists() else f"results: {short(result.directory)}")
     if summary["status"] == "INTERRUPTED":
         typer.echo(f"interrupted at t = {summary['t']:g}; what was computed is saved", err=True)
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(signals.code())
     if not summary["ok"]:
         typer.echo(f"error: the run failed after t = {summary['t']:g}: {summary['message']}", err=True)
         raise typer.Exit(FAILED)
+    exit_if_interrupted("run")
 
 
 def _thermodynamics(summary: dict[str, Any]) -> list[tuple[str, str]]:

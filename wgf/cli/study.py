@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .app import app, errors_as_lines, short, table_of
+from .common import app, errors_as_lines, exit_if_interrupted, importing, short, table_of
 
 if TYPE_CHECKING:
     from ..studies import Outcome
@@ -32,7 +32,8 @@ def study_command(
     from rich.console import Console
 
     with errors_as_lines():
-        from .. import studies
+        with importing():
+            from .. import studies
 
         if name is None or listed:
             Console().print(table_of([(key, kind.question) for key, kind in studies.NAMES.items()]))
@@ -43,6 +44,7 @@ def study_command(
     if not quiet:
         _print(result.outcome)
     typer.echo(f"report: {short(result.report)}")
+    exit_if_interrupted("study")
 
 
 def _print(outcome: Outcome) -> None:

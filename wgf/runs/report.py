@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from .. import figures
 from ..diagnostics.force_report import HEADER, force_report
 from ..errors import CheckpointError, ConfigError, shown
 from ..ledger import Ledger
+from ..process.signals import Mode, during
 from . import store
 from .page import image, render
 
@@ -58,7 +60,7 @@ def write_report(directory: str | Path) -> Path:
     ConfigError
         Where `directory` is not a run directory.
     CheckpointError
-        Where a file in it is missing or damaged.
+        Where a file in it is missing or damaged, or the report cannot be written.
     """
     folder = Path(directory)
     if not os.path.isfile(folder / store.SUMMARY):  # False also for names that no file can have
@@ -83,8 +85,14 @@ def write_report(directory: str | Path) -> Path:
             f"{folder}: {store.SUMMARY}, {store.METRICS} or {store.FRAMES} is damaged ({what})."
         ) from error
     path, partial = folder / store.REPORT, folder / f"{store.REPORT}.partial"
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(path)
+    with during(Mode.HOLD):  # half a page is never left behind
+        try:
+            partial.write_text(page, encoding="utf-8")
+            partial.replace(path)
+        except OSError as error:
+            with suppress(OSError):
+                partial.unlink()
+            raise CheckpointError(f"cannot write {path}: {error.strerror or error}.") from error
     return path
 
 

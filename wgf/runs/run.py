@@ -7,32 +7,22 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
-import torch
-
-from .. import data
-from ..diagnostics.force_report import force_report
-from ..diagnostics.transport import Transport, wasserstein
-from ..energies import NetworkRisk
 from ..errors import WgfError, WgfWarning
-from ..flow import RECORDS, Monitor, Plan, Row, Solution, Status, reporter, solve
-from ..functional import FreeEnergy
-from ..measure import Ensemble
-from ..protocol import Solver
+from ..flow import Monitor, Outcome, Row, Solution, Status, reporter
+from ..ledger import Ledger
+from ..process import signals
+from ..process.signals import Mode
 from ..summation import load_costs
 from . import store
 from .config import Config, dump
+from .directory import Place, choose, writing
+from .job import Job, Watch
 from .report import write_report
-
-FRAMES = 10
-"""About this many pictures of the particles, and distances from the start, are kept in addition to the first."""
-SHOWN = 2000
-"""A picture keeps at most this many particles; the final ensemble is kept whole."""
 
 
 @dataclass(frozen=True)
@@ -78,35 +68,85 @@ def run(config: Config, directory: str | Path | None = None, progress: bool = Tr
     ------
     WgfError
         Where the configuration or the data are wrong, or the run fails before its first record. Nothing is left on
-        the disk then. A run that fails or is interrupted later is written, with its status.
+        the disk then. A run that fails or is interrupted later is written, with its status. Where it cannot be written,
+        as on a full disk, the error names the directory with what there is.
+
+    Notes
+    -----
+    SIGINT, SIGTERM and SIGHUP end the run at the end of its step, and it is saved; a second one ends a long step. While
+    files are written they wait. Handlers of the caller's own stay in charge. A SIGTERM or SIGHUP without one ends the
+    process when the run is saved.
     """
     started, clock = datetime.datetime.now().astimezone(), time.perf_counter()
-    path = store.choose(directory or config.output.directory, config.data.name)
-    job = _Job.prepare(config)
-    with store.writing(path) as partial:
-        (partial / store.CONFIG).write_text(dump(_with_costs(job.config, partial)), encoding="utf-8")
-        store.write_json(partial / store.VERSIONS, store.versions(config.device))
-        watch = _Watch(job)
-        with store.metrics(partial) as write, _collected() as warned:
-            solution = job.solve(watch, _Stream(write, reporter(progress)))
-        _require_records(solution)
-        watch.finish(solution)
-        solution.ensemble.save(partial / store.FINAL)
-        store.write_frames(partial / store.FRAMES, watch.frames)
-        if not math.isfinite(solution.ledger["free_energy"][-1]) and "entropy" in solution.ledger.notes:
-            warned.append(f"free energy, entropy and closure are blank: {solution.ledger.notes['entropy']}.")
-        times = {"started": started.isoformat(timespec="seconds"), "seconds": time.perf_counter() - clock}
-        files = {"checksums": store.checksums(partial)}
-        summary = store.plain({"name": path.name} | times | job.summary(solution, watch, warned) | files)
-        store.write_json(partial / store.SUMMARY, summary)
-        try:
-            write_report(partial)
-        except Exception as error:  # an error in drawing must not lose the run
-            reason = f"{type(error).__name__}: {error}"
-            warned.append(f"the report could not be drawn ({reason}); the results are kept, `wgf report` tries again.")
+    out, name = directory or config.output.directory, config.data.name
+    with signals.caught():
+        choose(out, name)  # refused before the data are read
+        with signals.during(Mode.RAISE):
+            job = Job.prepare(config)
+        with writing(out, name) as place:
+            solution, summary, warned = _carried_out(job, place, reporter(progress), started, clock)
+        if not signals.arrived():  # else interrupted while files were written
+            _draw(place.path, warned)
     for message in warned:
         warnings.warn(message, WgfWarning, stacklevel=2)
-    return RunResult(path, summary, solution, tuple(warned))
+    return RunResult(place.path, summary, solution, tuple(warned))
+
+
+def _carried_out(
+    job: Job, place: Place, shown: Monitor, started: datetime.datetime, clock: float
+) -> tuple[Solution, dict[str, Any], list[str]]:
+    """Solve, and write all files but the report. From the first record on, nothing that was computed is removed."""
+    partial, watch = place.partial, Watch(job)
+    (partial / store.CONFIG).write_text(dump(_with_costs(job.config, partial)), encoding="utf-8")
+    store.write_json(partial / store.VERSIONS, store.versions(job.config.device))
+    with store.metrics(partial) as write, _collected() as warned:
+        stream = _Stream(write, shown, place)
+        with signals.during(Mode.WAIT):
+            solution = job.solve(watch, stream)
+        solution = _interrupted(solution)
+        _require_records(solution)
+        failed = _failures(lambda: stream.complete(solution.ledger))
+    failed += _failures(lambda: solution.ensemble.save(partial / store.FINAL))
+    watch.finish(solution)
+    if not math.isfinite(solution.ledger["free_energy"][-1]) and "entropy" in solution.ledger.notes:
+        warned.append(f"free energy, entropy and closure are blank: {solution.ledger.notes['entropy']}.")
+    times = {"started": started.isoformat(timespec="seconds"), "seconds": time.perf_counter() - clock}
+    failed += _failures(lambda: store.write_frames(partial / store.FRAMES, watch.frames), partial / store.FRAMES)
+    told = {"name": place.path.name} | times | job.summary(solution, watch, warned)
+    summary = store.plain(told | {"checksums": store.checksums(partial)})  # of all files before it
+    failed += _failures(lambda: store.write_json(partial / store.SUMMARY, summary), partial / store.SUMMARY)
+    if failed:
+        raise failed[0]
+    return solution, summary, warned
+
+
+def _failures(write: Callable[[], None], path: Path | None = None) -> list[OSError]:
+    """Try to write a file, and remove half of one. On a full disk the others may still find room."""
+    try:
+        write()
+    except OSError as error:
+        if path is not None:
+            with suppress(OSError):
+                path.unlink()
+        return [error]
+    return []
+
+
+def _interrupted(solution: Solution) -> Solution:
+    """The solution with the status INTERRUPTED where a signal came and ended the run as another error."""
+    if signals.taken() and not solution.status.ok:
+        return replace(solution, status=Outcome(Status.INTERRUPTED))
+    return solution
+
+
+def _draw(directory: Path, warned: list[str]) -> None:
+    """Draw the report. The run stands; an error or a signal costs the report alone."""
+    try:
+        with signals.during(Mode.RAISE):
+            write_report(directory)
+    except (Exception, KeyboardInterrupt) as error:
+        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+        warned.append(f"the report could not be drawn ({reason}); the results are kept, `wgf report` tries again.")
 
 
 def _with_costs(config: Config, directory: Path) -> Config:
@@ -125,169 +165,11 @@ def _require_records(solution: Solution) -> None:
         raise WgfError(f"the run failed before its first record: {solution.status.message}")
 
 
-@dataclass(frozen=True)
-class _Job:
-    """A configuration with its data loaded and its objects built."""
-
-    config: Config
-    train: data.Dataset
-    test: data.Dataset
-    risk: NetworkRisk
-    free_energy: FreeEnergy
-    start: Ensemble
-    scheme: Solver
-
-    @staticmethod
-    def prepare(config: Config) -> _Job:
-        """Load the data and build the free energy, the first particles and the scheme."""
-        source = config.data
-        train, test = data.load(
-            source.source,
-            target=source.target,
-            header=source.header,
-            task=cast("data.Task | None", source.task),
-            test_fraction=source.test_fraction,
-            seed=source.seed,
-            standardise=source.standardise,
-        )
-        config = config.resolved(train.task, len(train))
-        dtype = torch.float64 if config.dtype == "float64" else torch.float32
-        train, test = train.to(config.device, dtype), test.to(config.device, dtype)
-        network = config.network
-        risk = NetworkRisk(train.x, train.y, activation=network.activation, loss=str(network.loss), batch=network.batch)
-        free_energy = FreeEnergy(sum(config.terms(), start=risk)._terms())
-        network.require_room(risk.unit.dim, train.name)
-        start = risk.initial(network.neurons, config.seed, dtype=dtype)
-        return _Job(config, train, test, risk, free_energy, start, config.solver.scheme())
-
-    def solve(self, watch: _Watch, monitor: Monitor) -> Solution:
-        """Call `wgf.solve` with the settings of the configuration."""
-        solver = self.config.solver
-        return solve(
-            self.free_energy, self.start, self.scheme, dt=solver.dt, t_end=solver.t_end, seed=self.config.seed,
-            record_every=solver.record_every, observers=watch.columns(), domain=self.config.place(),
-            throw=False, progress=monitor,
-        )  # fmt: skip
-
-    @property
-    def records(self) -> int | None:
-        """Number of records after the first; None where the scheme adapts its steps, since it is not known then."""
-        steps = Plan.make(0.0, self.config.solver.t_end, self.config.solver.dt, None, self.scheme.adaptive).steps
-        return None if steps is None else math.ceil(steps / self._every(steps))
-
-    def _every(self, steps: int) -> int:
-        return self.config.solver.record_every or max(1, math.ceil(steps / RECORDS))
-
-    def summary(self, solution: Solution, watch: _Watch, warned: list[str]) -> dict[str, Any]:
-        """The content of summary.json, except the name and the times."""
-        ledger = solution.ledger
-        ratios = ledger["force_ratio"][np.isfinite(ledger["force_ratio"])]
-        return {
-            "status": solution.status.name,
-            "ok": solution.status.ok,
-            "message": solution.status.message,
-            "warnings": warned,
-            "free_energy": repr(self.free_energy),
-            "task": self.train.task,
-            "data": {
-                "name": self.train.name,
-                "train": len(self.train),
-                "test": len(self.test),
-                "features": self.train.x.shape[1],
-                "classes": len(self.train.classes),
-            },
-            "particles": {"n": self.start.n, "dim": self.start.dim},
-            "steps": solution.state.step,
-            "records": ledger.rows,
-            "t": solution.state.t,
-            "start": ledger.row(0),
-            "final": ledger.row(-1),
-            "force_ratio": [float(ratios.min()), float(ratios.max())] if len(ratios) else None,
-            "force_report": force_report(ledger).to_dict(),
-            "wasserstein": None if watch.distance is None else vars(watch.distance),
-            "notes": ledger.notes | watch.notes,
-        }
-
-
-@dataclass
-class _Watch:
-    """The observers of a run: scores on training and test data at every record, and at some records the distance from
-    the start with a picture of the particles."""
-
-    job: _Job
-    frames: list[tuple[float, torch.Tensor]] = field(default_factory=list)
-    notes: dict[str, str] = field(default_factory=dict)
-    distance: Transport | None = None
-
-    def __post_init__(self) -> None:
-        self._seen: tuple[Ensemble | None, dict[str, float]] = None, {}
-        self._records, self._next = -1, 0.0
-        self._inputs = torch.cat([self.job.train.x, self.job.test.x])
-
-    def columns(self) -> dict[str, Any]:
-        """The observers by the names of their columns in the ledger."""
-        kinds = ("accuracy", "loss") if self.job.risk.loss.classifies else ("r2", "loss")
-        names = [f"{part}_{kind}" for kind in kinds for part in ("train", "test")]
-        observers: dict[str, Any] = {name: (lambda mu, t, name=name: self._scores(mu)[name]) for name in names}
-        return {"distance_from_start": self._distance} | observers
-
-    def _scores(self, mu: Ensemble) -> dict[str, float]:
-        """Accuracy or R², and mean loss, on training and test data, from one pass of the network."""
-        if self._seen[0] is not mu:
-            loss, scores = self.job.risk.loss, {}
-            outputs = self.job.risk.predict(mu, self._inputs).reshape(len(self._inputs), -1)
-            parts = torch.split(outputs, [len(self.job.train), len(self.job.test)])
-            for name, f, part in zip(("train", "test"), parts, (self.job.train, self.job.test), strict=True):
-                y, _ = loss.encode(part.y)
-                scores[f"{name}_loss"] = float(loss.value(f, y).mean())
-                if loss.classifies:
-                    scores[f"{name}_accuracy"] = float(loss.correct(f, y).double().mean())
-                else:
-                    spread = float(((y - y.mean(0)) ** 2).mean())
-                    scores[f"{name}_r2"] = 1.0 - float(((f - y) ** 2).mean()) / spread if spread else math.nan
-            self._seen = mu, scores
-        return self._seen[1]
-
-    def _distance(self, mu: Ensemble, t: float) -> float:
-        self._records += 1
-        return self._frame(mu, t) if self._due(t) else math.nan
-
-    def _due(self, t: float) -> bool:
-        """Whether this record has a picture: every few records, or at even times where their number is not known."""
-        last, t_end = self.job.records, self.job.config.solver.t_end
-        if last is not None:
-            return self._records % max(1, round(last / FRAMES)) == 0 or self._records == last
-        due = t >= min(self._next, t_end)
-        self._next = t + t_end / FRAMES if due else self._next
-        return due
-
-    def _frame(self, mu: Ensemble, t: float) -> float:
-        """Keep a picture of the particles, and return their distance from the start; NaN where it fails."""
-        self.frames.append((t, mu.x[:SHOWN].clone()))
-        try:
-            self.distance = wasserstein(mu, self.job.start)
-        except WgfError as error:  # a failed distance must not lose the run
-            self.notes["distance_from_start"] = str(error)
-            return math.nan
-        note = self.distance.note
-        if math.isfinite(self.distance.bures):
-            note += (
-                f"; the Gaussians with the same means and covariances are {self.distance.bures:.4g} apart at t = {t:g}"
-            )
-        self.notes["distance_from_start"] = f"{self.distance.method}: {note}"
-        return self.distance.distance
-
-    def finish(self, solution: Solution) -> None:
-        """Add a last picture where a run ended between two of them."""
-        if solution.state.t > self.frames[-1][0]:
-            self._frame(solution.ensemble, solution.state.t)
-
-
 class _Stream(Monitor):
-    """Follows a run: writes every record to metrics.jsonl at once, and shows the progress."""
+    """Follows a run: writes every record to metrics.jsonl at once, shows the progress, and ends the run on a signal."""
 
-    def __init__(self, write: Callable[[Row], None], shown: Monitor) -> None:
-        self._write, self._shown = write, shown
+    def __init__(self, write: Callable[[Row], None], shown: Monitor, place: Place) -> None:
+        self._write, self._shown, self._place, self._rows = write, shown, place, 0
 
     @contextmanager
     def running(self, steps: int | None, t_end: float) -> Iterator[None]:
@@ -295,12 +177,24 @@ class _Stream(Monitor):
             yield
 
     def recording(self, t: float) -> None:
+        signals.check()
         self._shown.recording(t)
 
     def advance(self, done: int, t: float, row: Row | None) -> None:
         if row is not None:
-            self._write(row)
+            self._record(row)
         self._shown.advance(done, t, row)
+        signals.check()
+
+    def _record(self, row: Row) -> None:
+        self._write(row)
+        self._rows += 1
+        self._place.keep = True
+
+    def complete(self, ledger: Ledger) -> None:
+        """Write the records that an exception kept from being written."""
+        for index in range(self._rows, ledger.rows):
+            self._record(ledger.row(index))
 
 
 @contextmanager

@@ -1,13 +1,10 @@
-"""The run directory: its file names, reading and writing them, and a complete directory or none at all."""
+"""The files of a run directory: their names, reading and writing them."""
 
 from __future__ import annotations
 
-import datetime
 import json
 import math
-import os
 import platform
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import CheckpointError, ConfigError
+from ..errors import CheckpointError
 from ..ledger import Ledger
 from ..storage import digest, read_tensors, require_digest, seal, tensor_bytes, unseal
 
@@ -27,84 +24,23 @@ FINAL, FRAMES, SUMMARY, REPORT = "final.safetensors", "frames.safetensors", "sum
 PACKAGES = ("wgflow", "torch", "numba", "numpy", "scipy", "POT", "scikit-learn", "safetensors", "finufft")
 
 
-def choose(directory: str | Path | None, name: str) -> Path:
-    """Choose the directory for a run, without creating it.
-
-    Parameters
-    ----------
-    directory : str or Path, optional
-        A new or empty directory; by default runs/<name>-<date>-<time>.
-    name : str
-        The first part of the default name.
-
-    Returns
-    -------
-    Path
-        An absolute path.
-
-    Raises
-    ------
-    ConfigError
-        Where the directory is not empty, is a file, or is being written by another run.
-    """
-    if directory is None:
-        stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-        base = Path("runs") / f"{name}-{stamp}"
-        candidates = [base, *(base.with_name(f"{base.name}-{k}") for k in range(2, 1000))]
-        return next(path for path in candidates if not path.exists() and not _partial(path).exists()).absolute()
-    path = Path(os.path.abspath(directory))
-    if path.exists() and not path.is_dir():
-        raise ConfigError(f"output directory {path}: there is a file of that name; choose another with --out.")
-    if path.is_dir() and any(path.iterdir()):
-        raise ConfigError(f"output directory {path} is not empty; choose another with --out, or empty it.")
-    if _partial(path).exists():
-        raise ConfigError(
-            f"output directory {path}: {_partial(path).name} is in the way, of a run that goes on or was killed."
-        )
-    return path
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(path.name + ".partial")
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[Path]:
-    """Provide a temporary directory to write in. It is renamed to `path` at the end, and removed on an exception.
-
-    So a directory with the final name is always complete. Raises CheckpointError where it cannot be written.
-    """
-    partial = _partial(path)
-    parents = [parent for parent in path.parents if not parent.exists()]
-    try:
-        partial.mkdir(parents=True)
-    except (OSError, ValueError) as error:  # ValueError: a name with NUL
-        raise CheckpointError(f"cannot write to {path}: {getattr(error, 'strerror', None) or error}.") from error
-    try:
-        yield partial
-        if path.is_dir():  # an empty directory of that name
-            path.rmdir()
-        os.replace(partial, path)
-    except BaseException as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        for parent in parents:
-            try:
-                parent.rmdir()
-            except OSError:
-                break
-        if isinstance(error, OSError) and not isinstance(error, CheckpointError):
-            raise CheckpointError(f"cannot write to {path}: {error}.") from error
-        raise
-
-
 @contextmanager
 def metrics(directory: Path) -> Iterator[Callable[[Mapping[str, float]], None]]:
-    """Provide a function that appends a record to metrics.jsonl at once, as one JSON object; NaN becomes null."""
-    with open(directory / METRICS, "w", encoding="utf-8") as file:
+    """Provide a function that appends a record to metrics.jsonl at once, as one JSON object; NaN becomes null.
+
+    A record that cannot be written whole, as on a full disk, leaves nothing of it behind.
+    """
+    with open(directory / METRICS, "wb", buffering=0) as file:
 
         def append(row: Mapping[str, float]) -> None:
-            file.write(json.dumps(plain(row), allow_nan=False) + "\n")
-            file.flush()
+            line, begun, done = json.dumps(plain(row), allow_nan=False).encode() + b"\n", file.tell(), 0
+            try:
+                while done < len(line):
+                    done += file.write(line[done:])
+            except BaseException:
+                file.truncate(begun)
+                file.seek(begun)
+                raise
 
         yield append
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from ...errors import require_integer
 from ...flow import counting
+from ...process import signals
+from ...process.workers import follow
 
 Result = TypeVar("Result")
 
@@ -15,6 +17,10 @@ Result = TypeVar("Result")
 def processors() -> int:
     """Number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+ONE_THREAD = ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMBA", "NUMEXPR")
+"""Libraries whose environment variable NAME_NUM_THREADS (NAME_THREADS where it ends in MAXIMUM) is 1 in workers."""
 
 
 class Work:
@@ -25,7 +31,8 @@ class Work:
     Parameters
     ----------
     jobs : int ≥ 1
-        Number of processes, each with one thread, by joblib. With 1 everything runs in this process.
+        Number of processes, each with one thread, by loky. With 1 everything runs in this process. They end with
+        this process, however it ends.
     progress : bool
         Whether to show the progress.
     """
@@ -41,19 +48,30 @@ class Work:
         at the top level of a module, because other processes must be able to import it.
         """
         tasks = list(tasks)
+        jobs, results = min(self.jobs, len(tasks)), []
         with counting(what, len(tasks), self.progress) as advance:
-            results = []
-            for result in self._results(function, tasks):
+            found = _in_processes(jobs, function, tasks) if jobs > 1 else (function(*task) for task in tasks)
+            for result in found:
                 results.append(result)
                 advance(len(results))
+                signals.check()
         return results
 
-    def _results(self, function: Callable[..., Result], tasks: Sequence[Sequence[object]]) -> Iterable[Result]:
-        jobs = min(self.jobs, len(tasks))
-        if jobs <= 1:
-            return (function(*task) for task in tasks)
-        from joblib import Parallel, delayed, parallel_config
 
-        with parallel_config(backend="loky", inner_max_num_threads=1):
-            parallel = Parallel(n_jobs=jobs, return_as="generator", batch_size=1)
-        return parallel(delayed(function)(*task) for task in tasks)
+def _in_processes(jobs: int, function: Callable[..., Result], tasks: Sequence[Sequence[object]]) -> Iterator[Result]:
+    """The results of the tasks, in their order, from worker processes; they are killed where this does not end well."""
+    from joblib.externals.loky import get_reusable_executor
+
+    one = {f"{name}{'' if name.endswith('MAXIMUM') else '_NUM'}_THREADS": "1" for name in ONE_THREAD}
+    with signals.blocked():
+        executor = get_reusable_executor(jobs, env=one, initializer=follow, initargs=(os.getpid(),))
+        results = executor.map(_call, [function] * len(tasks), tasks)
+    try:
+        yield from results
+    except BaseException:
+        executor.shutdown(wait=True, kill_workers=True)
+        raise
+
+
+def _call(function: Callable[..., Result], task: Sequence[object]) -> Result:
+    return function(*task)

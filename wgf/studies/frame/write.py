@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ...process import signals
 from ...runs import store
+from ...runs.directory import writing
 from ...runs.page import image, render, svg
 from .study import Finding, Outcome, Study, Table, Verdict
 from .work import Work
@@ -64,23 +66,28 @@ def run_study(study: Study, directory: str | Path | None, work: Work, quick: boo
     CheckpointError
         Where it cannot be written.
     """
-    path = store.choose(directory, study.name)
     started, clock = datetime.datetime.now().astimezone(), time.perf_counter()
-    with store.writing(path) as folder:
-        outcome = study.run(work)
+    with signals.caught(), writing(directory, study.name) as place:
+        with signals.during(signals.Mode.RAISE):
+            outcome = study.run(work)
+        place.keep = True  # hours of work may be in it
         seconds = time.perf_counter() - clock
-        summary = _summary(study, outcome, quick, started, seconds)
-        for name in ("tables", "figures"):
-            (folder / name).mkdir()
-        for table in outcome.tables:
-            _write_csv(folder / "tables" / f"{table.name}.csv", table)
-        drawn = {figure.name: svg(figure.drawing) for figure in outcome.figures}
-        for figure in outcome.figures:
-            (folder / "figures" / f"{figure.name}.svg").write_bytes(drawn[figure.name])
-            figure.drawing.savefig(folder / "figures" / f"{figure.name}.png", dpi=150)
-        store.write_json(folder / STUDY, summary | {"checksums": store.checksums(folder)})
-        (folder / store.REPORT).write_text(_page(summary, outcome, drawn), encoding="utf-8")
-    return StudyResult(study, outcome, path, seconds)
+        _write(place.partial, outcome, _summary(study, outcome, quick, started, seconds))
+    return StudyResult(study, outcome, place.path, seconds)
+
+
+def _write(folder: Path, outcome: Outcome, summary: dict[str, Any]) -> None:
+    """Write the tables, the figures, the summary with their checksums, and the report."""
+    for name in ("tables", "figures"):
+        (folder / name).mkdir()
+    for table in outcome.tables:
+        _write_csv(folder / "tables" / f"{table.name}.csv", table)
+    drawn = {figure.name: svg(figure.drawing) for figure in outcome.figures}
+    for figure in outcome.figures:
+        (folder / "figures" / f"{figure.name}.svg").write_bytes(drawn[figure.name])
+        figure.drawing.savefig(folder / "figures" / f"{figure.name}.png", dpi=150)
+    store.write_json(folder / STUDY, summary | {"checksums": store.checksums(folder)})
+    (folder / store.REPORT).write_text(_page(summary, outcome, drawn), encoding="utf-8")
 
 
 def _summary(study: Study, outcome: Outcome, quick: bool, started: datetime.datetime, seconds: float) -> dict[str, Any]:

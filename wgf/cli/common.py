@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from ..process import signals
+from ..process.signals import Mode
 
 app = typer.Typer(
     help="Wasserstein gradient flows of particle ensembles, with the thermodynamics of the run.",
@@ -17,13 +20,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-CONFIGURATION, FAILED, INTERRUPTED = 2, 1, 130
-"""Exit codes: 2 for bad input, 1 for a run that failed, 130 after Ctrl-C."""
-
-
-def main() -> None:
-    """Entry point of the command `wgf`."""
-    app()
+CONFIGURATION, FAILED = 2, 1
+"""Exit codes: 2 for bad input, 1 for a run that failed; 130, 143 or 129 after SIGINT, SIGTERM or SIGHUP."""
 
 
 @contextmanager
@@ -32,8 +30,12 @@ def errors_as_lines() -> Iterator[None]:
     from ..errors import BackendError, ConfigError, ResourceError, ShapeError, WgfError
 
     try:
-        yield
+        with signals.during(Mode.RAISE):
+            yield
+            interrupted = False
     except WgfError as error:
+        if signals.arrived() and isinstance(error, BackendError):  # the import of a library was interrupted
+            raise typer.Exit(signals.code()) from None
         typer.echo(f"error: {error}", err=True)
         bad_input = isinstance(error, (BackendError, ConfigError, ResourceError, ShapeError))
         raise typer.Exit(CONFIGURATION if bad_input else FAILED) from None
@@ -41,8 +43,26 @@ def errors_as_lines() -> Iterator[None]:
         typer.echo(f"error: out of memory: {str(error) or 'take a smaller problem'}", err=True)
         raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
+        interrupted = True
+    except Exception:  # a callback or an import may have turned a signal into another error
+        if not signals.arrived():
+            raise
+        interrupted = True
+    if interrupted:
         typer.echo("interrupted; nothing was saved", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(signals.code())
+
+
+def exit_if_interrupted(work: str) -> None:
+    """At the end of a command: the exit code of a signal that came when the work was over, while it was written."""
+    if signals.arrived():
+        typer.echo(f"interrupted when the {work} was over; its results are saved", err=True)
+        raise typer.Exit(signals.code())
+
+
+def importing() -> AbstractContextManager[bool]:
+    """Around slow imports of a command: a signal ends the process at once."""
+    return signals.during(Mode.LEAVE)
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,184 @@
+"""A run before it is written: its data and objects, what is observed at every record, and its summary."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from .. import data
+from ..diagnostics.force_report import force_report
+from ..diagnostics.transport import Transport, wasserstein
+from ..energies import NetworkRisk
+from ..errors import WgfError
+from ..flow import RECORDS, Monitor, Plan, Solution, solve
+from ..functional import FreeEnergy
+from ..measure import Ensemble
+from ..protocol import Solver
+from .config import Config
+
+FRAMES = 10
+"""About this many pictures of the particles, and distances from the start, are kept in addition to the first."""
+SHOWN = 2000
+"""A picture keeps at most this many particles; the final ensemble is kept whole."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A configuration with its data loaded and its objects built."""
+
+    config: Config
+    train: data.Dataset
+    test: data.Dataset
+    risk: NetworkRisk
+    free_energy: FreeEnergy
+    start: Ensemble
+    scheme: Solver
+
+    @staticmethod
+    def prepare(config: Config) -> Job:
+        """Load the data and build the free energy, the first particles and the scheme."""
+        source = config.data
+        train, test = data.load(
+            source.source,
+            target=source.target,
+            header=source.header,
+            task=cast("data.Task | None", source.task),
+            test_fraction=source.test_fraction,
+            seed=source.seed,
+            standardise=source.standardise,
+        )
+        config = config.resolved(train.task, len(train))
+        dtype = torch.float64 if config.dtype == "float64" else torch.float32
+        train, test = train.to(config.device, dtype), test.to(config.device, dtype)
+        network = config.network
+        risk = NetworkRisk(train.x, train.y, activation=network.activation, loss=str(network.loss), batch=network.batch)
+        free_energy = FreeEnergy(sum(config.terms(), start=risk)._terms())
+        network.require_room(risk.unit.dim, train.name)
+        start = risk.initial(network.neurons, config.seed, dtype=dtype)
+        return Job(config, train, test, risk, free_energy, start, config.solver.scheme())
+
+    def solve(self, watch: Watch, monitor: Monitor) -> Solution:
+        """Call `wgf.solve` with the settings of the configuration."""
+        solver = self.config.solver
+        return solve(
+            self.free_energy, self.start, self.scheme, dt=solver.dt, t_end=solver.t_end, seed=self.config.seed,
+            record_every=solver.record_every, observers=watch.columns(), domain=self.config.place(),
+            throw=False, progress=monitor,
+        )  # fmt: skip
+
+    @property
+    def records(self) -> int | None:
+        """Number of records after the first; None where the scheme adapts its steps, since it is not known then."""
+        steps = Plan.make(0.0, self.config.solver.t_end, self.config.solver.dt, None, self.scheme.adaptive).steps
+        return None if steps is None else math.ceil(steps / self._every(steps))
+
+    def _every(self, steps: int) -> int:
+        return self.config.solver.record_every or max(1, math.ceil(steps / RECORDS))
+
+    def summary(self, solution: Solution, watch: Watch, warned: list[str]) -> dict[str, Any]:
+        """The content of summary.json, except the name and the times."""
+        ledger = solution.ledger
+        ratios = ledger["force_ratio"][np.isfinite(ledger["force_ratio"])]
+        return {
+            "status": solution.status.name,
+            "ok": solution.status.ok,
+            "message": solution.status.message,
+            "warnings": warned,
+            "free_energy": repr(self.free_energy),
+            "task": self.train.task,
+            "data": {
+                "name": self.train.name,
+                "train": len(self.train),
+                "test": len(self.test),
+                "features": self.train.x.shape[1],
+                "classes": len(self.train.classes),
+            },
+            "particles": {"n": self.start.n, "dim": self.start.dim},
+            "steps": solution.state.step,
+            "records": ledger.rows,
+            "t": solution.state.t,
+            "start": ledger.row(0),
+            "final": ledger.row(-1),
+            "force_ratio": [float(ratios.min()), float(ratios.max())] if len(ratios) else None,
+            "force_report": force_report(ledger).to_dict(),
+            "wasserstein": None if watch.distance is None else vars(watch.distance),
+            "notes": ledger.notes | watch.notes,
+        }
+
+
+@dataclass
+class Watch:
+    """The observers of a run: scores on training and test data at every record, and at some records the distance from
+    the start with a picture of the particles."""
+
+    job: Job
+    frames: list[tuple[float, torch.Tensor]] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
+    distance: Transport | None = None
+
+    def __post_init__(self) -> None:
+        self._seen: tuple[Ensemble | None, dict[str, float]] = None, {}
+        self._records, self._next = -1, 0.0
+        self._inputs = torch.cat([self.job.train.x, self.job.test.x])
+
+    def columns(self) -> dict[str, Any]:
+        """The observers by the names of their columns in the ledger."""
+        kinds = ("accuracy", "loss") if self.job.risk.loss.classifies else ("r2", "loss")
+        names = [f"{part}_{kind}" for kind in kinds for part in ("train", "test")]
+        observers: dict[str, Any] = {name: (lambda mu, t, name=name: self._scores(mu)[name]) for name in names}
+        return {"distance_from_start": self._distance} | observers
+
+    def _scores(self, mu: Ensemble) -> dict[str, float]:
+        """Accuracy or R², and mean loss, on training and test data, from one pass of the network."""
+        if self._seen[0] is not mu:
+            loss, scores = self.job.risk.loss, {}
+            outputs = self.job.risk.predict(mu, self._inputs).reshape(len(self._inputs), -1)
+            parts = torch.split(outputs, [len(self.job.train), len(self.job.test)])
+            for name, f, part in zip(("train", "test"), parts, (self.job.train, self.job.test), strict=True):
+                y, _ = loss.encode(part.y)
+                scores[f"{name}_loss"] = float(loss.value(f, y).mean())
+                if loss.classifies:
+                    scores[f"{name}_accuracy"] = float(loss.correct(f, y).double().mean())
+                else:
+                    spread = float(((y - y.mean(0)) ** 2).mean())
+                    scores[f"{name}_r2"] = 1.0 - float(((f - y) ** 2).mean()) / spread if spread else math.nan
+            self._seen = mu, scores
+        return self._seen[1]
+
+    def _distance(self, mu: Ensemble, t: float) -> float:
+        self._records += 1
+        return self._frame(mu, t) if self._due(t) else math.nan
+
+    def _due(self, t: float) -> bool:
+        """Whether this record has a picture: every few records, or at even times where their number is not known."""
+        last, t_end = self.job.records, self.job.config.solver.t_end
+        if last is not None:
+            return self._records % max(1, round(last / FRAMES)) == 0 or self._records == last
+        due = t >= min(self._next, t_end)
+        self._next = t + t_end / FRAMES if due else self._next
+        return due
+
+    def _frame(self, mu: Ensemble, t: float) -> float:
+        """Keep a picture of the particles, and return their distance from the start; NaN where it fails."""
+        self.frames.append((t, mu.x[:SHOWN].clone()))
+        try:
+            self.distance = wasserstein(mu, self.job.start)
+        except WgfError as error:  # a failed distance must not lose the run
+            self.notes["distance_from_start"] = str(error)
+            return math.nan
+        note = self.distance.note
+        if math.isfinite(self.distance.bures):
+            note += (
+                f"; the Gaussians with the same means and covariances are {self.distance.bures:.4g} apart at t = {t:g}"
+            )
+        self.notes["distance_from_start"] = f"{self.distance.method}: {note}"
+        return self.distance.distance
+
+    def finish(self, solution: Solution) -> None:
+        """Add a last picture where a run ended between two of them."""
+        if solution.state.t > self.frames[-1][0]:
+            self._frame(solution.ensemble, solution.state.t)
