@@ -133,6 +133,14 @@ def test_dataset_moves_floats_and_keeps_class_indices() -> None:
     assert numbers.x.dtype == torch.float64
 
 
+def test_numbers_beyond_float32_are_refused_there(tmp_path: Path) -> None:
+    x, y = labelled()
+    train, _ = load(npz_file(tmp_path, x=1e39 * x, y=y), standardise=False)
+    with pytest.raises(ConfigError, match="out of the range of"):
+        train.to(dtype=torch.float32)
+    assert load(npz_file(tmp_path, x=1e39 * x, y=y))[0].to(dtype=torch.float32).x.dtype == torch.float32
+
+
 # ---------------------------------------------------------------------------------------------- teacher
 
 

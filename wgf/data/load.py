@@ -56,12 +56,19 @@ class Dataset:
         return f"Dataset({self.name!r}, {len(self)} × {self.x.shape[1]}, {self.task}{classes})"
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Dataset:
-        """The same data on `device` with floats of `dtype`; class indices stay int64."""
+        """The same data on `device` with floats of `dtype`; class indices stay int64.
+
+        ConfigError where a number is out of the range of that dtype.
+        """
 
         def move(value: Any) -> Any:
             if not isinstance(value, torch.Tensor):
                 return value
-            return value.to(device=device, dtype=dtype if value.is_floating_point() else None)
+            moved = value.to(device=device, dtype=dtype if value.is_floating_point() else None)
+            if value.is_floating_point() and moved.dtype != value.dtype and not bool(torch.isfinite(moved).all()):
+                largest = float(value.abs().max())
+                raise ConfigError(f"{self.name}: {largest:g} is out of the range of {dtype}; scale the data.")
+            return moved
 
         return replace(self, x=move(self.x), y=move(self.y), y_mean=move(self.y_mean), y_scale=move(self.y_scale))
 

@@ -45,7 +45,11 @@ def to_tensor(value: ArrayLike) -> Tensor:
     """
     if type(value) is Tensor:
         return value
-    require_unmasked("array", value)
+    return _converted(require_unmasked("array", value))
+
+
+def _converted(value: ArrayLike) -> Tensor:
+    """An array without masked entries as a tensor."""
     if isinstance(value, Tensor):
         return value
     array = np.asarray(value)
@@ -185,7 +189,7 @@ def as_numbers(name: str, value: ArrayLike, wanted: str = "numbers") -> Tensor:
     """
     require_unmasked(name, value)
     try:
-        tensor = to_tensor(value)
+        tensor = _converted(value)
         if tensor.is_complex():
             raise TypeError("complex")
         return tensor.to(torch.float64, copy=True)
@@ -195,9 +199,10 @@ def as_numbers(name: str, value: ArrayLike, wanted: str = "numbers") -> Tensor:
 
 def numbers(name: str, value: ArrayLike) -> Tensor:
     """An array of numbers as a dense tensor of the same dtype; ShapeError or ConfigError where it is none."""
-    require_unmasked(name, value)
     try:
-        tensor = to_tensor(value)
+        tensor = value if type(value) is Tensor else _converted(require_unmasked(name, value))
+    except ConfigError:
+        raise
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise ShapeError(f"{name}: not a rectangular array of numbers ({error}).") from error
     if tensor.layout != torch.strided:
