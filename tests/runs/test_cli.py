@@ -85,10 +85,6 @@ def test_info_version_and_help(monkeypatch):
         (["small.toml", "--set", "entropy.0.term=Shannon"], "Heun is deterministic and cannot realise the Shannon"),
         (["small.toml", "--set", "network.neurons=5"], "singular"),
         (["small.toml", "--set", "network.neurons=1000000000000"], "here: take fewer of them"),
-        (
-            ["small.toml", "--set", "solver.dt=1e-12", "--set", "solver.record_every=1"],
-            "here: raise record_every or dt",
-        ),
         (["small.toml", "--set", "energy.0.stiffness=[1, 2]"], "stiffness"),
         (["small.toml", "--out", "full"], "is not empty"),
         (["small.toml", "--out", "small.toml"], "there is a file of that name"),

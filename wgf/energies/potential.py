@@ -25,7 +25,7 @@ class Potential(Functional):
     Parameters
     ----------
     fn : callable (n, d) -> (n,)
-        V, row by row. Written in torch, unless `grad` is given.
+        V, row by row. Written in torch, unless `grad` is given. To sample a density p give V = −log p, with the minus.
     grad : callable (n, d) -> (n, d), optional
         ∇V, row by row. By default autograd of `fn`.
 

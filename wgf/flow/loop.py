@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from ..errors import DivergenceError, ResourceError, StepSizeError, WgfError
+from ..errors import DivergenceError, ResourceError, StepSizeError, WgfError, WgfWarning
 from ..functional import Steering
 from ..ledger import Bookkeeper
 from ..measure import NoiseSource, checks
@@ -16,6 +18,10 @@ from ..protocol import Dynamics, Solver, State
 from .monitor import Monitor
 from .plan import Plan
 from .solution import Outcome, Solution, Status
+from .unbounded import falling
+
+_ADVICE = r"; |\. If F"
+"""Where the advice of a message begins. It is wrong where F has no lower bound."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +126,7 @@ class Run:
             with self.monitor.running(self.plan.steps, self.plan.t_end):
                 outcome = self._advance()
         except (Exception, KeyboardInterrupt) as raised:  # what was computed is kept, whatever ends the run
+            self._explain(raised)
             outcome, error = Outcome(_status(raised), _message(raised)), raised
         self._frame()
         solution = self._solution(outcome)
@@ -128,7 +135,15 @@ class Run:
             raise error
         if outcome.ok:
             self.books.close()
+            self._warn_of_falling()
         return solution
+
+    def _explain(self, error: BaseException) -> None:
+        """Where F ran to −∞, the message of the error says so in place of the advice to try a smaller dt."""
+        if isinstance(error, (DivergenceError, StepSizeError)) and self.books.ledger.rows:
+            reason = falling(self.state.evaluation.terms, self.books.ledger.row(0))
+            if reason:
+                error.args = (f"{re.split(_ADVICE, str(error))[0].rstrip('.')}. {reason}",)
 
     def _advance(self) -> Outcome:
         """All steps and records, up to the end of the plan or a true `until`."""
@@ -242,6 +257,12 @@ class Run:
     def _stop(self, row: Mapping[str, float]) -> bool:
         """Whether `until` is true for this record."""
         return self.stops.until is not None and bool(self.stops.until(row))
+
+    def _warn_of_falling(self) -> None:
+        """Warn where a term of F ran so far down that it may have no lower bound."""
+        reason = falling(self.state.evaluation.terms, self.books.ledger.row(0))
+        if reason:
+            warnings.warn(reason, WgfWarning, stacklevel=4)
 
     def _solution(self, outcome: Outcome) -> Solution:
         frames = torch.stack(self.frames) if self.frames else None
