@@ -14,6 +14,7 @@ from ..errors import ConfigError, DivergenceError, ShapeError, require_number, s
 from ..functional import Evaluation, Functional
 from ..measure import ArrayLike, Ensemble, as_numbers, first_bad_row, to_tensor
 from ..ops import linalg
+from ..ops.range import within
 
 
 class LeastSquares(Functional):
@@ -73,6 +74,9 @@ class LeastSquares(Functional):
         if self.data.ndim != 1 or not len(self.data):
             raise ShapeError(f"LeastSquares: data of shape {tuple(self.data.shape)}; wanted (K,), K ≥ 1.")
         self._precision = _precision(noise_cov, len(self.data))
+        self._narrow = all(
+            within(float(size), 1e20) for part in (self.data, self._precision) for size in part.abs().flatten()
+        )
 
     def __repr__(self) -> str:
         return f"LeastSquares({len(self.data)} data)"
@@ -125,8 +129,10 @@ class LeastSquares(Functional):
         Returns
         -------
         tuple of Tensor (n, K)
-            r and Γ⁻¹ r, in the dtype of the predictions.
+            r and Γ⁻¹ r, in the dtype of the predictions; float64 where data or Γ are out of the range of float32.
         """
+        if predictions.dtype == torch.float32 and not self._narrow:
+            return self.residuals(predictions.double())
         r = predictions - self.data.to(predictions, non_blocking=True)
         precision = self._precision.to(predictions, non_blocking=True)
         weighted = ops.affine(r, torch.zeros_like(r[0]), precision) if precision.ndim == 2 else precision * r
@@ -164,7 +170,12 @@ class LeastSquares(Functional):
             if not predictions.requires_grad:
                 raise _no_gradient()
             r, weighted = self.residuals(predictions.detach())
-            (gradient,) = torch.autograd.grad(predictions, x, weighted)
+            if weighted.dtype == predictions.dtype:
+                (gradient,) = torch.autograd.grad(predictions, x, weighted)
+            else:  # Γ⁻¹r may be out of the range of float32, and the gradient in it
+                unit = torch.exp2(torch.frexp(weighted.abs().max()).exponent.double())
+                (part,) = torch.autograd.grad(predictions, x, (weighted / unit).to(predictions.dtype))
+                gradient = (unit * part.double()).to(x.dtype)
         return 0.5 * linalg.row_dot(r, weighted), gradient
 
 
@@ -238,7 +249,7 @@ class LinearisedLeastSquares(Functional):
         cross = mu.reduce(linalg.product(away.T.contiguous(), carried))
         turned = linalg.product(vectors.T.contiguous(), cross) * inverse[:, None]
         slope = linalg.product(vectors, turned)
-        return ops.affine(weighted, torch.zeros_like(weighted[0]), slope.T.contiguous())
+        return ops.affine(weighted, torch.zeros_like(weighted[0]), slope.T.contiguous()).to(mu.dtype)
 
 
 def _no_gradient() -> ConfigError:

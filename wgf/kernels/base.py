@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError, ShapeError, require_number, require_unmasked
+from ..ops import all_finite
+from ..ops.range import extent, factor_fits
 
 
 class Exponential(NamedTuple):
@@ -119,6 +121,10 @@ class Kernel(ABC):
     def _value(self, x: Tensor, y: Tensor) -> Tensor:
         """K(x, y) (...) for x and y of shape (..., d), which broadcast."""
 
+    def _fits(self, size: float | None) -> bool:
+        """Whether float32 holds what `sums` makes of points with this extent, as `wgf.ops.range` has it."""
+        return True
+
     def __call__(self, x: Any, y: Any = 0.0) -> Tensor:
         """Evaluate K(x, y) row by row.
 
@@ -143,6 +149,8 @@ class Kernel(ABC):
         points = torch.as_tensor(x)
         if not points.ndim:
             raise ShapeError(f"{type(self).__name__}: x has no axes; wanted points of shape (..., d).")
+        if not points.is_floating_point():
+            points = points.to(torch.get_default_dtype())
         return self._value(points, torch.as_tensor(y, dtype=points.dtype, device=points.device))
 
     def profile(self, q: Tensor) -> Tensor:
@@ -191,6 +199,20 @@ class Kernel(ABC):
         return -1.0 * self
 
 
+def fits(kernel: Kernel, x: Tensor, y: Tensor) -> bool:
+    """Whether sums over these points can be taken as they are. Only float32 can be too narrow."""
+    if x.dtype != torch.float32 or y.dtype != torch.float32:
+        return True
+    return kernel._fits(extent(x, y))
+
+
+def in_double(kernel: Kernel, x: Tensor, y: Tensor, weights: Tensor, same: bool) -> tuple[Tensor, Tensor]:
+    """The sums of a kernel, taken in float64; the gradient in the dtype of x."""
+    wide = x.double()
+    value, gradient = kernel.sums(wide, wide if y is x else y.double(), weights, same)
+    return value, gradient.to(x.dtype)
+
+
 def _parts(kernel: Kernel) -> tuple[tuple[float, Kernel], ...]:
     """The (factor, kernel) pairs of a sum, or the kernel itself with factor 1."""
     return kernel.parts if isinstance(kernel, KernelSum) else ((1.0, kernel),)
@@ -225,11 +247,23 @@ class KernelSum(Kernel):
     def singular(self) -> bool:
         return any(kernel.singular for _, kernel in self.parts)
 
+    def _fits(self, size: float | None) -> bool:
+        return all(factor_fits(factor) and kernel._fits(size) for factor, kernel in self.parts)
+
+    @property
+    def _weakens(self) -> bool:
+        """Whether a factor may bring an infinite force of close pairs into the range of float32."""
+        return self.singular and any(abs(factor) < 1e-3 for factor, _ in self.parts)
+
     def sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool = False) -> tuple[Tensor, Tensor]:
+        if not fits(self, x, y):
+            return in_double(self, x, y, weights, same)
         value, gradient = torch.zeros(len(x), dtype=torch.float64, device=x.device), torch.zeros_like(x)
         for factor, kernel in self.parts:
             v, g = kernel.sums(x, y, weights, same)
             value, gradient = value + factor * v, gradient + factor * g
+        if x.dtype == torch.float32 and x.device.type == "cpu" and self._weakens and not all_finite(gradient):
+            return in_double(self, x, y, weights, same)
         return value, gradient
 
     def periodic_sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool, period: Tensor) -> tuple[Tensor, Tensor]:
@@ -271,7 +305,8 @@ class KernelSum(Kernel):
         return tuple(terms)
 
     def _value(self, x: Tensor, y: Tensor) -> Tensor:
-        return torch.stack([factor * kernel._value(x, y) for factor, kernel in self.parts]).sum(0)
+        wide, other = x.double(), y.double()
+        return torch.stack([factor * kernel._value(wide, other) for factor, kernel in self.parts]).sum(0).to(x.dtype)
 
     def __repr__(self) -> str:
         return " + ".join(f"{factor:g} * {kernel!r}" for factor, kernel in self.parts)

@@ -97,8 +97,8 @@ class RadialKernel(Kernel):
         return self._form(q)[0]
 
     def _value(self, x: Tensor, y: Tensor) -> Tensor:
-        u = x - y
-        return self.fn(_Squares.apply((u * u).sum(-1)))
+        u = (x - y).double()
+        return self.fn(_Squares.apply((u * u).sum(-1))).to(x.dtype)
 
 
 class _Squares(torch.autograd.Function):

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from .. import ops
 from ..errors import ConfigError, require_number
-from .base import Kernel
+from ..ops.range import SQUARES
+from .base import Kernel, fits, in_double
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,12 @@ class QuadraticKernel(Kernel):
     def __post_init__(self) -> None:
         require_number("strength", self.strength)
 
+    def _fits(self, size: float | None) -> bool:
+        return SQUARES.hold(size)
+
     def sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool = False) -> tuple[Tensor, Tensor]:
+        if not fits(self, x, y):
+            return in_double(self, x, y, weights, same)
         u, v = x - y[0], y - y[0]  # measured from a particle: a cloud far from the origin loses no digits
         columns = torch.cat([torch.ones_like(v[:, :1]), v, (v * v).sum(1, keepdim=True)], dim=1).double()
         moments = ops.weighted_sum(weights, columns)
@@ -61,8 +67,8 @@ class QuadraticKernel(Kernel):
         return self.strength * value, (self.strength * (mass * u - first)).to(x.dtype)
 
     def _value(self, x: Tensor, y: Tensor) -> Tensor:
-        u = x - y
-        return 0.5 * self.strength * (u * u).sum(-1)
+        u = (x - y).double()
+        return (0.5 * self.strength * (u * u).sum(-1)).to(x.dtype)
 
 
 @dataclass(frozen=True)

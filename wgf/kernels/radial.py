@@ -12,6 +12,7 @@ from torch import Tensor
 from .. import ops
 from ..ops import forms
 from ..ops.cpu.radial import compiled_form
+from ..ops.range import extents
 from .base import Kernel
 
 
@@ -43,11 +44,14 @@ class Radial(Kernel):
     def family(self) -> str:
         return type(compiled_form(self.form, self.parameters(), np.dtype(np.float64))[0]).__name__
 
+    def _fits(self, size: float | None) -> bool:
+        return extents(self.form, self.parameters(), self.softening).hold(size)
+
     def sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool = False) -> tuple[Tensor, Tensor]:
         self.require_dim(x.shape[1])
-        leave_out = same and self.singular
+        leave_out, scale = same and self.singular, self.scale
         value, gradient = ops.pair_sums(x, y, weights, self.form, self.parameters(), self.softening, leave_out)
-        return (value, gradient) if self.scale == 1.0 else (self.scale * value, self.scale * gradient)
+        return (value, gradient) if scale == 1.0 else (scale * value, scale * gradient)
 
     def periodic_sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool, period: Tensor) -> tuple[Tensor, Tensor]:
         if self.long_ranged:
@@ -57,9 +61,9 @@ class Radial(Kernel):
         return (value, gradient) if self.scale == 1.0 else (self.scale * value, self.scale * gradient)
 
     def _value(self, x: Tensor, y: Tensor) -> Tensor:
-        u = x - y
+        u = (x - y).double()  # the square of a float32 number is in the range of float64
         self.require_dim(u.shape[-1])
-        return self.profile((u * u).sum(-1))
+        return self.profile((u * u).sum(-1)).to(x.dtype)
 
     def profile(self, q: Tensor) -> Tensor:
         return self.scale * forms.evaluate(self.form, self.parameters(), q + self.softening**2)[0]

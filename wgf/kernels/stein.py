@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .. import ops
 from ..ops import linalg, reference
-from .base import Kernel, KernelSum
+from .base import Kernel, KernelSum, fits
 from .custom import RadialKernel
 from .derivatives import jet, minus_laplacian, twice_differentiable
 from .moments import Linear
@@ -73,6 +73,8 @@ def direction(kernel: Kernel, x: Tensor, weights: Tensor, scores: Tensor, temper
     ----------
     Liu & Wang (2016), Stein variational gradient descent, NeurIPS 29.
     """
+    if not fits(kernel, x, x):
+        return direction(kernel, x.double(), weights, scores.double(), temperature).to(x.dtype)
     if isinstance(kernel, KernelSum):
         return _sum_of_parts(kernel, lambda part: direction(part, x, weights, scores, temperature))
     if isinstance(kernel, Linear):
@@ -146,6 +148,8 @@ def squared_norm(kernel: Kernel, x: Tensor, weights: Tensor, scores: Tensor, tem
     ----------
     Liu, Lee & Jordan (2016), A kernelized Stein discrepancy for goodness-of-fit tests, ICML.
     """
+    if not fits(kernel, x, x):
+        return squared_norm(kernel, x.double(), weights, scores.double(), temperature)
     if isinstance(kernel, KernelSum):
         return _sum_of_parts(kernel, lambda part: squared_norm(part, x, weights, scores, temperature))
     along = direction(kernel, x, weights, scores, temperature)  # ∫ s·a has the mixed term T s·∇ᵧK once, |a|² twice
@@ -169,9 +173,10 @@ def _trace(kernel: Kernel, x: Tensor, weights: Tensor, value: Tensor, slope: Ten
         rows = closed.sums(x, x, weights)[0]
     elif isinstance(kernel, Gaussian):
         u = x - x[0]
-        carried = ops.stein_direction(x, x, weights, u, kernel.form, kernel.parameters(), 0.0) + slope
-        distances = 2.0 * (linalg.row_dot(u, u) * value - linalg.row_dot(u, carried))
-        rows = (dim * value - distances / kernel.h**2) / kernel.h**2
+        rate = kernel.h**-2  # the vectors u/h² have the unit of the slopes, so that neither rounds the other away
+        carried = ops.stein_direction(x, x, weights, rate * u, kernel.form, kernel.parameters(), 0.0) + slope
+        distances = 2.0 * (rate * linalg.row_dot(u, u) * value - linalg.row_dot(u, carried))
+        rows = rate * (dim * value - distances)
     else:
         rows = discrepancy(kernel, x, x, torch.zeros_like(x), torch.zeros_like(x), weights, False)[0]
     return ops.weighted_sum(weights, rows[:, None])[0]

@@ -15,12 +15,19 @@ from torch import Tensor
 
 from . import reference
 from .cpu import network as cpu
-from .registry import array, custom_op, like, register
+from .cpu.extent import largest_parts
+from .range import within
+from .registry import array, custom_op, like, native, register
+
+_LARGE = 1e15  # parameters and inputs from 1/_LARGE to _LARGE leave room for products in float32
 
 
-def _dtype(theta: Tensor) -> Any:
-    """The dtype of the arithmetic: float32 for float32 particles, else float64."""
-    return np.float32 if theta.dtype == torch.float32 else np.float64
+def _dtype(theta: Tensor, z: Tensor, outputs: int) -> Any:
+    """The dtype of the arithmetic: float32 for float32 particles where their products with z fit, else float64."""
+    if theta.dtype != torch.float32:
+        return np.float64
+    a, w, b, high = largest_parts(native(theta), outputs, native(z))
+    return np.float32 if all(within(size, _LARGE) for size in (a, w, high, w * high)) and b < _LARGE else np.float64
 
 
 @custom_op("wgf::network_backward", mutates_args=(), device_types="cpu")
@@ -47,7 +54,8 @@ def network_backward(theta: Tensor, z: Tensor, residual: Tensor, activation: int
 
     Notes
     -----
-    The arithmetic is that of the dtype of theta, the sums over samples are in float64. Cost O(n·M·D), memory O(n·d).
+    The arithmetic is that of the dtype of theta (float64 where products leave the range of float32), the sums over
+    samples are in float64. Cost O(n·M·D), memory O(n·d).
 
     Examples
     --------
@@ -58,7 +66,7 @@ def network_backward(theta: Tensor, z: Tensor, residual: Tensor, activation: int
     >>> value.tolist(), gradient.tolist()
     ([6.0], [[3.0, 2.0, 2.0]])
     """
-    rows = array(theta, _dtype(theta))
+    rows = array(theta, _dtype(theta, z, residual.shape[1]))
     value, gradient = cpu.backward(rows, array(z, rows.dtype), array(residual), activation)
     return like(value, theta), like(gradient, theta)
 
@@ -111,7 +119,7 @@ def network_forward(theta: Tensor, weights: Tensor, z: Tensor, outputs: int, act
     >>> network_forward(theta, torch.ones(1), torch.tensor([[1.0], [2.0]]), 1, IDENTITY).flatten().tolist()
     [6.0, 12.0]
     """
-    rows = array(theta, _dtype(theta))
+    rows = array(theta, _dtype(theta, z, outputs))
     return torch.from_numpy(cpu.forward(rows, array(weights), array(z, rows.dtype), outputs, activation))
 
 
@@ -184,7 +192,7 @@ def network_forward_backward(
     [[3.0, 2.0, 2.0]]
     """
     if theta.device.type == "cpu":
-        rows = array(theta, _dtype(theta))
+        rows = array(theta, _dtype(theta, z, outputs))
         gradient = cpu.forward_backward(
             rows, array(weights), array(z, rows.dtype), outputs, activation,
             lambda f, run: array(residual(torch.from_numpy(f), run)),

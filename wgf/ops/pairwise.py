@@ -9,9 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import reference
+from . import range, reference
 from .cpu import pairwise as cpu
 from .cpu import products
+from .cpu.extent import extent, largest
+from .cpu.finite import all_finite
+from .cpu.radial import compiled_form
 from .registry import array, custom_op, like, native, register
 
 DIRECT_UP_TO = 14
@@ -64,7 +67,8 @@ def pair_sums(
 
     Notes
     -----
-    O(m·n·d) time, O((m + n)·d) memory. The arithmetic is in float32 if x and y are, else in float64.
+    O(m·n·d) time, O((m + n)·d) memory. The arithmetic is in float32 if x and y are and their powers fit into its range,
+    else in float64. `wgf.ops.range` says when they fit.
 
     Examples
     --------
@@ -75,14 +79,29 @@ def pair_sums(
     (0.6065, 0.6065)
     """
     rows, columns = _points(x, y)
+    rest = array(weights), form, parameters, softening, exclude_self
     if period is not None:
-        lengths = tuple(float(length) for length in period)
-        args = (form, parameters, softening, exclude_self, lengths)
-        value, gradient = cpu.pair_sums(rows, columns, array(weights), *args)
+        value, gradient = cpu.pair_sums(rows, columns, *rest, tuple(float(length) for length in period))
         return torch.from_numpy(value), like(gradient, x)
     body = (products if x.shape[1] > DIRECT_UP_TO else cpu).pair_sums
-    value, gradient = body(rows, columns, array(weights), form, parameters, softening, exclude_self)
+    if rows.dtype == np.float32 and not _fits(rows, columns, form, parameters, softening):
+        rows, columns = _wide(rows, columns)
+    value, gradient = body(rows, columns, *rest)
+    if rows.dtype == np.float32 and range.without_length(form) and not all_finite(gradient):
+        value, gradient = body(*_wide(rows, columns), *rest)  # a pair so close that a power of its distance overflows
     return torch.from_numpy(value), like(gradient, x)
+
+
+def _fits(rows: np.ndarray, columns: np.ndarray, form: int, parameters: Sequence[float], softening: float) -> bool:
+    """Whether float32 holds what the sum makes of the kernel and of the points."""
+    known = range.extents(form, parameters, softening)
+    return known is not range.NOWHERE and known.hold(extent(rows, columns))
+
+
+def _wide(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both in float64; one array stays one array."""
+    wide = rows.astype(np.float64)
+    return wide, wide if columns is rows else columns.astype(np.float64)
 
 
 def _points(x: Tensor, y: Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -182,8 +201,19 @@ def stein_direction(
     """
     rows, columns = _points(x, y)
     body = (products if x.shape[1] > DIRECT_UP_TO else cpu).stein_direction
+    if rows.dtype == np.float32 and not (
+        _fits(rows, columns, form, parameters, softening) and _scores_fit(scores, form, parameters)
+    ):
+        rows, columns = _wide(rows, columns)
     payload = scores.detach().numpy().astype(columns.dtype, copy=False)
     return like(body(rows, columns, array(weights), payload, form, parameters, softening), x)
+
+
+def _scores_fit(scores: Tensor, form: int, parameters: Sequence[float]) -> bool:
+    """Whether float32 holds the scores, and the scores in the units of the kernel, by which they are carried."""
+    _, a, b = compiled_form(form, parameters, np.dtype(np.float64))
+    high = largest(native(scores), 0, scores.shape[1])
+    return range.factor_fits(high) and range.factor_fits(high * a / b)
 
 
 def _stein_elsewhere(x, y, weights, scores, *rest):

@@ -18,6 +18,8 @@ _STRIDE = 64  # blocks in one piece of work
 _TILE = 4096  # rows in a matrix product
 _SMALL = 8  # up to this dimension rows are in registers; beyond it, matrix products
 _ROUNDED = 1e-13  # largest relative error of a mean; below n = 10⁶ it is a tenth of that
+_LEAST = 1e-28  # below this the squares of float32 numbers, and a variance, lose digits
+_MOST = 1e15  # rows of a matrix from 1/_MOST to _MOST leave room for the particles in float32
 _GROUPS, _SPACE = 16, 2**25  # most separate sums of tiles, and most numbers in them
 
 
@@ -156,10 +158,15 @@ def _wide_moments(x: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray
         scatter = _products(x, weights, centre)
         # equal values have no scatter, but a sum of them rounds: their centre is the value
         equal = np.flatnonzero(scatter.diagonal() <= mass * (_ROUNDED * centre) ** 2)
+        other = np.delete(scatter.diagonal(), equal)
+    again = x.dtype == np.float32 and not (np.isfinite(other).all() and (other > _LEAST).all())
     if len(equal):
         part = x[:, equal].astype(np.float64)
         centre[equal] = part[0] + weighted_sum(weights, part - part[0]) / (mass if mass else 1.0)
-        scatter = _products(x, weights, centre)
+        scatter[equal], scatter[:, equal] = 0.0, 0.0
+        again |= not (part == part[0]).all()
+    if again:  # squares may be out of the range of float32
+        scatter = _products(x.astype(np.float64), weights, centre)
     return mass, centre, scatter
 
 
@@ -193,6 +200,8 @@ def affine(x: np.ndarray, centre: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     if max(d, e) <= _SMALL and d:
         _in_strides(n, _moved_by(x, tuple(centre), tuple(matrix.ravel()), out))
         return out
+    if x.dtype == np.float32 and not _holds(matrix):
+        return affine(x.astype(np.float64), centre, matrix).astype(np.float32)
     matrix, ones = matrix.astype(x.dtype, copy=False), np.ones(min(n, _TILE))
 
     def worker(indices: Iterator[int]) -> None:
@@ -206,6 +215,15 @@ def affine(x: np.ndarray, centre: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     with one_blas_thread():
         run_blocks(worker, -(-n // _TILE))
     return out
+
+
+def _holds(matrix: np.ndarray) -> bool:
+    """Whether float32 holds a matrix and the products with it. The diagonal speaks for a large square matrix."""
+    rows = matrix.shape[0]
+    square = rows == matrix.shape[1] and rows > _SMALL**2
+    sizes = np.abs(matrix.diagonal() if square else matrix.reshape(rows, -1)).reshape(rows, -1).max(axis=1, initial=0.0)
+    sizes = sizes[sizes > 0]
+    return not len(sizes) or bool(sizes.min() > 1.0 / _MOST and sizes.max() < _MOST)
 
 
 def _moved_by(x: np.ndarray, centre: tuple[float, ...], matrix: tuple[float, ...], out: np.ndarray) -> Any:

@@ -12,6 +12,7 @@ that the result has the same bits for every number of threads.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -19,11 +20,13 @@ import numpy as np
 from ..threads import one_blas_thread, run_blocks
 from . import tiles
 from .activation import COMPILED, Erf
+from .extent import largest
 
 _NEURONS, _SAMPLES = 256, 512  # most neurons and samples in a tile
 _TASKS = 8  # pieces of work at least, where the sizes allow, so that threads share it evenly
 _CACHE = 48 * 2**20  # most bytes of activations in a chunk of samples; much of them stays in cache
 _LEAST = 128  # fewest samples in a chunk
+_SMALLEST = 1e-9  # residuals from this to its inverse are used as they are
 BUDGET = 256 * 2**20  # bytes; if even the smallest chunk needs more, activations are computed twice
 
 
@@ -38,6 +41,14 @@ def _spans(items: list[slice], spans: int) -> list[list[slice]]:
     """The items in at most `spans` consecutive groups."""
     size = -(-len(items) // spans)
     return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def _unit(residual: np.ndarray) -> float:
+    """A power of two by which residuals are divided, so that float32 holds products with them; 1 where it does so."""
+    high = largest(residual, 0, residual.shape[1])
+    if high == 0.0 or _SMALLEST <= high <= 1.0 / _SMALLEST or not high < math.inf:
+        return 1.0
+    return 2.0 ** math.floor(math.log2(high))
 
 
 class _Network:
@@ -107,6 +118,12 @@ class _Network:
         self, z: np.ndarray, residual: np.ndarray, gradient: np.ndarray, memory: np.ndarray | None = None
     ) -> None:
         """Add the gradient of Σₘ rₘ·φ(zₘ; θ) in θ to a float64 array (n, d)."""
+        unit = _unit(residual) if self.theta.dtype == np.float32 else 1.0
+        if unit != 1.0:
+            part = np.zeros_like(gradient)
+            self.backward(z, residual / unit, part, memory)
+            gradient += unit * part
+            return
         residual = residual.astype(self.theta.dtype, order="C")
         across = np.ascontiguousarray(residual.T)
         runs = _spans(_blocks(len(z), _SAMPLES), max(1, _TASKS // len(self.neurons)))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from .. import reference
+from ..range import NOWHERE, extents
 from .differences import LIMIT, difference_sums
 from .launch import compute_dtype
 from .products import product_sums
@@ -102,9 +104,9 @@ def _traverse(
 ) -> tuple[Tensor | None, Tensor]:
     """Values (m,) (None with scores) and vectors (m, d): by differences of coordinates up to d = 16, else by products.
 
-    Float32 where x and y are float32, else float64; sums are float64.
+    Float32 where x and y are float32 and the lengths of the kernel fit into its range, else float64; sums are float64.
     """
-    dtype = compute_dtype(x, y)
+    dtype = compute_dtype(x, y) if extents(form, parameters, softening) is not NOWHERE else torch.float64
     here, there, w = (t.detach().to(dtype).contiguous() for t in (x, y, weights))
     s = None if scores is None else scores.detach().to(dtype).contiguous()
     name, constants = numbers(form, parameters)
