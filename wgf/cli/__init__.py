@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,11 @@ def main() -> None:
     """Entry point of the command `wgf`.
 
     While there is nothing to lose, as during imports, a signal ends the process at once: without a traceback, and
-    without an exception that an import turns into another one.
+    without an exception that an import turns into another one. When all is done signals are ignored, so that the exit
+    code stands.
     """
     sys.unraisablehook = signals.quiet
-    with signals.during(Mode.LEAVE):
+    with signals.during(Mode.LEAVE, then=signal.SIG_IGN):
         _app()()
 
 

@@ -38,6 +38,8 @@ class _Now:
     mode: Mode | None = None
     first: int | None = None
     count = 0
+    turn = 0
+    """Counts the blocks, so that a reminder of one does not end another."""
 
 
 def code(stop: object = None) -> int:
@@ -65,11 +67,12 @@ def check() -> None:
 
 
 @contextmanager
-def during(mode: Mode) -> Iterator[bool]:
+def during(mode: Mode, then: signal.Handlers | None = None) -> Iterator[bool]:
     """Set what signals do in a block. Does nothing in other threads than the main one, which get no signals.
 
     The outermost block installs the handlers, in place of the default ones alone: signals that are ignored, as SIGHUP
-    by nohup, stay ignored, and handlers of a caller stay in charge. It yields whether it is the outermost.
+    by nohup, stay ignored, and handlers of a caller stay in charge. At its end the handlers before come back, or `then`
+    does. It yields whether it is the outermost.
     """
     if threading.current_thread() is not threading.main_thread():
         yield False
@@ -77,7 +80,7 @@ def during(mode: Mode) -> Iterator[bool]:
     before, replaced = _Now.mode, {}
     if before is None:
         _Now.first, _Now.count = None, 0
-    _Now.mode = mode
+    _Now.mode, _Now.turn = mode, _Now.turn + 1
     try:
         if before is None:
             for number in STOPS:
@@ -86,8 +89,8 @@ def during(mode: Mode) -> Iterator[bool]:
         yield before is None
     finally:
         for number, handler in replaced.items():
-            signal.signal(number, handler)
-        _Now.mode = before
+            signal.signal(number, handler if then is None else then)
+        _Now.mode, _Now.turn = before, _Now.turn + 1
 
 
 @contextmanager
@@ -133,14 +136,14 @@ def _handle(number: int, frame: FrameType | None) -> None:
     if _Now.mode is Mode.HOLD:
         return
     if _Now.mode is Mode.WAIT and _Now.count == 1:
-        _thread.start_new_thread(_remind, (number,))
+        _thread.start_new_thread(_remind, (number, _Now.turn))
         return
     raise KeyboardInterrupt(number)
 
 
-def _remind(number: int) -> None:
+def _remind(number: int, turn: int) -> None:
     """Send a signal again as long as it waits, for a step that takes long."""
     time.sleep(PATIENCE)
-    while _Now.mode is Mode.WAIT:
+    while _Now.turn == turn:
         _thread.interrupt_main(signal.Signals(number))
         time.sleep(PATIENCE)

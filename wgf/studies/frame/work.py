@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from typing import TypeVar
 
 from ...errors import require_integer
@@ -50,28 +51,39 @@ class Work:
         tasks = list(tasks)
         jobs, results = min(self.jobs, len(tasks)), []
         with counting(what, len(tasks), self.progress) as advance:
-            found = _in_processes(jobs, function, tasks) if jobs > 1 else (function(*task) for task in tasks)
-            for result in found:
-                results.append(result)
-                advance(len(results))
-                signals.check()
+            found = _in_processes(jobs, function, tasks) if jobs > 1 else _here(function, tasks)
+            with closing(found):
+                for result in found:
+                    results.append(result)
+                    advance(len(results))
+                    signals.check()
         return results
 
 
-def _in_processes(jobs: int, function: Callable[..., Result], tasks: Sequence[Sequence[object]]) -> Iterator[Result]:
+def _here(function: Callable[..., Result], tasks: Sequence[Sequence[object]]) -> Generator[Result, None, None]:
+    """The results of the tasks, one after the other in this process."""
+    yield from (function(*task) for task in tasks)
+
+
+def _in_processes(
+    jobs: int, function: Callable[..., Result], tasks: Sequence[Sequence[object]]
+) -> Generator[Result, None, None]:
     """The results of the tasks, in their order, from worker processes; they are killed where this does not end well."""
+    from multiprocessing import resource_tracker
+
     from joblib.externals.loky import get_reusable_executor
 
     one = {f"{name}{'' if name.endswith('MAXIMUM') else '_NUM'}_THREADS": "1" for name in ONE_THREAD}
-    with signals.blocked():
+    with signals.blocked():  # also for the tracker of shared resources, which unblocks SIGINT when it starts
+        resource_tracker.ensure_running()
         executor = get_reusable_executor(jobs, env=one, initializer=follow, initargs=(os.getpid(),))
-        results = executor.map(_call, [function] * len(tasks), tasks)
     try:
-        yield from results
+        with signals.blocked():  # the workers start at the first task
+            futures = [executor.submit(function, *task) for task in tasks]
+        for future in futures:
+            yield future.result()
     except BaseException:
-        executor.shutdown(wait=True, kill_workers=True)
+        for process in list(executor._processes.values()):  # its own way to kill them may fail with a traceback
+            process.terminate()
+        executor.shutdown(wait=True)
         raise
-
-
-def _call(function: Callable[..., Result], task: Sequence[object]) -> Result:
-    return function(*task)
