@@ -148,12 +148,18 @@ def read_ledger(directory: Path, notes: Mapping[str, str]) -> Ledger:
     return ledger
 
 
-def write_frames(path: Path, frames: list[tuple[float, torch.Tensor]]) -> None:
-    """Write the pictures of a run: times t (k,) and particles x (k, m, d) in float32."""
+Frame = tuple[float, torch.Tensor, torch.Tensor, torch.Tensor]
+"""A picture of the particles: time, the first m particles x (m, d), their weights (m,) and ids (m,)."""
+
+
+def write_frames(path: Path, frames: list[Frame]) -> None:
+    """Write the pictures of a run: times t (k,), particles x (k, m, d) in float32, weights and ids (k, m)."""
     from safetensors.torch import save
 
-    times = torch.tensor([t for t, _ in frames], dtype=torch.float64)
-    path.write_bytes(save({"t": times, "x": torch.stack([x.float().cpu() for _, x in frames])}))
+    times, *parts = zip(*frames, strict=True)
+    x, weights, ids = (torch.stack(part).cpu() for part in parts)
+    t = torch.tensor(times, dtype=torch.float64)
+    path.write_bytes(save({"t": t, "x": x.float(), "weights": weights, "ids": ids}))
 
 
 def read_frames(path: Path) -> tuple[list[float], np.ndarray]:
@@ -165,6 +171,17 @@ def read_frames(path: Path) -> tuple[list[float], np.ndarray]:
         tensors = load_file(path)
         return tensors["t"].tolist(), tensors["x"]
     except (OSError, SafetensorError, KeyError) as error:
+        raise CheckpointError(f"cannot read {path}: {error}.") from error
+
+
+def read_frame_weights(path: Path) -> np.ndarray | None:
+    """Read the weights (k, m) of `write_frames`; None in a file of an earlier version, which has none."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path).get("weights")
+    except (OSError, SafetensorError) as error:
         raise CheckpointError(f"cannot read {path}: {error}.") from error
 
 
