@@ -63,7 +63,7 @@ SHANNON, PLAIN = wgf.Quadratic() - wgf.Shannon(), 1.0 * wgf.Quadratic()
         (SHANNON, AffineInvariant("deviations")),
         (PLAIN, AffineInvariant()),
         (SHANNON, RandomBatch(AffineInvariant())),
-        (SHANNON, BirthDeath(inner=AffineInvariant())),
+        (SHANNON, BirthDeath(inner=AffineInvariant(), bandwidth=0.5)),
         (SHANNON, Stein("linear")),
         (SHANNON, Stein()),
         (SHANNON, Stein(1.0)),
