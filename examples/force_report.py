@@ -45,5 +45,5 @@ print(f"up to t = 0.5: {early[0]:.4f} ≤ I/G ≤ {early[1]:.4f}; degenerate reg
 
 # Another reference entropy, from the frames of a trajectory: how softmax stands to the variance.
 frames = wgf.solve(E - 0.5 * wgf.Softmax(), mu, wgf.solvers.Heun(), dt=dt, t_end=t_end, trajectory_every=50)
-cosines = [reference_alignment(wgf.Softmax(), wgf.Ensemble(x), wgf.Variance()) for x in frames.trajectory]
+cosines = [reference_alignment(wgf.Softmax(), frames.frame(k), wgf.Variance()) for k in range(len(frames.trajectory))]
 print("softmax beside the variance:", np.array2string(np.array(cosines), precision=3))

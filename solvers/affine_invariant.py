@@ -18,7 +18,7 @@ from wgf.functional import FreeEnergy, Term
 from wgf.measure import Ensemble, NoiseSource, checks
 from wgf.ops import linalg
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
-from wgf.protocol.requirements import refuse
+from wgf.protocol.requirements import refuse, warn_without_spread
 
 SQUARE_ROOTS = ("cholesky", "deviations")
 
@@ -58,9 +58,10 @@ class AffineInvariant(Solver):
     scheme is stable for h < 2/λ_max(CA). With "cholesky" memory is O(n·d). The dissipation is ∫ ∇F·C∇F dμ.
 
     The second term of the formula is the divergence of C. It makes the product of n Gibbs laws invariant at every
-    n > d + 1, weighted or not. Particles never leave the affine span of the ensemble; n ≤ d + 1 gives a WgfWarning. In
-    a `PeriodicBox`, C jumps when a particle goes round, and invariance has an error of O(1/n). For V = ½x·Ax at T = 1,
-    C⁻¹(t) = A + (C₀⁻¹ − A)e^{−2t} for large n, and for every n under `Quadratic(A) − LogDet()`.
+    n > d + 1, weighted or not. Particles never leave the affine span of the ensemble. A start without spread in some
+    direction gives a WgfWarning that names it; so does n ≤ d + 1 with noise. In a `PeriodicBox`, C jumps when a
+    particle goes round, and invariance has an error of O(1/n). For V = ½x·Ax at T = 1, C⁻¹(t) = A + (C₀⁻¹ − A)e^{−2t}
+    for large n, and for every n under `Quadratic(A) − LogDet()`.
 
     References
     ----------
@@ -106,15 +107,16 @@ class AffineInvariant(Solver):
             )  # fmt: skip
         if dynamics.domain is not None and dynamics.domain.walls:
             refuse(self, f"domain = {dynamics.domain!r}", "all of space or PeriodicBox", "Use Langevin.")
+        flat = warn_without_spread(self, mu, "Force and noise are multiplied by C, so it stays so.")
         if dynamics.shannon.terms:
-            self._require_number(mu)
+            self._require_number(mu, flat)
 
-    def _require_number(self, mu: Ensemble) -> None:
+    def _require_number(self, mu: Ensemble, warned: bool) -> None:
         """With noise: refuse "deviations" for too many particles, and warn where n ≤ d + 1."""
         if self.square_root == "deviations" and mu.n > self.MOST:
             given = f"square_root = 'deviations' with {mu.n} particles"
             refuse(self, given, f"at most {self.MOST}", "Take square_root='cholesky'.")
-        if mu.n <= mu.dim + 1:
+        if mu.n <= mu.dim + 1 and not warned:
             warnings.warn(
                 f"{self.name}: {mu.n} particles in dimension {mu.dim} never leave their affine span, and the Gibbs law "
                 f"is not invariant; take more than d + 1 = {mu.dim + 1}.",

@@ -69,7 +69,7 @@ class Grid(Solver):
     sparse one. It iterates only if E is not linear in μ or there are powers. A step that does not converge is halved.
 
     The dissipation is Σ J (−Δ(δF/δμ)) over the faces at the end of each step, in the Wasserstein metric; an empty cell
-    counts with the density 1e-300. A trajectory holds only the centres: record masses by an observer.
+    counts with the density 1e-300. The masses of a frame are its weights: `sol.frame(k)`.
 
     References
     ----------

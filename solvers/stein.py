@@ -15,7 +15,7 @@ from wgf.kernels import Gaussian, Kernel, Linear
 from wgf.kernels.stein import direction, has_stein_operator, squared_norm
 from wgf.measure import SUBSET, Ensemble, Noise, NoiseSource
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
-from wgf.protocol.requirements import refuse
+from wgf.protocol.requirements import refuse, warn_without_spread
 
 RULES = ("linear", "median")
 
@@ -55,7 +55,8 @@ class Stein(Solver):
 
     A step takes O(n²·d) time, O(n·d²) for Linear; memory is O(n·d). A record takes a few such sums more. The
     dissipation is |v|² in the space of the kernel, which is T²·KSD² to the Gibbs law. It includes the self pairs, and
-    is therefore above 0 at a fixed point of few particles.
+    is therefore above 0 at a fixed point of few particles. A start without spread in some direction gives a WgfWarning
+    that names it.
 
     References
     ----------
@@ -101,6 +102,8 @@ class Stein(Solver):
     def require(self, dynamics: Dynamics, mu: Ensemble, t: float) -> None:
         if dynamics.domain is not None:
             refuse(self, f"domain = {dynamics.domain!r}", "all of space", "Use Langevin, or a potential that confines.")
+        if dynamics.shannon.terms and mu.n > 1:
+            warn_without_spread(self, mu, "The kernel pushes particles apart only where they differ.")
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
         """Take one step. At T = 0 its dissipation is −∫∇F·v dμ; at T > 0 the ledger uses `dissipation` at records."""

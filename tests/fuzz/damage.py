@@ -165,7 +165,7 @@ def _old_run(folder: Path) -> None:
         table = json.loads((folder / name).read_text(encoding="utf-8"))
         kept = {key: value for key, value in table.items() if key not in ("sha256", "format", "checksums")}
         (folder / name).write_text(json.dumps(kept, indent=2), encoding="utf-8")
-    t, x = store.read_frames(folder / store.FRAMES)
+    t, x, _ = store.read_frames(folder / store.FRAMES)
     (folder / store.FRAMES).write_bytes(save({"t": torch.tensor(t).double(), "x": torch.from_numpy(x)}))
 
 

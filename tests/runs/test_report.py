@@ -138,7 +138,7 @@ def of_the_first_release(finished, folder):
         for key in ("sha256", "format", "checksums"):
             table.pop(key, None)
         (copy / name).write_text(json.dumps(table))
-    t, x = store.read_frames(copy / "frames.safetensors")
+    t, x, _ = store.read_frames(copy / "frames.safetensors")
     (copy / "frames.safetensors").write_bytes(save({"t": torch.tensor(t).double(), "x": torch.from_numpy(x)}))
     return copy
 
@@ -188,9 +188,10 @@ def test_damage_to_a_run_of_the_first_release_is_a_typed_error(finished, tmp_pat
 def test_particles_that_are_not_finite_are_told(finished, tmp_path, bad):
     copy = of_the_first_release(finished, tmp_path / "run")
     path = copy / "frames.safetensors"
-    t, x = store.read_frames(path)
+    t, x, _ = store.read_frames(path)
     x[0, :3, 1] = bad
-    store.write_frames(path, [(time, torch.from_numpy(frame)) for time, frame in zip(t, x, strict=True)])
+    weights, ids = torch.full((40,), 1 / 40), torch.arange(40)
+    store.write_frames(path, [(time, torch.from_numpy(frame), weights, ids) for time, frame in zip(t, x, strict=True)])
     page = write_report(copy).read_text()
     assert "up to 3 of 40 particles of a picture are NaN or infinite" in page
 

@@ -48,7 +48,7 @@ def test_the_stored_ensemble_is_the_final_one_and_gives_the_stored_loss(finished
 
 
 def test_frames_go_from_the_start_to_the_end(finished):
-    times, frames = store.read_frames(finished.directory / "frames.safetensors")
+    times, frames, _ = store.read_frames(finished.directory / "frames.safetensors")
     assert (times[0], times[-1]) == (0.0, 3.0)
     assert 8 <= len(times) <= 14
     final = wgf.Ensemble.load(finished.directory / "final.safetensors")
@@ -92,7 +92,7 @@ def test_an_adaptive_run_in_a_ball_is_written_like_any_other(place):
     assert 5 <= pictures.sum() <= 12
     assert pictures[0]
     assert pictures[-1]
-    times, _ = store.read_frames(Path("adaptive") / store.FRAMES)
+    times, *_ = store.read_frames(Path("adaptive") / store.FRAMES)
     np.testing.assert_array_equal(times, ledger["t"][pictures])
 
 

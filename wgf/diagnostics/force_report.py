@@ -140,8 +140,10 @@ class ForceReport:
         return found
 
     def remarks(self) -> list[str]:
-        """The lines under the table: the regimes with their thresholds, and what is not known."""
+        """The lines under the table: whether there is an entropy, the regimes with thresholds, what is unknown."""
         regimes = [str(span) for span in self.spans] or ["no degenerate regime"]
+        if "no entropy term" in self.notes.get("entropy", ""):
+            regimes = [self.notes["entropy"], *regimes]
         missing = [f"{MEANING[name]} not known {why}" for name, why in self.unknown.items()]
         return [*regimes, *missing]
 

@@ -25,6 +25,9 @@ class FunctionOf(Functional):
         The function, written in torch. Both arguments have the dtype of the particles.
     name : str, optional
         The name of the term in the ledger; by default the name of `fn`.
+    entropy : bool, default False
+        Whether 𝓕 is an entropy. It then enters a free energy as −T·𝓕, with a temperature T ≥ 0, and ledger, force
+        report and collapse index count its force as the information force.
 
     Raises
     ------
@@ -47,12 +50,19 @@ class FunctionOf(Functional):
     0.5
     """
 
-    def __init__(self, fn: Callable[[Tensor, Tensor], Tensor], name: str | None = None) -> None:
+    def __init__(
+        self, fn: Callable[[Tensor, Tensor], Tensor], name: str | None = None, *, entropy: bool = False
+    ) -> None:
         if not callable(fn):
             raise ConfigError(f"from_function({shown(fn)}): wanted a callable of (x, weights).")
-        self._fn = fn
+        if not isinstance(entropy, bool):
+            raise ConfigError(f"from_function: entropy = {shown(entropy)}; wanted True or False.")
+        self._fn, self.is_entropy = fn, entropy
         given = name or getattr(fn, "__name__", "")
         self._name = given if given and given != "<lambda>" else "from_function"
+
+    def __repr__(self) -> str:
+        return f"from_function({self._name}{', entropy=True' if self.is_entropy else ''})"
 
     @property
     def name(self) -> str:
@@ -114,7 +124,9 @@ def _derivative(value: Tensor, of: Tensor, create_graph: bool = False) -> tuple[
     return torch.autograd.grad(value, of, create_graph=create_graph, materialize_grads=True)
 
 
-def from_function(fn: Callable[[Tensor, Tensor], Tensor], name: str | None = None) -> FunctionOf:
+def from_function(
+    fn: Callable[[Tensor, Tensor], Tensor], name: str | None = None, *, entropy: bool = False
+) -> FunctionOf:
     """Make a functional 𝓕[μ] = fn(x, w) from any torch function that returns a scalar.
 
     Use it for a term that this package does not have. δ𝓕/δμ(xᵢ) = ∂fn/∂wᵢ and ∇_W 𝓕(xᵢ) = (1/wᵢ) ∂fn/∂xᵢ, by autograd.
@@ -125,6 +137,9 @@ def from_function(fn: Callable[[Tensor, Tensor], Tensor], name: str | None = Non
         The function, written in torch. Both arguments have the dtype of the particles.
     name : str, optional
         The name of the term in the ledger; by default the name of `fn`.
+    entropy : bool, default False
+        Whether 𝓕 is an entropy. It then enters a free energy as −T·𝓕, with a temperature T ≥ 0, and ledger, force
+        report and collapse index count its force as the information force.
 
     Returns
     -------
@@ -134,12 +149,12 @@ def from_function(fn: Callable[[Tensor, Tensor], Tensor], name: str | None = Non
     Raises
     ------
     ConfigError
-        If `fn` cannot be called.
+        If `fn` cannot be called, or `entropy` is no truth value.
 
     Notes
     -----
     `fn` runs in one torch thread, so that results do not depend on the number of threads. See `FunctionOf` for what is
-    refused.
+    refused. A minus sign alone makes no entropy: `F - from_function(fn)` subtracts an energy.
 
     Examples
     --------
@@ -147,5 +162,8 @@ def from_function(fn: Callable[[Tensor, Tensor], Tensor], name: str | None = Non
     >>> spread = from_function(lambda x, w: (w[:, None] * x**2).sum())
     >>> spread.gradient(wgf.Ensemble([[1.0], [3.0]])).flatten().tolist()
     [2.0, 6.0]
+    >>> S = from_function(lambda x, w: 0.5 * (w[:, None] * x**2).sum(), "spread", entropy=True)
+    >>> (wgf.Quadratic() - 0.1 * S).at(0.0).temperature
+    0.1
     """
-    return FunctionOf(fn, name)
+    return FunctionOf(fn, name, entropy=entropy)

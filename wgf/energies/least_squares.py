@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +11,10 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..errors import ConfigError, DivergenceError, ShapeError, require_number, shown
+from ..errors import ConfigError, DivergenceError, ShapeError, WgfWarning, require_number, shown
 from ..functional import Evaluation, Functional
 from ..measure import ArrayLike, Ensemble, as_numbers, first_bad_row, to_tensor
+from ..measure.spread import without_spread
 from ..ops import linalg
 from ..ops.range import within
 
@@ -220,6 +222,17 @@ class LinearisedLeastSquares(Functional):
     @property
     def name(self) -> str:
         return self.misfit.name
+
+    def prepare(self, mu: Ensemble) -> Functional:
+        named = without_spread(mu)
+        if named:
+            warnings.warn(
+                f"{self.name}: the particles have no spread in {named}, so that a gradient from values of the forward "
+                "map alone is zero there. Start from particles that differ in every direction.",
+                WgfWarning,
+                stacklevel=2,
+            )
+        return self
 
     def _value(self, mu: Ensemble) -> Tensor:
         return self.misfit._value(mu)

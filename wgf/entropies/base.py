@@ -38,7 +38,7 @@ class Entropy(Functional):
     class and define `_value`, `_first_variation` and `_gradient` of S itself, without the minus sign.
     """
 
-    is_entropy: ClassVar[bool] = True
+    is_entropy: bool = True
     words: ClassVar[str] = ""
     """The name in tables and figures; by default that of the class."""
 

@@ -114,7 +114,7 @@ def transport(times: Sequence[float], distances: Sequence[float], ledger: Ledger
     return figure
 
 
-def particles(clouds: Sequence[Any], times: Sequence[float]) -> Figure:
+def particles(clouds: Sequence[Any], times: Sequence[float], weights: Sequence[Any] | None = None) -> Figure:
     """Particles at a few times in one common plane; histograms in one dimension.
 
     Parameters
@@ -123,23 +123,29 @@ def particles(clouds: Sequence[Any], times: Sequence[float]) -> Figure:
         The particles. For d > 2 they are projected on the two principal directions of all clouds together.
     times : sequence of float
         The flow time of each cloud, for the titles.
+    weights : sequence of arrays (n,), optional
+        The weights of each cloud. By default those of the ensembles; arrays count all rows alike. Histograms are
+        weighted, and the area of a dot is proportional to its weight.
     """
-    arrays = [_within_reach(getattr(cloud, "x", cloud)) for cloud in clouds]
+    given = [getattr(cloud, "weights", None) for cloud in clouds] if weights is None else weights
+    drawn = [_within_reach(getattr(cloud, "x", cloud), mass) for cloud, mass in zip(clouds, given, strict=True)]
+    arrays, masses = [x for x, _ in drawn], [mass for _, mass in drawn]
     figure, axes = canvas(1, len(arrays), height=3.5, share=True)
     if not any(len(x) for x in arrays):
         labels = "", ""
     elif arrays[0].shape[1] == 1:
         edges = np.histogram_bin_edges(np.concatenate(arrays), bins=60).tolist()
-        for axis, x in zip(axes, arrays, strict=True):
-            axis.hist(x[:, 0], bins=edges, density=len(x) > 0, color=BLUE)
+        for axis, x, mass in zip(axes, arrays, masses, strict=True):
+            axis.hist(x[:, 0], bins=edges, density=len(x) > 0, color=BLUE, weights=mass)
         labels = "x", "density"
     else:
-        planes, labels = _project(arrays)
+        planes, labels = _project(arrays, masses)
         low, high = np.concatenate(planes).min(0), np.concatenate(planes).max(0)
         middle, half = (low + high) / 2, 0.53 * float((high - low).max()) or 1.0
-        for axis, x in zip(axes, planes, strict=True):
+        for axis, x, mass in zip(axes, planes, masses, strict=True):
             alpha = float(np.clip(250.0 / max(len(x), 1), 0.1, 0.9))
-            axis.scatter(x[:, 0], x[:, 1], s=9, color=BLUE, alpha=alpha, linewidths=0, rasterized=True)
+            sizes = 9 if mass is None else 9 * mass
+            axis.scatter(x[:, 0], x[:, 1], s=sizes, color=BLUE, alpha=alpha, linewidths=0, rasterized=True)
             axis.set_aspect("equal")
             axis.set_xlim(middle[0] - half, middle[0] + half)
             axis.set_ylim(middle[1] - half, middle[1] + half)
@@ -274,19 +280,31 @@ def _lines(
     finish(axis, label)
 
 
-def _within_reach(x: Any) -> np.ndarray:
-    """The rows (m, d) near enough to be drawn, as a float64 array."""
-    array = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, dtype=np.float64)
-    return array[(np.abs(array) < FARTHEST).all(1)]
+def _numbers(array: Any) -> np.ndarray:
+    return np.asarray(array.detach().cpu() if hasattr(array, "detach") else array, dtype=np.float64)
 
 
-def _project(arrays: Sequence[np.ndarray]) -> tuple[list[np.ndarray], tuple[str, str]]:
+def _within_reach(x: Any, weights: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """The rows (m, d) near enough to be drawn, and their weights (m,) with mean 1; None where all are alike."""
+    array = _numbers(x)
+    near = (np.abs(array) < FARTHEST).all(1)
+    mass = None if weights is None else _numbers(weights)[near]
+    if mass is None or not mass.sum() > 0 or (mass == mass[0]).all():
+        return array[near], None
+    return array[near], mass / mass.mean()
+
+
+def _project(
+    arrays: Sequence[np.ndarray], masses: Sequence[np.ndarray | None]
+) -> tuple[list[np.ndarray], tuple[str, str]]:
     """Project all clouds on one plane; return their coordinates (n, 2) and the names of its axes."""
     if arrays[0].shape[1] == 2:
         return list(arrays), ("x₁", "x₂")
-    pooled = np.concatenate(arrays)
-    centre = pooled.mean(0)
-    values, vectors = np.linalg.eigh(np.cov(pooled.T, bias=True))
+    pooled, mass = np.concatenate(arrays), None
+    if any(part is not None for part in masses):
+        mass = np.concatenate([np.ones(len(x)) if m is None else m for x, m in zip(arrays, masses, strict=True)])
+    centre = np.average(pooled, axis=0, weights=mass)
+    values, vectors = np.linalg.eigh(np.cov(pooled.T, bias=True, aweights=mass))
     axes = vectors[:, ::-1][:, :2]
     axes = axes * np.where(axes[np.abs(axes).argmax(0), [0, 1]] < 0, -1.0, 1.0)  # eigenvectors have no sign; fix one
     share = 100 * values[::-1][:2] / max(values.sum(), np.finfo(float).tiny)

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import DivergenceError, ResourceError, StepSizeError, WgfError, WgfWarning
 from ..functional import Steering
 from ..ledger import Bookkeeper
-from ..measure import NoiseSource, checks
+from ..measure import Ensemble, NoiseSource, checks
 from ..protocol import Dynamics, Solver, State
 from .monitor import Monitor
 from .plan import Plan
@@ -86,8 +86,8 @@ class Run:
         What ends the run before t_end.
     monitor : Monitor
         What watches the run.
-    frames, times : list of Tensor, list of float
-        The trajectory so far: particles (n, d) on the CPU, and their times.
+    frames, times : list of Ensemble, list of float
+        The trajectory so far: particles with weights and ids on the CPU, and their times.
     """
 
     state: State
@@ -96,7 +96,7 @@ class Run:
     cadence: Cadence
     stops: Stops
     monitor: Monitor = field(default_factory=Monitor)
-    frames: list[Tensor] = field(default_factory=list)
+    frames: list[Ensemble] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -251,7 +251,7 @@ class Run:
     def _frame(self) -> None:
         """Add the particles to the trajectory, once at each time."""
         if self.cadence.frames and (not self.times or self.times[-1] != self.state.t):
-            self.frames.append(self.state.mu.x.cpu())
+            self.frames.append(self.state.mu.to("cpu"))
             self.times.append(self.state.t)
 
     def _stop(self, row: Mapping[str, float]) -> bool:
@@ -265,9 +265,19 @@ class Run:
             warnings.warn(reason, WgfWarning, stacklevel=4)
 
     def _solution(self, outcome: Outcome) -> Solution:
-        frames = torch.stack(self.frames) if self.frames else None
-        times = torch.tensor(self.times, dtype=torch.float64) if self.frames else None
-        return Solution(self.state.mu, self.books.ledger, outcome, self.state, frames, times)
+        kept, ledger = self.frames, self.books.ledger
+        if not kept:
+            return Solution(self.state.mu, ledger, outcome, self.state)
+        x, times = torch.stack([mu.x for mu in kept]), torch.tensor(self.times, dtype=torch.float64)
+        weights, ids = (_stacked(parts) for parts in ([mu.weights for mu in kept], [mu.ids for mu in kept]))
+        return Solution(self.state.mu, ledger, outcome, self.state, x, times, weights, ids)
+
+
+def _stacked(parts: list[Tensor]) -> Tensor:
+    """The tensors as one (k, n). Where they are all the same, as for most schemes, it takes the memory of one."""
+    if all(part is parts[0] for part in parts):
+        return parts[0].expand(len(parts), -1)
+    return torch.stack(parts)
 
 
 def _message(error: BaseException) -> str:

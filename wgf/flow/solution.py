@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from ..errors import ConfigError, require_integer
 from ..ledger import Ledger
 from ..measure import Ensemble
 from ..protocol import Sent, State
@@ -105,6 +106,9 @@ class Solution(Sent):
         The frames (k, n, d), on the CPU, in the dtype of the particles. None without `trajectory_every`.
     trajectory_times : Tensor or None
         The times of the frames (k,), float64, in flow time.
+    trajectory_weights, trajectory_ids : Tensor or None
+        The weights (k, n), float64, and the ids (k, n), int64, of the particles of each frame. A mean over a frame is
+        a weighted one: see `frame`.
 
     Notes
     -----
@@ -122,6 +126,8 @@ class Solution(Sent):
     >>> sol = wgf.solve(wgf.Quadratic(), mu, wgf.solvers.Heun(), dt=0.1, t_end=1.0, trajectory_every=5)
     >>> sol.status.name, tuple(sol.trajectory.shape), sol.trajectory_times.tolist()
     ('COMPLETED', (3, 100, 2), [0.0, 0.5, 1.0])
+    >>> sol.frame(1).mean().shape
+    torch.Size([2])
     >>> later = wgf.solve(wgf.Quadratic(), None, wgf.solvers.Heun(), dt=0.1, t_end=2.0, state=sol.state)
     >>> later.ledger["t"][[0, -1]].tolist()
     [1.0, 2.0]
@@ -133,6 +139,33 @@ class Solution(Sent):
     state: State
     trajectory: Tensor | None = None
     trajectory_times: Tensor | None = None
+    trajectory_weights: Tensor | None = None
+    trajectory_ids: Tensor | None = None
+
+    def frame(self, k: int) -> Ensemble:
+        """Give a frame of the trajectory as an ensemble, with its weights and ids.
+
+        Parameters
+        ----------
+        k : int
+            The number of the frame, from 0. A negative number counts from the last one.
+
+        Returns
+        -------
+        Ensemble
+            The particles at `trajectory_times[k]`, on the CPU.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such frame, or no trajectory.
+        """
+        if self.trajectory is None or self.trajectory_weights is None or self.trajectory_ids is None:
+            raise ConfigError(f"frame({k!r}): the run has no trajectory; wanted one from solve(trajectory_every=...).")
+        count = len(self.trajectory)
+        index = require_integer("frame", k, low=-count, high=count - 1)
+        weights, ids = self.trajectory_weights[index], self.trajectory_ids[index]
+        return Ensemble(self.trajectory[index], weights, ids=ids, copy=False).remembering(self.ensemble.history)
 
     def plot(self) -> Figure:
         """Plot free energy, dissipation and closure, and forces against time.

@@ -66,7 +66,8 @@ def solve(
         The number of steps from one record of the ledger to the next. By default there are about 100 records, and one
         for every step of an adaptive scheme.
     trajectory_every : int, optional
-        The number of steps from one frame of the trajectory to the next. By default there is no trajectory.
+        The number of steps from one frame of the trajectory to the next. By default there is no trajectory. A frame has
+        particles, weights and ids: `sol.frame(k)`.
     observers : mapping of str to callable, or iterable of callable
         Functions of the ensemble, or of the ensemble and t, that return a number. Each adds a column to the ledger.
         In a plain list the functions must have names.

@@ -19,8 +19,9 @@ class Capabilities:
     the ledger ask for these facts, so that they need not know the classes of terms.
     """
 
-    is_entropy: ClassVar[bool] = False
-    """Whether the term is an entropy. Its coefficient in a free energy is then −T, with T ≥ 0 a temperature."""
+    is_entropy: bool = False
+    """Whether the term is an entropy. Its coefficient in a free energy is then −T, with T ≥ 0 a temperature. A class or
+    a single term may say so."""
     realised_by_noise: ClassVar[bool] = False
     """Whether the term has no force on particles (Shannon). A scheme then realises it by noise, a kernel or a grid."""
     linear: ClassVar[bool] = False

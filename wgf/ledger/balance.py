@@ -95,7 +95,7 @@ class Quadrature:
 
     def _count(self, change: float) -> None:
         if not math.isnan(change):
-            self.signed, self.squares = self.signed + change, self.squares + change**2
+            self.signed, self.squares = self.signed + change, self.squares + change * change
 
     @property
     def error(self) -> float:
@@ -144,7 +144,9 @@ class Balance:
         self.dissipated += dissipated
         before, self._rest = self._rest, released - dissipated
         if not math.isnan(before):
-            self._squares = (0.0 if math.isnan(self._squares) else self._squares) + 0.5 * (self._rest - before) ** 2
+            self._squares = (0.0 if math.isnan(self._squares) else self._squares) + 0.5 * (self._rest - before) * (
+                self._rest - before
+            )
         return True
 
     @property

@@ -166,7 +166,9 @@ class Bookkeeper:
         temperature = sum((-number for number, _ in entropies), 0.0)
         energy = sum(number * value for term, number, value in parts.values() if not term.functional.is_entropy)
         if not entropies:
-            self._note("entropy", "the free energy has no entropy term")
+            minus = [name for name, (_, number, _) in parts.items() if number < 0]
+            told = f"; {', '.join(minus[:3])} with a minus sign counts as an energy" if minus else ""
+            self._note("entropy", f"the free energy has no entropy term{told}")
             entropy = math.nan
         elif temperature > 0:  # several entropies: their average weighted by temperature, so that F = E − T·S
             entropy = -sum(number * value for number, value in entropies) / temperature

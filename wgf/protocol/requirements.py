@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NoReturn
 
 import torch
 
-from ..errors import ConfigError, DivergenceError, WgfError
+from ..errors import ConfigError, DivergenceError, WgfError, WgfWarning
 from ..functional import FreeEnergy
 from ..measure import Ensemble
+from ..measure.spread import without_spread
 from .dynamics import Dynamics
 from .solver import Solver
 
@@ -100,6 +102,34 @@ def _two_apart(mu: Ensemble) -> Ensemble:
     first = int(mu.weights.argmax())
     others = torch.nonzero((mu.x != mu.x[first]).any(1))
     return mu.select([first, int(others[0])]) if len(others) else mu
+
+
+def warn_without_spread(solver: Solver, mu: Ensemble, why: str) -> bool:
+    """Warn of directions in which the particles do not differ, for schemes that move them within their span.
+
+    Parameters
+    ----------
+    solver : Solver
+        The scheme.
+    mu : Ensemble
+        The initial particles (n, d).
+    why : str
+        What the scheme does in these directions, for the message.
+
+    Returns
+    -------
+    bool
+        Whether there is such a direction.
+    """
+    named = without_spread(mu)
+    if named:
+        warnings.warn(
+            f"{solver.name}: the particles have no spread in {named}. {why} Start from particles that differ in every "
+            "direction.",
+            WgfWarning,
+            stacklevel=5,
+        )
+    return bool(named)
 
 
 def require_dim(solver: Solver, mu: Ensemble, most: int, do: str) -> None:

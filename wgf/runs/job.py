@@ -18,6 +18,7 @@ from ..flow import RECORDS, Monitor, Plan, Solution, solve
 from ..functional import FreeEnergy
 from ..measure import Ensemble
 from ..protocol import Solver
+from . import store
 from .config import Config
 
 FRAMES = 10
@@ -116,7 +117,7 @@ class Watch:
     the start with a picture of the particles."""
 
     job: Job
-    frames: list[tuple[float, torch.Tensor]] = field(default_factory=list)
+    frames: list[store.Frame] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
     distance: Transport | None = None
 
@@ -164,7 +165,7 @@ class Watch:
 
     def _frame(self, mu: Ensemble, t: float) -> float:
         """Keep a picture of the particles, and return their distance from the start; NaN where it fails."""
-        self.frames.append((t, mu.x[:SHOWN].clone()))
+        self.frames.append((t, mu.x[:SHOWN].clone(), mu.weights[:SHOWN].clone(), mu.ids[:SHOWN].clone()))
         try:
             self.distance = wasserstein(mu, self.job.start)
         except WgfError as error:  # a failed distance must not lose the run

@@ -106,7 +106,7 @@ def _text(path: Path) -> str:
 def _page(
     summary: dict[str, Any],
     ledger: Ledger,
-    pictures: tuple[list[float], np.ndarray],
+    pictures: tuple[list[float], np.ndarray, np.ndarray | None],
     versions: dict[str, Any],
     config: str,
 ) -> str:
@@ -149,7 +149,7 @@ def headlines(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
     beside = (
         "released over dissipated, less 1"
         if error is None
-        else f"± {percent(error)} (scatter and smoothing of the estimates)"
+        else f"± {percent(error)} (errors of the estimates, and records between which D is not known)"
     )
     cards.append(("closure", percent(closure, signed=True), beside))
     ratio = summary["force_ratio"]
@@ -163,7 +163,9 @@ def headlines(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
     return cards
 
 
-def _sections(summary: dict[str, Any], ledger: Ledger, times: list[float], frames: np.ndarray) -> list[Section]:
+def _sections(
+    summary: dict[str, Any], ledger: Ledger, times: list[float], frames: np.ndarray, weights: np.ndarray | None
+) -> list[Section]:
     picked = sorted({0, int(np.abs(np.array(times) - times[-1] / 2).argmin()), len(times) - 1})
     known = np.isfinite(ledger["distance_from_start"])
     moments, distances = ledger["t"][known].tolist(), ledger["distance_from_start"][known].tolist()
@@ -171,12 +173,13 @@ def _sections(summary: dict[str, Any], ledger: Ledger, times: list[float], frame
         moments, distances = [*moments, summary["t"]], [*distances, summary["wasserstein"]["distance"]]
     n = summary["particles"]["n"]
     forces = force_report(ledger)
+    sizes = None if weights is None else [weights[k] for k in picked]
     drawn = [
         ("free-energy", figures.free_energy(ledger), ""),
         ("dissipation", figures.dissipation(ledger), ledger.notes.get("closure", "")),
         ("information-force", figures.information_force(ledger, forces), ledger.notes.get("entropy", "")),
         ("learning", figures.learning(ledger), ""),
-        ("particles", figures.particles([frames[k] for k in picked], [times[k] for k in picked]),
+        ("particles", figures.particles([frames[k] for k in picked], [times[k] for k in picked], sizes),
          _shown(frames[picked], n)),
         ("transport", figures.transport(moments, distances, None if "closure_error" in ledger else ledger),
          ledger.notes.get("distance_from_start", "")),

@@ -117,17 +117,22 @@ def read_ledger(directory: Path, notes: Mapping[str, str]) -> Ledger:
     return ledger
 
 
-def write_frames(path: Path, frames: list[tuple[float, torch.Tensor]]) -> None:
-    """Write the pictures of a run: times t (k,) and particles x (k, m, d) in float32."""
-    times = torch.tensor([t for t, _ in frames], dtype=torch.float64)
-    tensors = {"t": times, "x": torch.stack([x.float().cpu() for _, x in frames])}
+Frame = tuple[float, torch.Tensor, torch.Tensor, torch.Tensor]
+"""A picture of the particles: time, the first m particles x (m, d), their weights (m,) and ids (m,)."""
+
+
+def write_frames(path: Path, frames: list[Frame]) -> None:
+    """Write the pictures of a run: times t (k,), particles x (k, m, d) in float32, weights and ids (k, m)."""
+    times, *parts = zip(*frames, strict=True)
+    x, weights, ids = (torch.stack(part).cpu() for part in parts)
+    tensors = {"t": torch.tensor(times, dtype=torch.float64), "x": x.float(), "weights": weights, "ids": ids}
     path.write_bytes(tensor_bytes(tensors, _format(path)))
 
 
-def read_frames(path: Path, warn: bool = True) -> tuple[list[float], np.ndarray]:
-    """Read the times t (k,) and the particles x (k, m, d) of `write_frames`. CheckpointError where damaged.
+def read_frames(path: Path, warn: bool = True) -> tuple[list[float], np.ndarray, np.ndarray | None]:
+    """Read times t (k,), particles x (k, m, d) and weights (k, m) of `write_frames`. CheckpointError where damaged.
 
-    A file of version 0.1.0 has no checksum; it is read with a WgfWarning unless `warn` is False.
+    A file of version 0.1.0 has no checksum and no weights; it is read with a WgfWarning unless `warn` is False.
     """
     tensors = read_tensors(path, _format(path), warn=warn)
     t, x = tensors.get("t"), tensors.get("x")
@@ -135,7 +140,10 @@ def read_frames(path: Path, warn: bool = True) -> tuple[list[float], np.ndarray]
         raise CheckpointError(f"cannot read {path}: wanted times t (k,) and particles x (k, m, d).")
     if not (t.is_floating_point() and x.is_floating_point() and bool(torch.isfinite(t).all())):
         raise CheckpointError(f"cannot read {path}: its times and particles are not real numbers.")
-    return t.tolist(), x.numpy()
+    weights = tensors.get("weights")
+    if weights is not None and weights.shape != x.shape[:2]:
+        raise CheckpointError(f"cannot read {path}: wanted weights {tuple(x.shape[:2])}, one per particle.")
+    return t.tolist(), x.numpy(), None if weights is None else weights.numpy()
 
 
 def versions(device: str = "cpu") -> dict[str, Any]:
