@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -47,7 +47,9 @@ class Kernel(ABC):
     >>> from wgf.kernels import Gaussian
     >>> kernel = 2 * Gaussian(1.0) - Gaussian(0.5)
     >>> kernel
-    2 * Gaussian(h=1.0) + -1 * Gaussian(h=0.5)
+    2 * Gaussian(h=1.0) - 1 * Gaussian(h=0.5)
+    >>> Gaussian(1.0)
+    Gaussian(h=1.0)  # repels
     >>> kernel(torch.zeros(1, 3))
     tensor([1.])
     """
@@ -59,6 +61,20 @@ class Kernel(ABC):
     """Whether K(x, y) depends on |x − y| alone; `profile` then gives that function."""
     positive_definite: ClassVar[bool] = False
     """Whether ∬ K dν dν ≥ 0 for every signed measure ν; False where that is not known. Stein and KSD need it."""
+
+    @property
+    def acts(self) -> str:
+        """How particles act on each other under +K: "repels", "attracts", both, or empty where that is not known."""
+        return ""
+
+    @property
+    def formula(self) -> str:
+        """The kernel as it is written in code, such as "Gaussian(h=1.0)"."""
+        settings = [field for field in fields(self) if field.repr] if is_dataclass(self) else []
+        return f"{type(self).__name__}({', '.join(f'{s.name}={getattr(self, s.name)!r}' for s in settings)})"
+
+    def __repr__(self) -> str:
+        return f"{self.formula}  # {self.acts}" if self.acts else self.formula
 
     @property
     def singular(self) -> bool:
@@ -182,7 +198,7 @@ def _parts(kernel: Kernel) -> tuple[tuple[float, Kernel], ...]:
     return kernel.parts if isinstance(kernel, KernelSum) else ((1.0, kernel),)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class KernelSum(Kernel):
     """The weighted sum Σₖ cₖ Kₖ of kernels, as `+`, `-` and `*` build it. A factor < 0 turns repulsion into attraction.
 
@@ -201,6 +217,8 @@ class KernelSum(Kernel):
     >>> from wgf.kernels import Gaussian, Log
     >>> -0.5 * Log() + Gaussian(2.0)
     -0.5 * Log(softening=0.0) + 1 * Gaussian(h=2.0)
+    >>> -0.5 * Log()
+    -0.5 * Log(softening=0.0)  # attracts
     >>> (-0.5 * Log() + Gaussian(2.0)).singular
     True
     """
@@ -252,5 +270,25 @@ class KernelSum(Kernel):
     def _value(self, x: Tensor, y: Tensor) -> Tensor:
         return torch.stack([factor * kernel._value(x, y) for factor, kernel in self.parts]).sum(0)
 
-    def __repr__(self) -> str:
-        return " + ".join(f"{factor:g} * {kernel!r}" for factor, kernel in self.parts)
+    @property
+    def acts(self) -> str:
+        """That of the parts, where they agree; a factor < 0 turns repulsion into attraction."""
+        found = {acting(kernel.acts, factor) for factor, kernel in self.parts if factor}
+        return found.pop() if len(found) == 1 else ""
+
+    @property
+    def formula(self) -> str:
+        return " + ".join(f"{factor:g} * {kernel.formula}" for factor, kernel in self.parts).replace("+ -", "- ")
+
+
+_OPPOSITE = {"repels": "attracts", "attracts": "repels"}
+
+
+def acting(acts: str, factor: float) -> str:
+    """How c·K acts, from how K does. What is neither plain repulsion nor plain attraction stays so for c > 0 only."""
+    return acts if factor > 0 else _OPPOSITE.get(acts, "") if factor < 0 else ""
+
+
+def written(kernel: object) -> str:
+    """A kernel as it is written in code, for messages; anything else by its repr."""
+    return kernel.formula if isinstance(kernel, Kernel) else repr(kernel)

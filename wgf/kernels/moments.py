@@ -9,10 +9,10 @@ from torch import Tensor
 
 from .. import ops
 from ..errors import require_number
-from .base import Kernel
+from .base import Kernel, acting
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class QuadraticKernel(Kernel):
     """The spring energy strength · |u|²/2, u = x − y; it attracts for strength > 0, repels for strength < 0.
 
@@ -50,6 +50,10 @@ class QuadraticKernel(Kernel):
     def __post_init__(self) -> None:
         require_number("strength", self.strength)
 
+    @property
+    def acts(self) -> str:
+        return acting("attracts", self.strength)
+
     def sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool = False) -> tuple[Tensor, Tensor]:
         u, v = x - y[0], y - y[0]  # measured from a particle: a cloud far from the origin loses no digits
         columns = torch.cat([torch.ones_like(v[:, :1]), v, (v * v).sum(1, keepdim=True)], dim=1).double()
@@ -63,7 +67,7 @@ class QuadraticKernel(Kernel):
         return 0.5 * self.strength * (u * u).sum(-1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cosine(Kernel):
     """Minus the cosine of angles, −strength · Σⱼ cos uⱼ, u = x − y; it attracts (synchronises) for strength > 0.
 
@@ -101,6 +105,10 @@ class Cosine(Kernel):
     def __post_init__(self) -> None:
         require_number("strength", self.strength)
 
+    @property
+    def acts(self) -> str:
+        return acting("attracts", self.strength)
+
     def sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool = False) -> tuple[Tensor, Tensor]:
         with ops.one_torch_thread():
             c, s, cy, sy = torch.cos(x), torch.sin(x), torch.cos(y), torch.sin(y)
@@ -112,7 +120,7 @@ class Cosine(Kernel):
         return -self.strength * torch.cos(x - y).sum(-1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Linear(Kernel):
     """The product x·y + 1, no function of the distance; it neither repels nor attracts pairs. Use it with `Stein`.
 

@@ -11,7 +11,7 @@ from .base import Exponential
 from .radial import Radial
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Log(Radial):
     """Minus the logarithm of the distance, −log|u|; it repels like charges in the plane. `-c * Log()` attracts.
 
@@ -53,7 +53,7 @@ class Log(Radial):
         require_number("softening", self.softening, nonnegative=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Riesz(Radial):
     """An inverse power of the distance, |u|^(−s) with s > 0; it repels.
 
@@ -103,7 +103,7 @@ class Riesz(Radial):
         return (float(self.s),)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Newtonian(Radial):
     """The fundamental solution of −Δ in d dimensions; it repels like electric charges. `-c * Newtonian(d)` is gravity.
 
