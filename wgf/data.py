@@ -14,7 +14,7 @@ import torch
 from scipy import special
 
 from .errors import ConfigError, ShapeError, closest, require_integer, require_number, require_seed
-from .ops.memory import require_memory
+from .ops.memory import counted, require_memory
 
 Task = Literal["classification", "regression"]
 TASKS = get_args(Task)
@@ -145,11 +145,15 @@ def teacher_student(
     >>> x.shape, y.shape
     (torch.Size([100, 3]), torch.Size([100]))
     """
-    m, d = require_integer("samples", samples, low=1, high=2**44), require_integer("dim", dim, low=1, high=2**44)
-    k, noise = require_integer("neurons", neurons, low=1, high=2**44), require_number("noise", noise, nonnegative=True)
+    m, d = require_integer("samples", samples, low=1), require_integer("dim", dim, low=1)
+    k, noise = require_integer("neurons", neurons, low=1), require_number("noise", noise, nonnegative=True)
     if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise ConfigError(f"Unknown activation {activation!r}{closest(activation, ACTIVATIONS)}")
-    require_memory(f"{m} samples of {d} numbers and {k} neurons", 8 * (m * d + 2 * m * k + k * d), "take fewer")
+    require_memory(
+        f"{counted(m)} samples of {counted(d)} numbers and {counted(k)} neurons",
+        8 * (m * d + 2 * m * k + k * d),
+        "take fewer",
+    )
     rng = np.random.Generator(np.random.Philox(require_seed(seed)).jumped())  # not the random numbers of the split
     a, b, w = rng.standard_normal(k), rng.standard_normal(k), rng.standard_normal((k, d)) / np.sqrt(d)
     x, xi = rng.standard_normal((m, d)), rng.standard_normal(m)
