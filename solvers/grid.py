@@ -180,7 +180,7 @@ class Grid(Solver):
                 refuse(self, given, "m > 1", "Diffusivity is infinite in empty cells; use particles.")
             if term.functional.pair_kernel is not None and term.functional.pair_kernel.singular:
                 refuse(
-                    self, f"{term.name} has the singular kernel {term.functional.pair_kernel!r}",
+                    self, f"{term.name} has the singular kernel {term.functional.pair_kernel.formula}",
                     "one that is finite at 0, since a cell acts on itself", "Give it a softening of some cells.",
                 )  # fmt: skip
         others = dynamics.free_energy.only(lambda term: not isinstance(term.functional, PowerOnCells))

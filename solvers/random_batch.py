@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from wgf import ops
-from wgf.errors import ConfigError, require_integer, shown
+from wgf.errors import ConfigError, WgfWarning, require_integer, shown
 from wgf.functional import Evaluation, FreeEnergy, Functional, Term
 from wgf.kernels import Kernel
 from wgf.measure import BATCHES, Ensemble, NoiseSource
@@ -53,6 +54,8 @@ class RandomBatch(Solver):
     long as h times the scatter of the force is small. The estimate is unbiased for any weights, since the companions
     of a particle are a uniform sample of the others. Compared with full sums the error of a path is O(√(h/(p − 1)));
     that of the law is smaller.
+
+    Without an `Interaction` in F there is nothing to sum in batches: the run is that of `inner`, and a warning says so.
 
     One evaluation of ∇_W F takes n(p − 1) pairs, so time and memory are linear in n. The kernel is differentiated
     automatically. Records evaluate F with its full sums, by the method of the `Interaction`: for large ensembles
@@ -111,6 +114,13 @@ class RandomBatch(Solver):
 
     def require(self, dynamics: Dynamics, mu: Ensemble, t: float) -> None:
         self.inner.require(dynamics, mu, t)
+        if not any(isinstance(term.functional, _Batched) for term in dynamics.free_energy.terms):
+            warnings.warn(
+                f"{self.name}: size = {self.size} has no effect, as F has no Interaction; take {self.inner.name} "
+                "itself, with the same result.",
+                WgfWarning,
+                stacklevel=4,
+            )
 
     def start(self, dynamics: Dynamics, mu: Ensemble, t: float) -> Ensemble:
         return self.inner.start(dynamics, mu, t)

@@ -12,6 +12,7 @@ from torch import Tensor
 from wgf import ops
 from wgf.errors import ConfigError, closest, require_number, shown
 from wgf.kernels import Gaussian, Kernel, Linear
+from wgf.kernels.base import written
 from wgf.kernels.stein import direction, has_stein_operator, squared_norm
 from wgf.measure import SUBSET, Ensemble, Noise, NoiseSource
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
@@ -89,15 +90,18 @@ class Stein(Solver):
             require_number("kernel", self.kernel, positive=True)
         elif not has_stein_operator(self.kernel):
             raise ConfigError(
-                f"Stein: kernel = {shown(self.kernel)}; wanted a function of |x − y| that is twice differentiable at 0 "
-                "(Gaussian, InverseMultiquadric, Matern from 3/2, a softened one) or Linear()."
+                f"Stein: kernel = {written(self.kernel)}; wanted a function of |x − y| that is twice differentiable at "
+                "0 (Gaussian, InverseMultiquadric, Matern from 3/2, a softened one) or Linear()."
             )
         elif not self.kernel.positive_definite:
             raise ConfigError(
-                f"Stein: kernel = {shown(self.kernel)}; wanted one that is known to be positive definite (Gaussian, "
+                f"Stein: kernel = {written(self.kernel)}; wanted one that is known to be positive definite (Gaussian, "
                 "InverseMultiquadric, Matern, softened Riesz, Linear, sums of them with factors ≥ 0), or F would rise. "
                 "If you know that yours is, write it as a RadialKernel."
             )
+
+    def __repr__(self) -> str:
+        return f"Stein(kernel={written(self.kernel)})"
 
     def require(self, dynamics: Dynamics, mu: Ensemble, t: float) -> None:
         if dynamics.domain is not None:

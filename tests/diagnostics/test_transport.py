@@ -6,7 +6,9 @@ import math
 import os
 import subprocess
 import sys
+import time
 import warnings
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -298,7 +300,7 @@ def test_warnings_of_pot_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TransportError, match="numItermax reached"):  # not only the first time that POT warns
         wasserstein(mu, nu, method="emd")
     monkeypatch.setattr(couplings, "SINKHORN_ITERATIONS", 60)
-    with pytest.raises(TransportError, match="Sinkhorn did not converge"):
+    with pytest.raises(TransportError, match="did not converge in 60 iterations"):
         wasserstein(mu, nu, method="sinkhorn", regularisation=0.01)
     monkeypatch.setattr(couplings, "SINKHORN_ITERATIONS", 3)
     with pytest.raises(TransportError, match="raise regularisation"):
@@ -363,3 +365,38 @@ def test_pot_imports_no_backend_that_is_not_imported_already(tmp_path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "imported geomloss\n", "by the last line alone"
+
+
+def test_sinkhorn_is_refused_at_once_where_it_would_not_converge() -> None:
+    """At a tenth of the least regularisation 10,000 iterations are not enough; the message names what can be set."""
+    mu, nu = wgf.Ensemble.gaussian(500, 2), wgf.Ensemble.gaussian(500, 2, mean=1.0, seed=2)
+    wasserstein(mu, mu, method="emd")  # imports POT
+    for regularisation in (9e-4, 1e-6, 1e-12, 1e-300):
+        started = time.perf_counter()
+        with pytest.raises(ConfigError, match=r"regularisation = .*takes 0.001 or more.*'emd'"):
+            wasserstein(mu, nu, method="sinkhorn", regularisation=regularisation)
+        assert time.perf_counter() - started < 0.5
+    wasserstein(mu, nu, method="sliced", regularisation=1e-6)  # it is a setting of "sinkhorn" alone
+
+
+def test_sinkhorn_that_does_not_converge_names_settings_of_wasserstein(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wgf.diagnostics.couplings.SINKHORN_ITERATIONS", 20)
+    mu, nu = wgf.Ensemble.gaussian(60, 2), wgf.Ensemble.gaussian(60, 2, mean=1.0, seed=2)
+    for regularisation in (0.001, 0.01):
+        with pytest.raises(TransportError, match="raise regularisation, or take method='emd'") as refused:
+            wasserstein(mu, nu, method="sinkhorn", regularisation=regularisation)
+        assert "numIter" not in str(refused.value)
+
+
+def test_what_keops_prints_when_it_is_imported_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "geomloss.py").write_text('print("\\n[KeOps] Warning : no CUDA; using cpu only mode"); print("other")')
+    (tmp_path / "pykeops.py").write_text('print("[pyKeOps] Initializing build folder")')
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("geomloss", "pykeops"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    assert couplings.library("multiscale").__name__ == "geomloss"
+    assert capsys.readouterr().out == "other\n"
+    for name in ("geomloss", "pykeops"):
+        sys.modules.pop(name)

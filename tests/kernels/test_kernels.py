@@ -58,3 +58,54 @@ def test_coincident_particles_under_a_singular_kernel(kernel):
         *([kernel.s] if hasattr(kernel, "s") else [kernel.d] if hasattr(kernel, "d") else []), softening=0.1
     )
     assert torch.isfinite(wgf.Interaction(softened).gradient(mu)).all()
+
+
+ACTS = {
+    "Gaussian": "repels", "Matern": "repels", "Laplace": "repels", "InverseMultiquadric": "repels", "Log": "repels",
+    "Riesz": "repels", "Newtonian": "repels", "Cosine": "attracts", "QuadraticKernel": "attracts", "Linear": "",
+    "RadialKernel": "", "Morse": "repels near, attracts far",
+}  # fmt: skip
+SETTINGS = {
+    "Gaussian": (1.0,), "Matern": (1.5, 1.0), "Laplace": (1.0,), "InverseMultiquadric": (1.0,), "Riesz": (0.5,),
+    "Newtonian": (3,), "Morse": (2.0, 0.5, 1.0, 2.0), "RadialKernel": (torch.exp,),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(K.REGISTRY))
+def test_repr_says_whether_particles_repel_or_attract(name):
+    """The sign of the force between two particles, near and far, by finite differences of the kernel."""
+    kernel = K.REGISTRY[name](*SETTINGS.get(name, ()))
+    text = repr(kernel)
+    assert text == kernel.formula + (f"  # {ACTS[name]}" if ACTS[name] else "")
+    assert eval(text, {"exp": torch.exp} | vars(K)) == kernel if name != "RadialKernel" else True
+    first_line = K.REGISTRY[name].__doc__.splitlines()[0]
+    assert "repel" in first_line or "attract" in first_line
+    if not ACTS[name]:
+        return
+
+    def force(r, kernel=kernel):
+        ahead, back = (float(kernel(torch.tensor([[r + e, 0.0, 0.0]], dtype=torch.float64))) for e in (1e-6, -1e-6))
+        return (back - ahead) / 2e-6
+
+    near, far = force(0.1), force(2.5)
+    assert ("repels near" in text) == (near > 0 > far)
+    if " near" not in text:
+        assert (near > 0) == (far > 0) == ("repels" in text)
+    assert repr(wgf.Interaction(kernel)).endswith(f"  # {ACTS[name]}")
+
+
+def test_repr_of_sums_and_signs():
+    log, cosine = K.Log(), K.Cosine()
+    assert repr(-1 * log) == "-1 * Log(softening=0.0)  # attracts"
+    assert repr(2 * cosine) == "2 * Cosine(strength=1.0)  # attracts"
+    assert repr(K.Cosine(-1.0)).endswith("# repels")
+    assert repr(K.QuadraticKernel(0.0)) == "QuadraticKernel(strength=0.0)"
+    assert repr(log + cosine) == "1 * Log(softening=0.0) + 1 * Cosine(strength=1.0)"
+    assert repr(log - cosine) == "1 * Log(softening=0.0) - 1 * Cosine(strength=1.0)  # repels"
+    assert repr(K.Morse(1.0, 2.0, 1.0, 0.5)).endswith("# attracts near, repels far")
+    assert repr(K.Morse(1.0, 1.0, 0.0, 2.0)).endswith("# repels")
+    assert repr(wgf.Interaction(K.Gaussian(1.0))) == (
+        "Interaction(kernel=Gaussian(h=1.0), method='auto', rtol=1e-06)  # repels"
+    )
+    assert repr(wgf.solvers.Stein(K.Gaussian(1.0))) == "Stein(kernel=Gaussian(h=1.0))"
+    assert "#" not in repr(wgf.MMD([[0.0]], K.Gaussian(1.0)))

@@ -66,10 +66,11 @@ def test_sizes_beyond_memory_are_refused_at_once(name):
 
 
 @pytest.mark.parametrize("name", sorted(set(SIZES) - {"Grid", "a trajectory", "records", "collapse_index"}))
-@pytest.mark.parametrize("n", [10**18, 10**40])
+@pytest.mark.parametrize("n", [10**18, 10**40, 10**400, 10**5000], ids=["18", "40", "400", "5000"])
 def test_sizes_beyond_any_counter_are_refused(name, n):
-    with pytest.raises(ConfigError, match="wanted an integer from"):
+    with pytest.raises(ResourceError, match=r"about 10\^\d+ .* here: \w+") as refused:
         SIZES[name](n)
+    assert len(str(refused.value)) < 300
 
 
 def test_what_fits_is_not_refused():
@@ -115,5 +116,5 @@ def test_neurons_of_a_configuration(neurons):
         "network": {"neurons": neurons},
         "solver": {"dt": 0.1, "t_end": 1.0},
     }
-    with pytest.raises(ConfigError, match=r"network.neurons.*(of memory, and there are|wanted an integer)"):
+    with pytest.raises(ConfigError, match=r"network.neurons.*of memory, and there are"):
         validate(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from wgf.solvers import BogackiShampine, Euler, Heun, Langevin, RandomBatch, Und
 
 import wgf
 from wgf import kernels as K
-from wgf.errors import ConfigError, DivergenceError
+from wgf.errors import ConfigError, DivergenceError, WgfWarning
 
 pytestmark = pytest.mark.filterwarnings("ignore::wgf.errors.WgfWarning")
 
@@ -187,3 +188,19 @@ def test_refusals():
         RandomBatch("Langevin")
     with pytest.raises(ConfigError, match=r"RandomBatch\(Euler\) is deterministic and cannot realise the Shannon"):
         wgf.solve(wgf.Shannon() * -1.0, wgf.Ensemble([[0.0]]), RandomBatch(Euler()), dt=0.1, t_end=1.0)
+
+
+@pytest.mark.parametrize("size", [2, 7])
+def test_a_size_without_pairs_to_sum_is_not_idle_in_silence(size):
+    """Without an Interaction the run is that of the inner scheme, to the last bit; a warning says so once."""
+    mu = wgf.Ensemble.gaussian(20, 2)
+    plain = wgf.solve(wgf.Quadratic(), mu, wgf.solvers.Euler(), dt=0.1, t_end=0.5)
+    scheme = RandomBatch(wgf.solvers.Euler(), size=size)
+    with pytest.warns(WgfWarning, match=f"size = {size} has no effect, as F has no Interaction; take Euler itself"):
+        idle = wgf.solve(wgf.Quadratic(), mu, scheme, dt=0.1, t_end=0.5)
+    assert torch.equal(idle.ensemble.x, plain.ensemble.x)
+    F = wgf.Quadratic() + wgf.Interaction(wgf.kernels.Gaussian(1.0))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        wgf.solve(F, mu, scheme, dt=0.1, t_end=0.5)
+    assert not [w for w in caught if "no effect" in str(w.message)]

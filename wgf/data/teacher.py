@@ -7,11 +7,10 @@ import torch
 from scipy import special
 
 from ..errors import ConfigError, closest, require_integer, require_number, require_seed, shown
-from ..ops.memory import require_memory
+from ..ops.memory import counted, require_memory
 
 TEACHER = {"samples": 1000, "dim": 10, "neurons": 5, "noise": 0.1}  # what load("teacher") draws
 ACTIVATIONS = {"tanh": np.tanh, "relu": lambda s: np.maximum(s, 0.0), "erf": special.erf, "sigmoid": special.expit}
-_MOST = 2**31 - 1
 
 
 def teacher_student(
@@ -65,12 +64,16 @@ def teacher_student(
     >>> x.shape, y.shape, y_test.shape
     (torch.Size([100, 3]), torch.Size([100]), torch.Size([50]))
     """
-    m, d = require_integer("samples", samples, low=1, high=_MOST), require_integer("dim", dim, low=1, high=_MOST)
-    k = require_integer("neurons", neurons, low=1, high=_MOST)
+    m, d = require_integer("samples", samples, low=1), require_integer("dim", dim, low=1)
+    k = require_integer("neurons", neurons, low=1)
     noise = require_number("noise", noise, nonnegative=True)
     if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise ConfigError(f"Unknown activation {shown(activation)}{closest(activation, ACTIVATIONS)}")
-    require_memory(f"{m} samples of {d} numbers and {k} neurons", 8 * (m * d + 2 * m * k + k * d), "take fewer")
+    require_memory(
+        f"{counted(m)} samples of {counted(d)} numbers and {counted(k)} neurons",
+        8 * (m * d + 2 * m * k + k * d),
+        "take fewer",
+    )
     rng = np.random.Generator(np.random.Philox(require_seed(seed)).jumped())  # not the random numbers of the split
     a, b, w = rng.standard_normal(k), rng.standard_normal(k), rng.standard_normal((k, d)) / np.sqrt(d)
     if sample_seed is not None:  # two jumps: not the random numbers of any teacher

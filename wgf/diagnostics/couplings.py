@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -21,6 +23,7 @@ from ..errors import BackendError, TransportError
 from ..ops.threads import one_blas_thread, one_torch_thread
 
 SIMPLEX_ITERATIONS, SINKHORN_ITERATIONS, SINKHORN_TOLERANCE = 10_000_000, 10_000, 1e-4
+_KEOPS = re.compile(r"\[(py)?KeOps\]", re.IGNORECASE)
 BLUR = 0.01  # as a fraction of the diameter; a smaller blur takes longer and comes no closer to W₂
 
 
@@ -48,6 +51,19 @@ class Method(NamedTuple):
     install: str = ""
 
 
+@contextmanager
+def _without_keops_notices() -> Iterator[None]:
+    """Drop what KeOps prints, such as that it found no GPU: a run on the CPU has no use for it. The rest is printed."""
+    printed = io.StringIO()
+    try:
+        with redirect_stdout(printed):
+            yield
+    finally:
+        lines = printed.getvalue().splitlines()
+        sys.stdout.write("".join(f"{line}\n" for line in lines if line.strip() and not _KEOPS.match(line)))
+
+
+@_without_keops_notices()
 def library(method: str) -> Any:
     """Import the libraries of a method and return the first; BackendError says what to install."""
     try:
@@ -132,7 +148,10 @@ def _squares(p: Problem) -> np.ndarray:
 def _simplex(ot: Any, p: Problem) -> tuple[float, str]:
     cost, log = ot.emd2(p.a, p.b, _squares(p), numItermax=SIMPLEX_ITERATIONS, log=True)
     if log["warning"]:
-        raise TransportError(f"POT warned, so its number is not used: {log['warning']}")
+        raise TransportError(
+            f"method='emd' is not used, as POT warned: {str(log['warning']).split('.')[0]:.100}. Take method='sliced', "
+            "or fewer particles."
+        )
     return math.sqrt(max(cost, 0.0)), "exact, by the network simplex"
 
 
@@ -140,18 +159,22 @@ def _sinkhorn(ot: Any, p: Problem) -> tuple[float, str]:
     cost = cdist(p.x, p.y, "sqeuclidean")  # from differences: |x|² + |y|² − 2x·y would lose digits
     epsilon = p.regularisation * float(p.a @ cost @ p.b)
     f, g = _self_potential(p.x, p.a, epsilon), _self_potential(p.y, p.b, epsilon)
+    if f is None or g is None:
+        raise _not_converged(p)
     log_a, log_b = np.log(p.a), np.log(p.b)  # POT's potentials include the weights, ours (f and g) do not
     options = {"numItermax": SINKHORN_ITERATIONS, "stopThr": SINKHORN_TOLERANCE * np.linalg.norm(p.b), "log": True}
     start = f / epsilon + log_a, g / epsilon + log_b
-    _, log = ot.sinkhorn(p.a, p.b, cost, epsilon, method="sinkhorn_log", warmstart=start, **options)
+    _, log = ot.sinkhorn(p.a, p.b, cost, epsilon, method="sinkhorn_log", warmstart=start, warn=False, **options)
+    if not log["err"][-1] <= options["stopThr"]:
+        raise _not_converged(p)
     across = epsilon * (p.a @ (log["log_u"] - log_a) + p.b @ (log["log_v"] - log_b))
     divergence = float(across - p.a @ f - p.b @ g)
     note = f"debiased Sinkhorn divergence, regularised by {p.regularisation:g} of the mean cost; W₂ in the limit of 0"
     return math.sqrt(max(divergence, 0.0)), note
 
 
-def _self_potential(x: np.ndarray, a: np.ndarray, epsilon: float) -> np.ndarray:
-    """The Sinkhorn potential of a measure with itself, by averaged updates.
+def _self_potential(x: np.ndarray, a: np.ndarray, epsilon: float) -> np.ndarray | None:
+    """The Sinkhorn potential of a measure with itself, by averaged updates; None where they do not converge.
 
     These take tens of iterations. POT's alternating updates would take thousands.
     """
@@ -161,7 +184,15 @@ def _self_potential(x: np.ndarray, a: np.ndarray, epsilon: float) -> np.ndarray:
         f, change = (f + update) / 2, np.abs(f - update).max()
         if change <= 1e-5 * SINKHORN_TOLERANCE * epsilon:
             return f
-    raise TransportError("The Sinkhorn potential of an ensemble with itself did not converge: raise regularisation.")
+    return None
+
+
+def _not_converged(p: Problem) -> TransportError:
+    """The error of a Sinkhorn iteration that did not converge, in the words of `wasserstein`."""
+    return TransportError(
+        f"method='sinkhorn' did not converge in {SINKHORN_ITERATIONS} iterations at regularisation = "
+        f"{p.regularisation:g}: raise regularisation, or take method='emd', which is exact, or 'sliced'."
+    )
 
 
 def _along_lines(p: Problem, directions: torch.Tensor) -> np.ndarray:

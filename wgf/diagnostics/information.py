@@ -14,7 +14,7 @@ from scipy.special import logsumexp
 from ..entropies.estimators import Estimate, _spectrum
 from ..errors import require_integer, require_number, require_seed
 from ..measure import Ensemble
-from ..ops.memory import require_memory
+from ..ops.memory import counted, require_memory
 from ..ops.threads import one_blas_thread
 
 _BLOCK = 1 << 22
@@ -101,9 +101,9 @@ def channel_information(z: Any, sigma: float, *, draws: int = 2000, seed: int = 
     >>> round(float(channel_information([[-50.0], [50.0]], sigma=1.0)), 11)
     0.69314718056
     """
-    sigma, draws = _noise(sigma), require_integer("draws", draws, low=2, high=2**44)
+    sigma, draws = _noise(sigma), require_integer("draws", draws, low=2)
     mu = _rows(z)
-    require_memory(f"{draws} draws of {mu.dim} numbers", 8 * draws * (mu.dim + 2), "take fewer draws")
+    require_memory(f"{counted(draws)} draws of {mu.dim} numbers", 8 * draws * (mu.dim + 2), "take fewer draws")
     x = mu.x.detach().cpu().numpy().astype(np.float64)
     weights = mu.weights.cpu().numpy()
     rng = np.random.default_rng(require_seed(seed))

@@ -13,6 +13,7 @@ from ..errors import ConfigError, ShapeError, require_integer, require_seed
 from ..extension import same_value
 from ..functional import Evaluation, Functional
 from ..kernels import Kernel
+from ..kernels.base import written
 from ..measure import ArrayLike, Ensemble
 from ..ops import linalg
 
@@ -83,7 +84,9 @@ class MMD(Functional):
 
     def __init__(self, samples: Ensemble | ArrayLike, kernel: Kernel) -> None:
         if not isinstance(kernel, Kernel) or kernel.singular:
-            raise ConfigError(f"MMD(kernel={kernel!r}): wanted a kernel that is finite at 0 (give it a softening).")
+            raise ConfigError(
+                f"MMD(kernel={written(kernel)}): wanted a kernel that is finite at 0, such as a softened one."
+            )
         self.target = _target(samples)
         self.kernel = kernel
         self._known: tuple[Tensor | None, Tensor] | None = None  # the period, and the energy of the target under it
@@ -192,7 +195,7 @@ class SlicedWasserstein(Functional):
 
     def __init__(self, samples: Ensemble | ArrayLike, projections: int = 100, seed: int = 0) -> None:
         self.target = _target(samples)
-        self.projections = require_integer("projections", projections, low=1, high=2**44)
+        self.projections = require_integer("projections", projections, low=1)
         self.seed = require_seed(seed)
 
     @property

@@ -131,8 +131,12 @@ class Interaction(Functional):
             other = f"particle {second}" if second < mu.n else f"point {second - mu.n} of `at`"
             raise DivergenceError(
                 f"{self.name}: particle {first} and {other} coincide at {points[first].tolist()}, where "
-                f"{self.kernel!r} is infinite; move them apart or give the kernel a softening."
+                f"{self.kernel.formula} is infinite; move them apart or give the kernel a softening."
             )
+
+    def __repr__(self) -> str:
+        text = f"Interaction(kernel={self.kernel.formula}, method={self.method!r}, rtol={self.rtol!r})"
+        return f"{text}  # {self.kernel.acts}" if self.kernel.acts else text
 
     def _value(self, mu: Ensemble) -> Tensor:
         return 0.5 * mu.expect(self._sums(mu, None)[0])

@@ -13,6 +13,7 @@ from .. import ops
 from ..errors import ConfigError, DivergenceError, ShapeError, shown
 from ..functional import Evaluation, Functional
 from ..kernels import Kernel
+from ..kernels.base import written
 from ..kernels.derivatives import twice_differentiable
 from ..kernels.stein import discrepancy
 from ..measure import Ensemble, first_bad_row, to_tensor
@@ -73,12 +74,12 @@ class KSD(Functional):
             raise ConfigError(f"KSD(score={shown(score)}): wanted a callable, points (n, d) to ∇log p (n, d).")
         if not isinstance(kernel, Kernel) or not twice_differentiable(kernel):
             raise ConfigError(
-                f"KSD(kernel={kernel!r}): wanted a function of |x − y| that is twice differentiable at 0, such as "
-                "InverseMultiquadric(1.0), Gaussian(1.0) or Matern(2.5, 1.0); give a singular one a softening."
+                f"KSD(kernel={written(kernel)}): wanted a function of |x − y| that is twice differentiable at 0, such "
+                "as InverseMultiquadric(1.0), Gaussian(1.0) or Matern(2.5, 1.0); give a singular one a softening."
             )
         if not kernel.positive_definite:
             raise ConfigError(
-                f"KSD(kernel={kernel!r}): wanted one that is known to be positive definite, such as "
+                f"KSD(kernel={written(kernel)}): wanted one that is known to be positive definite, such as "
                 "InverseMultiquadric(1.0) or Gaussian(1.0), or sums of them with factors ≥ 0; if you know that "
                 "yours is, write it as a RadialKernel."
             )

@@ -44,7 +44,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
     >>> "Gaussian" in REGISTRY, REGISTRY["Gaussian"].__name__
     (True, 'Gaussian')
     >>> REGISTRY.make("Gaussian", h=2.0)
-    Gaussian(h=2.0)
+    Gaussian(h=2.0)  # repels
     """
 
     def __init__(

@@ -20,7 +20,7 @@ from .plan import Plan
 from .solution import Outcome, Solution, Status
 from .unbounded import falling
 
-_ADVICE = r"; |\. If F"
+_ADVICE = r"; try|; what|\. If F|\. Raise"
 """Where the advice of a message begins. It is wrong where F has no lower bound."""
 
 

@@ -40,7 +40,7 @@ def falling(terms: Iterable[TermEvaluation], first: Mapping[str, float]) -> str:
 def _advice(term: Term) -> str:
     """What to do about a term that has no lower bound."""
     if isinstance(term.functional, Potential):
-        return "a Potential takes V = -log p, not log p. For a log-density give Potential(lambda x: -logp(x))."
+        return "a Potential takes V = -log p, not log p."
     if term.functional.is_entropy:
         return "lower the temperature or add a stronger confinement."
     return "check its sign, or add a confinement."

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..extension import same_value
 from ..kernels import Kernel
+from ..kernels.base import written
 from ..measure import Ensemble
 from ..summation import Check
 
@@ -37,7 +38,7 @@ class Capabilities:
         return type(self).__name__
 
     def __repr__(self) -> str:
-        settings = (f"{k}={v!r}" for k, v in vars(self).items() if not k.startswith("_"))
+        settings = (f"{k}={written(v)}" for k, v in vars(self).items() if not k.startswith("_"))
         return f"{type(self).__name__}({', '.join(settings)})"
 
     @property

@@ -17,9 +17,9 @@ the distance therefore repels, a kernel that increases with it attracts, and `-k
 from typing import TYPE_CHECKING
 
 from ..extension import Registry
-from .base import Exponential as Exponential
 from .base import Kernel as Kernel
 from .base import KernelSum as KernelSum
+from .composition import Exponential as Exponential
 from .custom import RadialKernel as RadialKernel
 from .moments import Cosine as Cosine
 from .moments import Linear as Linear

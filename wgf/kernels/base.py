@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,22 +13,7 @@ from torch import Tensor
 from ..errors import ConfigError, ShapeError, require_number, require_unmasked
 from ..ops import all_finite
 from ..ops.range import extent, factor_fits
-
-
-class Exponential(NamedTuple):
-    """One term of a kernel on a line: p(s) e^(−s), or p(s) where it does not decay.
-
-    s = rate · |u|, with the rate in one over a length, and p(s) = p₀ + p₁s + p₂s².
-    """
-
-    polynomial: tuple[float, float, float]
-    rate: float
-    decays: bool = True
-
-    def times(self, factor: float) -> Exponential:
-        """The term multiplied by a number."""
-        p0, p1, p2 = self.polynomial
-        return self._replace(polynomial=(factor * p0, factor * p1, factor * p2))
+from .composition import Exponential, acting
 
 
 class Kernel(ABC):
@@ -49,7 +35,9 @@ class Kernel(ABC):
     >>> from wgf.kernels import Gaussian
     >>> kernel = 2 * Gaussian(1.0) - Gaussian(0.5)
     >>> kernel
-    2 * Gaussian(h=1.0) + -1 * Gaussian(h=0.5)
+    2 * Gaussian(h=1.0) - 1 * Gaussian(h=0.5)
+    >>> Gaussian(1.0)
+    Gaussian(h=1.0)  # repels
     >>> kernel(torch.zeros(1, 3))
     tensor([1.])
     """
@@ -61,6 +49,20 @@ class Kernel(ABC):
     """Whether K(x, y) depends on |x − y| alone; `profile` then gives that function."""
     positive_definite: ClassVar[bool] = False
     """Whether ∬ K dν dν ≥ 0 for every signed measure ν; False where that is not known. Stein and KSD need it."""
+
+    @property
+    def acts(self) -> str:
+        """How particles act on each other under +K: "repels", "attracts", both, or empty where that is not known."""
+        return ""
+
+    @property
+    def formula(self) -> str:
+        """The kernel as it is written in code, such as "Gaussian(h=1.0)"."""
+        names = [field.name for field in fields(self) if field.repr] if is_dataclass(self) else []
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+
+    def __repr__(self) -> str:
+        return f"{self.formula}  # {self.acts}" if self.acts else self.formula
 
     @property
     def singular(self) -> bool:
@@ -218,7 +220,7 @@ def _parts(kernel: Kernel) -> tuple[tuple[float, Kernel], ...]:
     return kernel.parts if isinstance(kernel, KernelSum) else ((1.0, kernel),)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class KernelSum(Kernel):
     """The weighted sum Σₖ cₖ Kₖ of kernels, as `+`, `-` and `*` build it. A factor < 0 turns repulsion into attraction.
 
@@ -237,6 +239,8 @@ class KernelSum(Kernel):
     >>> from wgf.kernels import Gaussian, Log
     >>> -0.5 * Log() + Gaussian(2.0)
     -0.5 * Log(softening=0.0) + 1 * Gaussian(h=2.0)
+    >>> -0.5 * Log()
+    -0.5 * Log(softening=0.0)  # attracts
     >>> (-0.5 * Log() + Gaussian(2.0)).singular
     True
     """
@@ -258,18 +262,18 @@ class KernelSum(Kernel):
     def sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool = False) -> tuple[Tensor, Tensor]:
         if not fits(self, x, y):
             return in_double(self, x, y, weights, same)
-        value, gradient = torch.zeros(len(x), dtype=torch.float64, device=x.device), torch.zeros_like(x)
-        for factor, kernel in self.parts:
-            v, g = kernel.sums(x, y, weights, same)
-            value, gradient = value + factor * v, gradient + factor * g
+        value, gradient = self._total(x, lambda kernel: kernel.sums(x, y, weights, same))
         if x.dtype == torch.float32 and x.device.type == "cpu" and self._weakens and not all_finite(gradient):
             return in_double(self, x, y, weights, same)
         return value, gradient
 
     def periodic_sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool, period: Tensor) -> tuple[Tensor, Tensor]:
+        return self._total(x, lambda kernel: kernel.periodic_sums(x, y, weights, same, period))
+
+    def _total(self, x: Tensor, sums: Callable[[Kernel], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
         value, gradient = torch.zeros(len(x), dtype=torch.float64, device=x.device), torch.zeros_like(x)
         for factor, kernel in self.parts:
-            v, g = kernel.periodic_sums(x, y, weights, same, period)
+            v, g = sums(kernel)
             value, gradient = value + factor * v, gradient + factor * g
         return value, gradient
 
@@ -308,5 +312,17 @@ class KernelSum(Kernel):
         wide, other = x.double(), y.double()
         return torch.stack([factor * kernel._value(wide, other) for factor, kernel in self.parts]).sum(0).to(x.dtype)
 
-    def __repr__(self) -> str:
-        return " + ".join(f"{factor:g} * {kernel!r}" for factor, kernel in self.parts)
+    @property
+    def acts(self) -> str:
+        """That of the parts, where they agree; a factor < 0 turns repulsion into attraction."""
+        found = {acting(kernel.acts, factor) for factor, kernel in self.parts if factor}
+        return found.pop() if len(found) == 1 else ""
+
+    @property
+    def formula(self) -> str:
+        return " + ".join(f"{factor:g} * {kernel.formula}" for factor, kernel in self.parts).replace("+ -", "- ")
+
+
+def written(kernel: object) -> str:
+    """A kernel as it is written in code, for messages; anything else by its repr."""
+    return kernel.formula if isinstance(kernel, Kernel) else repr(kernel)

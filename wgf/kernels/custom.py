@@ -15,7 +15,7 @@ from ..ops import reference
 from .base import Kernel
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RadialKernel(Kernel):
     """The user's function fn(|u|²), u = x − y; it repels where fn decreases and attracts where fn increases.
 

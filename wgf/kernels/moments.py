@@ -12,9 +12,10 @@ from .. import ops
 from ..errors import ConfigError, require_number
 from ..ops.range import SQUARES
 from .base import Kernel, fits, in_double
+from .composition import acting
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class QuadraticKernel(Kernel):
     """The spring energy strength · |u|²/2, u = x − y; it attracts for strength > 0, repels for strength < 0.
 
@@ -56,6 +57,10 @@ class QuadraticKernel(Kernel):
     def _fits(self, size: float | None) -> bool:
         return SQUARES.hold(size)
 
+    @property
+    def acts(self) -> str:
+        return acting("attracts", self.strength)
+
     def sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool = False) -> tuple[Tensor, Tensor]:
         if not fits(self, x, y):
             return in_double(self, x, y, weights, same)
@@ -71,7 +76,7 @@ class QuadraticKernel(Kernel):
         return (0.5 * self.strength * (u * u).sum(-1)).to(x.dtype)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cosine(Kernel):
     """Minus the cosine of angles, −strength · Σⱼ cos uⱼ, u = x − y; it attracts (synchronises) for strength > 0.
 
@@ -109,6 +114,10 @@ class Cosine(Kernel):
     def __post_init__(self) -> None:
         require_number("strength", self.strength)
 
+    @property
+    def acts(self) -> str:
+        return acting("attracts", self.strength)
+
     def sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool = False) -> tuple[Tensor, Tensor]:
         with ops.one_torch_thread():
             c, s, cy, sy = torch.cos(x), torch.sin(x), torch.cos(y), torch.sin(y)
@@ -128,7 +137,7 @@ class Cosine(Kernel):
         return -self.strength * torch.cos(x - y).sum(-1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Linear(Kernel):
     """The product x·y + 1, no function of the distance; it neither repels nor attracts pairs. Use it with `Stein`.
 

@@ -25,6 +25,10 @@ class Radial(Kernel):
     scale = 1.0
     radial = True
 
+    @property
+    def acts(self) -> str:
+        return "repels"
+
     def parameters(self) -> tuple[float, ...]:
         """The numbers of the form, in the order of `wgf.ops.forms`."""
         return ()

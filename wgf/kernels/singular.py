@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from ..errors import ShapeError, require_integer, require_number
 from ..ops import forms
-from .base import Exponential
+from .composition import Exponential
 from .radial import Radial
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Log(Radial):
     """Minus the logarithm of the distance, −log|u|; it repels like charges in the plane. `-c * Log()` attracts.
 
@@ -54,7 +54,7 @@ class Log(Radial):
         require_number("softening", self.softening, nonnegative=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Riesz(Radial):
     """An inverse power of the distance, |u|^(−s) with s > 0; it repels.
 
@@ -105,7 +105,7 @@ class Riesz(Radial):
         return (float(self.s),)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Newtonian(Radial):
     """The fundamental solution of −Δ in d dimensions; it repels like electric charges. `-c * Newtonian(d)` is gravity.
 

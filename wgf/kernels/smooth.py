@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from ..errors import ConfigError, require_number, shown
 from ..ops import forms
-from .base import Exponential
+from .composition import Exponential, acting
 from .radial import Radial
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Gaussian(Radial):
     """A Gaussian of the distance, exp(−|u|²/(2h²)); it repels, with a force of range h that is strongest at |u| = h.
 
@@ -54,7 +54,7 @@ class Gaussian(Radial):
         return (float(self.h),)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Matern(Radial):
     """A polynomial times an exponential of the distance, of smoothness ν; it repels, with a force of range h.
 
@@ -109,7 +109,7 @@ class Matern(Radial):
         return (Exponential(polynomial, math.sqrt(2.0 * self.nu) / self.h),)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Laplace(Matern):
     """An exponential of the distance, exp(−|u|/h), the `Matern` kernel of ν = 1/2; it repels, with a force of range h.
 
@@ -142,7 +142,7 @@ class Laplace(Matern):
     h: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class InverseMultiquadric(Radial):
     """An inverse power of one plus the squared distance, (1 + |u|²/h²)^(−p); it repels, and its force has a long range.
 
@@ -187,7 +187,7 @@ class InverseMultiquadric(Radial):
         return float(self.h), float(self.p)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Morse(Radial):
     """A difference of two exponentials of the distance; part Cr repels over the range lr, part Ca attracts over la.
 
@@ -235,6 +235,13 @@ class Morse(Radial):
             require_number(name, getattr(self, name))
         for name in ("lr", "la"):
             require_number(name, getattr(self, name), positive=True)
+
+    @property
+    def acts(self) -> str:
+        near, far = self.Cr / self.lr - self.Ca / self.la, self.Cr if self.lr > self.la else -self.Ca
+        if near == 0 or far == 0 or (near > 0) == (far > 0):
+            return acting("repels", near or far)
+        return "repels near, attracts far" if near > 0 else "attracts near, repels far"
 
     def parameters(self) -> tuple[float, ...]:
         return float(self.Cr), float(self.lr), float(self.Ca), float(self.la)

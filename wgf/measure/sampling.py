@@ -8,7 +8,7 @@ from torch import Tensor
 from .. import ops
 from ..errors import ConfigError, ShapeError, require_integer, require_number, require_seed, shown
 from ..ops import linalg
-from ..ops.memory import require_memory
+from ..ops.memory import counted, require_memory
 from .arrays import ArrayLike, as_numbers
 from .noise import INITIAL, Noise
 
@@ -112,9 +112,9 @@ def require_room(n: int, dim: int) -> None:
     ResourceError
         If the particles need more memory than there is: two arrays (n, dim), weights and ids.
     """
-    d = require_integer("dim", dim, low=1, high=2**44)
-    n = require_integer("n", n, low=1, high=2**44)
-    require_memory(f"{n} particles in {d} dimensions", 16 * n * (d + 1), "take fewer of them")
+    d = require_integer("dim", dim, low=1)
+    n = require_integer("n", n, low=1)
+    require_memory(f"{counted(n)} particles in {counted(d)} dimensions", 16 * n * (d + 1), "take fewer of them")
 
 
 def _row(name: str, value: ArrayLike, dim: int) -> Tensor:

@@ -147,6 +147,17 @@ def require_memory(what: str, size: int, change: str) -> None:
         raise ResourceError(f"{what} need {_written(size)} of memory, and there are {_written(limit)} here: {change}.")
 
 
+def counted(number: int) -> str:
+    """A number of things for a message: short, whatever was given.
+
+    Examples
+    --------
+    >>> counted(4096), counted(10**400)
+    ('4096', 'about 10^400')
+    """
+    return str(number) if number < 10**18 else f"about 10^{round(0.30103 * (number.bit_length() - 1))}"
+
+
 def _written(size: int) -> str:
     """A number of bytes in the unit that suits it."""
     for unit in ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"):

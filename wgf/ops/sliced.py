@@ -12,7 +12,7 @@ from torch import Tensor
 
 from . import reference
 from .cpu import sliced as cpu
-from .memory import require_memory
+from .memory import counted, require_memory
 from .registry import array, custom_op, double, register
 from .threads import one_blas_thread
 
@@ -52,7 +52,9 @@ def directions(dim: int, count: int, seed: int) -> Tensor:
     """
     if dim == 1:
         return torch.ones(1, 1, dtype=torch.float64)
-    require_memory(f"{count} directions in {dim} dimensions", 16 * count * dim, "take fewer projections")
+    require_memory(
+        f"{counted(count)} directions in {counted(dim)} dimensions", 16 * count * dim, "take fewer projections"
+    )
     rng = np.random.Generator(np.random.Philox(seed))
     width = min(dim, count)
     with one_blas_thread():  # LAPACK rounds differently with other numbers of threads

@@ -194,7 +194,7 @@ def _asked_for(sums: Sums, how: Summation) -> Choice:
 
     def cannot(why: Refused) -> ConfigError:
         return ConfigError(
-            f"method={how.method!r} cannot sum {sums.kernel!r} over {len(sums.y)} particles of dimension "
+            f"method={how.method!r} cannot sum {sums.kernel.formula} over {len(sums.y)} particles of dimension "
             f"{sums.x.shape[1]} to rtol = {how.rtol:g}: {why}. Use method='auto' or 'dense', or another rtol."
         )
 

@@ -105,7 +105,9 @@ def require_method(kernel: Kernel, method: str, rtol: float) -> None:
     """
     reason = impossible(kernel, method, rtol)
     if reason:
-        raise ConfigError(f"method={method!r} cannot sum {kernel!r} to rtol = {rtol:g}: {reason}. Use method='auto'.")
+        raise ConfigError(
+            f"method={method!r} cannot sum {kernel.formula} to rtol = {rtol:g}: {reason}. Use method='auto'."
+        )
     if method == "fourier" and not fourier.available():
         raise BackendError("method='fourier' needs finufft, which comes with `pip install wgflow[fast]`.")
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from ...errors import ConfigError, require_integer, require_number, require_unmasked
-from ...ops.memory import require_memory
+from ...ops.memory import counted, require_memory
 
 LEVEL = 0.95
 """The default confidence level of all intervals."""
@@ -96,7 +96,7 @@ def bootstrap_interval(
     value = float(statistic(sample, axis=-1))
     if np.ptp(sample) <= 4 * np.finfo(np.float64).eps * np.abs(sample).max():
         return Estimate(value, value, value, _level(level), "all values equal")
-    count = require_integer("resamples", resamples, low=100, high=2**44)
+    count = require_integer("resamples", resamples, low=100)
     _require_room(count, len(sample))
     result = stats.bootstrap(
         (sample,), statistic, confidence_level=_level(level), method="BCa",
@@ -125,7 +125,9 @@ def quantile_interval(
 
 def _require_room(resamples: int, values: int) -> None:
     """Refuse more bootstrap copies than memory holds."""
-    require_memory(f"{resamples} bootstrap copies of {values} values", 16 * resamples * values, "take fewer resamples")
+    require_memory(
+        f"{counted(resamples)} bootstrap copies of {values} values", 16 * resamples * values, "take fewer resamples"
+    )
 
 
 def _level(level: float) -> float:
@@ -233,7 +235,7 @@ def power_law(
     (-1.0, 3.0)
     """
     n, rows = sizes_with_replicas(sizes, replicas)
-    resamples = require_integer("resamples", resamples, low=100, high=2**44)
+    resamples = require_integer("resamples", resamples, low=100)
     y = np.array([float(statistic(row, axis=-1)) for row in rows])
     copies = np.stack([statistic(block, axis=-1) for block in resampled(rows, resamples, seed, paired)])
     for size, value, block in zip(n, y, copies, strict=True):
