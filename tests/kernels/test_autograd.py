@@ -30,7 +30,7 @@ FINITE = [
 ]
 
 
-@pytest.mark.parametrize("kernel", FINITE, ids=lambda kernel: re.sub("<function.*?>", "function", repr(kernel)))
+@pytest.mark.parametrize("kernel", FINITE, ids=lambda kernel: re.sub(" at 0x[0-9a-f]+", "", repr(kernel)))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["f32", "f64"])
 def test_at_distance_zero(kernel, dtype):
     """Alone and among other points, and at y = x."""
