@@ -261,7 +261,7 @@ class Ball(Domain):
     Raises
     ------
     ConfigError
-        Unless radius > 0 and finite.
+        Unless the radius is from 1e-150 to 1e150, so that its square is in the range of float64.
 
     Notes
     -----
@@ -278,15 +278,17 @@ class Ball(Domain):
 
     def __init__(self, radius: float = 1.0, center: Numbers = 0.0) -> None:
         self.radius, self.center = require_number("radius", radius, positive=True), _numbers("center", center)
+        if not 1e-150 <= self.radius <= 1e150:
+            raise ConfigError(f"radius = {radius!r}: wanted a length from 1e-150 to 1e+150.")
 
     @property
     def _parameters(self) -> dict[str, Tensor]:
         return {"radius": torch.tensor(self.radius, dtype=torch.float64), "center": self.center}
 
     def _ray(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The vectors from the centre (n, d) and their lengths (n, 1)."""
+        """The vectors from the centre (n, d) and their lengths (n, 1), which are float64 for any radius."""
         offset = x - self.center.to(x, non_blocking=True)
-        return offset, linalg.row_dot(offset, offset).sqrt().to(x.dtype)[:, None]
+        return offset, linalg.row_dot(offset, offset).sqrt()[:, None]
 
     def _most(self, x: Tensor) -> float:
         """The radius less a margin for rounding, so that a folded point passes `contains`."""
@@ -295,7 +297,7 @@ class Ball(Domain):
     def nearest(self, x: Tensor) -> Tensor:
         offset, r = self._ray(x)
         shrunk = self.center.to(x, non_blocking=True) + offset * (self._most(x) / r.clamp_min(self._most(x)))
-        return torch.where(r <= self.radius, x, shrunk)
+        return torch.where(r <= self.radius, x, shrunk.to(x.dtype))
 
     def _contains(self, x: Tensor) -> Tensor:
         return (self._ray(x)[1] <= self.radius)[:, 0]
@@ -304,13 +306,14 @@ class Ball(Domain):
         offset, r = self._ray(x)
         folded, odd = _triangle(r, -self.radius, 2 * self.radius)
         most = self._most(x)
-        unit = offset / r.clamp_min(torch.finfo(x.dtype).tiny)
+        unit = offset / r.clamp_min(torch.finfo(r.dtype).tiny)
         inside = r <= self.radius
-        points = torch.where(inside, x, self.center.to(x, non_blocking=True) + unit * folded.clamp(-most, most))
+        back = (self.center.to(x, non_blocking=True) + unit * folded.clamp(-most, most)).to(x.dtype)
+        points = torch.where(inside, x, back)
         if velocity is None:
             return points, None
-        across = linalg.row_dot(velocity, unit).to(x.dtype)[:, None]
-        return points, torch.where(odd & ~inside, velocity - 2 * across * unit, velocity)
+        turned = (velocity - 2 * linalg.row_dot(velocity, unit)[:, None] * unit).to(velocity.dtype)
+        return points, torch.where(odd & ~inside, turned, velocity)
 
 
 REGISTRY: Registry[Domain] = Registry("domain", Domain, globals())

@@ -79,6 +79,20 @@ def require_number(
     return number
 
 
+LENGTHS = 1e-50, 1e50
+"""The lengths that kernels and entropies take: their sixth powers are in the range of float64."""
+
+
+def require_length(name: str, value: Any, *, zero: bool = False) -> float:
+    """`value` as a length > 0 (≥ 0 with `zero`) in the units of x, from 1e-50 to 1e50, or a ConfigError."""
+    number = require_number(name, value, positive=not zero, nonnegative=zero)
+    if not (LENGTHS[0] <= number <= LENGTHS[1] or number == 0.0):
+        raise ConfigError(
+            f"{name} = {value!r}: wanted a length from {LENGTHS[0]:g} to {LENGTHS[1]:g}; measure x in other units."
+        )
+    return number
+
+
 def require_integer(name: str, value: Any, *, low: int, high: int | None = None) -> int:
     """`value` as an int in [low, high], or a ConfigError; booleans, floats and strings are not integers."""
     import operator

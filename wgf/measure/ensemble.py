@@ -14,7 +14,7 @@ from ..errors import CheckpointError, ConfigError, ShapeError
 from ..ops import linalg
 from ..summation import Costs, Summation, default_costs, kernel_sums
 from . import sampling
-from .arrays import ArrayLike, id_rows, particle_rows, require_device, require_dtype, to_tensor, weight_rows
+from .arrays import ArrayLike, id_rows, in_dtype, particle_rows, require_device, require_dtype, to_tensor, weight_rows
 
 if TYPE_CHECKING:
     from ..kernels import Kernel
@@ -148,7 +148,7 @@ class Ensemble:
         """The ensemble on another device or in another dtype (float64, float32); BackendError without that device."""
         new = object.__new__(Ensemble)
         target = require_device(device) if device is not None else self.device
-        new._x = self._x.to(device=target, dtype=require_dtype(dtype) if dtype is not None else self.dtype)
+        new._x = in_dtype(self._x, require_dtype(dtype) if dtype is not None else self.dtype).to(target)
         new._weights, new._ids, new._positive = self._weights.to(target), self._ids.to(target), self._positive
         return new
 

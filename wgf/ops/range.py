@@ -31,6 +31,11 @@ def within(number: float, bound: float) -> bool:
     return number == 0.0 or 1.0 / bound <= abs(number) <= bound
 
 
+def largest(numbers: Tensor) -> float:
+    """The largest modulus of a few numbers on the CPU."""
+    return float(numbers.detach().abs().max()) if numbers.numel() else 0.0
+
+
 def factor_fits(factor: float) -> bool:
     """Whether float32 holds products with this factor."""
     return within(factor, _FACTOR)
