@@ -14,7 +14,7 @@ from ..errors import ConfigError, DivergenceError, ShapeError, require_number
 from ..functional import Evaluation, Functional
 from ..measure import ArrayLike, Ensemble, first_bad_row, to_tensor
 from ..ops import linalg
-from ..ops.range import largest, within
+from ..ops.range import all_within
 
 
 class LeastSquares(Functional):
@@ -74,7 +74,7 @@ class LeastSquares(Functional):
         if self.data.ndim != 1 or not len(self.data):
             raise ShapeError(f"LeastSquares: data of shape {tuple(self.data.shape)}; wanted (K,), K ≥ 1.")
         self._precision = _precision(noise_cov, len(self.data))
-        self._narrow = within(largest(self.data), 1e20) and within(largest(self._precision), 1e20)
+        self._narrow = all(bool(all_within(part, 1e20)) for part in (self.data, self._precision))
 
     def __repr__(self) -> str:
         return f"LeastSquares({len(self.data)} data)"

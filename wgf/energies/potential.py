@@ -15,7 +15,7 @@ from ..extension import Numbers
 from ..functional import Evaluation, Functional
 from ..measure import ArrayLike, Ensemble, checks, first_bad_row, to_tensor
 from ..ops import linalg
-from ..ops.range import largest, within
+from ..ops.range import all_within
 
 
 class Potential(Functional):
@@ -156,7 +156,7 @@ class Quadratic(Functional):
         self._stiffness = stiffness if callable(stiffness) else _coefficients("stiffness", stiffness, 2)
         self._center = center if callable(center) else _coefficients("center", center, 1)
         parts = [part for part in (self._stiffness, self._center) if isinstance(part, Tensor)]
-        self._narrow = all(within(largest(part), 1e30) for part in parts)  # whether float32 holds them
+        self._narrow = all(checks.holds(all_within(part, 1e30)) for part in parts)  # whether float32 holds them
 
     def __repr__(self) -> str:
         parts = (p if callable(p) else p.tolist() for p in (self._stiffness, self._center))

@@ -31,9 +31,10 @@ def within(number: float, bound: float) -> bool:
     return number == 0.0 or 1.0 / bound <= abs(number) <= bound
 
 
-def largest(numbers: Tensor) -> float:
-    """The largest modulus of a few numbers on the CPU."""
-    return float(numbers.detach().abs().max()) if numbers.numel() else 0.0
+def all_within(numbers: Tensor, bound: float) -> Tensor:
+    """Whether each number is 0, or its modulus is from 1/bound to bound; a 0-d boolean tensor."""
+    sizes = numbers.detach().abs()
+    return ((sizes == 0.0) | (sizes >= 1.0 / bound) & (sizes <= bound)).all()
 
 
 def factor_fits(factor: float) -> bool:
