@@ -254,6 +254,20 @@ def _is_masked(value: Any, depth: int = 0) -> bool:
     return type(value).__name__ == "MaskedTensor" and not bool(value.get_mask().all())  # of torch
 
 
+LENGTHS = 1e-50, 1e50
+"""The lengths that kernels and entropies take: their sixth powers are in the range of float64."""
+
+
+def require_length(name: str, value: Any, *, zero: bool = False) -> float:
+    """`value` as a length > 0 (≥ 0 with `zero`) in the units of x, from 1e-50 to 1e50, or a ConfigError."""
+    number = require_number(name, value, positive=not zero, nonnegative=zero)
+    if not (LENGTHS[0] <= number <= LENGTHS[1] or number == 0.0):
+        raise ConfigError(
+            f"{name} = {shown(value)}: wanted a length from {LENGTHS[0]:g} to {LENGTHS[1]:g}; measure x in other units."
+        )
+    return number
+
+
 def require_integer(name: str, value: Any, *, low: int, high: int | None = None) -> int:
     """Check that an argument is an integer from `low` to `high`.
 

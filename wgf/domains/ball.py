@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..errors import require_number
+from ..errors import ConfigError, require_number, shown
 from ..extension import Numbers
 from ..measure import checks
 from ..ops import linalg
@@ -31,7 +31,7 @@ class Ball(Domain):
     Raises
     ------
     ConfigError
-        Unless radius > 0 and finite.
+        Unless the radius is from 1e-150 to 1e150, so that its square is in the range of float64.
 
     Notes
     -----
@@ -49,15 +49,17 @@ class Ball(Domain):
 
     def __init__(self, radius: float = 1.0, center: Numbers = 0.0) -> None:
         self.radius, self.center = require_number("radius", radius, positive=True), bounds_row("center", center)
+        if not 1e-150 <= self.radius <= 1e150:
+            raise ConfigError(f"radius = {shown(radius)}: wanted a length from 1e-150 to 1e+150.")
 
     @property
     def _parameters(self) -> dict[str, Tensor]:
         return {"radius": torch.tensor(self.radius, dtype=torch.float64), "center": self.center}
 
     def _ray(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The vectors from the centre (n, d) and their lengths (n, 1)."""
+        """The vectors from the centre (n, d) and their lengths (n, 1), which are float64 for any radius."""
         offset = x - self.center.to(x, non_blocking=True)
-        return offset, linalg.row_dot(offset, offset).sqrt().to(x.dtype)[:, None]
+        return offset, linalg.row_dot(offset, offset).sqrt()[:, None]
 
     def _most(self, x: Tensor) -> float:
         """The radius less a margin for rounding, so that a folded point passes `contains`."""
@@ -66,7 +68,7 @@ class Ball(Domain):
     def nearest(self, x: Tensor) -> Tensor:
         offset, r = self._ray(x)
         shrunk = self.center.to(x, non_blocking=True) + offset * (self._most(x) / r.clamp_min(self._most(x)))
-        return torch.where(r <= self.radius, x, shrunk)
+        return torch.where(r <= self.radius, x, shrunk.to(x.dtype))
 
     def _contains(self, x: Tensor) -> Tensor:
         return (self._ray(x)[1] <= self.radius)[:, 0]
@@ -77,13 +79,14 @@ class Ball(Domain):
         offset, r = self._ray(x)
         folded, odd = reflected(r, -self.radius, 2 * self.radius)
         most = self._most(x)
-        unit = offset / r.clamp_min(torch.finfo(x.dtype).tiny)
+        unit = offset / r.clamp_min(TINY)
         inside = r <= self.radius
-        points = torch.where(inside, x, self.center.to(x, non_blocking=True) + unit * folded.clamp(-most, most))
+        back = (self.center.to(x, non_blocking=True) + unit * folded.clamp(-most, most)).to(x.dtype)
+        points = torch.where(inside, x, back)
         if velocity is None:
             return points, None
-        across = linalg.row_dot(velocity, unit).to(x.dtype)[:, None]
-        return points, torch.where(odd & ~inside, velocity - 2 * across * unit, velocity)
+        flipped = (velocity - 2 * linalg.row_dot(velocity, unit)[:, None] * unit).to(velocity.dtype)
+        return points, torch.where(odd & ~inside, flipped, velocity)
 
     def _billiard(self, start: Tensor, end: Tensor, velocity: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Reflect straight paths at the wall up to BOUNCES times; what is still outside is left to the ray."""

@@ -73,6 +73,8 @@ class FunctionOf(Functional):
         if not isinstance(result, Tensor) or result.ndim != 0:
             shape = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
             raise ShapeError(f"{self.name}: the function returned {shape}; wanted a torch scalar (shape ()).")
+        if result.is_complex():
+            raise ConfigError(f"{self.name}: the function returned a complex number; wanted a real one.")
         return result
 
     def _value(self, mu: Ensemble) -> Tensor:

@@ -91,6 +91,8 @@ class KSD(Functional):
         if not isinstance(result, Tensor | np.ndarray):
             raise ShapeError(f"KSD: score returned {type(result).__name__}; wanted a tensor (n, d).")
         scores = to_tensor(result).to(x.device)
+        if scores.is_complex():
+            raise ConfigError(f"KSD: score returned complex numbers ({scores.dtype}); wanted real ones.")
         if scores.shape != x.shape:
             raise ShapeError(f"KSD: score returned shape {tuple(scores.shape)}; wanted {tuple(x.shape)}.")
         bad = first_bad_row(scores.detach())

@@ -16,7 +16,7 @@ from ..functional import Evaluation, Functional
 from ..measure import ArrayLike, Ensemble, as_numbers, first_bad_row, to_tensor
 from ..measure.spread import without_spread
 from ..ops import linalg
-from ..ops.range import within
+from ..ops.range import all_within
 
 
 class LeastSquares(Functional):
@@ -76,9 +76,7 @@ class LeastSquares(Functional):
         if self.data.ndim != 1 or not len(self.data):
             raise ShapeError(f"LeastSquares: data of shape {tuple(self.data.shape)}; wanted (K,), K ≥ 1.")
         self._precision = _precision(noise_cov, len(self.data))
-        self._narrow = all(
-            within(float(size), 1e20) for part in (self.data, self._precision) for size in part.abs().flatten()
-        )
+        self._narrow = all(bool(all_within(part, 1e20)) for part in (self.data, self._precision))
 
     def __repr__(self) -> str:
         return f"LeastSquares({len(self.data)} data)"
@@ -106,7 +104,10 @@ class LeastSquares(Functional):
         result = self._forward(x.clone())
         if not isinstance(result, Tensor | np.ndarray):
             raise ShapeError(f"LeastSquares: forward returned {type(result).__name__}; wanted a tensor (n, K).")
-        predictions = to_tensor(result).to(device=x.device, dtype=x.dtype)
+        found = to_tensor(result).to(x.device)
+        if found.is_complex():
+            raise ConfigError(f"LeastSquares: forward returned complex numbers ({found.dtype}); wanted real ones.")
+        predictions = found.to(x.dtype)
         if predictions.shape != (len(x), len(self.data)):
             raise ShapeError(
                 f"LeastSquares: forward returned shape {tuple(predictions.shape)} for {len(x)} particles and "

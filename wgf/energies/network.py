@@ -186,9 +186,10 @@ class NetworkRisk(Functional):
         z = as_real("inputs", inputs)
         if z.shape != self.inputs.shape:
             raise ShapeError(f"inputs: shape {tuple(z.shape)}; wanted {tuple(self.inputs.shape)}, those of the risk.")
+        z = z.to(self.inputs)
         if not checks.finite(z):
             require_finite_rows("inputs", z)
-        return self._with(inputs=z.to(self.inputs).contiguous())
+        return self._with(inputs=z.contiguous())
 
     @property
     def law(self) -> Tensor:

@@ -15,6 +15,7 @@ from ..extension import Numbers
 from ..functional import Evaluation, Functional
 from ..measure import ArrayLike, Ensemble, as_numbers, checks, first_bad_row, to_tensor
 from ..ops import linalg
+from ..ops.range import all_within
 
 
 class Potential(Functional):
@@ -69,6 +70,8 @@ class Potential(Functional):
         if not isinstance(result, Tensor | np.ndarray):
             raise ShapeError(f"Potential: {which} returned {type(result).__name__}; wanted a tensor of shape {shape}.")
         tensor = to_tensor(result).to(x.device)
+        if tensor.is_complex():
+            raise ConfigError(f"Potential: {which} returned complex numbers ({tensor.dtype}); wanted real ones.")
         if tensor.shape != shape:
             raise ShapeError(
                 f"Potential: {which} returned shape {tuple(tensor.shape)} for {len(x)} particles; wanted {shape}."
@@ -152,6 +155,8 @@ class Quadratic(Functional):
     def __init__(self, stiffness: Numbers = 1.0, center: Numbers = 0.0) -> None:
         self._stiffness = stiffness if callable(stiffness) else _coefficients("stiffness", stiffness, 2)
         self._center = center if callable(center) else _coefficients("center", center, 1)
+        parts = [part for part in (self._stiffness, self._center) if isinstance(part, Tensor)]
+        self._narrow = all(checks.holds(all_within(part, 1e30)) for part in parts)  # whether float32 holds them
 
     def __repr__(self) -> str:
         parts = (p if callable(p) else p.tolist() for p in (self._stiffness, self._center))
@@ -192,6 +197,7 @@ class Quadratic(Functional):
         if self.varies:
             raise ConfigError("Quadratic: stiffness or center depends on t; freeze it with .at(t) first.")
         x = mu.points(at)
+        x = x if self._narrow or x.dtype == torch.float64 else x.double()
         stiffness, center = (_fit(n, p, x) for n, p in (("stiffness", self._stiffness), ("center", self._center)))
         offset = x - center
         force = ops.affine(offset, torch.zeros_like(x[0]), stiffness) if stiffness.ndim == 2 else stiffness * offset
@@ -204,11 +210,11 @@ class Quadratic(Functional):
         return (0.5 * linalg.row_dot(*self._offset_and_force(mu, at))).to(mu.dtype)
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        return self._offset_and_force(mu, at)[1]
+        return self._offset_and_force(mu, at)[1].to(mu.dtype)
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
         offset, force = self._offset_and_force(mu, None)
-        return Evaluation(0.5 * mu.inner(offset, force), force)
+        return Evaluation(0.5 * mu.inner(offset, force), force.to(mu.dtype))
 
 
 def _coefficients(name: str, value: ArrayLike, most: int) -> Tensor:

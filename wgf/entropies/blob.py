@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..errors import ConfigError, DivergenceError, closest, require_number, shown
+from ..errors import ConfigError, DivergenceError, closest, require_length, require_number, shown
 from ..functional import Evaluation, Functional
 from ..kernels import Gaussian
 from ..measure import Ensemble, unwrapped
@@ -71,7 +71,7 @@ class _Smoothed(Entropy):
                 )
             self.bandwidth: float | str = bandwidth
         else:
-            self.bandwidth = require_number("bandwidth", bandwidth, positive=True)
+            self.bandwidth = require_length("bandwidth", bandwidth)
 
     @abstractmethod
     def _with(self, bandwidth: float) -> Functional:
@@ -117,7 +117,7 @@ class Blob(_Smoothed):
     Raises
     ------
     ConfigError
-        If the bandwidth is not positive, the rule is not known, or a rule meets particles that all coincide.
+        If the bandwidth is not from 1e-50 to 1e50, the rule is not known, or a rule meets particles that all coincide.
     DivergenceError
         If ρ underflows to 0 at a point where it is wanted.
 

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..errors import ConfigError, closest, require_number, shown
+from ..errors import ConfigError, closest, require_length, shown
 from ..extension import renamed
 from ..functional import Evaluation
 from ..measure import Ensemble
+from ..ops.range import within
 from .base import Entropy, Variant
 
 _AXES = ("features", "particles")
@@ -40,7 +41,7 @@ class Softmax(Entropy):
     Raises
     ------
     ConfigError
-        If τ is not positive or the axis is not known.
+        If τ is not from 1e-50 to 1e50, or the axis is not known.
 
     Notes
     -----
@@ -58,7 +59,7 @@ class Softmax(Entropy):
     """
 
     def __init__(self, tau: float = 1.0, axis: str = "features") -> None:
-        self.tau = require_number("softmax tau", tau, positive=True)
+        self.tau = require_length("softmax tau", tau)
         if axis not in _AXES:
             raise ConfigError(f"Softmax(axis={shown(axis)}){closest(axis, _AXES)}")
         self.axis = axis
@@ -77,6 +78,9 @@ class Softmax(Entropy):
 
     def _features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """H (m,) and the gradient (m, d) of x ↦ H(softmax(x/τ))."""
+        if x.dtype == torch.float32 and not within(self.tau, 1e15):  # x/τ and its slope may be out of range there
+            h, gradient = self._features(x.double())
+            return h.to(x.dtype), gradient.to(x.dtype)
         with ops.one_torch_thread():
             log_p = torch.log_softmax(x / self.tau, dim=1)
             p = log_p.exp()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..errors import ShapeError
+from ..errors import ConfigError, ShapeError
 from ..ops import reference
 from .base import Kernel
 
@@ -33,6 +33,8 @@ class RadialKernel(Kernel):
     ------
     ShapeError
         If fn returns another shape, or no tensor; when the sums are taken.
+    ConfigError
+        If fn returns complex numbers.
 
     Notes
     -----
@@ -70,6 +72,8 @@ class RadialKernel(Kernel):
         with ops.recorded():
             q = q.detach().clone().requires_grad_()
             k: Any = self.fn(q)
+            if isinstance(k, Tensor) and k.is_complex():
+                raise ConfigError(f"RadialKernel: fn returned complex numbers ({k.dtype}); wanted real ones.")
             if not isinstance(k, Tensor) or k.shape != q.shape:
                 raise ShapeError(
                     f"RadialKernel: fn returned {_describe(k)} for r² of shape {tuple(q.shape)}; wanted the same shape."

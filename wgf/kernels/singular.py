@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..errors import ShapeError, require_integer, require_number
+from ..errors import ShapeError, require_integer, require_length, require_number
 from ..ops import forms
 from .composition import Exponential
 from .radial import Radial
@@ -23,7 +23,7 @@ class Log(Radial):
     Raises
     ------
     ConfigError
-        If softening is negative or not finite.
+        If softening is neither 0 nor from 1e-50 to 1e50.
 
     Notes
     -----
@@ -51,7 +51,7 @@ class Log(Radial):
     long_ranged = True
 
     def __post_init__(self) -> None:
-        require_number("softening", self.softening, nonnegative=True)
+        require_length("softening", self.softening, zero=True)
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,7 +68,7 @@ class Riesz(Radial):
     Raises
     ------
     ConfigError
-        If s is not positive, or softening is negative.
+        If s is not positive, or softening is neither 0 nor from 1e-50 to 1e50.
 
     Notes
     -----
@@ -95,7 +95,7 @@ class Riesz(Radial):
 
     def __post_init__(self) -> None:
         require_number("s", self.s, positive=True)
-        require_number("softening", self.softening, nonnegative=True)
+        require_length("softening", self.softening, zero=True)
 
     @property
     def positive_definite(self) -> bool:  # type: ignore[override]
@@ -122,7 +122,7 @@ class Newtonian(Radial):
     Raises
     ------
     ConfigError
-        If d is not a positive integer, or softening is negative.
+        If d is not a positive integer, or softening is neither 0 nor from 1e-50 to 1e50.
     ShapeError
         If the particles have another dimension than d; when the kernel is used.
 
@@ -149,7 +149,7 @@ class Newtonian(Radial):
 
     def __post_init__(self) -> None:
         require_integer("Newtonian d", self.d, low=1)
-        require_number("softening", self.softening, nonnegative=True)
+        require_length("softening", self.softening, zero=True)
 
     @property
     def form(self) -> int:  # type: ignore[override]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from ..errors import ConfigError, require_number, shown
+from ..errors import ConfigError, require_length, require_number, shown
 from ..ops import forms
 from .composition import Exponential, acting
 from .radial import Radial
@@ -23,7 +23,7 @@ class Gaussian(Radial):
     Raises
     ------
     ConfigError
-        If h is not a positive number.
+        If h is not a number from 1e-50 to 1e50.
 
     Notes
     -----
@@ -48,7 +48,7 @@ class Gaussian(Radial):
     positive_definite = True
 
     def __post_init__(self) -> None:
-        require_number("h", self.h, positive=True)
+        require_length("h", self.h)
 
     def parameters(self) -> tuple[float, ...]:
         return (float(self.h),)
@@ -70,7 +70,7 @@ class Matern(Radial):
     Raises
     ------
     ConfigError
-        If nu is another number, or h is not positive.
+        If nu is another number, or h is not from 1e-50 to 1e50.
 
     Notes
     -----
@@ -93,7 +93,7 @@ class Matern(Radial):
     positive_definite = True
 
     def __post_init__(self) -> None:
-        require_number("h", self.h, positive=True)
+        require_length("h", self.h)
         if self.nu not in (0.5, 1.5, 2.5):
             raise ConfigError(f"Matern nu = {shown(self.nu)}: wanted 0.5, 1.5 or 2.5, which have closed forms.")
 
@@ -121,7 +121,7 @@ class Laplace(Matern):
     Raises
     ------
     ConfigError
-        If h is not a positive number.
+        If h is not a number from 1e-50 to 1e50.
 
     Notes
     -----
@@ -156,7 +156,7 @@ class InverseMultiquadric(Radial):
     Raises
     ------
     ConfigError
-        If h or p is not a positive number.
+        If p is not a positive number, or h not from 1e-50 to 1e50.
 
     Notes
     -----
@@ -180,7 +180,7 @@ class InverseMultiquadric(Radial):
     positive_definite = True
 
     def __post_init__(self) -> None:
-        require_number("h", self.h, positive=True)
+        require_length("h", self.h)
         require_number("p", self.p, positive=True)
 
     def parameters(self) -> tuple[float, ...]:
@@ -203,7 +203,7 @@ class Morse(Radial):
     Raises
     ------
     ConfigError
-        If a strength is not finite, or a range is not positive.
+        If a strength is not finite, or a range is not from 1e-50 to 1e50.
 
     Notes
     -----
@@ -234,7 +234,7 @@ class Morse(Radial):
         for name in ("Cr", "Ca"):
             require_number(name, getattr(self, name))
         for name in ("lr", "la"):
-            require_number(name, getattr(self, name), positive=True)
+            require_length(name, getattr(self, name))
 
     @property
     def acts(self) -> str:

@@ -233,6 +233,20 @@ def require_finite_rows(name: str, x: Tensor) -> None:
         )
 
 
+def in_dtype(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Particles in another dtype; ConfigError that names a coordinate which is out of its range."""
+    moved = x.to(dtype=dtype)
+    if dtype == torch.float32 and x.dtype == torch.float64:
+        lost = moved.isinf() & x.isfinite()
+        if bool(lost.any()):
+            row, column = torch.nonzero(lost)[0].tolist()
+            raise ConfigError(
+                f"x: {x[row, column].item():g} at row {row}, column {column} is out of the range of float32; keep "
+                "float64, or measure x in other units."
+            )
+    return moved
+
+
 def particle_rows(x: ArrayLike, copy: bool) -> Tensor:
     """Particles as a tensor (n, d), finite and contiguous; ShapeError or ConfigError where they are not that."""
     tensor = as_real("x", x)

@@ -183,7 +183,8 @@ class Ensemble:
         """The ensemble on another device or in another dtype (float64, float32); BackendError without that device."""
         new = self._same()
         target = arrays.require_device(device) if device is not None else self.device
-        new._x = self._x.to(device=target, dtype=arrays.require_dtype(dtype) if dtype is not None else self.dtype)
+        dtype = arrays.require_dtype(dtype) if dtype is not None else self.dtype
+        new._x = arrays.in_dtype(self._x, dtype).to(target)
         new._weights, new._ids = self._weights.to(target), self._ids.to(target)
         return new
 

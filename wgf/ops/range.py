@@ -31,6 +31,12 @@ def within(number: float, bound: float) -> bool:
     return number == 0.0 or 1.0 / bound <= abs(number) <= bound
 
 
+def all_within(numbers: Tensor, bound: float) -> Tensor:
+    """Whether each number is 0, or its modulus is from 1/bound to bound; a 0-d boolean tensor."""
+    sizes = numbers.detach().abs()
+    return ((sizes == 0.0) | (sizes >= 1.0 / bound) & (sizes <= bound)).all()
+
+
 def factor_fits(factor: float) -> bool:
     """Whether float32 holds products with this factor."""
     return within(factor, _FACTOR)
