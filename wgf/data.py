@@ -141,19 +141,14 @@ def teacher_student(
     y = neurons^{−1/2} Σⱼ aⱼ σ(wⱼ·x + bⱼ) + noise·ξ,  x ~ N(0, I),  w ~ N(0, I/dim),  a, b, ξ ~ N(0, 1);  σ is "tanh",
     "relu", "erf" or "sigmoid", else ConfigError. (Seung, Sompolinsky & Tishby 1992, Phys. Rev. A 45, 6056.)
 
-    >>> x, y = teacher_student(100, 3, noise=0.1, seed=1)
-    >>> x.shape, y.shape
-    (torch.Size([100, 3]), torch.Size([100]))
+    >>> [tuple(part.shape) for part in teacher_student(100, 3, noise=0.1, seed=1)]
+    [(100, 3), (100,)]
     """
     m, d = require_integer("samples", samples, low=1), require_integer("dim", dim, low=1)
     k, noise = require_integer("neurons", neurons, low=1), require_number("noise", noise, nonnegative=True)
     if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise ConfigError(f"Unknown activation {activation!r}{closest(activation, ACTIVATIONS)}")
-    require_memory(
-        f"{counted(m)} samples of {counted(d)} numbers and {counted(k)} neurons",
-        8 * (m * d + 2 * m * k + k * d),
-        "take fewer",
-    )
+    require_memory(f"{counted(m * d)} numbers, {counted(k)} neurons", 8 * (m * d + 2 * m * k + k * d), "take fewer")
     rng = np.random.Generator(np.random.Philox(require_seed(seed)).jumped())  # not the random numbers of the split
     a, b, w = rng.standard_normal(k), rng.standard_normal(k), rng.standard_normal((k, d)) / np.sqrt(d)
     x, xi = rng.standard_normal((m, d)), rng.standard_normal(m)
@@ -269,10 +264,9 @@ def _finite(path: Path, name: str, array: np.ndarray) -> np.ndarray:
     if array.dtype.kind not in "fiub":
         raise ConfigError(f"{path}: {name} has dtype {array.dtype}, wanted real numbers.")
     array = array.astype(np.float64)
-    bad = np.argwhere(~np.isfinite(array))
-    if len(bad):
-        row, column = bad[0][0], f", column {bad[0][1]}" if array.ndim == 2 else ""
-        raise ConfigError(f"{path}: {name} is {array[tuple(bad[0])]} in row {row}{column} (counted from 0).")
+    for bad in np.argwhere(~np.isfinite(array))[:1]:
+        row, column = bad[0], f", column {bad[1]}" if array.ndim == 2 else ""
+        raise ConfigError(f"{path}: {name} is {array[tuple(bad)]} in row {row}{column} (counted from 0).")
     return array
 
 

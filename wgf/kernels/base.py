@@ -70,8 +70,8 @@ class Kernel(ABC):
     @property
     def formula(self) -> str:
         """The kernel as it is written in code, such as "Gaussian(h=1.0)"."""
-        settings = [field for field in fields(self) if field.repr] if is_dataclass(self) else []
-        return f"{type(self).__name__}({', '.join(f'{s.name}={getattr(self, s.name)!r}' for s in settings)})"
+        names: list[str] = [field.name for field in fields(self) if field.repr] if is_dataclass(self) else []
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
     def __repr__(self) -> str:
         return f"{self.formula}  # {self.acts}" if self.acts else self.formula

@@ -26,12 +26,13 @@ from .arrays import (
     require_dtype,
     weight_rows,
 )
+from .foreign import Foreign
 
 if TYPE_CHECKING:
     from ..kernels import Kernel
 
 
-class Ensemble:
+class Ensemble(Foreign):
     """The discrete measure μ = Σᵢ wᵢ δ(xᵢ), Σ wᵢ = 1: n weighted particles in d dimensions.
 
     Parameters
@@ -70,8 +71,6 @@ class Ensemble:
         self._weights = weight_rows(weights, n, copy).to(self._x.device)
         self._ids = id_rows(ids, n, copy).to(self._x.device)
         self._positive: bool | None = None
-
-    # ------------------------------------------------------------------------------------------ parts
 
     @property
     def x(self) -> Tensor:
