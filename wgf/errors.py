@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 LONGEST = 300
@@ -182,6 +182,37 @@ def closest(given: object, known: Iterable[str]) -> str:
             return f"{hint} Known: {', '.join(told)} and {len(names) - len(told)} more."
         told.append(name)
     return f"{hint} Known: {', '.join(told)}."
+
+
+def no_attribute(owner: Any, name: str, instead: Mapping[str, str]) -> AttributeError:
+    """Make the AttributeError for a name that an object does not have, which says what to write.
+
+    Parameters
+    ----------
+    owner : object
+        The object.
+    name : str
+        The name that was looked up.
+    instead : mapping of str to str
+        What to write in place of names that people try.
+
+    Returns
+    -------
+    AttributeError
+        To be raised by `__getattr__`.
+
+    Examples
+    --------
+    >>> no_attribute(1.5, "reel", {})
+    AttributeError("float has no attribute 'reel'; did you mean 'real'?")
+    """
+    text = f"{type(owner).__name__} has no attribute {name!r}"
+    if name.startswith("_"):  # looked up by copy, pickle and others, often on an object that is not yet filled
+        return AttributeError(text, name=name)
+    public = [known for known in dir(type(owner)) if not known.startswith("_")]
+    near = difflib.get_close_matches(name, [*public, *getattr(type(owner), "__annotations__", ())], n=1)
+    hint = f": write {instead[name]}." if name in instead else f"; did you mean {near[0]!r}?" if near else "."
+    return AttributeError(text + hint, name=name, obj=owner)
 
 
 def require_number(

@@ -210,3 +210,13 @@ def test_each_law_is_found_again_and_wins(law, parameters):
     intervals = law_intervals(law, sizes, rows, level=0.999, resamples=400)
     for name, value in parameters.items():
         assert intervals[name].low - 0.05 * abs(value) < value < intervals[name].high + 0.05 * abs(value)
+
+
+def test_every_study_is_public():
+    """`studies.__all__` names every class of the registry, and all that it names is there."""
+    from wgf import studies
+
+    assert {study.__name__ for study in studies.REGISTRY.values()} <= set(studies.__all__)
+    assert len(studies.REGISTRY) == 6
+    assert all(hasattr(studies, name) for name in studies.__all__)
+    assert len(set(studies.__all__)) == len(studies.__all__)

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from torch import Tensor
 
-from ..errors import ConfigError, require_integer
-from ..ledger import Ledger
+from ..errors import ConfigError, no_attribute, require_integer
+from ..ledger import COLUMNS, Ledger
 from ..measure import Ensemble
 from ..protocol import Sent, State
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+_INSTEAD = {
+    **dict.fromkeys(("x", "y", "particles", "positions", "samples"), "sol.ensemble.x"),
+    **dict.fromkeys(("mu", "final", "measure"), "sol.ensemble"),
+    **dict.fromkeys(("weights", "n", "dim", "mean", "covariance"), "sol.ensemble, which has it"),
+    **dict.fromkeys(("history", "metrics", "records", "log", "stats"), "sol.ledger"),
+    **dict.fromkeys(("times", "ts"), 'sol.ledger["t"], or sol.trajectory_times for the frames'),
+    **dict.fromkeys(("frames", "path", "xs"), "sol.trajectory, with solve(trajectory_every=)"),
+    **dict.fromkeys(("success", "ok", "converged", "completed"), "sol.status.ok"),
+    "message": "sol.status.message",
+    "F": 'sol.ledger["free_energy"]',
+}
+"""What to write in place of names that other libraries have."""
 
 
 class Status(enum.Enum):
@@ -166,6 +180,10 @@ class Solution(Sent):
         index = require_integer("frame", k, low=-count, high=count - 1)
         weights, ids = self.trajectory_weights[index], self.trajectory_ids[index]
         return Ensemble(self.trajectory[index], weights, ids=ids, copy=False).remembering(self.ensemble.history)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """AttributeError that says where it stands: particles in the ensemble, numbers against time in the ledger."""
+        raise no_attribute(self, name, _INSTEAD | {column: f'sol.ledger["{column}"]' for column in COLUMNS})
 
     def plot(self) -> Figure:
         """Plot free energy, dissipation and closure, and forces against time.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from ..errors import ConfigError, closest
+from ..errors import ConfigError, closest, no_attribute
 
 COLUMNS = (
     "t", "step", "free_energy", "energy", "entropy", "temperature", "loss_force", "information_force", "force_ratio",
@@ -103,9 +103,16 @@ class Ledger(Mapping[str, np.ndarray]):
 
     def __getitem__(self, name: str) -> np.ndarray:
         """One column (k,), float64. KeyError, with the nearest name, where there is no such column."""
+        if isinstance(name, (int, slice)):
+            raise KeyError(f"no column {name!r}: a record is ledger.row({name!r}), a column ledger['t'].")
         if name not in self.columns:
             raise KeyError(f"no column {name!r}{closest(name, self.columns)}")
         return np.array([row.get(name, math.nan) for row in self._rows], dtype=np.float64)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """AttributeError: columns are read as `ledger["t"]`, as their names may be those of methods, or no names."""
+        columns = () if name.startswith("_") else self.columns  # copy looks up names of an object without rows
+        raise no_attribute(self, name, {column: f'ledger["{column}"]' for column in columns})
 
     def __iter__(self) -> Iterator[str]:
         """The names of all columns."""

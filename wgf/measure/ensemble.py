@@ -15,13 +15,14 @@ from ..ops.memory import require_memory
 from ..summation import Costs, Summation, default_costs, kernel_sums
 from . import arrays, sampling, stored
 from .arrays import ArrayLike, DType
+from .foreign import Foreign
 from .ids import distinct_ids, id_rows
 
 if TYPE_CHECKING:
     from ..kernels import Kernel
 
 
-class Ensemble:
+class Ensemble(Foreign):
     """The discrete measure μ = Σᵢ wᵢ δ(xᵢ), Σ wᵢ = 1: n weighted particles in d dimensions.
 
     Parameters
@@ -70,8 +71,6 @@ class Ensemble:
         self._positive: bool | None = None
         self._period = arrays.period_row(period, self.dim)
         self._history = 0
-
-    # ------------------------------------------------------------------------------------------ parts
 
     @property
     def x(self) -> Tensor:

@@ -38,9 +38,17 @@ def _numbers(value: Any, depth: int = 0) -> Any:
     """A number, a list of numbers or a list of lists of them; a TOML array may mix types, so every entry is checked."""
     if isinstance(value, list) and depth < 2:
         return tuple(_numbers(entry, depth + 1) for entry in value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _finite(value):
         raise _wanted("a finite number, a list of numbers or a matrix as a list of rows")
     return value
+
+
+def _finite(value: float) -> bool:
+    """Whether a number is finite as a float; integers beyond every float are not."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _number_or_rule(value: Any) -> Any:
