@@ -72,7 +72,8 @@ def solve(
         Functions of the ensemble, or of the ensemble and t, that return a number. Each adds a column to the ledger.
         In a plain list the functions must have names.
     until : callable, optional
-        A function of the row just recorded. If it returns true, the run stops with the status CONVERGED.
+        A function of the row just recorded that returns True or False. If True, the run stops with the status
+        CONVERGED.
     domain : Domain, optional
         One of `wgf.domains`. Particles are folded into it after every step, and within a step before F is evaluated.
     rtol, atol : float, optional
@@ -111,6 +112,10 @@ def solve(
     Stability: explicit schemes need h of the order of 1/k or less, with k the largest curvature of F (`Heun`: h < 2/k).
     The column `closure` of the ledger is the error bar of the time step. A run warns if it is above 10 %, with noise
     also above three standard errors. The warning says what helps: a smaller dt, or more records.
+
+    Functions of the user read the particles. What one writes to x or weights is refused by a ConfigError that names it.
+    The check counts writes by torch. Writes by numpy or `.data` are found at the first call of a function in a term,
+    and at every record for observers, which see a copy.
 
     A start at which F cannot be evaluated raises, whatever `throw` says. An error raised by a function of the user
     comes through as it is, with `.solution` attached.
