@@ -340,6 +340,37 @@ def require_integer(name: str, value: Any, *, low: int, high: int | None = None)
     return number
 
 
+def require_truth(name: str, value: Any) -> bool:
+    """Check that the result of a function is true or false: a bool of Python, numpy or torch.
+
+    Parameters
+    ----------
+    name : str
+        The function, for the message.
+    value : object
+        What it returned. Numbers are not accepted: NaN counts as true in Python.
+
+    Returns
+    -------
+    bool
+        The truth value.
+
+    Raises
+    ------
+    ConfigError
+        If `value` is no such thing.
+
+    Examples
+    --------
+    >>> require_truth("until", 1.0 < 2.0)
+    True
+    """
+    dtype = getattr(value, "dtype", None)
+    if isinstance(value, bool) or (str(dtype).rpartition(".")[2].startswith("bool") and getattr(value, "ndim", 1) == 0):
+        return bool(value)
+    raise ConfigError(f"{name} returned {type(value).__name__} {shown(value)}: wanted True or False.")
+
+
 def require_seed(value: Any, name: str = "seed") -> int:
     """Check that an argument is a seed: an integer from 0 to 2⁶⁴ − 1, the key of the Philox generator.
 

@@ -75,8 +75,12 @@ def test_user_arrays_and_ensembles_are_not_shared():
     x = mu.x.clone()
     gradient = wgf.Potential(lambda x: 0.5 * (x**2).sum(1), grad=lambda x: x).gradient(mu)
     gradient *= 0
-    wgf.Potential(lambda x: x.sub_(1).sum(1)).value(mu)
-    wgf.from_function(lambda x, w: x.mul_(w[:, None]).sum()).value(mu)
+    for term in (
+        wgf.Potential(lambda x: x.sub_(1).sum(1)),
+        wgf.from_function(lambda x, w: x.mul_(w[:, None]).sum(), "own"),
+    ):
+        with pytest.raises(ConfigError, match="writes to what it was given"):
+            term.value(mu)
     assert torch.equal(mu.x, x)
 
 

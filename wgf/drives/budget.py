@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError, DivergenceError, require_integer, require_number
+from ..errors import ConfigError, DivergenceError, require_integer, require_number, require_truth
 from ..functional import (
     Coefficient,
     Control,
@@ -310,4 +310,6 @@ class EvaluationCap:
             raise ConfigError(f"EvaluationCap(also={self.also!r}): wanted a function of a row of the ledger.")
 
     def __call__(self, row: Mapping[str, Any]) -> bool:
-        return row["evaluations"] >= self.limit or (self.also is not None and bool(self.also(row)))
+        return row["evaluations"] >= self.limit or (
+            self.also is not None and require_truth("EvaluationCap: also", self.also(row))
+        )

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .. import ops
 from ..errors import ConfigError, ShapeError, shown
+from ..extension import Reading
 from ..functional import Evaluation, Functional
 from ..measure import Ensemble
 
@@ -32,7 +33,8 @@ class FunctionOf(Functional):
     Raises
     ------
     ConfigError
-        If `fn` cannot be called or differentiated, or does not depend on the weights where δ𝓕/δμ is needed.
+        If `fn` cannot be called or differentiated, writes to x or w, or does not depend on the weights where δ𝓕/δμ is
+        needed.
     ShapeError
         If `fn` does not return a torch scalar.
 
@@ -57,9 +59,10 @@ class FunctionOf(Functional):
             raise ConfigError(f"from_function({shown(fn)}): wanted a callable of (x, weights).")
         if not isinstance(entropy, bool):
             raise ConfigError(f"from_function: entropy = {shown(entropy)}; wanted True or False.")
-        self._fn, self.is_entropy = fn, entropy
+        self.is_entropy = entropy
         given = name or getattr(fn, "__name__", "")
         self._name = given if given and given != "<lambda>" else "from_function"
+        self._fn = Reading(f"{self._name}: the function", fn)
 
     def __repr__(self) -> str:
         return f"from_function({self._name}{', entropy=True' if self.is_entropy else ''})"

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .. import ops
 from ..errors import ConfigError, DivergenceError, ShapeError, shown
+from ..extension import Reading
 from ..functional import Evaluation, Functional
 from ..kernels import Kernel
 from ..kernels.base import written
@@ -41,7 +42,7 @@ class KSD(Functional):
     Raises
     ------
     ConfigError
-        If the kernel is another one, or the score cannot be differentiated where a gradient is needed.
+        If the kernel is another one, the score writes to x, or cannot be differentiated where a gradient is needed.
     ShapeError
         If the score returns another shape.
     DivergenceError
@@ -84,10 +85,11 @@ class KSD(Functional):
                 "yours is, write it as a RadialKernel."
             )
         self.score, self.kernel = score, kernel
+        self._score = Reading("KSD: score", score)
 
     def _scores(self, x: Tensor) -> Tensor:
         """The score at the rows of x, checked; x may require a gradient or not."""
-        result = self.score(x.clone())
+        result = self._score(x.clone())
         if not isinstance(result, Tensor | np.ndarray):
             raise ShapeError(f"KSD: score returned {type(result).__name__}; wanted a tensor (n, d).")
         scores = to_tensor(result).to(x.device)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .. import ops
 from ..errors import ConfigError, DivergenceError, ShapeError, WgfWarning, require_number, shown
+from ..extension import Reading
 from ..functional import Evaluation, Functional
 from ..measure import ArrayLike, Ensemble, as_numbers, first_bad_row, to_tensor
 from ..measure.spread import without_spread
@@ -39,8 +40,8 @@ class LeastSquares(Functional):
     Raises
     ------
     ConfigError
-        If `forward` cannot be called, Γ is not positive definite, numbers are not finite, or a gradient is needed of a
-        G that is not written in torch.
+        If `forward` cannot be called or writes to x, Γ is not positive definite, numbers are not finite, or a gradient
+        is needed of a G that is not written in torch.
     ShapeError
         If predictions, data and Γ do not fit.
     DivergenceError
@@ -71,7 +72,7 @@ class LeastSquares(Functional):
     def __init__(self, forward: Callable[[Tensor], Any], data: ArrayLike, noise_cov: ArrayLike = 1.0) -> None:
         if not callable(forward):
             raise ConfigError(f"LeastSquares(forward={shown(forward)}): wanted a callable, particles (n, d) to (n, K).")
-        self._forward = forward
+        self._forward = Reading("LeastSquares: forward", forward)
         self.data = _finite("data", data)
         if self.data.ndim != 1 or not len(self.data):
             raise ShapeError(f"LeastSquares: data of shape {tuple(self.data.shape)}; wanted (K,), K ≥ 1.")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .. import ops
 from ..errors import ConfigError, DivergenceError, ShapeError, require_number, shown
-from ..extension import Numbers
+from ..extension import Numbers, Reading
 from ..functional import Evaluation, Functional
 from ..measure import ArrayLike, Ensemble, as_numbers, checks, first_bad_row, to_tensor
 from ..ops import linalg
@@ -33,7 +33,7 @@ class Potential(Functional):
     Raises
     ------
     ConfigError
-        If an argument cannot be called, or no gradient can be had.
+        If an argument cannot be called, writes to x, or no gradient can be had.
     ShapeError
         If a result has another shape.
     DivergenceError
@@ -41,9 +41,9 @@ class Potential(Functional):
 
     Notes
     -----
-    Both functions are given copies and run in one torch thread, so that results do not depend on the number of threads.
-    Particles do not act on each other through this term. An explicit Euler step is stable for h < 2/(largest
-    curvature).
+    Both functions are given copies, to which they may not write, and run in one torch thread, so that results do not
+    depend on the number of threads. Particles do not act on each other through this term. An explicit Euler step is
+    stable for h < 2/(largest curvature).
 
     References
     ----------
@@ -61,7 +61,8 @@ class Potential(Functional):
     def __init__(self, fn: Callable[[Tensor], Any], grad: Callable[[Tensor], Any] | None = None) -> None:
         if not callable(fn) or not (grad is None or callable(grad)):
             raise ConfigError(f"Potential(fn={shown(fn)}, grad={shown(grad)}): wanted callables.")
-        self._fn, self._grad = fn, grad
+        self._fn = Reading("Potential: fn", fn)
+        self._grad = grad if grad is None else Reading("Potential: grad", grad)
 
     def _values(self, x: Tensor) -> Tensor:
         return self._result("fn", self._fn(x), x, (len(x),))
@@ -84,7 +85,7 @@ class Potential(Functional):
     def _both(self, x: Tensor) -> tuple[Tensor, Tensor]:
         with ops.one_torch_thread():
             if self._grad is not None:
-                with torch.no_grad():  # copies, so that a user's function that writes in place changes nothing here
+                with torch.no_grad():
                     gradient = self._result("grad", self._grad(x.clone()), x, tuple(x.shape))
                     return self._values(x.clone()), gradient.to(x.dtype)
             with ops.recorded():

@@ -14,6 +14,7 @@ from torch.func import grad_and_value, vmap
 
 from .. import ops
 from ..errors import ConfigError, ShapeError, closest, require_integer, require_number, shown
+from ..extension import Reading
 from ..measure import INITIAL, Noise, require_room
 from ..ops import activations
 from ..ops.reference import row_blocks
@@ -243,7 +244,7 @@ class Unit(NetworkUnit):
         if self.size not in (None, theta.shape[1]):
             raise ShapeError(f"NetworkRisk: particles of dimension {theta.shape[1]}; the unit has dim = {self.size}.")
         with torch.no_grad():
-            probe = self.fn(z[0].clone(), theta[0].clone())
+            probe = Reading("Unit: φ(z, θ)", self.fn)(z[0].clone(), theta[0].clone())
         if not isinstance(probe, Tensor) or probe.ndim > 1:
             shape = tuple(probe.shape) if isinstance(probe, Tensor) else type(probe).__name__
             raise ShapeError(f"Unit: φ(z, θ) returned {shape}; wanted a torch scalar or (K,).")

@@ -1,7 +1,8 @@
-"""Tools for adding classes: registries, settings read from signatures, and renamed settings."""
+"""Tools for adding classes: registries, settings read from signatures, renamed settings, functions that only read."""
 
+from .reading import Reading, guarded
 from .registry import Registry
 from .renamed import renamed
 from .settings import Numbers, same_value, settings_of
 
-__all__ = ["Numbers", "Registry", "renamed", "same_value", "settings_of"]
+__all__ = ["Numbers", "Reading", "Registry", "guarded", "renamed", "same_value", "settings_of"]

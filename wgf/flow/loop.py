@@ -6,11 +6,13 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from ..errors import DivergenceError, ResourceError, StepSizeError, WgfError, WgfWarning
+from ..errors import DivergenceError, ResourceError, StepSizeError, WgfError, WgfWarning, require_truth
+from ..extension import guarded
 from ..functional import Steering
 from ..ledger import Bookkeeper
 from ..measure import Ensemble, NoiseSource, checks
@@ -22,6 +24,8 @@ from .unbounded import falling
 
 _ADVICE = r"; try|; what|\. If F|\. Raise"
 """Where the advice of a message begins. It is wrong where F has no lower bound."""
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +210,9 @@ class Run:
     def _step(self) -> None:
         """Take one step: solver, domain, evaluation, booking, drives."""
         before, h = self.state, self.plan.next(self.state)
-        step = self.flow.solver.step(self.dynamics, before, h, self.flow.noise)
+        solver, dynamics = self.flow.solver, self.dynamics
+        what = f"{solver.name}, a term or a schedule"
+        step = self._reading(what, solver.step, dynamics, before, h, self.flow.noise)
         taken = h if step.h is None else step.h
         after = self.plan.after(before, h, taken)
         mu = self.dynamics.fold(step.mu, before.mu)
@@ -221,7 +227,10 @@ class Run:
 
     def _steered(self, state: State, h: float) -> State:
         """The state after the drives have seen it. What they change in F is booked as work."""
-        drives = self.flow.steering.advance(state.drives, state.mu, state.t, state.evaluation, h)
+        if not self.flow.steering.drives:
+            return state
+        advance, seen = self.flow.steering.advance, (state.mu.x, state.mu.weights)
+        drives = guarded("a drive", seen, advance, state.drives, state.mu, state.t, state.evaluation, h)
         if drives is state.drives:
             return state
         before = self.dynamics.free_energy
@@ -244,7 +253,7 @@ class Run:
             self.monitor.advance(done, state.t, None)
             return None
         self.monitor.recording(state.t)
-        row = self.books.record(state)
+        row = self._reading("an observer, a term or a schedule", self.books.record, state)
         self.monitor.advance(done, state.t, row)
         return row
 
@@ -256,7 +265,12 @@ class Run:
 
     def _stop(self, row: Mapping[str, float]) -> bool:
         """Whether `until` is true for this record."""
-        return self.stops.until is not None and bool(self.stops.until(row))
+        until = self.stops.until
+        return until is not None and require_truth("until", self._reading("until", until, dict(row)))
+
+    def _reading(self, who: str, call: Callable[..., Result], *arguments: Any) -> Result:
+        """Make a call in which nobody may write to the particles and weights of the state."""
+        return guarded(f"step {self.state.step}: {who}", (self.state.mu.x, self.state.mu.weights), call, *arguments)
 
     def _warn_of_falling(self) -> None:
         """Warn where a term of F ran so far down that it may have no lower bound."""
@@ -276,7 +290,7 @@ class Run:
 def _stacked(parts: list[Tensor]) -> Tensor:
     """The tensors as one (k, n). Where they are all the same, as for most schemes, it takes the memory of one."""
     if all(part is parts[0] for part in parts):
-        return parts[0].expand(len(parts), -1)
+        return parts[0].clone().expand(len(parts), -1)
     return torch.stack(parts)
 
 

@@ -11,6 +11,7 @@ from ..ledger import Bookkeeper
 from ..measure import Ensemble, Noise, NoiseSource, digest
 from ..protocol import Dynamics, Solver, State
 from .arguments import Arguments, Observers, require_schedules
+from .attraction import warn_of_attraction
 from .loop import Cadence, Flow, Run, Stops
 from .monitor import Monitor
 from .solution import Solution
@@ -72,7 +73,8 @@ def solve(
         Functions of the ensemble, or of the ensemble and t, that return a number. Each adds a column to the ledger.
         In a plain list the functions must have names.
     until : callable, optional
-        A function of the row just recorded. If it returns true, the run stops with the status CONVERGED.
+        A function of the row just recorded that returns True or False. If True, the run stops with the status
+        CONVERGED.
     domain : Domain, optional
         One of `wgf.domains`. Particles are folded into it after every step, and within a step before F is evaluated.
     rtol, atol : float, optional
@@ -111,6 +113,13 @@ def solve(
     Stability: explicit schemes need h of the order of 1/k or less, with k the largest curvature of F (`Heun`: h < 2/k).
     The column `closure` of the ledger is the error bar of the time step. A run warns if it is above 10 %, with noise
     also above three standard errors. The warning says what helps: a smaller dt, or more records.
+
+    Noise and an attraction that is infinite at distance 0 (`-c * Log()`, gravity) give a WgfWarning at the start: no dt
+    resolves particles that meet, and they are thrown far away. A softening of the kernel helps.
+
+    Functions of the user read the particles. What one writes to x or weights is refused by a ConfigError that names it.
+    The check counts writes by torch. Writes by numpy or `.data` are found at the first call of a function in a term,
+    and at every record for observers, which see a copy.
 
     A start at which F cannot be evaluated raises, whatever `throw` says. An error raised by a function of the user
     comes through as it is, with `.solution` attached.
@@ -190,6 +199,7 @@ def build(given: Arguments) -> Run:
     require_schedules(steered, plan)
     dynamics = Dynamics(steered, given.noise, given.domain)
     solver.require(dynamics, given.mu, plan.start)
+    warn_of_attraction(given.free_energy, steered, solver, given.mu, plan)
     first = _initial_state(dynamics, solver, given) if state is None else _resume(dynamics, solver, given, state)
     return Run(
         state=replace(first, resolved=resolved, drives=drives),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError, require_number, shown
+from ..extension import guarded
 from ..measure import Ensemble, NoiseSource
 from .coefficient import Coefficient
 from .differentiable import Differentiable
@@ -295,7 +296,7 @@ class FreeEnergy(Functional):
 
     def evaluate(self, mu: Ensemble) -> FreeEnergyEvaluation:
         """Compute F, ∇_W F and the value and gradient of every term, in one pass and without a check for NaN."""
-        return self.combined([term.functional._evaluate(mu) for term in self.terms], mu)
+        return self.combined([guarded(t.name, (mu.x, mu.weights), t.functional._evaluate, mu) for t in self.terms], mu)
 
     def combined(self, parts: Sequence[Evaluation], mu: Ensemble) -> FreeEnergyEvaluation:
         """Compute F and ∇_W F from given evaluations of its terms at μ, in the order of the terms."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError, WgfWarning
+from ..extension.reading import differ, guarded, written
 from ..functional import FreeEnergy, FreeEnergyEvaluation, Steering
 from ..measure import Ensemble
 from ..protocol import Dynamics, Slope, Solver, State, Step, checked
@@ -93,9 +95,22 @@ class Bookkeeper:
         row["evaluations"] = self._dynamics.evaluations
         self._last, self._last_shannon = dict(row), shannon.entropy if shannon else math.nan
         self.booked = Booked()
-        row |= {name: self._observed(name, observe(state.mu, state.t)) for name, observe in self._observers.items()}
+        row |= self._observations(state)
         self.ledger.append(row)
         return row
+
+    def _observations(self, state: State) -> dict[str, float]:
+        """The columns of the observers. They see a copy, so that what they write cannot reach the run."""
+        if not self._observers:
+            return {}
+        mu, found = copy.deepcopy(state.mu), {}
+        for name, observe in self._observers.items():
+            value = guarded(f"observer {name!r}", (mu.x, mu.weights, mu.ids), observe, mu, state.t)
+            found[name] = self._observed(name, value)
+        if differ(mu.x, state.mu.x) or differ(mu.weights, state.mu.weights):  # written through numpy or .data
+            names = list(map(repr, self._observers))
+            raise written(f"observer {names[0]}" if len(names) == 1 else f"one of the observers {', '.join(names[:4])}")
+        return found
 
     @staticmethod
     def _observed(name: str, value: Any) -> float:
