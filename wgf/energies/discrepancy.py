@@ -13,7 +13,7 @@ from ..errors import ConfigError, ShapeError, require_integer, require_seed
 from ..extension import same_value
 from ..functional import Evaluation, Functional
 from ..kernels import Kernel
-from ..kernels.base import written
+from ..kernels.composition import written
 from ..measure import ArrayLike, Ensemble
 from ..ops import linalg
 

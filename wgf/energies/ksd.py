@@ -14,7 +14,7 @@ from ..errors import ConfigError, DivergenceError, ShapeError, shown
 from ..extension import Reading
 from ..functional import Evaluation, Functional
 from ..kernels import Kernel
-from ..kernels.base import written
+from ..kernels.composition import written
 from ..kernels.derivatives import twice_differentiable
 from ..kernels.stein import discrepancy
 from ..measure import Ensemble, first_bad_row, to_tensor

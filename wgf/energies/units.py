@@ -143,7 +143,7 @@ class TwoLayer(NetworkUnit):
     activation: str = "tanh"
 
     def __post_init__(self) -> None:
-        if self.activation not in activations.NAMES:
+        if not isinstance(self.activation, str) or self.activation not in activations.NAMES:
             raise ConfigError(f"activation = {shown(self.activation)}{closest(self.activation, activations.NAMES)}")
 
     @property

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..extension import same_value
 from ..kernels import Kernel
-from ..kernels.base import written
+from ..kernels.composition import written
 from ..measure import Ensemble
 from ..summation import Check
 

@@ -294,10 +294,7 @@ class KernelSum(Kernel):
         return all(factor >= 0 and kernel.positive_definite for factor, kernel in self.parts)
 
     def profile(self, q: Tensor) -> Tensor:
-        total = torch.zeros_like(q)
-        for factor, kernel in self.parts:
-            total = total + factor * kernel.profile(q)
-        return total
+        return sum((factor * kernel.profile(q) for factor, kernel in self.parts), torch.zeros_like(q))
 
     def exponentials(self) -> tuple[Exponential, ...] | None:
         terms: list[Exponential] = []
@@ -321,8 +318,3 @@ class KernelSum(Kernel):
     @property
     def formula(self) -> str:
         return " + ".join(f"{factor:g} * {kernel.formula}" for factor, kernel in self.parts).replace("+ -", "- ")
-
-
-def written(kernel: object) -> str:
-    """A kernel as it is written in code, for messages; anything else by its repr."""
-    return kernel.formula if isinstance(kernel, Kernel) else repr(kernel)

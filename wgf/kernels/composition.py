@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..errors import shown
+
 
 class Exponential(NamedTuple):
     """One term of a kernel on a line: p(s) e^(−s), or p(s) where it does not decay.
@@ -27,3 +29,9 @@ _OPPOSITE = {"repels": "attracts", "attracts": "repels"}
 def acting(acts: str, factor: float) -> str:
     """How c·K acts, from how K does. What is neither plain repulsion nor plain attraction stays so for c > 0 only."""
     return acts if factor > 0 else _OPPOSITE.get(acts, "") if factor < 0 else ""
+
+
+def written(kernel: object) -> str:
+    """A kernel as it is written in code, for messages; anything else by `shown`."""
+    formula = getattr(kernel, "formula", None)
+    return formula if isinstance(formula, str) else shown(kernel)

@@ -60,7 +60,7 @@ class Data(Section):
 class Network(Section):
     """The two-layer network a σ(w·z + b), averaged over its neurons."""
 
-    neurons: int = Field(default=4096, ge=1, le=2**44)  # the range of ids
+    neurons: int = Field(default=4096, ge=1)
     activation: Annotated[str, _one_of(*ACTIVATIONS)] = "tanh"
     loss: Annotated[str, _one_of(*LOSSES)] | None = None
     batch: int | None = Field(default=None, ge=1)

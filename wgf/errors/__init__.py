@@ -1,0 +1,53 @@
+"""The errors and the warning of `wgf`, and the checks of numbers that raise them.
+
+Every failure has its own type. A message says what was given, what was wanted and what to do.
+"""
+
+from .checks import (
+    LENGTHS,
+    require_integer,
+    require_length,
+    require_number,
+    require_seed,
+    require_truth,
+    require_unmasked,
+)
+from .kinds import (
+    BackendError,
+    CheckpointError,
+    ConfigError,
+    DivergenceError,
+    ResourceError,
+    ShapeError,
+    StepSizeError,
+    TransportError,
+    WgfError,
+    WgfWarning,
+)
+from .words import LONGEST, MOST_LINES, closest, no_attribute, printable, shown
+
+__all__ = [
+    "LENGTHS",
+    "LONGEST",
+    "MOST_LINES",
+    "BackendError",
+    "CheckpointError",
+    "ConfigError",
+    "DivergenceError",
+    "ResourceError",
+    "ShapeError",
+    "StepSizeError",
+    "TransportError",
+    "WgfError",
+    "WgfWarning",
+    "closest",
+    "no_attribute",
+    "printable",
+    "require_integer",
+    "require_length",
+    "require_number",
+    "require_seed",
+    "require_truth",
+    "require_unmasked",
+    "shown",
+]
