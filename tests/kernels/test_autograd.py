@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 
 import pytest
 import torch
@@ -30,7 +29,7 @@ FINITE = [
 ]
 
 
-@pytest.mark.parametrize("kernel", FINITE, ids=lambda kernel: re.sub(" at 0x[0-9a-f]+", "", repr(kernel)))
+@pytest.mark.parametrize("kernel", FINITE, ids=repr)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["f32", "f64"])
 def test_at_distance_zero(kernel, dtype):
     """Alone and among other points, and at y = x."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import ConfigError, ShapeError, require_number, require_unmasked
 from ..ops import all_finite
 from ..ops.range import extent, factor_fits
-from .composition import Exponential, acting
+from .composition import Exponential, acting, written
 
 
 class Kernel(ABC):
@@ -59,7 +59,7 @@ class Kernel(ABC):
     def formula(self) -> str:
         """The kernel as it is written in code, such as "Gaussian(h=1.0)"."""
         names: list[str] = [field.name for field in fields(self) if field.repr] if is_dataclass(self) else []
-        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+        return f"{type(self).__name__}({', '.join(f'{name}={written(getattr(self, name))}' for name in names)})"
 
     def __repr__(self) -> str:
         return f"{self.formula}  # {self.acts}" if self.acts else self.formula

@@ -31,7 +31,7 @@ def acting(acts: str, factor: float) -> str:
     return acts if factor > 0 else _OPPOSITE.get(acts, "") if factor < 0 else ""
 
 
-def written(kernel: object) -> str:
-    """A kernel as it is written in code, for messages; anything else by `shown`."""
-    formula = getattr(kernel, "formula", None)
-    return formula if isinstance(formula, str) else shown(kernel)
+def written(value: object) -> str:
+    """A kernel or a setting as it is written in code: a function by its name, anything else by `shown`."""
+    formula = getattr(value, "formula", None)
+    return formula if isinstance(formula, str) else getattr(value, "__name__", None) or shown(value)
