@@ -116,7 +116,7 @@ def test_without_noise_or_with_softening_nothing_is_said():
     wgf.solve(interaction(-0.5 * K.Log(softening=0.1)), mu, Langevin(), dt=1e-3, t_end=0.01)
     two = wgf.Interaction(K.Riesz(1.0)) - 0.5 * wgf.Interaction(K.Log())
     wgf.solve(wgf.Quadratic() + two - wgf.Shannon(), mu, Langevin(), dt=1e-6, t_end=1e-5)
-    box = wgf.domains.Box(-6.0, 6.0)
+    box = wgf.domains.Box(-8.0, 8.0)
     wgf.solve(interaction(-0.5 * K.Log(softening=0.1)), mu, Grid(40), dt=1e-3, t_end=2e-3, domain=box)
 
 
