@@ -20,7 +20,7 @@ sol = wgf.solve(F, mu, wgf.solvers.Heun(), dt=0.1, t_end=0.5, observers={"own": 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_an_ensemble_as_an_array_is_its_particles(dtype):
     given = mu.to(dtype=dtype)
-    array = np.asarray(given)
+    array: np.ndarray = np.asarray(given)
     assert array.dtype == dtype
     assert np.array_equal(array, given.x.numpy())
     array[:] = 0.0  # a copy: the ensemble is immutable
@@ -37,7 +37,7 @@ def test_an_array_that_would_lose_weights_is_refused():
         with pytest.raises(ConfigError, match=r"lose its weights: take mu\.x and mu\.weights"):
             ask(weighted)
     with pytest.raises(TypeError):
-        np.float64(2.0) * mu
+        np.float64(2.0) * mu  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("column", ["t", "free_energy", "closure", "own"])
@@ -78,7 +78,7 @@ def test_other_names_say_what_to_write(owner, name, said):
 def test_a_record_asked_for_by_number():
     for index in (0, -1, slice(0, 2)):
         with pytest.raises(KeyError, match=r"a record is ledger\.row"):
-            sol.ledger[index]
+            sol.ledger[index]  # type: ignore[index]
 
 
 def test_copies_are_not_disturbed():

@@ -18,7 +18,7 @@ class Rude:
 
 
 def nested(depth):
-    value = []
+    value: list = []
     for _ in range(depth):
         value = [value]
     return value

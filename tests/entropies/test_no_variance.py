@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from wgf.solvers.stein import _median_bandwidth
 
 import wgf
-from solvers.stein import _median_bandwidth
 from wgf.diagnostics import (
     collapse_of,
     effective_rank,

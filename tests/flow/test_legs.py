@@ -116,9 +116,12 @@ def test_a_file_keeps_the_history(tmp_path):
 
 def test_an_ensemble_that_an_observer_kept_has_the_history_too():
     kept = []
-    wgf.solve(
-        OU, wgf.Ensemble.gaussian(10, 1), Langevin(), dt=H, t_end=1.0, observers={"m": lambda m: kept.append(m) or 0}
-    )
+
+    def keep(m):
+        kept.append(m)
+        return 0.0
+
+    wgf.solve(OU, wgf.Ensemble.gaussian(10, 1), Langevin(), dt=H, t_end=1.0, observers={"m": keep})
     assert kept[0].history == 0
     assert kept[5].history == kept[-1].history != 0
 

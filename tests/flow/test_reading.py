@@ -110,7 +110,12 @@ def test_an_observer_that_writes_is_refused_and_reaches_nothing(part, write, alo
 
 def test_an_observer_that_keeps_and_reads_changes_nothing():
     seen = []
-    observers = {"kept": lambda m, t: seen.append(m) or t}
+
+    def keep(m, t):
+        seen.append(m)
+        return t
+
+    observers = {"kept": keep}
     one = wgf.solve(wgf.Quadratic(), wgf.Ensemble(X), Heun(), **SETTINGS, observers=observers)
     two = wgf.solve(wgf.Quadratic(), wgf.Ensemble(X), Heun(), **SETTINGS)
     assert torch.equal(one.ensemble.x, two.ensemble.x)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -23,7 +25,8 @@ def keep(seen):
 @pytest.mark.parametrize("scheme", [BirthDeath(transport=False), BirthDeath(rate=8.0)])
 def test_frames_keep_weights_and_ids(scheme):
     """A frame is what an observer saw at that time; the weighted mean is the right one, and the plain mean is not."""
-    F, seen = wgf.Quadratic(center=1.0) - 0.3 * wgf.LogDet(), []
+    F = wgf.Quadratic(center=1.0) - 0.3 * wgf.LogDet()
+    seen: list = []
     mu = wgf.Ensemble.gaussian(60, 1, seed=3)
     sol = wgf.solve(F, mu, scheme, dt=0.01, t_end=1.0, record_every=10, trajectory_every=10, observers=keep(seen))
     assert sol.trajectory.shape == (11, 60, 1)
@@ -73,18 +76,21 @@ def test_frames_that_are_not_there(wrong):
 
 def test_a_picture_of_particles_is_weighted():
     mu = wgf.Ensemble([[0.0], [1.0], [1.0]], [0.8, 0.1, 0.1])
-    heights = [patch.get_height() for patch in figures.particles([mu], [0.0]).axes[0].patches if patch.get_height()]
+    patches: list[Any] = list(figures.particles([mu], [0.0]).axes[0].patches)
+    heights = [patch.get_height() for patch in patches if patch.get_height()]
     assert heights[0] / heights[1] == pytest.approx(4.0)
     plane = wgf.Ensemble([[0.0, 0.0], [1.0, 0.0], [1.0, 2.0]], [0.8, 0.1, 0.1])
     for cloud, weights in ((plane, None), (plane.x, [plane.weights])):
-        sizes = figures.particles([cloud], [0.0], weights).axes[0].collections[0].get_sizes()
+        points: Any = figures.particles([cloud], [0.0], weights).axes[0].collections[0]
+        sizes = points.get_sizes()
         np.testing.assert_allclose(sizes / sizes.sum(), [0.8, 0.1, 0.1])
 
 
 def test_principal_directions_are_those_of_the_weighted_cloud():
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=(200, 4)) * [1, 5, 2, 3], rng.uniform(size=200)
-    shown = figures.particles([wgf.Ensemble(x, w / w.sum())], [0.0]).axes[0].collections[0].get_offsets()
+    points = figures.particles([wgf.Ensemble(x, w / w.sum())], [0.0]).axes[0].collections[0]
+    shown = np.asarray(points.get_offsets())
     away = x - w @ x / w.sum()
     right = np.linalg.eigvalsh((away * w[:, None]).T @ away / w.sum())[:-3:-1]
     np.testing.assert_allclose((shown**2 * w[:, None]).sum(0) / w.sum(), right, rtol=1e-9)

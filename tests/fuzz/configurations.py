@@ -77,7 +77,7 @@ def value_of(kind: Any, rng: random.Random, default: Any) -> Any:
     return None
 
 
-KINDS = {
+KINDS: dict[str, tuple[Any, str]] = {
     "kernel": (wgf.kernels.REGISTRY, "name"),
     "energy": (wgf.energies.REGISTRY, "term"),
     "entropy": (wgf.entropies.REGISTRY, "term"),

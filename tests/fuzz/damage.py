@@ -21,6 +21,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -205,11 +206,15 @@ def kinds(folder: Path) -> list[Kind]:
     ):
         found.append(Kind(name, folder / name, _data(folder / name), sealed))
     for name in ("default.toml", "small.toml"):
-        found.append(Kind(name, folder / name, lambda name=name: dump(load_config(folder / name)), False))
+        found.append(Kind(name, folder / name, partial(_dumped, folder / name), False))
     for name in (store.CONFIG, store.VERSIONS, store.METRICS, store.FRAMES, store.SUMMARY):
         found.append(Kind(f"run: {name}", folder / "run" / name, _page(folder / "run"), True))
         found.append(Kind(f"run of 0.1.0: {name}", folder / "old" / name, _page(folder / "old"), False))
     return found
+
+
+def _dumped(path: Path) -> str:
+    return dump(load_config(path))
 
 
 def _page(folder: Path) -> Callable[[], Any]:

@@ -115,7 +115,7 @@ def test_other_threads_change_nothing():
         with signals.during(Mode.LEAVE) as outermost:
             seen.append((outermost, signals._Now.mode))
 
-    seen = []
+    seen: list = []
     with signals.during(Mode.HOLD):
         thread = threading.Thread(target=work)
         thread.start()

@@ -171,7 +171,12 @@ def test_a_name_that_appears_during_the_run_costs_nothing(place, monkeypatch, un
 
 def test_an_empty_directory_that_appears_is_used(place, monkeypatch, undrawn):
     saved = store.write_frames
-    monkeypatch.setattr(store, "write_frames", lambda *a: (Path("out").mkdir(), saved(*a)))
+
+    def write(*arguments):
+        Path("out").mkdir()
+        saved(*arguments)
+
+    monkeypatch.setattr(store, "write_frames", write)
     assert wgf_command("run", "small.toml", "-q", "--out", "out", "--set", "solver.t_end=0.5").exit_code == 0
     assert {path.name for path in Path("out").iterdir()} == CONTENTS
 
