@@ -375,7 +375,7 @@ def test_sinkhorn_is_refused_at_once_where_it_would_not_converge() -> None:
         started = time.perf_counter()
         with pytest.raises(ConfigError, match=r"regularisation = .*takes 0.001 or more.*'emd'"):
             wasserstein(mu, nu, method="sinkhorn", regularisation=regularisation)
-        assert time.perf_counter() - started < 0.5
+        assert time.perf_counter() - started < 5.0  # 10,000 iterations take a minute; other processes may run
     wasserstein(mu, nu, method="sliced", regularisation=1e-6)  # it is a setting of "sinkhorn" alone
 
 
