@@ -100,7 +100,7 @@ def test_same_bits_with_one_and_two_threads(rng):
 def test_editing_an_inlined_form_is_seen_by_the_disk_cache(tmp_path):
     """Numba looks only at the outer file; the stamp of wgf.ops.cpu.jit must make an edit of another file count."""
     package = tmp_path / "wgf"
-    shutil.copytree(Path(ops.__file__).parent, package / "ops", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(ops.__file__).parent.parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     (package / "__init__.py").write_text("")
     script = (
         "import numpy as np; from wgf.ops.cpu.tiles import activate; from wgf.ops.cpu.activation import Tanh; "
