@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,7 +16,7 @@ from ..kernels import Kernel
 from ..kernels.composition import written
 from ..kernels.derivatives import twice_differentiable
 from ..kernels.stein import discrepancy
-from ..measure import Ensemble, first_bad_row, to_tensor
+from ..measure import Ensemble, first_bad_row, returned
 from .discrepancy import require_plain
 
 
@@ -89,12 +88,7 @@ class KSD(Functional):
 
     def _scores(self, x: Tensor) -> Tensor:
         """The score at the rows of x, checked; x may require a gradient or not."""
-        result = self._score(x.clone())
-        if not isinstance(result, Tensor | np.ndarray):
-            raise ShapeError(f"KSD: score returned {type(result).__name__}; wanted a tensor (n, d).")
-        scores = to_tensor(result).to(x.device)
-        if scores.is_complex():
-            raise ConfigError(f"KSD: score returned complex numbers ({scores.dtype}); wanted real ones.")
+        scores = returned("KSD: score", self._score(x.clone()), "a tensor (n, d)", x.device)
         if scores.shape != x.shape:
             raise ShapeError(f"KSD: score returned shape {tuple(scores.shape)}; wanted {tuple(x.shape)}.")
         bad = first_bad_row(scores.detach())

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,7 +13,7 @@ from .. import ops
 from ..errors import ConfigError, DivergenceError, ShapeError, WgfWarning, require_number, shown
 from ..extension import Reading
 from ..functional import Evaluation, Functional
-from ..measure import ArrayLike, Ensemble, as_numbers, first_bad_row, to_tensor
+from ..measure import ArrayLike, Ensemble, as_numbers, first_bad_row, returned
 from ..measure.spread import without_spread
 from ..ops import linalg
 from ..ops.range import all_within
@@ -102,12 +101,7 @@ class LeastSquares(Functional):
         DivergenceError
             If a prediction is not finite. The message names the particle.
         """
-        result = self._forward(x.clone())
-        if not isinstance(result, Tensor | np.ndarray):
-            raise ShapeError(f"LeastSquares: forward returned {type(result).__name__}; wanted a tensor (n, K).")
-        found = to_tensor(result).to(x.device)
-        if found.is_complex():
-            raise ConfigError(f"LeastSquares: forward returned complex numbers ({found.dtype}); wanted real ones.")
+        found = returned("LeastSquares: forward", self._forward(x.clone()), "a tensor (n, K)", x.device)
         predictions = found.to(x.dtype)
         if predictions.shape != (len(x), len(self.data)):
             raise ShapeError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +12,7 @@ from .. import ops
 from ..errors import ConfigError, DivergenceError, ShapeError, require_number, shown
 from ..extension import Numbers, Reading
 from ..functional import Evaluation, Functional
-from ..measure import ArrayLike, Ensemble, as_numbers, checks, first_bad_row, to_tensor
+from ..measure import ArrayLike, Ensemble, as_numbers, checks, first_bad_row, returned
 from ..ops import linalg
 from ..ops.range import all_within
 
@@ -68,11 +67,7 @@ class Potential(Functional):
         return self._result("fn", self._fn(x), x, (len(x),))
 
     def _result(self, which: str, result: Any, x: Tensor, shape: tuple[int, ...]) -> Tensor:
-        if not isinstance(result, Tensor | np.ndarray):
-            raise ShapeError(f"Potential: {which} returned {type(result).__name__}; wanted a tensor of shape {shape}.")
-        tensor = to_tensor(result).to(x.device)
-        if tensor.is_complex():
-            raise ConfigError(f"Potential: {which} returned complex numbers ({tensor.dtype}); wanted real ones.")
+        tensor = returned(f"Potential: {which}", result, f"a tensor of shape {shape}", x.device)
         if tensor.shape != shape:
             raise ShapeError(
                 f"Potential: {which} returned shape {tuple(tensor.shape)} for {len(x)} particles; wanted {shape}."

@@ -8,6 +8,7 @@ from .checks import first_bad_row
 from .ensemble import Ensemble, require_ensemble
 from .noise import BATCHES, INITIAL, MINIBATCH, RESAMPLING, SECOND, STEP, SUBSET, THIRD, Noise, NoiseSource, digest
 from .periodic import unwrapped
+from .returned import returned
 from .sampling import require_room
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "require_ensemble",
     "require_finite_rows",
     "require_room",
+    "returned",
     "to_tensor",
     "unwrapped",
 ]
