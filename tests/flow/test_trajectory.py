@@ -74,6 +74,15 @@ def test_frames_that_are_not_there(wrong):
         wgf.solve(free_energy(), start(), Heun(), dt=0.1, t_end=1.0).frame(0)
 
 
+def test_a_frame_of_a_run_on_a_torus_is_on_it():
+    """Without the period, a distance across the seam would be the length of the torus."""
+    mu = wgf.Ensemble([[0.02], [0.98]])
+    domain = wgf.domains.PeriodicBox(0.0, 1.0)
+    sol = wgf.solve(0.0 * wgf.Quadratic(), mu, Heun(), dt=0.1, t_end=0.2, trajectory_every=1, domain=domain)
+    assert sol.frame(0).period.tolist() == sol.frame(-1).period.tolist() == [1.0]
+    assert sol.frame(0).convolve(wgf.kernels.Gaussian(1.0))[0] == pytest.approx(0.5 * (1 + np.exp(-(0.04**2) / 2)))
+
+
 def test_a_picture_of_particles_is_weighted():
     mu = wgf.Ensemble([[0.0], [1.0], [1.0]], [0.8, 0.1, 0.1])
     patches: list[Any] = list(figures.particles([mu], [0.0]).axes[0].patches)

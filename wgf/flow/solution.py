@@ -179,7 +179,8 @@ class Solution(Sent):
         count = len(self.trajectory)
         index = require_integer("frame", k, low=-count, high=count - 1)
         weights, ids = self.trajectory_weights[index], self.trajectory_ids[index]
-        return Ensemble(self.trajectory[index], weights, ids=ids, copy=False).remembering(self.ensemble.history)
+        frame = Ensemble(self.trajectory[index], weights, ids=ids, period=self.ensemble.period, copy=False)
+        return frame.remembering(self.ensemble.history)
 
     def __getattr__(self, name: str) -> NoReturn:
         """AttributeError that says where it stands: particles in the ensemble, numbers against time in the ledger."""
