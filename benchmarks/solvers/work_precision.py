@@ -38,6 +38,7 @@ _SPARE = (MUTED, "h", "-")
 TOP, BOTTOM = 2.0, 1e-13  # the range of errors drawn; a run with an error beyond 2 was unstable
 WORKS = {"seconds": "seconds for the run", "evaluations": "evaluations of ∇F"}
 _COLUMNS = 4
+LABEL = 2.2  # inches that a name in the legend takes
 
 
 def write(problems: Sequence[Mapping[str, Any]], folder: Path, stem: str) -> list[str]:
@@ -58,8 +59,9 @@ def draw(problems: Sequence[Mapping[str, Any]], work: str) -> Figure:
     from matplotlib.figure import Figure
 
     columns = min(_COLUMNS, len(problems))
+    width = max(7.5, 4.1 * columns)
     rows = -(-len(problems) // columns)
-    figure = Figure(figsize=(max(7.5, 4.1 * columns), 3.6 * rows + 1.1), layout="constrained", facecolor="white")
+    figure = Figure(figsize=(width, 3.6 * rows + 1.1), layout="constrained", facecolor="white")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.1)  # type: ignore[union-attr, call-arg]
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     shown: dict[str, Any] = {}
@@ -70,7 +72,7 @@ def draw(problems: Sequence[Mapping[str, Any]], work: str) -> Figure:
     order = [name for name in (*STYLES, *shown) if name in shown]
     handles = {name: shown[name] for name in order}
     figure.legend(
-        handles.values(), handles.keys(), loc="outside lower center", ncols=min(8, max(1, len(handles))),
+        handles.values(), handles.keys(), loc="outside lower center", ncols=max(1, min(len(handles), int(width / LABEL))),
         frameon=False, fontsize=10, handlelength=3.2,
     )  # fmt: skip
     return figure

@@ -101,11 +101,40 @@ def test_bad_domains_are_refused():
         (lambda: Box("0", 1.0), "low = '0'"),
         (lambda: Box([0.0, 0.0], [1.0, 1.0, 1.0]), "low has 2 entries and high 3"),
         (lambda: PeriodicBox(0.0, [[1.0]]), "one per dimension"),
+        (lambda: Box([], 1.0), "low of shape"),
+        (lambda: PeriodicBox([0.0, 0.0], 1.0).period(3), "low of PeriodicBox has 2 entries"),
         (lambda: Ball(-1.0), r"radius = -1.0"),
         (lambda: Ball(1.0, math.nan), "center = nan"),
     ]:
         with pytest.raises((ConfigError, ShapeError), match=message):
             make()
+
+
+@pytest.mark.parametrize(
+    ("domain", "at", "dtype"),
+    [
+        (Box(0.0, 1e308), 1.0, torch.float64),
+        (Box(-1e308, 1e308), 1.0, torch.float64),
+        (Box(0.0, 1e-320), 0.0, torch.float64),
+        (Box(0.0, 1e39), 1.0, torch.float32),
+        (Box(1.0, 1.0 + 1e-9), 1.0, torch.float32),
+        (PeriodicBox(-3e38, 3e38), 1.0, torch.float32),
+        (PeriodicBox(1.0, 1.0 + 1e-9), 1.0, torch.float32),
+        (Ball(1e-46), 0.0, torch.float32),
+    ],
+    ids=str,
+)
+def test_a_domain_that_the_dtype_cannot_hold_is_refused(domain, at, dtype):
+    mu = wgf.Ensemble(torch.full((4, 1), at, dtype=dtype))
+    with pytest.raises(ConfigError, match="is out of the range of float"):
+        wgf.solve(wgf.Quadratic(), mu, Euler(), dt=0.1, t_end=0.1, domain=domain)
+
+
+def test_a_far_wall_does_not_round_reflections_at_the_near_one():
+    for far in (1.0, 1e6, 1e39):
+        assert Box(0.0, far).fold([[-0.125]]).item() == 0.125
+        points, velocity = Box(-far, 0.0).carry([[0.125]], torch.ones(1, 1, dtype=torch.float64))
+        assert (points.item(), velocity.item()) == (-0.125, -1.0)
 
 
 def test_domains_show_the_numbers_that_were_given():

@@ -60,3 +60,9 @@ def test_configurations_depend_on_the_seed_alone_and_most_undamaged_ones_are_acc
     rng = random.Random(0)
     assert all(damaged(table, rng) != table for table in made)
     assert len({repr(strange(rng))[:50] for _ in range(400)}) > 30
+
+
+def test_text_that_no_file_can_store_is_refused_by_python_as_by_a_file():
+    table = plausible(random.Random(0))
+    with pytest.raises(WgfError, match="without NUL"):
+        validate({**table, "data": {"source": "a\0b"}})

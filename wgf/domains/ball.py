@@ -56,6 +56,9 @@ class Ball(Domain):
     def _parameters(self) -> dict[str, Tensor]:
         return {"radius": torch.tensor(self.radius, dtype=torch.float64), "center": self.center}
 
+    def _lengths(self) -> Tensor:
+        return self._parameters["radius"]
+
     def _ray(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The vectors from the centre (n, d) and their lengths (n, 1), which are float64 for any radius."""
         offset = x - self.center.to(x, non_blocking=True)

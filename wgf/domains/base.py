@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError, ShapeError, require_number
+from ..errors import ConfigError, ShapeError, require_number, shown
 from ..measure import ArrayLike, Ensemble, as_numbers, to_tensor
 
 
@@ -143,12 +143,29 @@ class Domain(ABC):
     def require_inside(self, mu: Ensemble) -> None:
         """Raise a ConfigError that names the first particle outside, if there is one."""
         self.require_dim(mu.dim)
+        self._require_dtype(mu.dtype)
         outside = ~self._contains(mu.x)
         if bool(outside.any()):
             row = int(torch.nonzero(outside)[0])
             raise ConfigError(
                 f"domain = {self!r}: particle {row} (id {int(mu.ids[row])}) is at {mu.x[row].tolist()}, outside; "
                 "start with all particles inside, domain.fold(x) brings them there."
+            )
+
+    def _lengths(self) -> Tensor | None:
+        """The lengths of the domain, float64: a number or one per dimension. None where it has no ends."""
+        return None
+
+    def _require_dtype(self, dtype: torch.dtype) -> None:
+        """Raise a ConfigError if this dtype cannot hold the domain: its ends would be one point, or too far away."""
+        lengths, known = self._lengths(), torch.finfo(dtype)
+        if lengths is None:
+            return
+        rounding = known.eps * max(float(value.abs().max()) for value in self._parameters.values())
+        if not (float(lengths.min()) > max(4 * rounding, known.tiny) and float(lengths.max()) < known.max / 4):
+            raise ConfigError(
+                f"domain = {self!r}: its length {shown(lengths.tolist())} is out of the range of "
+                f"{str(dtype).removeprefix('torch.')} at this place; take other units, a place nearer to 0, or float64."
             )
 
     def __repr__(self) -> str:
@@ -160,12 +177,20 @@ def bounds_row(name: str, value: ArrayLike) -> Tensor:
     if isinstance(value, (int, float, str, bool)):
         return torch.tensor(require_number(name, value), dtype=torch.float64)
     tensor = as_numbers(name, value, "a number or one per dimension")
-    if tensor.ndim > 1 or not bool(torch.isfinite(tensor).all()):
+    if tensor.ndim > 1 or not tensor.numel() or not bool(torch.isfinite(tensor).all()):
         raise ConfigError(f"{name} of shape {tuple(tensor.shape)}: wanted finite numbers, one or one per dimension.")
     return tensor
 
 
 def reflected(x: Tensor, low: Tensor | float, width: Tensor | float) -> tuple[Tensor, Tensor]:
-    """Reflect x into [low, low + width] as often as needed. Returns x and whether that was an odd number of times."""
+    """Reflect x into [low, low + width] as often as needed. Returns x and whether that was an odd number of times.
+
+    A point that one reflection brings inside is mirrored at its wall, without the length of the box. So a far wall does
+    not round what happens at the near one.
+    """
+    high = low + width
+    below, above = low + (low - x), high + (high - x)
     y = torch.remainder(x - low, 2 * width)
-    return low + (width - (y - width).abs()), y > width
+    folded, odd = low + (width - (y - width).abs()), y > width
+    at_low, at_high = (x < low) & (below <= high), (x > high) & (above >= low)
+    return torch.where(at_low, below, torch.where(at_high, above, folded)), odd | at_low | at_high

@@ -28,6 +28,9 @@ class _Bounds(Domain, ABC):
     def _parameters(self) -> dict[str, Tensor]:
         return {"low": self.low, "high": self.high}
 
+    def _lengths(self) -> Tensor:
+        return self.high - self.low
+
     def _at(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The bounds on the device and in the dtype of x."""
         return self.low.to(x, non_blocking=True), self.high.to(x, non_blocking=True)
@@ -70,7 +73,8 @@ class Box(_Bounds):
     Notes
     -----
     A component is reflected as often as needed. A Gaussian step keeps the uniform law, at every step size. For a drift
-    into a wall every scheme has order 1 in h.
+    g into a wall, means have order 1 in h. The density at the wall itself is too low by about .6 g √(h/T) of its value,
+    in a layer of √(Th).
 
     Examples
     --------
@@ -122,6 +126,7 @@ class PeriodicBox(_Bounds):
     walls = False
 
     def period(self, dim: int) -> Tensor:
+        self.require_dim(dim)
         return (self.high - self.low).expand(dim)
 
     def images(self, x: Tensor, reach: float) -> tuple[Tensor, Tensor]:

@@ -24,7 +24,7 @@ from .kinds import (
     WgfError,
     WgfWarning,
 )
-from .words import LONGEST, MOST_LINES, closest, no_attribute, printable, shown
+from .words import LONGEST, MOST_LINES, closest, no_attribute, printable, shown, with_minus
 
 __all__ = [
     "LENGTHS",
@@ -50,4 +50,5 @@ __all__ = [
     "require_truth",
     "require_unmasked",
     "shown",
+    "with_minus",
 ]

@@ -37,6 +37,11 @@ class _Short(reprlib.Repr):
 _SHORT = _Short()
 
 
+def with_minus(text: str) -> str:
+    """Text for reports, tables and figures: hyphens of numbers become minus signs. Messages and files keep hyphens."""
+    return text.replace("-", "−")
+
+
 def shown(value: Any, longest: int = 80) -> str:
     """A value as an error message shows it: one line of at most `longest` characters, never an exception.
 

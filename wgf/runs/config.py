@@ -143,12 +143,12 @@ def load_config(path: str | Path | None = None, overrides: list[str] | tuple[str
     if path is not None:
         _anchor(table, Path(path).resolve().parent)
     changed = [toml.override(table, assignment) for assignment in overrides]
-    toml.require_plain(table, label)
     return validate(table, label, changed)
 
 
 def validate(table: dict[str, Any], label: str = "configuration", changed: list[str] | tuple[str, ...] = ()) -> Config:
     """A checked Config from plain tables; `changed` are the keys that came by --set, for the messages."""
+    toml.require_plain(table, label)
     try:
         config = Config.model_validate(table)
     except ValidationError as error:

@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import figures
 from ..diagnostics.force_report import HEADER, force_report
-from ..errors import CheckpointError, ConfigError, shown
+from ..errors import CheckpointError, ConfigError, shown, with_minus
 from ..ledger import Ledger
 from ..process.signals import Mode, during
 from . import store
@@ -126,14 +126,14 @@ def number(value: float | None, digits: int = 4) -> str:
     """A number as text for people; a missing one is a dash."""
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{value:.{digits}g}".replace("-", "−")
+    return with_minus(f"{value:.{digits}g}")
 
 
 def percent(value: float | None, signed: bool = False) -> str:
     """A fraction as text in per cent; a missing one is a dash."""
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{100 * value:{'+' if signed else ''}.1f} %".replace("-", "−")
+    return with_minus(f"{100 * value:{'+' if signed else ''}.1f} %")
 
 
 def headlines(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -185,7 +185,7 @@ def _sections(
          ledger.notes.get("distance_from_start", "")),
     ]  # fmt: skip
     texts = TEXTS | ({"dissipation": ESTIMATED} if "closure_error" in ledger else {})
-    rows = [tuple(cell.replace("-", "−") for cell in row) for row in forces.rows()]
+    rows = [tuple(with_minus(cell) for cell in row) for row in forces.rows()]
     verdict = forces.verdict[0].upper() + forces.verdict[1:]
     below = {"information-force": (verdict, (HEADER, *rows), tuple(forces.remarks()))}
     return [Section(name, *texts[name], *image(figure), note, *below.get(name, ())) for name, figure, note in drawn]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...energies import Quadratic
 from ...entropies import Shannon
-from ...errors import ConfigError, require_integer, require_number
+from ...errors import ConfigError, require_integer, require_number, with_minus
 from ...figures.canvas import BLUE, INK, ORANGE, canvas, finish, log_scale
 from ...measure import Ensemble
 from ...protocol import Solver
@@ -264,7 +264,7 @@ def _figures(sweeps: Mapping[str, Sweep]) -> tuple[Figure, ...]:
         ):
             error = 2 * data.std(axis=1, ddof=1) / math.sqrt(data.shape[1])
             centre = np.abs(sweep.bias.mean(axis=1)) if axis is axes[0] else data.mean(axis=1)
-            label = f"{MODELS[sweep.model]}: {law.exponent.value:.3f}".replace("-", "−")
+            label = with_minus(f"{MODELS[sweep.model]}: {law.exponent.value:.3f}")
             axis.errorbar(n, centre, error, fmt="o", ms=4, color=colour, lw=1.2, label=label)
             axis.plot(n[sweep.fitted], law(n[sweep.fitted]), color=colour, lw=1.0)
     for axis, name in zip(axes, ("|bias| of E x²", "deviation of the mean"), strict=True):

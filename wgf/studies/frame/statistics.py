@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from ...errors import ConfigError, require_integer, require_number, require_unmasked
+from ...errors import ConfigError, require_integer, require_number, require_unmasked, with_minus
 from ...ops.memory import counted, require_memory
 
 LEVEL = 0.95
@@ -49,10 +49,10 @@ class Estimate:
     def __str__(self) -> str:
         """As text with enough digits to show the interval; without one, the number alone."""
         if self.low == self.high:
-            return f"{self.value:.4g}".replace("-", "−")
+            return with_minus(f"{self.value:.4g}")
         spread = self.half_width / max(abs(self.value), self.half_width)
         digits = min(max(4, 2 - math.floor(math.log10(spread))), 9) if 0 < spread < math.inf else 4
-        return f"{self.value:.{digits}g} [{self.low:.{digits}g}, {self.high:.{digits}g}]".replace("-", "−")
+        return with_minus(f"{self.value:.{digits}g} [{self.low:.{digits}g}, {self.high:.{digits}g}]")
 
 
 def _sample(values: ArrayLike, fewest: int, what: str) -> NDArray[np.float64]:

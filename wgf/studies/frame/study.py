@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ...errors import ConfigError, closest, require_integer
+from ...errors import ConfigError, closest, require_integer, with_minus
 from .statistics import Estimate
 from .work import Work
 
@@ -62,7 +62,7 @@ class Finding:
         """
         inside, outside = low <= measured.low and measured.high <= high, measured.high < low or high < measured.low
         verdict = Verdict.SUPPORTED if inside else Verdict.CONTRADICTED if outside else Verdict.UNDECIDED
-        where = f"in [{low:.4g}, {high:.4g}]".replace("-", "−")
+        where = with_minus(f"in [{low:.4g}, {high:.4g}]")
         if math.inf in (high, -low):
             where = f"at or above {low:.4g}" if high == math.inf else f"at or below {high:.4g}"
         criterion = f"the whole interval lies {where}"

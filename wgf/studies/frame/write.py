@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import with_minus
 from ...process import signals
 from ...runs import store
 from ...runs.directory import writing
@@ -147,7 +148,7 @@ def _exact(entry: Any) -> Any:
 def shown(entry: Any) -> str:
     """An entry of a table as text for people: four digits, and a dash for a missing one."""
     if isinstance(entry, (float, np.floating)):
-        return f"{float(entry):.4g}".replace("-", "−") if math.isfinite(entry) else "–"
+        return with_minus(f"{float(entry):.4g}") if math.isfinite(entry) else "–"
     if isinstance(entry, (list, tuple)):
         return ", ".join(shown(part) for part in entry)
     return "–" if entry is None else str(entry)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ConfigError, closest, require_integer, require_number
+from ...errors import ConfigError, closest, require_integer, require_number, with_minus
 from ...figures.canvas import CYCLE, INK, MUTED, canvas, finish, log_scale
 from ..chaos import mean_field
 from ..frame import Estimate, Figure, Finding, Outcome, Study, Table, Work
@@ -269,7 +269,7 @@ def _areas(loops: Mapping[str, Loops]) -> Drawing:
     for k, each in enumerate(loops.values()):
         law, durations = each.law(), np.array(each.durations)
         found = [t_interval(row) for row in each.areas]
-        label = f"{MODELS[each.name].title}: {law.exponent.value:.2f}".replace("-", "−")
+        label = with_minus(f"{MODELS[each.name].title}: {law.exponent.value:.2f}")
         axis.errorbar(durations, [f.value for f in found], [f.half_width for f in found], fmt="o", ms=4, lw=1.2,
                       color=CYCLE[k], label=label)  # fmt: skip
         axis.plot(durations, law(durations), lw=1, color=CYCLE[k])
