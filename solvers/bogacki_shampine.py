@@ -58,7 +58,8 @@ class BogackiShampine(Solver):
         If a tolerance is negative or both are 0. From `solve`, if F has a Shannon term, which has no force on
         particles; or if a term uses minibatches and the step adapts, since their scatter would count as error.
     StepSizeError
-        From `solve`, if h falls below the rounding of t. The message names step, time, particle and term.
+        From `solve`, if h falls below the rounding of t, or so far that a step moves no particle. The message names
+        step, time, particle and term.
 
     Notes
     -----
@@ -123,16 +124,19 @@ class BogackiShampine(Solver):
             return Step(trial.mu, trial.dissipation, evaluation=trial.evaluation)
         proposal, before = state.memory or (state.dt, 1.0)
         length, rejected = min(proposal, h), False
+        failed: _Trial | WgfError | None = None
         shortest = 4 * math.ulp(max(abs(state.t), state.dt))
         while True:
             tried = self._attempt(dynamics, state, length)
             if isinstance(tried, _Trial) and tried.error <= 1:
+                if rejected and torch.equal(tried.mu.x, state.mu.x):  # a longer step failed, and this one moves nothing
+                    raise StepSizeError(self._underflow(state, length, failed, "the particles"))
                 if length == h or length >= shortest:
                     break
             else:
                 error = tried.error if isinstance(tried, _Trial) else math.inf
                 length *= max(self.SHRINK, self.SAFETY * error ** (-1 / 3)) if math.isfinite(error) else self.SHRINK
-                rejected = True
+                rejected, failed = True, tried
             if length < shortest:
                 raise StepSizeError(self._underflow(state, length, tried))
         error = max(tried.error, 1e-4)
@@ -164,10 +168,10 @@ class BogackiShampine(Solver):
         ratio = torch.where(squares == 0, 0.0, squares / allowed)  # 0/0 at the origin where atol = 0 counts as no error
         return _Trial(new, evaluation, dissipation, math.sqrt(float(mu.expect(ratio))), int(ratio.argmax()))
 
-    def _underflow(self, state: State, h: float, tried: _Trial | WgfError) -> str:
+    def _underflow(self, state: State, h: float, tried: _Trial | WgfError | None, of: str = "t") -> str:
         """The message of the error when no step is short enough: the cause, and what the user can do."""
-        where = f"step {state.step}, t = {state.t:g}: the step fell to {h:.2g}, below the rounding of t"
-        if isinstance(tried, WgfError):
+        where = f"step {state.step}, t = {state.t:g}: the step fell to {h:.2g}, below the rounding of {of}"
+        if not isinstance(tried, _Trial):
             return f"{where}; what stops it: {tried}"
         i = tried.worst
         forces = {

@@ -72,8 +72,8 @@ def draw(problems: Sequence[Mapping[str, Any]], work: str) -> Figure:
     order = [name for name in (*STYLES, *shown) if name in shown]
     handles = {name: shown[name] for name in order}
     figure.legend(
-        handles.values(), handles.keys(), loc="outside lower center", ncols=max(1, min(len(handles), int(width / LABEL))),
-        frameon=False, fontsize=10, handlelength=3.2,
+        handles.values(), handles.keys(), loc="outside lower center",
+        ncols=max(1, min(len(handles), int(width / LABEL))), frameon=False, fontsize=10, handlelength=3.2,
     )  # fmt: skip
     return figure
 

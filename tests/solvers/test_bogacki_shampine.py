@@ -12,7 +12,7 @@ from wgf.solvers import BogackiShampine, RungeKutta4
 
 import wgf
 from wgf import kernels as K
-from wgf.errors import ConfigError
+from wgf.errors import ConfigError, StepSizeError
 
 pytestmark = pytest.mark.filterwarnings("ignore::wgf.errors.WgfWarning")
 
@@ -159,3 +159,11 @@ def test_a_state_of_another_scheme_starts_with_a_new_memory():
     third = wgf.solve(wgf.Quadratic(), None, RungeKutta4(), dt=0.1, t_end=1.5, state=second.state)
     assert third.state.step == second.state.step + 5
     torch.testing.assert_close(third.ensemble.x, start().x * math.exp(-1.5), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("dtype", "of"), [(torch.float32, "the particles"), (torch.float64, "t")], ids=str)
+def test_particles_that_run_to_the_end_of_the_numbers_end_in_an_error(dtype, of):
+    """Steps that do not move a particle any more would go on for ever."""
+    mu = wgf.Ensemble(torch.tensor([[1.0], [2.0]], dtype=dtype))
+    with pytest.raises(StepSizeError, match=f"below the rounding of {of}.*no lower bound"):
+        wgf.solve(-1 * wgf.Quadratic(), mu, BogackiShampine(), dt=0.1, t_end=1000.0, max_steps=3000)
