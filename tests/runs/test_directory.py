@@ -278,7 +278,7 @@ def test_a_report_that_cannot_be_written_leaves_no_partial_one(finished, tmp_pat
     copy = tmp_path / "copy"
     shutil.copytree(finished.directory, copy)
     before = (copy / store.REPORT).read_bytes()
-    monkeypatch.setattr(Path, "replace", full)
+    monkeypatch.setattr("wgf.storage.files.os.replace", full)
     result = wgf_command("report", copy)
     assert result.exit_code == 1
     assert result.stderr.startswith("error: cannot write ")

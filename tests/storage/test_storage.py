@@ -12,6 +12,7 @@ from safetensors.torch import save
 
 import wgf
 from wgf.errors import CheckpointError, WgfWarning
+from wgf.runs.store import write_json
 from wgf.storage import read_tensors, seal, tensor_bytes, unseal, write_whole
 from wgf.summation import default_costs, load_costs
 
@@ -146,3 +147,19 @@ def test_a_table_of_costs_with_another_number_is_refused(tmp_path):
     path.write_text(re.sub(r'("sort": \d+\.)(\d)', lambda m: f"{m[1]}{9 - int(m[2])}", text, count=1))
     with pytest.raises(CheckpointError, match=r"costs\.json is damaged or was changed"):
         load_costs(path)
+
+
+def test_an_interrupted_writing_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "mu"
+    ensemble().save(path)
+    before = path.read_bytes()
+
+    def interrupted(descriptor):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.fsync", interrupted)
+    for write in (lambda: ensemble().save(path), lambda: write_json(tmp_path / "summary.json", {"a": 1})):
+        with pytest.raises(KeyboardInterrupt):
+            write()
+    assert [file.name for file in tmp_path.iterdir()] == ["mu"]
+    assert path.read_bytes() == before

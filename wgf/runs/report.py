@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from ..diagnostics.force_report import HEADER, force_report
 from ..errors import CheckpointError, ConfigError, shown, with_minus
 from ..ledger import Ledger
 from ..process.signals import Mode, during
+from ..storage import write_whole
 from . import store
 from .page import image, render
 
@@ -84,15 +84,9 @@ def write_report(directory: str | Path) -> Path:
         raise CheckpointError(
             f"{folder}: {store.SUMMARY}, {store.METRICS} or {store.FRAMES} is damaged ({what})."
         ) from error
-    path, partial = folder / store.REPORT, folder / f"{store.REPORT}.partial"
+    path = folder / store.REPORT
     with during(Mode.HOLD):  # half a page is never left behind
-        try:
-            partial.write_text(page, encoding="utf-8")
-            partial.replace(path)
-        except OSError as error:
-            with suppress(OSError):
-                partial.unlink()
-            raise CheckpointError(f"cannot write {path}: {error.strerror or error}.") from error
+        write_whole(path, page.encode(), "the report")
     return path
 
 

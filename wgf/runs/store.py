@@ -17,7 +17,7 @@ import torch
 
 from ..errors import CheckpointError
 from ..ledger import Ledger
-from ..storage import digest, read_tensors, require_digest, seal, tensor_bytes, unseal
+from ..storage import digest, read_tensors, require_digest, seal, tensor_bytes, unseal, write_whole
 
 CONFIG, COSTS, VERSIONS, METRICS = "config.toml", "costs.json", "versions.json", "metrics.jsonl"
 FINAL, FRAMES, SUMMARY, REPORT = "final.safetensors", "frames.safetensors", "summary.json", "report.html"
@@ -57,8 +57,8 @@ def plain(value: Any) -> Any:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write an indented JSON file with its format and checksum; NaN and infinity become null."""
-    path.write_text(seal(plain(content), _format(path)), encoding="utf-8")
+    """Write an indented JSON file with its format and checksum, whole or not; NaN and infinity become null."""
+    write_whole(path, seal(plain(content), _format(path)).encode(), path.name)
 
 
 def read_json(path: Path, warn: bool = True) -> dict[str, Any]:

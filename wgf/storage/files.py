@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import CheckpointError
@@ -33,7 +34,11 @@ def write_whole(path: str | os.PathLike[str], content: bytes, what: str) -> None
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, target)
-    except (OSError, ValueError) as error:  # ValueError: a path with NUL
-        if isinstance(error, OSError):
-            partial.unlink(missing_ok=True)
+    except ValueError as error:  # a path with NUL
         raise CheckpointError(f"cannot write {what} to {target}: {error}") from error
+    except BaseException as error:  # a KeyboardInterrupt leaves no half of a file either
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise CheckpointError(f"cannot write {what} to {target}: {error.strerror or error}") from error
+        raise
