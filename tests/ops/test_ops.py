@@ -49,7 +49,7 @@ def test_operations_are_registered_as_torch_expects(name):
     def leaf(a):
         return a.double().requires_grad_(differentiable) if isinstance(a, torch.Tensor) and a.is_floating_point() else a
 
-    torch.library.opcheck(op, tuple(map(leaf, args)))
+    torch.library.opcheck(op.definition, tuple(map(leaf, args)))
 
 
 def test_operations_survive_torch_compile(rng):
