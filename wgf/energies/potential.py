@@ -13,7 +13,7 @@ from ..errors import ConfigError, DivergenceError, ShapeError, require_number, s
 from ..extension import Numbers, Reading
 from ..functional import Evaluation, Functional
 from ..measure import ArrayLike, Ensemble, as_numbers, checks, first_bad_row, returned
-from ..ops import linalg
+from ..ops import bodies, linalg
 from ..ops.range import all_within
 
 
@@ -188,6 +188,17 @@ class Quadratic(Functional):
         if not self.varies:
             return self
         return Quadratic(*(part(t) if callable(part) else part for part in (self._stiffness, self._center)))
+
+    def body(self, mu: Ensemble) -> Any:
+        if self.varies or not (self._narrow or mu.dtype == torch.float64):
+            return None
+        stiffness, center = (_fit(n, p, mu.x) for n, p in (("stiffness", self._stiffness), ("center", self._center)))
+        if stiffness.ndim == center.ndim == 0:
+            return bodies.Quadratic(stiffness.numpy()[()], center.numpy()[()])
+        if stiffness.ndim == 2:
+            return None
+        rows = (part.expand(mu.dim).contiguous().numpy() for part in (stiffness, center))
+        return bodies.Diagonal(*rows)
 
     def _offset_and_force(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor]:
         if self.varies:
