@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..ops.cpu.stretch import Stretch
 
 _OVERHEAD = 6e4  # nanoseconds that a step in the first gear takes beyond its arithmetic
+_ARITHMETIC = 20.0  # nanoseconds for each number, at most, that blocks of particles in cache save in a step
 _LOADED, _COMPILED = 3e7, 3e8  # nanoseconds that must be saved so that loading the code, or compiling it, pays
 _SMALL = 3e5  # nanoseconds: a step in which particles meet takes one thread here, so it must be small
 _PIECE, _MOST = 2e8, 2**17  # nanoseconds and steps in one call, which cannot be interrupted
@@ -129,12 +130,15 @@ class SecondGear:
     def _engaged(self, state: State) -> Stretch | None:
         """The compiled steps of this run, or None where there are none or they do not pay."""
         mu, plan = state.mu, self._plan
-        if mu.device.type != "cpu" or mu.period is not None:
+        most = (plan.last - state.step) * (_OVERHEAD + _ARITHMETIC * mu.n * mu.dim)
+        if mu.device.type != "cpu" or mu.period is not None or not (_forced.get() or most > _LOADED):
             return None
         drift = self._dynamics.drift.at(state.t)
         terms = tuple(term.functional.body(mu) for term in drift.terms)
+        if None in terms:
+            return None
         step = self._solver.body(self._dynamics, state, plan.dt, self._noise)
-        if step is None or None in terms or (step.quadrature is not None and mu.dim > bodies.SUMMED):
+        if step is None or (step.quadrature is not None and mu.dim > bodies.SUMMED):
             return None
         each = step.nanoseconds(mu.n, mu.dim)
         each += step.stages * sum(term.nanoseconds(mu.n, mu.dim) for term in terms)
@@ -143,7 +147,9 @@ class SecondGear:
             return None
         self._piece = max(1, min(_MOST, int(_PIECE / each)))
         numbers = np.array([term.coefficient.number for term in drift.terms], mu.x.numpy().dtype)
-        return self._paying(step, terms, numbers, state, _OVERHEAD + (each if apart else 0.0))
+        return self._paying(
+            step, terms, numbers, state, _OVERHEAD + (min(each, _ARITHMETIC * mu.n * mu.dim) if apart else 0.0)
+        )
 
     def _paying(self, step: Any, terms: Any, numbers: np.ndarray, state: State, saved: float) -> Stretch | None:
         """The stretch, if the run is long enough to load or to compile its code; `saved` is for one step."""

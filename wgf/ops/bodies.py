@@ -22,7 +22,10 @@ class Quadratic(NamedTuple):
     stiffness: Any
     center: Any
 
-    separable = True
+    @property
+    def separable(self) -> bool:
+        """Whether particles do not meet in this term."""
+        return True
 
     def nanoseconds(self, n: int, d: int) -> float:
         """The time of one gradient, roughly."""
@@ -35,11 +38,29 @@ class Diagonal(NamedTuple):
     stiffness: Any
     center: Any
 
-    separable = True
+    @property
+    def separable(self) -> bool:
+        """Whether particles do not meet in this term."""
+        return True
 
     def nanoseconds(self, n: int, d: int) -> float:
         """The time of one gradient, roughly."""
         return 1.5 * n * d
+
+
+class Rows(NamedTuple):
+    """∇V by a compiled function of the user, at this address."""
+
+    address: Any
+
+    @property
+    def separable(self) -> bool:
+        """Whether particles do not meet in this term."""
+        return True
+
+    def nanoseconds(self, n: int, d: int) -> float:
+        """The time of one gradient, roughly."""
+        return n * (10.0 + 5.0 * d)
 
 
 # ------------------------------------------------------------------------------------------------ schemes
@@ -69,8 +90,15 @@ class Langevin(NamedTuple):
     h: Any
     scale: Any
 
-    quadrature = None
-    stages = 1
+    @property
+    def quadrature(self) -> None:
+        """None: the ledger estimates the dissipation."""
+        return None
+
+    @property
+    def stages(self) -> int:
+        """How often a step evaluates ∇F."""
+        return 1
 
     def nanoseconds(self, n: int, d: int) -> float:
         """The time of one step without ∇F, roughly."""

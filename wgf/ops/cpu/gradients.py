@@ -9,6 +9,7 @@ from numba.extending import overload
 
 from .. import bodies
 from .jit import compiled
+from .user import call_rows
 
 EXACT: Any = {"error_model": "numpy", "fastmath": False}
 
@@ -27,7 +28,12 @@ def _diagonal(term, x, weights, out):
             out[i, c] = term.stiffness[c] * (x[i, c] - term.center[c])
 
 
-_GRADIENTS = {bodies.Quadratic: _quadratic, bodies.Diagonal: _diagonal}
+@compiled(exact=True)
+def _rows(term, x, weights, out):
+    call_rows(term.address, x, out)
+
+
+_GRADIENTS = {bodies.Quadratic: _quadratic, bodies.Diagonal: _diagonal, bodies.Rows: _rows}
 
 
 def _gradient(term, x, weights, out):

@@ -109,10 +109,10 @@ def compiled(function: Callable[..., Any] | None = None, *, sums: bool = False, 
     return wrap if function is None else wrap(function)
 
 
-_intrinsic_with_typing: Any = _intrinsic  # numba adds the first argument of a call; a type checker would miss it
+intrinsic: Any = _intrinsic  # numba adds the first argument of a call; a type checker would miss it
 
 
-@_intrinsic_with_typing
+@intrinsic
 def stand_alone(_typing):
     """Keep the function in which this is called from being inlined into others. Its bits are then the same for all.
 
