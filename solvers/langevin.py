@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from wgf.measure import Noise, NoiseSource
+from wgf.ops import bodies
 from wgf.protocol import Dynamics, Solver, State, Step
 
-from .tableau import euler_step
+from .tableau import euler_body, euler_step
 
 
 @dataclass(frozen=True)
@@ -56,3 +57,11 @@ class Langevin(Solver):
         else:
             x = mu.x - h * gradient + scale * noise.normal(mu.ids, state.step, mu.dim).to(mu.dtype)
         return Step(mu.moved(x), dissipation=None)
+
+    def body(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Any:
+        temperature = dynamics.noise_temperature(state.t)
+        if temperature <= 0:
+            return euler_body(state.mu, h)
+        number = state.mu.x.numpy().dtype.type
+        law = noise.law(state.mu.dtype) if isinstance(noise, Noise) else None
+        return law and bodies.Langevin(law, number(h), number(math.sqrt(2.0 * temperature * h)))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from wgf.measure import Ensemble, NoiseSource
+from wgf.ops import bodies
 from wgf.protocol import Dynamics, Solver, State, Step
 
 Row = tuple[float, ...]
@@ -53,6 +55,9 @@ class ExplicitRungeKutta(Solver):
         mu = state.mu
         velocities = stages(dynamics, state, h, self.a, self.c)
         return Step(mu.moved(advance(mu.x, h, self.b, velocities)), quadrature(mu, self.b, velocities))
+
+    def body(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Any:
+        return tableau_body(state.mu, h, self.a, self.b)
 
 
 def stages(dynamics: Dynamics, state: State, h: float, a: tuple[Row, ...], c: Row) -> list[Tensor]:
@@ -99,6 +104,35 @@ def quadrature(mu: Ensemble, b: Row, velocities: list[Tensor]) -> Tensor:
         0-d float64, in units of F over time.
     """
     return torch.stack([w * mu.inner(v, v) for w, v in zip(b, velocities, strict=True)]).sum(0)
+
+
+def tableau_body(mu: Ensemble, h: float, a: tuple[Row, ...], b: Row) -> bodies.RungeKutta:
+    """Give the steps of a scheme as plain numbers, for compiled stretches.
+
+    Parameters
+    ----------
+    mu : Ensemble
+        The particles; their dtype is used.
+    h : float
+        The length of a step, a time of the flow.
+    a, b : tuple
+        The coefficients of the scheme, as in `ExplicitRungeKutta`.
+
+    Returns
+    -------
+    RungeKutta
+        The body of the scheme.
+    """
+    rows = np.zeros((len(b), len(b)))
+    for i, row in enumerate(a):
+        rows[i, : len(row)] = row
+    weights, dtype = np.array(b), mu.x.numpy().dtype
+    return bodies.RungeKutta((h * rows).astype(dtype), (h * weights).astype(dtype), weights)
+
+
+def euler_body(mu: Ensemble, h: float) -> bodies.RungeKutta:
+    """The body of explicit Euler, for schemes with noise at T = 0; as `tableau_body`."""
+    return tableau_body(mu, h, ((),), (1.0,))
 
 
 def euler_step(state: State, h: float) -> Step:

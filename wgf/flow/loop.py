@@ -17,6 +17,7 @@ from ..functional import Steering
 from ..ledger import Bookkeeper
 from ..measure import Ensemble, NoiseSource, checks
 from ..protocol import Dynamics, Solver, State
+from .gear import SecondGear
 from .monitor import Monitor
 from .plan import Plan
 from .solution import Outcome, Solution, Status
@@ -106,6 +107,8 @@ class Run:
     def __post_init__(self) -> None:
         self.dynamics, self.plan = self.flow.dynamics, self.flow.plan
         self.deferred = checks.deferred_on(self.state.mu.device)
+        flow, plain = self.flow, not (self.deferred or self.flow.steering.drives)
+        self.gear = SecondGear(flow.dynamics, flow.solver, flow.plan, flow.noise, flow.history, plain)
 
     def go(self, throw: bool = True) -> Solution:
         """Carry out the run.
@@ -202,7 +205,11 @@ class Run:
     def _steps(self, stop: int) -> None:
         """Take the steps up to `stop`, and tell the monitor of all but the last."""
         while True:
-            self._step()
+            leapt = self.gear.leap(self.state, stop, self.books)
+            if leapt is None:
+                self._step()
+            else:
+                self.state = leapt
             if self.state.step >= stop:
                 return
             self.monitor.advance(self.state.step - self.plan.first, self.state.t, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from torch import Tensor
 
@@ -36,6 +37,21 @@ class Differentiable(Capabilities, ABC):
     def _evaluate(self, mu: Ensemble) -> Evaluation:
         """Value and gradient at the particles. Override it where one pass is cheaper than two."""
         return Evaluation(self._value(mu), self._gradient(mu, None))
+
+    def body(self, mu: Ensemble) -> Any:
+        """Give the term as plain numbers, for compiled stretches of steps.
+
+        Parameters
+        ----------
+        mu : Ensemble
+            The particles (n, d), on the CPU. Dtype, dimension and number decide about the body, positions do not.
+
+        Returns
+        -------
+        NamedTuple or None
+            A body of `wgf.ops.bodies`, whose compiled gradient has the bits of `_gradient`. None where there is none.
+        """
+        return None
 
     # -------------------------------------------------------------------------------- what users call
 

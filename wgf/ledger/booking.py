@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 from torch import Tensor
 
 from ..functional import FreeEnergy, FreeEnergyEvaluation, Term
@@ -66,6 +67,13 @@ class Booked:
             change = dynamics.noise_temperature(after.t) - dynamics.noise_temperature(before.t)
             heating, moment = heating + change, moment + change * (0.5 * (before.t + after.t) - recorded)
         return Booked(work, dissipated, heating, moment)
+
+    def along(self, h: float, dissipation: np.ndarray | None) -> Booked:
+        """Add a stretch of steps in which nothing depends on t: a dissipation for each (k,), or None, as in `add`."""
+        dissipated = None
+        if self.dissipated is not None and dissipation is not None:
+            dissipated = float(np.cumsum(np.concatenate([[float(self.dissipated)], h * dissipation]))[-1])
+        return replace(self, dissipated=dissipated)
 
     def jump(self, before: FreeEnergy, dynamics: Dynamics, old: State, new: State, recorded: float) -> Booked:
         """Add a change of F between two steps, at fixed particles. All of it is work: (F_new − F_old)(μ).

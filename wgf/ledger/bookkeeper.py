@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -75,6 +76,10 @@ class Bookkeeper:
     def add(self, before: State, after: State, h: float, step: Step) -> None:
         """Book one step of length h (flow time): the work of everything that depends on t, and the dissipation."""
         self.booked = self.booked.add(self._dynamics, before, after, h, step, self._last["t"])
+
+    def along(self, h: float, dissipation: np.ndarray | None) -> None:
+        """Book a compiled stretch: steps of length h (flow time) with these dissipations, under an F without t."""
+        self.booked = self.booked.along(h, dissipation)
 
     def jump(self, before: FreeEnergy, old: State, new: State) -> None:
         """Book a change of F between two steps as work: `before` is the old F, `old` and `new` are the states."""

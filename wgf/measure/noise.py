@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -165,6 +165,10 @@ class Noise:
         depend on `dim`.
         """
         return ops.normal(ids, self._key, step, stream, dim, require_dtype(dtype))
+
+    def law(self, dtype: torch.dtype, stream: int = STEP) -> Any:
+        """The normals of this noise as plain numbers, for compiled stretches of steps; `bodies.Langevin` holds them."""
+        return ops.normal_law(self._key, stream, dtype)
 
     def uniform(self, ids: Tensor, step: int, dim: int, stream: int = STEP) -> Tensor:
         """Uniform numbers on (0, 1] (n, dim), float64, with the arguments of `normal`."""

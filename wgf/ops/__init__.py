@@ -7,7 +7,7 @@ result has the same bits for every number of threads.
 from .finite import all_finite
 from .moments import affine, least_variance, moments, weighted_sum
 from .network import network_backward, network_forward, network_forward_backward
-from .noise import langevin, normal, uniform
+from .noise import langevin, normal, normal_law, uniform
 from .pairwise import pair_sums, stein_direction
 from .recording import recorded
 from .sliced import (
@@ -32,6 +32,7 @@ __all__ = [
     "network_forward",
     "network_forward_backward",
     "normal",
+    "normal_law",
     "one_blas_thread",
     "one_torch_thread",
     "pair_sums",

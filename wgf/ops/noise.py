@@ -166,6 +166,24 @@ def _keep_step_length(ctx: Any, inputs: Any, output: Tensor) -> None:
 langevin.register_autograd(_langevin_backward, setup_context=_keep_step_length)
 
 
+def normal_law(key: Sequence[int], stream: int, dtype: torch.dtype) -> Any:
+    """The normals of a key and a stream as a named tuple, for compiled code on the CPU.
+
+    Parameters
+    ----------
+    key, stream
+        As in `uniform`.
+    dtype : torch.dtype
+        float32 or float64.
+
+    Returns
+    -------
+    NamedTuple
+        The law of the normals of step 0.
+    """
+    return cpu.law_of(_numpy_type(dtype), key, 0, stream)
+
+
 def _numpy_type(dtype: torch.dtype) -> Any:
     """The numpy dtype of a torch dtype."""
     return torch.empty(0, dtype=dtype).numpy().dtype

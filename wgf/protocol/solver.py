@@ -256,6 +256,27 @@ class Solver(ABC):
             The new particles, and what else the scheme knows about the step. `state` is not changed.
         """
 
+    def body(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Any:
+        """Give the steps of length h as plain numbers, for compiled stretches of steps.
+
+        Parameters
+        ----------
+        dynamics : Dynamics
+            The free energy. It does not depend on t.
+        state : State
+            Where the first step begins, with particles on the CPU.
+        h : float
+            The length of the steps, in flow time.
+        noise : NoiseSource
+            Noise, keyed by particle ids and the number of the step.
+
+        Returns
+        -------
+        NamedTuple or None
+            A body of `wgf.ops.bodies`, whose compiled steps have the bits of `step`. None where there is none.
+        """
+        return None
+
     def dissipation(self, dynamics: Dynamics, state: State, slope: Slope | None) -> Tensor | float | None:
         """Compute the dissipation −dF/dt at a record, in the metric of the scheme.
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numba
 from numba.core.caching import FunctionCache
+from numba.extending import intrinsic as _intrinsic
 
 from ...errors import WgfWarning
 
@@ -70,7 +71,7 @@ def _say_once(error: Exception, place: str = "") -> None:
         )
 
 
-def compiled(function: Callable[..., Any] | None = None, *, sums: bool = False) -> Any:
+def compiled(function: Callable[..., Any] | None = None, *, sums: bool = False, exact: bool = False) -> Any:
     """Compile a function by `numba.njit` as this package does.
 
     Parameters
@@ -79,6 +80,9 @@ def compiled(function: Callable[..., Any] | None = None, *, sums: bool = False) 
         The function to compile.
     sums : bool, default False
         Whether additions may be reordered, so that sums vectorise.
+    exact : bool, default False
+        Whether every operation rounds by itself, as in torch. The bits then do not depend on where the function is
+        inlined.
 
     Returns
     -------
@@ -94,7 +98,7 @@ def compiled(function: Callable[..., Any] | None = None, *, sums: bool = False) 
     """
 
     def wrap(body: Callable[..., Any]) -> Any:
-        flags = _KEEP_NAN | ({"reassoc"} if sums else set())
+        flags: set[str] = set() if exact else _KEEP_NAN | ({"reassoc"} if sums else set())
         dispatcher: Any = numba.njit(nogil=True, error_model="numpy", fastmath=flags)(body)
         try:
             dispatcher._cache = _Cache(body)
@@ -103,3 +107,42 @@ def compiled(function: Callable[..., Any] | None = None, *, sums: bool = False) 
         return dispatcher
 
     return wrap if function is None else wrap(function)
+
+
+intrinsic: Any = _intrinsic  # numba adds the first argument of a call; a type checker would miss it
+
+
+@intrinsic
+def stand_alone(_typing):
+    """Keep the function in which this is called from being inlined into others. Its bits are then the same for all.
+
+    A stretch of steps calls the same loops as a single step. Inlined into a longer function, the compiler could order
+    the additions of a sum in another way.
+    """
+
+    def code(context, builder, _signature, _args):
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return numba.types.void(), code
+
+
+def is_built(function: Any, arguments: tuple[Any, ...]) -> bool:
+    """Whether a compiled function has code for arguments of these types: in this process, or in the cache on disk.
+
+    Parameters
+    ----------
+    function : dispatcher
+        What `compiled` made.
+    arguments : tuple
+        Arguments of a call.
+
+    Returns
+    -------
+    bool
+        False where a call would first compile, which takes seconds.
+    """
+    signature = tuple(map(numba.typeof, arguments))
+    if signature in function.overloads:
+        return True
+    return function._cache.load_overload(signature, function.targetctx) is not None

@@ -10,7 +10,7 @@ import numpy as np
 from .. import memory
 from ..threads import one_blas_thread, run_blocks
 from .intrinsics import difference, plus, zeros
-from .jit import compiled
+from .jit import compiled, stand_alone
 from .rows import plus_products, row, set_row, times
 
 _ROWS = 2048  # rows in a block; it is read twice, the second time from the cache
@@ -24,8 +24,9 @@ _GROUPS, _SPACE = 16, 2**25  # most separate sums of tiles, and most numbers in 
 
 
 @compiled(sums=True)
-def _row_sums(weights, values, like):
+def row_sums(weights, values, like):
     """Σ w v over a block, for few columns."""
+    stand_alone()
     total = zeros(like)
     for i in range(weights.size):
         total = plus(total, weights[i], row(values, i, like))
@@ -44,6 +45,7 @@ def _wide_row_sums(weights, values, total):
 @compiled(sums=True)
 def _centre(weights, x, like):
     """Mass and centre of a block, from differences to its first row."""
+    stand_alone()
     origin, mass = row(x, 0, like), 0.0
     total = zeros(origin)
     for i in range(weights.size):
@@ -55,6 +57,7 @@ def _centre(weights, x, like):
 @compiled(sums=True)
 def _scatter(weights, x, centre, pairs):
     """Σ w u and Σ w u uᵀ for u = x − c. The first is not exactly 0, because c is rounded."""
+    stand_alone()
     rest, total = zeros(centre), pairs
     for i in range(weights.size):
         u = difference(row(x, i, centre), centre)
@@ -64,10 +67,10 @@ def _scatter(weights, x, centre, pairs):
 
 @compiled
 def _sum_blocks(weights, values, like, first, last, parts):
-    """`_row_sums` of some blocks."""
+    """`row_sums` of some blocks."""
     for block in range(first, last):
         start, stop = block * _ROWS, min((block + 1) * _ROWS, weights.size)
-        set_row(parts, block, _row_sums(weights[start:stop], values[start:stop], like))
+        set_row(parts, block, row_sums(weights[start:stop], values[start:stop], like))
 
 
 @compiled
@@ -94,6 +97,7 @@ def _moment_blocks(weights, x, like, pairs, first, last, masses, centres, rests,
 @compiled
 def _moved_rows(x, centre, matrix, out):
     """(x − c) A for few dimensions."""
+    stand_alone()
     for i in range(x.shape[0]):
         set_row(out, i, times(difference(row(x, i, centre), centre), matrix))
 

@@ -7,7 +7,7 @@ in the first-level cache: counters, words, numbers, and then the update.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -17,7 +17,7 @@ from .. import memory
 from ..threads import run_blocks
 from .elementary import inlined
 from .intrinsics import FLAGS
-from .jit import compiled
+from .jit import compiled, stand_alone
 from .lanes import (
     SINGLE,
     VECTOR,
@@ -100,8 +100,9 @@ def _chunk_of_law(law, ids, dim, counters, words, z):
 
 
 @compiled
-def _draw(law, ids, rows, counters, words, z, out):
+def draw(law, ids, rows, counters, words, z, out):
     """Write the numbers of all particles to `out`, chunk by chunk."""
+    stand_alone()
     n, dim = out.shape
     flat = out.reshape(n * dim)
     for start in range(0, n, rows):
@@ -113,8 +114,9 @@ def _draw(law, ids, rows, counters, words, z, out):
 
 
 @compiled
-def _move(law, ids, rows, counters, words, z, x, gradient, h, scale, out):
+def move(law, ids, rows, counters, words, z, x, gradient, h, scale, out):
     """out = x − h·gradient + scale·ξ, chunk by chunk."""
+    stand_alone()
     n, dim = out.shape
     flat_x, flat_g, flat = x.reshape(n * dim), gradient.reshape(n * dim), out.reshape(n * dim)
     for start in range(0, n, rows):
@@ -126,18 +128,38 @@ def _move(law, ids, rows, counters, words, z, x, gradient, h, scale, out):
             part[k] = here[k] - h * force[k] + scale * xi[k]
 
 
+class Scratch(NamedTuple):
+    """Memory for one chunk of numbers: rows in a chunk, counters and words of its lanes, and the numbers."""
+
+    rows: int
+    counters: np.ndarray
+    words: np.ndarray
+    z: np.ndarray
+
+    @staticmethod
+    def of(dim: int, dtype: np.dtype) -> Scratch:
+        """The memory for numbers of a dtype, `dim` for each particle."""
+        rows, single = max(1, _CHUNK // dim), dtype == np.float32
+        lanes = -(-rows * ((dim + 6) // 4 if single else (dim + 1) // 2) // VECTOR) * VECTOR
+        counters, words = np.zeros((3, lanes), np.uint32), np.empty((4, lanes), np.uint32)
+        return Scratch(rows, counters, words, np.empty(lanes * (4 if single else 2), dtype))
+
+
 def _in_blocks(n: int, dim: int, dtype: np.dtype, body: Any) -> None:
     """Call `body(rows of a block, rows of a chunk, counters, words, z)` in threads, each with scratch of its own."""
-    rows, block = max(1, _CHUNK // dim), max(1, min(_MOST, max(_LEAST, n * dim // _TASKS)) // dim)
-    lanes = -(-rows * ((dim + 6) // 4 if dtype == np.float32 else (dim + 1) // 2) // VECTOR) * VECTOR
+    block = max(1, min(_MOST, max(_LEAST, n * dim // _TASKS)) // dim)
 
     def worker(blocks: Iterator[int]) -> None:
-        counters, words = np.zeros((3, lanes), np.uint32), np.empty((4, lanes), np.uint32)
-        z = np.empty(lanes * (4 if dtype == np.float32 else 2), dtype)
+        scratch = Scratch.of(dim, dtype)
         for index in blocks:
-            body(slice(index * block, min((index + 1) * block, n)), rows, counters, words, z)
+            body(slice(index * block, min((index + 1) * block, n)), *scratch)
 
     run_blocks(worker, -(-n // block))
+
+
+def law_of(dtype: np.dtype, key: Sequence[int], step: int, stream: int) -> Any:
+    """The normals of one step for a dtype, as compiled code takes them."""
+    return _law(NormalSingle if dtype == np.float32 else Normal, key, step, stream)
 
 
 def _law(kind: Any, key: Sequence[int], step: int, stream: int) -> Any:
@@ -146,26 +168,21 @@ def _law(kind: Any, key: Sequence[int], step: int, stream: int) -> Any:
     return kind(np.uint64(key[0]), np.uint64(key[1]), np.uint64(step & 0xFFFFFFFF), np.uint64(tag))
 
 
-def _normal_law(dtype: np.dtype) -> Any:
-    """The kind of normals for a dtype."""
-    return NormalSingle if dtype == np.float32 else Normal
-
-
-def _drawn(kind: Any, ids: np.ndarray, key: Sequence[int], step: int, stream: int, dim: int, dtype: Any) -> np.ndarray:
-    """An array of numbers (n, dim) of one kind."""
-    out, law = memory.empty((len(ids), dim), dtype), _law(kind, key, step, stream)
-    _in_blocks(len(ids), dim, out.dtype, lambda rows, *scratch: _draw(law, ids[rows], *scratch, out[rows]))
+def _drawn(law: Any, ids: np.ndarray, dim: int, dtype: Any) -> np.ndarray:
+    """An array of numbers (n, dim) by one law."""
+    out = memory.empty((len(ids), dim), dtype)
+    _in_blocks(len(ids), dim, out.dtype, lambda rows, *scratch: draw(law, ids[rows], *scratch, out[rows]))
     return out
 
 
 def uniform(ids: np.ndarray, key: Sequence[int], step: int, stream: int, dim: int) -> np.ndarray:
     """Uniform numbers on (0, 1] (n, dim), float64."""
-    return _drawn(Uniform, ids, key, step, stream, dim, np.float64)
+    return _drawn(_law(Uniform, key, step, stream), ids, dim, np.float64)
 
 
 def normal(ids: np.ndarray, key: Sequence[int], step: int, stream: int, dim: int, dtype: Any) -> np.ndarray:
     """Standard normal numbers (n, dim)."""
-    return _drawn(_normal_law(np.dtype(dtype)), ids, key, step, stream, dim, dtype)
+    return _drawn(law_of(np.dtype(dtype), key, step, stream), ids, dim, dtype)
 
 
 def langevin(
@@ -180,10 +197,10 @@ def langevin(
 ) -> np.ndarray:
     """x − h·gradient + scale·ξ (n, d) in the dtype of x, in one pass over memory."""
     number, out = x.dtype.type, memory.empty(x.shape, x.dtype)
-    law, numbers = _law(_normal_law(x.dtype), key, step, stream), (number(h), number(scale))
+    law, numbers = law_of(x.dtype, key, step, stream), (number(h), number(scale))
 
     def body(rows: slice, *scratch: Any) -> None:
-        _move(law, ids[rows], *scratch, x[rows], gradient[rows], *numbers, out[rows])
+        move(law, ids[rows], *scratch, x[rows], gradient[rows], *numbers, out[rows])
 
     rows, dim = x.shape
     _in_blocks(rows, dim, x.dtype, body)

@@ -33,7 +33,7 @@ from .intrinsics import (
     with_last,
     zeros,
 )
-from .jit import compiled
+from .jit import compiled, stand_alone
 from .radial import compiled_form, evaluate, split_weights
 
 _LONG = 2048  # columns in one partial sum of `_against`
@@ -106,6 +106,7 @@ def _against(form, x, y, payload, weights, dims, softening, i, first, last, out)
 @compiled
 def _rows(form, x, y, payload, weights, dims, softening, exclude, start, stop, first_column, last_column, out):
     """`_against` for a block of rows, in parts of _LONG columns; with `exclude` the self pairs are left out."""
+    stand_alone()
     for first in range(first_column, last_column, _LONG):
         last = min(first + _LONG, last_column)
         for i in range(start, stop):

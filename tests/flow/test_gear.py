@@ -1,0 +1,258 @@
+"""The second gear takes whole stretches of steps in one compiled call, with the bits of single steps."""
+
+from __future__ import annotations
+
+import math
+from unittest import mock
+
+import numba
+import numpy as np
+import pytest
+import torch
+from wgf.solvers import REGISTRY
+
+import wgf
+from wgf import energies, entropies, solvers
+from wgf.errors import ConfigError, DivergenceError
+from wgf.flow import gear
+from wgf.functional import Functional
+from wgf.ops.cpu import stretch
+from wgf.protocol import Solver
+
+# steps are coarse on purpose here
+pytestmark = pytest.mark.filterwarnings("ignore::wgf.errors.WgfWarning")
+
+
+@numba.njit
+def well(x):
+    return 0.25 * (x[0] * x[0] - 1.0) ** 2 + 0.5 * x[-1] * x[-1]
+
+
+@numba.njit
+def slope(x, out):
+    out[:] = 0.0
+    out[0] += x[0] * (x[0] * x[0] - 1.0)
+    out[-1] += x[-1]
+
+
+@numba.njit
+def cliff(x):
+    return math.inf if x[0] > 2.5 else -x[0]
+
+
+SHANNON = wgf.Shannon()
+SCHEMES = {
+    "Euler": (solvers.Euler(), 0.0),
+    "Heun": (solvers.Heun(), 0.0),
+    "RungeKutta4": (solvers.RungeKutta4(), 0.0),
+    "Langevin": (solvers.Langevin(), 0.3),
+    "Langevin at T = 0": (solvers.Langevin(), 0.0),
+}
+"""Every scheme that has a body, with the temperature of the noise."""
+TERMS = {
+    "Quadratic": lambda d: wgf.Quadratic(1.3, 0.2),
+    "Quadratic by coordinates": lambda d: 0.7 * wgf.Quadratic([1.0 + c for c in range(d)]),
+    "Potential": lambda d: wgf.Potential(well, slope),
+    "sum": lambda d: wgf.Potential(well, slope) + 0.3 * wgf.Quadratic(1.3, 0.2) + wgf.Quadratic(0.1),
+}
+"""Every term that has a body."""
+
+
+def pulled(d, term, temperature):
+    F = TERMS[term](d)
+    return F - temperature * SHANNON if temperature else 1.0 * F
+
+
+def ends(a, b):
+    """The two solutions have the same bits: particles, forces, memory, and every number of the ledger."""
+    assert torch.equal(a.ensemble.x, b.ensemble.x)
+    assert a.ensemble.history == b.ensemble.history
+    assert torch.equal(a.state.evaluation.gradient, b.state.evaluation.gradient)
+    assert (a.state.t, a.state.step, a.state.origin_t) == (b.state.t, b.state.step, b.state.origin_t)
+    memories = [sol.state.memory for sol in (a, b)]
+    assert memories[0] is memories[1] is None or torch.equal(*memories)
+    assert list(a.ledger) == list(b.ledger)
+    for column in a.ledger:
+        np.testing.assert_array_equal(a.ledger[column], b.ledger[column], err_msg=column)
+
+
+def in_gear(second, *arguments, **settings):
+    """A run in one gear. In the second one it must take stretches."""
+    takes = mock.Mock(side_effect=stretch.Stretch.take, autospec=True)
+    with gear.forced(second), mock.patch.object(stretch.Stretch, "take", lambda *a: takes(*a)):
+        sol = wgf.solve(*arguments, **{"dt": 0.05, "seed": 6, "record_every": 10} | settings)
+    assert bool(takes.call_count) is second
+    return sol
+
+
+def test_every_body_is_tested():
+    of_schemes = {name for name, scheme in REGISTRY.items() if scheme.body is not Solver.body}
+    assert of_schemes == {solver.name for solver, _ in SCHEMES.values()}
+    classes = [c for c in (vars(energies) | vars(entropies)).values() if isinstance(c, type)]
+    of_terms = {c.__name__ for c in classes if issubclass(c, Functional) and c.body is not Functional.body}
+    assert of_terms <= {name.partition(" ")[0] for name in TERMS}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("term", TERMS)
+def test_both_gears_have_the_same_bits(scheme, term, dtype):
+    """With records inside, frames, and a last step that is shorter."""
+    solver, temperature = SCHEMES[scheme]
+    mu, F = wgf.Ensemble.gaussian(60, 3, seed=1, dtype=dtype), pulled(3, term, temperature)
+    first, second = (in_gear(s, F, mu, solver, t_end=1.02, record_every=5, trajectory_every=7) for s in (False, True))
+    ends(first, second)
+    for k in range(len(first.trajectory_times)):
+        assert torch.equal(first.frame(k).x, second.frame(k).x)
+
+
+@pytest.mark.parametrize("scheme", ["Heun", "Langevin"])
+@pytest.mark.parametrize("dim", [1, 8, 20])
+def test_particles_in_blocks_and_threads(scheme, dim):
+    """More particles than one block holds, in one and two threads; weights differ."""
+    solver, temperature = SCHEMES[scheme]
+    if dim > 8 and not temperature:
+        pytest.skip("sums over particles have another order in more dimensions")
+    n = 20_000 // dim + 3
+    mu = wgf.Ensemble.gaussian(n, dim, seed=1)
+    mu = mu.reweighted(torch.rand(n, generator=torch.Generator().manual_seed(0), dtype=torch.float64) + 0.5)
+    F, threads, sols = pulled(dim, "sum", temperature), torch.get_num_threads(), []
+    try:
+        for count, second in ((1, False), (1, True), (2, True)):
+            torch.set_num_threads(count)
+            sols.append(in_gear(second, F, mu, solver, t_end=0.4, record_every=4))
+    finally:
+        torch.set_num_threads(threads)
+    ends(sols[0], sols[1])
+    ends(sols[0], sols[2])
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_run_in_pieces_is_the_unbroken_one(scheme):
+    """Cut at a step and at a time; pieces in either gear."""
+    solver, temperature = SCHEMES[scheme]
+    mu, F = wgf.Ensemble.gaussian(40, 2, seed=1), pulled(2, "sum", temperature)
+    whole = in_gear(True, F, mu, solver, t_end=2.0)
+    for one, other in ((True, True), (True, False), (False, True)):
+        first = in_gear(one, F, mu, solver, t_end=2.0, max_steps=13, throw=False)
+        second = in_gear(other, F, None, solver, state=first.state, seed=6, t_end=2.0)
+        assert torch.equal(second.ensemble.x, whole.ensemble.x)
+
+
+def test_a_call_is_cut_into_pieces():
+    """No call takes more than a part of a second, and the monitor is told after each."""
+    told = []
+
+    class Watch(wgf.flow.Monitor):
+        def advance(self, done, t, row):
+            told.append(done)
+
+    mu = wgf.Ensemble.gaussian(40, 2, seed=1)
+    with mock.patch.object(gear, "_MOST", 16):
+        cut = in_gear(True, wgf.Quadratic(), mu, solvers.Euler(), t_end=5.0, record_every=100, progress=Watch())
+    ends(cut, in_gear(True, wgf.Quadratic(), mu, solvers.Euler(), t_end=5.0, record_every=100))
+    assert told == [0, *range(16, 100, 16), 100]
+
+
+EXPLODING = {
+    "value": (-3.0 * wgf.Quadratic(), 400.0),
+    "overshoot": (wgf.Quadratic(100.0), 400.0),
+    "user's value": (
+        wgf.Potential(numba.njit(lambda x: math.inf if x[0] > 5 else -x[0]), slope) - wgf.Quadratic(),
+        4.0,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXPLODING)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_divergence_is_that_of_the_first_gear(scheme, name):
+    (F, t_end), (solver, temperature) = EXPLODING[name], SCHEMES[scheme]
+    F, mu = F - temperature * SHANNON if temperature else F, wgf.Ensemble.gaussian(20, 2, seed=1)
+    settings = {"t_end": t_end, "record_every": 10**6, "throw": False, "dt": 0.5 if t_end > 5 else 0.01}
+    first, second = (in_gear(s, F, mu, solver, **settings) for s in (False, True))
+    assert first.status == second.status == wgf.Status.DIVERGED
+    assert first.status.message == second.status.message
+    ends(first, second)
+
+
+def test_a_term_that_fails_later_than_its_check_goes_on_in_the_first_gear():
+    """Where single steps find no fault, their steps stand, and the run stays in the first gear."""
+    mu, takes = wgf.Ensemble.gaussian(40, 2, seed=1), []
+
+    def broken(self, x, first, count):
+        takes.append(count)
+        x[:] = math.nan
+
+    with gear.forced(True), mock.patch.object(stretch.Stretch, "take", broken):
+        sol = wgf.solve(wgf.Quadratic(), mu, solvers.Langevin(), dt=0.1, t_end=2.0, record_every=5, seed=6)
+    assert takes == [5]
+    ends(sol, in_gear(False, wgf.Quadratic(), mu, solvers.Langevin(), dt=0.1, t_end=2.0, record_every=5))
+
+
+@pytest.mark.parametrize("what", [
+    {"F": (lambda t: 1 + t) * wgf.Quadratic()}, {"F": wgf.Potential(lambda x: x[:, 0])}, {"mu": (20, 9)},
+    {"domain": wgf.domains.Box(-9.0, 9.0)}, {"solver": solvers.BogackiShampine()}, {"F": wgf.Quadratic(torch.eye(2))},
+])  # fmt: skip
+def test_other_runs_stay_in_the_first_gear(what):
+    """F that depends on t, a torch function, dimensions whose sums have another order, domains, adaptive schemes."""
+    settings = {"F": wgf.Quadratic(), "mu": (20, 2), "solver": solvers.Euler(), "t_end": 1.0} | what
+    mu = wgf.Ensemble.gaussian(*settings.pop("mu"))
+    with gear.forced(True), mock.patch.object(stretch.Stretch, "take", side_effect=AssertionError):
+        wgf.solve(settings.pop("F"), mu, settings.pop("solver"), dt=0.1, **settings)
+
+
+def test_a_short_run_compiles_nothing():
+    mu = wgf.Ensemble.gaussian(40, 2, seed=1)
+    with mock.patch.object(stretch.Stretch, "__new__", side_effect=AssertionError):
+        wgf.solve(wgf.Quadratic(), mu, solvers.Euler(), dt=0.01, t_end=1.0)
+    with (
+        mock.patch.object(stretch.Stretch, "built", return_value=False),
+        mock.patch.object(stretch.Stretch, "take", side_effect=AssertionError),
+    ):
+        wgf.solve(wgf.Quadratic(), mu, solvers.Euler(), dt=0.001, t_end=1.0, record_every=1000)
+
+
+def test_memory_does_not_grow_with_the_number_of_steps():
+    import resource
+
+    mu = wgf.Ensemble.gaussian(32, 2, seed=1)
+
+    def peak():
+        in_gear(True, wgf.Quadratic(), mu, solvers.Euler(), dt=1e-6, t_end=1.0, record_every=10**6)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    in_gear(True, wgf.Quadratic(), mu, solvers.Euler(), dt=1e-4, t_end=1.0, record_every=10**6)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert peak() - before < 50_000  # kilobytes
+
+
+@pytest.mark.parametrize(("fn", "grad", "said"), [
+    (well, None, "wanted both by @numba.njit or none"),
+    (lambda x: x[:, 0], slope, "wanted both by @numba.njit or none"),
+    (numba.njit(lambda x: x.colour), slope, "does not compile for one particle"),
+])  # fmt: skip
+def test_compiled_functions_that_do_not_fit_are_refused(fn, grad, said):
+    with pytest.raises(ConfigError, match=said):
+        wgf.Potential(fn, grad).value(wgf.Ensemble([[1.0]]))
+
+
+def test_what_a_compiled_gradient_leaves_out_is_no_number():
+    lazy = wgf.Potential(well, numba.njit(lambda x, out: None))
+    with pytest.raises(DivergenceError, match="grad returned"):
+        lazy.gradient(wgf.Ensemble([[1.0]]))
+
+
+def test_compiled_functions_cannot_write_to_the_particles():
+    @numba.njit
+    def writing(x, out):
+        out[0] = x[0]
+        x[0] = 1e9
+
+    mu = wgf.Ensemble([[1.0], [2.0]])
+    sols = [
+        in_gear(s, wgf.Potential(numba.njit(lambda x: 0.5 * x[0] ** 2), writing), mu, solvers.Euler(), t_end=1.0)
+        for s in (False, True)
+    ]
+    ends(*sols)
+    assert float(sols[0].ensemble.x.max()) < 2.0

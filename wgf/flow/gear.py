@@ -1,0 +1,164 @@
+"""The second gear: a whole stretch of steps in one compiled call, where scheme and terms have bodies.
+
+Both gears give the same bits. So which one a run is in depends on sizes and terms, and on whether the compiled code is
+there, never on a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ..errors import WgfError
+from ..ledger import Bookkeeper
+from ..measure import NoiseSource
+from ..ops import bodies
+from ..protocol import Dynamics, Solver, State
+from .plan import Plan
+
+if TYPE_CHECKING:
+    from ..ops.cpu.stretch import Stretch
+
+_OVERHEAD = 6e4  # nanoseconds that a step in the first gear takes beyond its arithmetic
+_ARITHMETIC = 20.0  # nanoseconds for each number, at most, that blocks of particles in cache save in a step
+_LOADED, _COMPILED = 3e7, 3e8  # nanoseconds that must be saved so that loading the code, or compiling it, pays
+_SMALL = 3e5  # nanoseconds: a step in which particles meet takes one thread here, so it must be small
+_PIECE, _MOST = 2e8, 2**17  # nanoseconds and steps in one call, which cannot be interrupted
+
+_forced: ContextVar[bool | None] = ContextVar("wgf.flow.gear: whether runs take the second gear", default=None)
+
+
+@contextmanager
+def forced(second: bool) -> Iterator[None]:
+    """Make runs take the second gear wherever they can, or never, inside a `with` block; for tests.
+
+    Parameters
+    ----------
+    second : bool
+        True: however short the run is. False: never.
+    """
+    token = _forced.set(second)
+    try:
+        yield
+    finally:
+        _forced.reset(token)
+
+
+class SecondGear:
+    """Takes several steps of a run at once.
+
+    Parameters
+    ----------
+    dynamics, solver, plan, noise : Dynamics, Solver, Plan, NoiseSource
+        The parts of the run.
+    history : int
+        What the particles remember of the noise (`Flow.history`).
+    plain : bool
+        False where something looks at the run after every step. The second gear is then not used.
+
+    Notes
+    -----
+    Finiteness is checked at the end of a call: what is not finite stays so. The first gear then takes the steps again,
+    so that the error is the one that it gives.
+    """
+
+    def __init__(
+        self, dynamics: Dynamics, solver: Solver, plan: Plan, noise: NoiseSource, history: int, plain: bool
+    ) -> None:
+        self._dynamics, self._solver, self._plan, self._noise = dynamics, solver, plan, noise
+        self._history = history
+        self._stretch: Stretch | None = None
+        self._piece = 1
+        free = dynamics.free_energy
+        simple = not (plan.adaptive or free.sampled or free.varies or dynamics.domain is not None)
+        self._open = plain and simple and _forced.get() is not False  # until a stretch is known to be impossible
+
+    def leap(self, state: State, stop: int, books: Bookkeeper) -> State | None:
+        """Take steps towards `stop` in one compiled call, and book them.
+
+        Parameters
+        ----------
+        state : State
+            Where the run stands.
+        stop : int
+            The number of the last step to take at most.
+        books : Bookkeeper
+            Where the steps are booked.
+
+        Returns
+        -------
+        State or None
+            The state after these steps. None where the first gear has to take the next step.
+        """
+        last = stop if self._plan.whole else min(stop, self._plan.last - 1)
+        if not self._open or last - state.step < 2:
+            return None
+        stretch = self._stretch = self._stretch or self._engaged(state)
+        self._open = stretch is not None
+        if stretch is None:
+            return None
+        count = min(last - state.step, self._piece)
+        x = state.mu.x.numpy().copy()
+        dissipation = stretch.take(x, state.step, count)
+        after = self._after(state, torch.from_numpy(x), count)
+        if after is None or not (dissipation is None or np.isfinite(dissipation).all()):
+            self._open = False
+            return None
+        self._dynamics.evaluations += count * stretch.step.stages - 1
+        books.along(self._plan.dt, dissipation)
+        return after
+
+    def _after(self, state: State, x: torch.Tensor, count: int) -> State | None:
+        """The state with the particles x after `count` steps; None where something is not finite."""
+        step = state.step + count
+        mu, evaluations = state.mu.moved(x), self._dynamics.evaluations
+        mu = mu.remembering(self._history) if self._history else mu
+        if bool(torch.isfinite(x).all()):
+            try:
+                evaluation = self._dynamics.evaluate(mu, self._plan.time(step), step)
+                return replace(state, mu=mu, t=self._plan.time(step), step=step, evaluation=evaluation)
+            except WgfError:
+                self._dynamics.evaluations = evaluations
+        return None
+
+    def _engaged(self, state: State) -> Stretch | None:
+        """The compiled steps of this run, or None where there are none or they do not pay."""
+        mu, plan = state.mu, self._plan
+        most = (plan.last - state.step) * (_OVERHEAD + _ARITHMETIC * mu.n * mu.dim)
+        if mu.device.type != "cpu" or mu.period is not None or not (_forced.get() or most > _LOADED):
+            return None
+        drift = self._dynamics.drift.at(state.t)
+        terms = tuple(term.functional.body(mu) for term in drift.terms)
+        if None in terms:
+            return None
+        step = self._solver.body(self._dynamics, state, plan.dt, self._noise)
+        if step is None or (step.quadrature is not None and mu.dim > bodies.SUMMED):
+            return None
+        each = step.nanoseconds(mu.n, mu.dim)
+        each += step.stages * sum(term.nanoseconds(mu.n, mu.dim) for term in terms)
+        apart = all(term.separable for term in terms)
+        if not apart and (mu.n > bodies.BLOCK or each > _SMALL):
+            return None
+        self._piece = max(1, min(_MOST, int(_PIECE / each)))
+        numbers = np.array([term.coefficient.number for term in drift.terms], mu.x.numpy().dtype)
+        return self._paying(
+            step, terms, numbers, state, _OVERHEAD + (min(each, _ARITHMETIC * mu.n * mu.dim) if apart else 0.0)
+        )
+
+    def _paying(self, step: Any, terms: Any, numbers: np.ndarray, state: State, saved: float) -> Stretch | None:
+        """The stretch, if the run is long enough to load or to compile its code; `saved` is for one step."""
+        mu, saved = state.mu, saved * (self._plan.last - state.step)
+        always = _forced.get() is True
+        if not always and saved < _LOADED:
+            return None
+        from ..ops.cpu.stretch import Stretch
+
+        stretch = Stretch(step, terms, numbers, mu.weights.numpy(), mu.ids.numpy())
+        x = mu.x.numpy()
+        return stretch if always or saved >= _COMPILED or stretch.built(x) else None

@@ -1,0 +1,107 @@
+"""The compiled gradients of terms, for stretches of steps. Every operation rounds as the same one in torch does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+from numba.extending import overload
+
+from .. import bodies
+from .jit import compiled
+from .user import call_rows
+
+EXACT: Any = {"error_model": "numpy", "fastmath": False}
+
+
+@compiled(exact=True)
+def _quadratic(term, x, weights, out):
+    flat, result = x.reshape(x.size), out.reshape(x.size)
+    for k in range(flat.size):
+        result[k] = term.stiffness * (flat[k] - term.center)
+
+
+@compiled(exact=True)
+def _diagonal(term, x, weights, out):
+    for i in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            out[i, c] = term.stiffness[c] * (x[i, c] - term.center[c])
+
+
+@compiled(exact=True)
+def _rows(term, x, weights, out):
+    call_rows(term.address, x, out)
+
+
+_GRADIENTS = {bodies.Quadratic: _quadratic, bodies.Diagonal: _diagonal, bodies.Rows: _rows}
+
+
+def _gradient(term, x, weights, out):
+    """Write the gradient of one term, without its coefficient, to `out`. For compiled code only."""
+    raise NotImplementedError
+
+
+@overload(_gradient, jit_options=EXACT)
+def _gradient_of(term, x, weights, out):
+    if isinstance(term, (types.NamedTuple, types.NamedUniTuple)):
+        body = _GRADIENTS[term.instance_class]
+        return lambda term, x, weights, out: body(term, x, weights, out)
+    return None
+
+
+@compiled(exact=True)
+def _first(number, part, out):
+    flat, result = part.reshape(part.size), out.reshape(out.size)
+    for k in range(flat.size):
+        result[k] = number * flat[k]
+
+
+@compiled(exact=True)
+def _further(number, part, out):
+    flat, result = part.reshape(part.size), out.reshape(out.size)
+    for k in range(flat.size):
+        result[k] = result[k] + number * flat[k]
+
+
+def add_gradients(terms, numbers, at, x, weights, part, out):
+    """Add the gradients of terms, times their coefficients `numbers`, to `out`. For compiled code only."""
+    raise NotImplementedError
+
+
+@overload(add_gradients, jit_options=EXACT)
+def _add_gradients_of(terms, numbers, at, x, weights, part, out):
+    if len(terms) == 0:
+
+        def nothing(terms, numbers, at, x, weights, part, out):
+            pass
+
+        return nothing
+
+    def following(terms, numbers, at, x, weights, part, out):
+        _gradient(terms[0], x, weights, part)
+        _further(numbers[at], part, out)
+        add_gradients(terms[1:], numbers, at + 1, x, weights, part, out)
+
+    return following
+
+
+def total_gradient(terms, numbers, x, weights, part, out):
+    """Write ∇F = Σ c ∇𝓕 to `out`, added in the order of the terms; `part` is scratch. For compiled code only."""
+    raise NotImplementedError
+
+
+@overload(total_gradient, jit_options=EXACT)
+def _total_gradient_of(terms, numbers, x, weights, part, out):
+    if len(terms) == 0:
+
+        def zero(terms, numbers, x, weights, part, out):
+            out[:] = 0
+
+        return zero
+
+    def total(terms, numbers, x, weights, part, out):
+        _gradient(terms[0], x, weights, part)
+        _first(numbers[0], part, out)
+        add_gradients(terms[1:], numbers, 1, x, weights, part, out)
+
+    return total

@@ -1,0 +1,183 @@
+"""Whole stretches of steps in one compiled call: schemes and terms are bodies (`wgf.ops.bodies`).
+
+Where particles do not meet, each thread takes blocks of particles through all steps, in cache and without waiting for
+the other threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba.extending import overload
+
+from .. import bodies
+from ..threads import run_blocks
+from .gradients import EXACT, total_gradient
+from .jit import compiled, is_built
+from .lanes import Normal, NormalSingle
+from .moments import row_sums
+from .noise import Scratch, move
+
+_NUMBERS = 4096  # numbers in a block of particles that is taken through all steps
+
+
+def at_step(law, step):
+    """The law of the normals of another step. For compiled code only."""
+    raise NotImplementedError
+
+
+def _at_step_by(kind):
+    def made(law, step):
+        low, high = np.uint64(step & 0xFFFFFFFF), np.uint64((step >> 32) << 12)
+        return kind(law.k0, law.k1, low, law.tag | high)
+
+    return made
+
+
+@overload(at_step, jit_options=EXACT)
+def _at_step_of(law, step):
+    return _at_step_by(law.instance_class) if law.instance_class in (Normal, NormalSingle) else None
+
+
+# ------------------------------------------------------------------------------------------------ schemes
+
+
+@compiled(exact=True)
+def _moved_along(x, row, slopes, stages, out):
+    """out = x − Σⱼ rowⱼ slopesⱼ, one product and one sum at a time; a factor 0 is left out."""
+    here, to = x.reshape(x.size), out.reshape(x.size)
+    for k in range(here.size):
+        to[k] = here[k]
+    for j in range(stages):
+        if row[j] != 0:
+            factor, slope = row[j], slopes[j].reshape(x.size)
+            for k in range(to.size):
+                to[k] = to[k] - factor * slope[k]
+
+
+@compiled(exact=True)
+def _mean_square(weights, rows, squares):
+    """Σ w |v|² over the rows v: squares in float64, added as by `weighted_sum`."""
+    n, d = rows.shape
+    for i in range(n):
+        total = np.float64(rows[i, 0]) * np.float64(rows[i, 0])
+        for c in range(1, d):
+            total = total + np.float64(rows[i, c]) * np.float64(rows[i, c])
+        squares[i, 0] = total
+    return row_sums(weights, squares, (0.0,))[0]
+
+
+@compiled(exact=True)
+def _runge_kutta(step, terms, numbers, x, weights, ids, first, count, scratch, sums):
+    """Steps of a Runge–Kutta scheme. `sums` (count, s) gets ∫|v|² of every stage over these particles."""
+    stages = step.b.size
+    part, stage = np.empty_like(x), np.empty_like(x)
+    slopes, squares = np.empty((stages, *x.shape), x.dtype), np.empty((x.shape[0], 1))
+    for k in range(count):
+        for i in range(stages):
+            if i == 0:
+                total_gradient(terms, numbers, x, weights, part, slopes[0])
+            else:
+                _moved_along(x, step.a[i], slopes, i, stage)
+                total_gradient(terms, numbers, stage, weights, part, slopes[i])
+            sums[k, i] = _mean_square(weights, slopes[i], squares)
+        _moved_along(x, step.b, slopes, stages, x)
+
+
+@compiled(exact=True)
+def _langevin(step, terms, numbers, x, weights, ids, first, count, scratch, sums):
+    """Langevin steps; the number of the first one is `first`."""
+    part, slope, here, to = np.empty_like(x), np.empty_like(x), x.copy(), np.empty_like(x)
+    rows, counters, words, z = scratch
+    for k in range(count):
+        total_gradient(terms, numbers, here, weights, part, slope)
+        move(at_step(step.law, first + k), ids, rows, counters, words, z, here, slope, step.h, step.scale, to)
+        here, to = to, here
+    x[:] = here
+
+
+_STEPS = {bodies.RungeKutta: _runge_kutta, bodies.Langevin: _langevin}
+
+# ------------------------------------------------------------------------------------------------ stretches
+
+
+class Stretch(NamedTuple):
+    """Steps of one scheme for a sum of terms, ready to be taken.
+
+    Attributes
+    ----------
+    step : NamedTuple
+        The body of the scheme.
+    terms : tuple of NamedTuple
+        The bodies of the terms.
+    numbers : ndarray
+        The coefficients of the terms, in the dtype of the particles.
+    weights, ids : ndarray
+        Weights (n,), float64, and ids (n,), int64, of the particles.
+    """
+
+    step: Any
+    terms: tuple[Any, ...]
+    numbers: np.ndarray
+    weights: np.ndarray
+    ids: np.ndarray
+
+    def take(self, x: np.ndarray, first: int, count: int) -> np.ndarray | None:
+        """Take steps.
+
+        Parameters
+        ----------
+        x : ndarray
+            Particles (n, d). They are moved in place.
+        first : int
+            The number of the first step.
+        count : int
+            How many steps.
+
+        Returns
+        -------
+        ndarray or None
+            The mean dissipation of every step (count,), float64. None for a scheme that has none of its own.
+        """
+        rows, weights = self._rows(x), self.step.quadrature
+        blocks = -(-len(x) // rows)
+        sums = np.empty((blocks, count, 0 if weights is None else len(weights)))
+
+        def worker(indices: Iterator[int]) -> None:
+            scratch = tuple(Scratch.of(x.shape[1], x.dtype))
+            for index in indices:
+                part = slice(index * rows, (index + 1) * rows)
+                self._compiled(*self._arguments(x, part, first, count, scratch, sums[index]))
+
+        run_blocks(worker, blocks)
+        if weights is None:
+            return None
+        stages = sums[0] if blocks == 1 else np.ascontiguousarray(sums.transpose(1, 2, 0)).sum(2)
+        total = weights[0] * stages[:, 0]
+        for i in range(1, len(weights)):
+            total = total + weights[i] * stages[:, i]
+        return total
+
+    def _rows(self, x: np.ndarray) -> int:
+        """Particles in a block. Sums go by the blocks of `weighted_sum`."""
+        if not all(term.separable for term in self.terms):
+            return len(x)
+        return bodies.BLOCK if self.step.quadrature is not None else max(1, _NUMBERS // x.shape[1])
+
+    @property
+    def _compiled(self) -> Any:
+        return _STEPS[type(self.step)]
+
+    def _arguments(
+        self, x: np.ndarray, part: slice, first: int, count: int, scratch: Any, sums: Any
+    ) -> tuple[Any, ...]:
+        what = self.step, self.terms, self.numbers
+        return *what, x[part], self.weights[part], self.ids[part], first, count, scratch, sums
+
+    def built(self, x: np.ndarray) -> bool:
+        """Whether the compiled code is there, in this process or on disk, so that it need not be compiled."""
+        scratch = tuple(Scratch.of(x.shape[1], x.dtype))
+        arguments = self._arguments(x, slice(0, 1), 0, 0, scratch, np.empty((0, 0)))
+        return is_built(self._compiled, arguments)
