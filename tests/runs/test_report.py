@@ -16,6 +16,7 @@ from commands import CONTENTS, rows, wgf_command
 import wgf
 from wgf.errors import CheckpointError, TransportError, WgfError, WgfWarning
 from wgf.runs import load_config, run, store, write_report
+from wgf.runs.report import headlines
 
 SECTIONS = ("free-energy", "dissipation", "information-force", "learning", "particles", "transport")
 
@@ -47,6 +48,16 @@ def test_the_force_report_is_on_the_page_and_in_the_summary(finished):
     assert report.verdict[1:] in section
     assert section.count("<tr>") == 1 + len(report.columns)
     assert "no degenerate regime" in section
+
+
+def test_where_the_time_went_is_on_the_page_and_in_the_summary(finished):
+    timing, summary = finished.solution.timing, store.read_json(finished.directory / "summary.json")
+    assert summary["timing"] == timing.parts()
+    assert 0 < timing.total < summary["seconds"]
+    name, value, beside = headlines(summary | {"seconds": 20.0, "timing": {"steps": 12.0, "records": 6.0}})[-1]
+    assert (name, value) == ("time", "20 s")
+    assert beside.endswith("steps to t = 3: steps 12 s, records 6 s, data and files 2 s")
+    assert f"steps {timing.steps:.3g} s" in (finished.directory / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_report_drawn_again_is_the_same(finished, tmp_path):

@@ -7,6 +7,7 @@ from .plan import Plan
 from .progress import counting, reporter
 from .solution import Outcome, Solution, Status
 from .solve import solve
+from .timing import Timing
 
 __all__ = [
     "RECORDS",
@@ -16,6 +17,7 @@ __all__ = [
     "Row",
     "Solution",
     "Status",
+    "Timing",
     "collapse_index",
     "counting",
     "reporter",

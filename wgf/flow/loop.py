@@ -21,6 +21,7 @@ from .gear import SecondGear
 from .monitor import Monitor
 from .plan import Plan
 from .solution import Outcome, Solution, Status
+from .timing import Stopwatch
 from .unbounded import falling
 
 _ADVICE = r"; try|; what|\. If F|\. Raise"
@@ -91,6 +92,8 @@ class Run:
         What ends the run before t_end.
     monitor : Monitor
         What watches the run.
+    stopwatch : Stopwatch
+        What adds up the seconds of its parts.
     frames, times : list of Ensemble, list of float
         The trajectory so far: particles with weights and ids on the CPU, and their times.
     """
@@ -101,6 +104,7 @@ class Run:
     cadence: Cadence
     stops: Stops
     monitor: Monitor = field(default_factory=Monitor)
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
     frames: list[Ensemble] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
 
@@ -129,6 +133,7 @@ class Run:
             What failed in the run, if `throw` is true.
         """
         outcome, error = Outcome(Status.COMPLETED), None
+        self.stopwatch.turn("records")
         try:
             with self.monitor.running(self.plan.steps, self.plan.t_end):
                 outcome = self._advance()
@@ -164,7 +169,8 @@ class Run:
                     f"step {self.state.step}, t = {self.state.t:g}: max_steps = {self.stops.max_steps} were taken "
                     f"before t_end = {self.plan.t_end:g}; raise max_steps or {what}."
                 )
-            self._stretch(self._next_stop())
+            with self.stopwatch.counting("steps"):
+                self._stretch(self._next_stop())
             row = self._observe()
         return Outcome(Status.CONVERGED)
 
@@ -288,10 +294,10 @@ class Run:
     def _solution(self, outcome: Outcome) -> Solution:
         kept, ledger = self.frames, self.books.ledger
         if not kept:
-            return Solution(self.state.mu, ledger, outcome, self.state)
+            return Solution(self.state.mu, ledger, outcome, self.state, timing=self.stopwatch.timing)
         x, times = torch.stack([mu.x for mu in kept]), torch.tensor(self.times, dtype=torch.float64)
         weights, ids = (_stacked(parts) for parts in ([mu.weights for mu in kept], [mu.ids for mu in kept]))
-        return Solution(self.state.mu, ledger, outcome, self.state, x, times, weights, ids)
+        return Solution(self.state.mu, ledger, outcome, self.state, x, times, weights, ids, self.stopwatch.timing)
 
 
 def _stacked(parts: list[Tensor]) -> Tensor:

@@ -1,9 +1,9 @@
-"""What a run returns: the final particles, the ledger, the trajectory, how it ended, and a state to continue from."""
+"""What a run returns: particles, ledger, trajectory, how it ended, a state to continue from, where its time went."""
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 from torch import Tensor
@@ -12,6 +12,7 @@ from ..errors import ConfigError, no_attribute, require_integer
 from ..ledger import COLUMNS, Ledger
 from ..measure import Ensemble
 from ..protocol import Sent, State
+from .timing import Timing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,6 +27,7 @@ _INSTEAD = {
     **dict.fromkeys(("frames", "path", "xs"), "sol.trajectory, with solve(trajectory_every=)"),
     **dict.fromkeys(("success", "ok", "converged", "completed"), "sol.status.ok"),
     "message": "sol.status.message",
+    **dict.fromkeys(("time", "seconds", "elapsed", "runtime", "duration"), "sol.timing"),
     "F": 'sol.ledger["free_energy"]',
 }
 """What to write in place of names that other libraries have."""
@@ -123,6 +125,8 @@ class Solution(Sent):
     trajectory_weights, trajectory_ids : Tensor or None
         The weights (k, n), float64, and the ids (k, n), int64, of the particles of each frame. A mean over a frame is
         a weighted one: see `frame`.
+    timing : Timing
+        Where the time of the run went: the seconds of its start, steps, records, observers and drawing.
 
     Notes
     -----
@@ -155,6 +159,7 @@ class Solution(Sent):
     trajectory_times: Tensor | None = None
     trajectory_weights: Tensor | None = None
     trajectory_ids: Tensor | None = None
+    timing: Timing = field(default_factory=Timing)
 
     def frame(self, k: int) -> Ensemble:
         """Give a frame of the trajectory as an ensemble, with its weights and ids.

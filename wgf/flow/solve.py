@@ -15,6 +15,7 @@ from .attraction import warn_of_attraction
 from .loop import Cadence, Flow, Run, Stops
 from .monitor import Monitor
 from .solution import Solution
+from .timing import Stopwatch
 
 
 def solve(
@@ -93,7 +94,8 @@ def solve(
     Returns
     -------
     Solution
-        The final particles, the ledger, the trajectory, how the run ended, and a state to continue from.
+        The final particles, the ledger, the trajectory, how the run ended, a state to continue from, and where its
+        time went.
 
     Raises
     ------
@@ -158,18 +160,19 @@ def solve(
     >>> bool((variance - 0.5).abs().max() < 1e-2)
     True
     """
+    stopwatch = Stopwatch()
     arguments = Arguments.checked(
         F, mu, solver, dt=dt, t_end=t_end, t0=t0, state=state, seed=seed, record_every=record_every,
         trajectory_every=trajectory_every, observers=observers, until=until, domain=domain, rtol=rtol, atol=atol,
         max_steps=max_steps, progress=progress, noise=noise,
     )  # fmt: skip
-    return build(arguments).go(throw)
+    return build(arguments, stopwatch).go(throw)
 
 
 # ------------------------------------------------------------------------------------------------------ building
 
 
-def build(given: Arguments) -> Run:
+def build(given: Arguments, stopwatch: Stopwatch) -> Run:
     """Build a run from checked arguments, each part once.
 
     The parts are made in this order: F as the scheme integrates it, F with its rules resolved from μ, F with its drives
@@ -179,6 +182,8 @@ def build(given: Arguments) -> Run:
     ----------
     given : Arguments
         The checked arguments of `solve`.
+    stopwatch : Stopwatch
+        What adds up the seconds of the run.
 
     Returns
     -------
@@ -201,13 +206,15 @@ def build(given: Arguments) -> Run:
     solver.require(dynamics, given.mu, plan.start)
     warn_of_attraction(given.free_energy, steered, solver, given.mu, plan)
     first = _initial_state(dynamics, solver, given) if state is None else _resume(dynamics, solver, given, state)
+    observers = {name: stopwatch.timed("observers", observe) for name, observe in given.observers.items()}
     return Run(
         state=replace(first, resolved=resolved, drives=drives),
         flow=Flow(dynamics, steering, solver, plan, given.noise, _history(solver, dynamics, given)),
-        books=Bookkeeper(dynamics, steering, solver, given.observers),
+        books=Bookkeeper(dynamics, steering, solver, observers),
         cadence=Cadence(given.record_every, given.trajectory_every),
         stops=Stops(given.max_steps, given.until),
-        monitor=given.monitor,
+        monitor=stopwatch.watched(given.monitor),
+        stopwatch=stopwatch,
     )
 
 

@@ -102,6 +102,7 @@ class Job:
             "steps": solution.state.step,
             "records": ledger.rows,
             "t": solution.state.t,
+            "timing": solution.timing.parts(),
             "start": ledger.row(0),
             "final": ledger.row(-1),
             "force_ratio": [float(ratios.min()), float(ratios.max())] if len(ratios) else None,

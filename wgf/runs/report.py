@@ -14,6 +14,7 @@ import numpy as np
 from .. import figures
 from ..diagnostics.force_report import HEADER, force_report
 from ..errors import CheckpointError, ConfigError, shown, with_minus
+from ..flow.timing import told
 from ..ledger import Ledger
 from ..process.signals import Mode, during
 from ..storage import write_whole
@@ -153,8 +154,18 @@ def headlines(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
     distance = summary["wasserstein"] or {}
     meaning = {"emd": "exact", "1d": "exact", "sliced": "lower bound by slices"}
     cards.append(("W₂ from the start", number(distance.get("distance")), meaning.get(distance.get("method", ""), "")))
-    cards.append(("time", f"{summary['seconds']:.0f} s", f"{summary['steps']} steps to t = {number(summary['t'])}"))
+    beside = f"{summary['steps']} steps to t = {number(summary['t'])}{_spent(summary)}"
+    cards.append(("time", f"{number(summary['seconds'], 3)} s", beside))
     return cards
+
+
+def _spent(summary: dict[str, Any]) -> str:
+    """Where the time of the run went; empty where the summary does not know it."""
+    parts = summary.get("timing")
+    if parts is None:
+        return ""
+    others = {"data and files": max(summary["seconds"] - sum(parts.values()), 0.0)}
+    return f": {told(parts | others)}"
 
 
 def _sections(
