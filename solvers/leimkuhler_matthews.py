@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from wgf.measure import NoiseSource
+import torch
+
+from wgf.measure import Noise, NoiseSource
+from wgf.ops import bodies
 from wgf.protocol import Dynamics, Solver, State, Step
 
-from .tableau import euler_step
+from .tableau import euler_body, euler_step
 
 
 @dataclass(frozen=True)
@@ -71,3 +74,12 @@ class LeimkuhlerMatthews(Solver):
         if dynamics.domain is not None:
             x, later = dynamics.domain.carry(x, later, start=mu.x)
         return Step(mu.moved(x), memory=later)
+
+    def body(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Any:
+        mu, temperature = state.mu, dynamics.noise_temperature(state.t)
+        if temperature <= 0:
+            return euler_body(mu, h)
+        if not isinstance(noise, Noise) or h != state.dt:
+            return None
+        number, half = mu.x.numpy().dtype.type, math.sqrt(0.5 * temperature * h)
+        return bodies.LeimkuhlerMatthews(noise.law(torch.float64), number(h), number(half), number(half))

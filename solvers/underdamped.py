@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from wgf.errors import require_number
-from wgf.measure import SECOND, Ensemble, NoiseSource
+from wgf.measure import SECOND, Ensemble, Noise, NoiseSource
+from wgf.ops import bodies
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
 
 
@@ -93,6 +95,16 @@ class Underdamped(Solver):
         new = mu.moved(x)
         evaluation = dynamics.evaluate(new, end, state.step + 1)
         return Step(new, dissipation, p - half * evaluation.gradient, evaluation=evaluation)
+
+    def body(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Any:
+        number, temperature = state.mu.x.numpy().dtype.type, dynamics.noise_temperature(state.t)
+        kept, lost = math.exp(-self.friction * h), -math.expm1(-2 * self.friction * h)
+        if not dynamics.shannon.terms:
+            return bodies.Damped(number(0.5 * h), number(kept), np.array([0.5 * lost / h]))
+        if temperature <= 0 or not isinstance(noise, Noise):
+            return None
+        spread = number(math.sqrt(temperature * lost))
+        return bodies.Underdamped(noise.law(torch.float64), number(0.5 * h), number(kept), spread)
 
     def dissipation(self, dynamics: Dynamics, state: State, slope: Slope | None) -> Tensor | float:
         return math.nan if dynamics.shannon.terms else 2 * self.friction * self.kinetic(state)

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import os
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from .. import ops
 from ..errors import ConfigError, DivergenceError, WgfWarning, closest, require_number, shown
 from ..functional import Evaluation, Functional
 from ..kernels import Kernel
 from ..measure import Ensemble, checks
-from ..summation import METHODS, Check, Costs, Summation, Sums, check, default_costs, load_costs, require_method
+from ..ops import bodies
+from ..summation import (
+    METHODS,
+    Check,
+    Costs,
+    Summation,
+    Sums,
+    check,
+    default_costs,
+    load_costs,
+    require_method,
+    takes_all_pairs,
+)
 
 
 class Interaction(Functional):
@@ -137,6 +151,14 @@ class Interaction(Functional):
     def __repr__(self) -> str:
         text = f"Interaction(kernel={self.kernel.formula}, method={self.method!r}, rtol={self.rtol!r})"
         return f"{text}  # {self.kernel.acts}" if self.kernel.acts else text
+
+    def body(self, mu: Ensemble) -> Any:
+        how, dtype = Summation(self.method, self.rtol, self._costs), str(mu.dtype).removeprefix("torch.")
+        small = mu.n <= bodies.BLOCK and mu.dim <= ops.DIRECT_UP_TO and type(mu) is Ensemble
+        if not (small and takes_all_pairs(self.kernel, mu.n, mu.dim, dtype, how)):
+            return None
+        made = self.kernel.bodies(mu.weights, mu.dtype)
+        return None if None in made else bodies.Pairs(tuple(pair for pair, _ in made), made[0][1], (0,) * mu.dim)
 
     def _value(self, mu: Ensemble) -> Tensor:
         return 0.5 * mu.expect(self._sums(mu, None)[0])

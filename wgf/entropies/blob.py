@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from ..errors import ConfigError, DivergenceError, closest, require_length, requ
 from ..functional import Evaluation, Functional
 from ..kernels import Gaussian
 from ..measure import Ensemble, unwrapped
+from ..ops import bodies
 from .base import Entropy, Variant
 
 RULES = ("silverman", "scott")
@@ -151,6 +153,15 @@ class Blob(_Smoothed):
 
     def _with(self, bandwidth: float) -> Functional:
         return Blob(bandwidth)
+
+    def body(self, mu: Ensemble) -> Any:
+        small = mu.n <= bodies.BLOCK and mu.dim <= ops.DIRECT_UP_TO and type(mu) is Ensemble
+        made = (
+            Gaussian(self.bandwidth).bodies(mu.weights, mu.dtype)[0]
+            if small and not isinstance(self.bandwidth, str)
+            else None
+        )
+        return made and bodies.Blob(*made, (0,) * mu.dim)
 
     def _value(self, mu: Ensemble) -> Tensor:
         _, log_norm, own, _, _ = self._sums(mu, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from .. import ops
 from ..errors import ConfigError, WgfWarning
 from ..functional import Evaluation, Functional
 from ..measure import Ensemble, checks
-from ..ops import linalg
+from ..ops import bodies, linalg
 from .base import Entropy, require_ridge
 from .precision import Precision
 
@@ -28,6 +29,13 @@ class _OfCoordinates(Entropy):
                 stacklevel=2,
             )
         return self
+
+    def _moments(self, mu: Ensemble, ridge: float) -> tuple[Any, ...] | None:
+        """The numbers of a body of `bodies.Moments`; None where the sums are not those of a single block."""
+        if mu.n > bodies.BLOCK or mu.dim > bodies.SUMMED or type(mu) is not Ensemble:
+            return None
+        rounding = ops.ROUNDING * torch.finfo(mu.dtype).eps
+        return ridge, rounding, (0.0,) * mu.dim, (0.0,) * (mu.dim * (mu.dim + 1) // 2)
 
 
 class LogDet(_OfCoordinates):
@@ -74,6 +82,10 @@ class LogDet(_OfCoordinates):
 
     def __init__(self, ridge: float = 0.0) -> None:
         self.ridge = require_ridge(ridge)
+
+    def body(self, mu: Ensemble) -> Any:
+        numbers = self._moments(mu, self.ridge)
+        return numbers and (bodies.LogDet(*numbers) if mu.n >= mu.dim else None)
 
     def _value(self, mu: Ensemble) -> Tensor:
         return 0.5 * Precision(mu, self.ridge).log_det()
@@ -128,6 +140,10 @@ class Variance(_OfCoordinates):
 
     words = "variance"
 
+    def body(self, mu: Ensemble) -> Any:
+        numbers = self._moments(mu, 0.0)
+        return numbers and bodies.Variance(*numbers)
+
     def _value(self, mu: Ensemble) -> Tensor:
         return 0.5 * linalg.total(_variances(mu))
 
@@ -175,6 +191,10 @@ class LogVariance(_OfCoordinates):
 
     def __init__(self, ridge: float = 0.0) -> None:
         self.ridge = require_ridge(ridge)
+
+    def body(self, mu: Ensemble) -> Any:
+        numbers = self._moments(mu, self.ridge)
+        return numbers and bodies.LogVariance(*numbers)
 
     def _regular(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor]:
         """x − m for the rows x of `at` (m, d), by default the particles, and C + ε (d,); float64."""

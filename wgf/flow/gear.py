@@ -101,12 +101,13 @@ class SecondGear:
             return None
         stretch = self._stretch = self._stretch or self._engaged(state)
         self._open = stretch is not None
-        if stretch is None:
+        if stretch is None or (isinstance(stretch.step, bodies.REMEMBERING) and state.memory is None):
             return None
         count = min(last - state.step, self._piece)
-        x = state.mu.x.numpy().copy()
-        dissipation = stretch.take(x, state.step, count)
-        after = self._after(state, torch.from_numpy(x), count)
+        memory = state.memory.clone() if isinstance(stretch.step, bodies.REMEMBERING) else None
+        x = state.mu.x.clone()
+        dissipation = stretch.take(x.numpy(), None if memory is None else memory.numpy(), state.step, count)
+        after = self._after(replace(state, memory=memory), x, count)
         if after is None or not (dissipation is None or np.isfinite(dissipation).all()):
             self._open = False
             return None

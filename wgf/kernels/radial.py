@@ -6,7 +6,10 @@ by |u|² + δ²: the kernel is then finite and smooth at u = 0.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import torch
 from torch import Tensor
 
 from .. import ops
@@ -56,6 +59,12 @@ class Radial(Kernel):
         leave_out, scale = same and self.singular, self.scale
         value, gradient = ops.pair_sums(x, y, weights, self.form, self.parameters(), self.softening, leave_out)
         return (value, gradient) if scale == 1.0 else (scale * value, scale * gradient)
+
+    def bodies(self, weights: Tensor, dtype: torch.dtype, factor: float = 1.0) -> list[Any]:
+        if type(self).sums is not Radial.sums:
+            return [None]
+        formula = self.form, self.parameters(), self.softening, self.singular
+        return [ops.pair_body(*formula, self.scale, factor, weights, dtype)]
 
     def periodic_sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool, period: Tensor) -> tuple[Tensor, Tensor]:
         if self.long_ranged:

@@ -5,10 +5,10 @@ result has the same bits for every number of threads.
 """
 
 from .finite import all_finite
-from .moments import affine, least_variance, moments, weighted_sum
+from .moments import ROUNDING, affine, least_variance, moments, weighted_sum
 from .network import network_backward, network_forward, network_forward_backward
 from .noise import langevin, normal, normal_law, uniform
-from .pairwise import pair_sums, stein_direction
+from .pairwise import DIRECT_UP_TO, pair_body, pair_sums, stein_direction
 from .recording import recorded
 from .sliced import (
     direction_blocks,
@@ -21,6 +21,8 @@ from .sliced import (
 from .threads import one_blas_thread, one_torch_thread
 
 __all__ = [
+    "DIRECT_UP_TO",
+    "ROUNDING",
     "affine",
     "all_finite",
     "direction_blocks",
@@ -35,6 +37,7 @@ __all__ = [
     "normal_law",
     "one_blas_thread",
     "one_torch_thread",
+    "pair_body",
     "pair_sums",
     "quantile_costs",
     "recorded",

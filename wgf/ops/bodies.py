@@ -63,6 +63,85 @@ class Rows(NamedTuple):
         return n * (10.0 + 5.0 * d)
 
 
+class Pair(NamedTuple):
+    """One radial formula in a sum over pairs; `wgf.ops.pairwise.pair_body` makes it."""
+
+    form: Any  # the formula of `wgf.ops.cpu.radial`
+    a: float  # K(u) = a·k and ∇K(u) = b·g·u
+    b: float
+    total: float  # what both sums are multiplied by, in float64, where weights are relative
+    scale: Any  # and then these two, in the dtype of the particles
+    factor: Any
+    softening: Any  # δ², in the dtype of the particles
+    exclude: bool  # whether self pairs are left out
+    low: float  # the extents at which the dtype holds the sum
+    high: float
+
+
+class Pairs(NamedTuple):
+    """Forces between all pairs of particles: the sum of some formulas."""
+
+    parts: tuple[Pair, ...]
+    weights: Any  # relative weights in the dtype of the particles, or None where they are equal
+    dims: tuple[int, ...]  # zeros, one for each dimension
+
+    @property
+    def separable(self) -> bool:
+        """Whether particles do not meet in this term."""
+        return False
+
+    def nanoseconds(self, n: int, d: int) -> float:
+        """The time of one gradient, roughly."""
+        return 500.0 + n * (60.0 + n * (1.0 + 0.5 * d) * len(self.parts))
+
+
+class Blob(NamedTuple):
+    """∇S of the entropy of a Gaussian blob on each particle: two sums over pairs."""
+
+    pair: Pair
+    weights: Any
+    dims: tuple[int, ...]
+
+    @property
+    def separable(self) -> bool:
+        """Whether particles do not meet in this term."""
+        return False
+
+    def nanoseconds(self, n: int, d: int) -> float:
+        """The time of one gradient, roughly."""
+        return 2.0 * (500.0 + n * (80.0 + n * (1.0 + 0.5 * d)))
+
+
+class Moments(NamedTuple):
+    """∇S of an entropy of the mean and the covariance of the particles."""
+
+    ridge: float
+    rounding: float  # coordinates are known up to this part of their mean
+    zeros: tuple[float, ...]  # d
+    pairs: tuple[float, ...]  # d(d + 1)/2
+
+    @property
+    def separable(self) -> bool:
+        """Whether particles do not meet in this term."""
+        return False
+
+    def nanoseconds(self, n: int, d: int) -> float:
+        """The time of one gradient, roughly."""
+        return 500.0 + 20.0 * d**3 + n * d * (3.0 + d)
+
+
+class LogDet(Moments):
+    """(C + εI)⁻¹(x − m)."""
+
+
+class LogVariance(Moments):
+    """(x − m)/(Cⱼⱼ + ε) in every coordinate j."""
+
+
+class Variance(Moments):
+    """x − m."""
+
+
 # ------------------------------------------------------------------------------------------------ schemes
 
 
@@ -103,3 +182,73 @@ class Langevin(NamedTuple):
     def nanoseconds(self, n: int, d: int) -> float:
         """The time of one step without ∇F, roughly."""
         return 100.0 + 6.0 * n * d
+
+
+class LeimkuhlerMatthews(NamedTuple):
+    """x' = x − h ∇E + early·ξ_k + late·ξ_{k+1}, with numbers in the dtype of the particles. ξ_k is the memory."""
+
+    law: Any
+    h: Any
+    early: Any
+    late: Any
+
+    @property
+    def quadrature(self) -> None:
+        """None: the ledger estimates the dissipation."""
+        return None
+
+    @property
+    def stages(self) -> int:
+        """How often a step evaluates ∇F."""
+        return 1
+
+    def nanoseconds(self, n: int, d: int) -> float:
+        """The time of one step without ∇F, roughly."""
+        return 100.0 + 8.0 * n * d
+
+
+class Underdamped(NamedTuple):
+    """Half a kick, half a drift, friction with noise, half a drift, half a kick. Momenta are the memory.
+
+    All numbers are in the dtype of the particles: h/2, the part of the momenta that is kept, the size of the noise.
+    """
+
+    law: Any
+    half: Any
+    kept: Any
+    spread: Any
+
+    @property
+    def quadrature(self) -> None:
+        """None: the ledger estimates the dissipation."""
+        return None
+
+    @property
+    def stages(self) -> int:
+        """How often a step evaluates ∇F."""
+        return 1
+
+    def nanoseconds(self, n: int, d: int) -> float:
+        """The time of one step without ∇F, roughly."""
+        return 100.0 + 9.0 * n * d
+
+
+class Damped(NamedTuple):
+    """`Underdamped` without noise. `quadrature` (1,) is the weight of ∫|p|² before the friction in the dissipation."""
+
+    half: Any
+    kept: Any
+    quadrature: Any
+
+    @property
+    def stages(self) -> int:
+        """How often a step evaluates ∇F."""
+        return 1
+
+    def nanoseconds(self, n: int, d: int) -> float:
+        """The time of one step without ∇F, roughly."""
+        return 3.0 * n * d
+
+
+REMEMBERING = (LeimkuhlerMatthews, Underdamped, Damped)
+"""Schemes with a memory (n, d), in the dtype of the particles."""

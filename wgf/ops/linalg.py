@@ -6,8 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .cpu import coupled as cpu
+from .registry import native
 from .threads import one_blas_thread, one_torch_thread
 
+SMALL = 8
+"""Up to this dimension matrices on the CPU are inverted by compiled code, which stretches of steps use too."""
 _FEW = 8  # up to so many columns, they are added one after the other
 
 
@@ -76,6 +80,15 @@ def inverse_and_log_det(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     >>> round(inverse[0, 0].item(), 3), round(log_det.item(), 3), round(condition.item(), 3)
     (0.5, 1.386, 2.0)
     """
+    if (
+        len(matrix) <= SMALL
+        and matrix.device.type == "cpu"
+        and matrix.dtype == torch.float64
+        and not matrix.requires_grad
+    ):
+        inverse = torch.empty_like(matrix, memory_format=torch.contiguous_format)
+        log_det, condition = (torch.tensor(n) for n in cpu.inverse_and_log_det(native(matrix), inverse.numpy()))
+        return inverse, log_det.double(), condition.double()
     with one_torch_thread():
         factor, info = torch.linalg.cholesky_ex(matrix)
         one = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)

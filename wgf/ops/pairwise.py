@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import range, reference
+from . import bodies, range, reference
 from .cpu import pairwise as cpu
 from .cpu import products
 from .cpu.extent import extent, largest
 from .cpu.finite import all_finite
-from .cpu.radial import compiled_form
+from .cpu.radial import compiled_form, split_weights
 from .registry import array, custom_op, like, native, register
 
 DIRECT_UP_TO = 14
@@ -90,6 +90,39 @@ def pair_sums(
     if rows.dtype == np.float32 and range.without_length(form) and not all_finite(gradient):
         value, gradient = body(*_wide(rows, columns), *rest)  # a pair so close that a power of its distance overflows
     return torch.from_numpy(value), like(gradient, x)
+
+
+def pair_body(
+    form: int, parameters: Sequence[float], softening: float, exclude_self: bool, scale: float, factor: float,
+    weights: Tensor, dtype: torch.dtype,
+) -> tuple[bodies.Pair, np.ndarray | None] | None:  # fmt: skip
+    """One radial formula as plain numbers, for compiled stretches of steps.
+
+    Parameters
+    ----------
+    form, parameters, softening, exclude_self
+        As in `pair_sums`.
+    scale, factor : float
+        What the gradient is multiplied by, one after the other.
+    weights : Tensor
+        The weights (n,) of the particles.
+    dtype : torch.dtype
+        Their dtype.
+
+    Returns
+    -------
+    body : Pair
+        The formula.
+    relative : ndarray or None
+        The relative weights. The result is None instead of both where the dtype cannot hold such sums.
+    """
+    kind = np.dtype(np.float32 if dtype == torch.float32 else np.float64)
+    number, known = kind.type, range.extents(form, parameters, softening)
+    if kind == np.float32 and known is range.NOWHERE:
+        return None
+    total, relative = split_weights(array(weights), kind)
+    numbers = float(total), number(scale), number(factor), number(softening**2)
+    return bodies.Pair(*compiled_form(form, parameters, kind), *numbers, exclude_self, *known), relative
 
 
 def _fits(rows: np.ndarray, columns: np.ndarray, form: int, parameters: Sequence[float], softening: float) -> bool:

@@ -4,7 +4,7 @@
 """
 
 from .check import Check, check
-from .choice import METHODS, Choice, Summation, choose, kernel_sums
+from .choice import METHODS, Choice, Summation, choose, kernel_sums, takes_all_pairs
 from .costs import Costs, default_costs, load_costs
 from .methods import require_method
 from .sums import Sums, relative_error
@@ -23,4 +23,5 @@ __all__ = [
     "load_costs",
     "relative_error",
     "require_method",
+    "takes_all_pairs",
 ]

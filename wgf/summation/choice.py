@@ -129,6 +129,30 @@ def kernel_sums(
     return value, gradient
 
 
+def takes_all_pairs(kernel: Kernel, n: int, dim: int, dtype: str, how: Summation) -> bool:
+    """Whether n particles are summed with themselves over all pairs, wherever they are.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        The kernel.
+    n, dim : int
+        Number and dimension of the particles.
+    dtype : {"float32", "float64"}
+        Their dtype.
+    how : Summation
+        The method named by the user, or "auto".
+
+    Returns
+    -------
+    bool
+        False where that depends on the positions, or another method sums.
+    """
+    if how.method != "auto" or kernel.by_moments:
+        return how.method == "dense"
+    return dim > 3 or how.costs.pairs(kernel, dtype, dim, n, n) < _QUICK
+
+
 def choose(sums: Sums, how: Summation) -> Choice:
     """Choose the method for sums of finite numbers.
 

@@ -8,6 +8,7 @@ from numba import types
 from numba.extending import overload
 
 from .. import bodies
+from . import coupled
 from .jit import compiled
 from .user import call_rows
 
@@ -33,7 +34,16 @@ def _rows(term, x, weights, out):
     call_rows(term.address, x, out)
 
 
-_GRADIENTS = {bodies.Quadratic: _quadratic, bodies.Diagonal: _diagonal, bodies.Rows: _rows}
+_GRADIENTS = {
+    bodies.Quadratic: _quadratic,
+    bodies.Diagonal: _diagonal,
+    bodies.Rows: _rows,
+    bodies.Pairs: coupled.pairs,
+    bodies.Blob: coupled.blob,
+    bodies.LogDet: coupled.log_det,
+    bodies.LogVariance: coupled.log_variance,
+    bodies.Variance: coupled.variance,
+}
 
 
 def _gradient(term, x, weights, out):

@@ -43,7 +43,7 @@ def _wide_row_sums(weights, values, total):
 
 
 @compiled(sums=True)
-def _centre(weights, x, like):
+def centre_of(weights, x, like):
     """Mass and centre of a block, from differences to its first row."""
     stand_alone()
     origin, mass = row(x, 0, like), 0.0
@@ -55,7 +55,7 @@ def _centre(weights, x, like):
 
 
 @compiled(sums=True)
-def _scatter(weights, x, centre, pairs):
+def scatter_of(weights, x, centre, pairs):
     """Σ w u and Σ w u uᵀ for u = x − c. The first is not exactly 0, because c is rounded."""
     stand_alone()
     rest, total = zeros(centre), pairs
@@ -86,16 +86,16 @@ def _moment_blocks(weights, x, like, pairs, first, last, masses, centres, rests,
     """Mass, centre, Σ w u and Σ w u uᵀ of some blocks."""
     for block in range(first, last):
         start, stop = block * _ROWS, min((block + 1) * _ROWS, weights.size)
-        mass, centre = _centre(weights[start:stop], x[start:stop], like)
+        mass, centre = centre_of(weights[start:stop], x[start:stop], like)
         masses[block] = mass
         set_row(centres, block, centre)
-        rest, scatter = _scatter(weights[start:stop], x[start:stop], centre, pairs)
+        rest, scatter = scatter_of(weights[start:stop], x[start:stop], centre, pairs)
         set_row(rests, block, rest)
         set_row(scatters, block, scatter)
 
 
 @compiled
-def _moved_rows(x, centre, matrix, out):
+def moved_rows(x, centre, matrix, out):
     """(x − c) A for few dimensions."""
     stand_alone()
     for i in range(x.shape[0]):
@@ -235,6 +235,6 @@ def _moved_by(x: np.ndarray, centre: tuple[float, ...], matrix: tuple[float, ...
 
     def body(first: int, last: int) -> None:
         rows = slice(first * _ROWS, last * _ROWS)
-        _moved_rows(x[rows], centre, matrix, out[rows])
+        moved_rows(x[rows], centre, matrix, out[rows])
 
     return body

@@ -104,7 +104,7 @@ def _against(form, x, y, payload, weights, dims, softening, i, first, last, out)
 
 
 @compiled
-def _rows(form, x, y, payload, weights, dims, softening, exclude, start, stop, first_column, last_column, out):
+def pair_rows(form, x, y, payload, weights, dims, softening, exclude, start, stop, first_column, last_column, out):
     """`_against` for a block of rows, in parts of _LONG columns; with `exclude` the self pairs are left out."""
     stand_alone()
     for first in range(first_column, last_column, _LONG):
@@ -152,7 +152,7 @@ def _add(sums, part):
 
 @compiled
 def _slot(form, x, payload, weights, dims, softening, exclude, slot, slots, products, out):
-    """Every `slots`-th pair of blocks with row ≤ column. Blocks on the diagonal go by `_rows`, directly into `out`."""
+    """Every `slots`-th pair of blocks with row ≤ column. Blocks on the diagonal go directly into `out`."""
     (d, n), width = x.shape, out.shape[0]
     tile, columns = np.empty(d * TILE, x.dtype), np.empty(width * TILE, x.dtype)
     task, passed = slot, 0
@@ -162,7 +162,7 @@ def _slot(form, x, payload, weights, dims, softening, exclude, slot, slots, prod
             row = task - passed
             task += slots
             if row == column:
-                _rows(form, x, x, payload, weights, dims, softening, exclude, first, last, first, last, out)
+                pair_rows(form, x, x, payload, weights, dims, softening, exclude, first, last, first, last, out)
                 continue
             for c in range(d):
                 tile[c * TILE : c * TILE + last - first] = x[c, first:last]
@@ -242,7 +242,7 @@ def _by_rows(out, form, x, y, payload, weights, dims, softening, exclude) -> Non
     def worker(blocks: Iterator[int]) -> None:
         for block in blocks:
             start, stop = block * _ROWS, min((block + 1) * _ROWS, x.shape[1])
-            _rows(form, x, y, payload, weights, dims, softening, exclude, start, stop, 0, y.shape[1], out)
+            pair_rows(form, x, y, payload, weights, dims, softening, exclude, start, stop, 0, y.shape[1], out)
 
     run_blocks(worker, -(-x.shape[1] // _ROWS))
 

@@ -18,7 +18,7 @@ from .gradients import EXACT, total_gradient
 from .jit import compiled, is_built
 from .lanes import Normal, NormalSingle
 from .moments import row_sums
-from .noise import Scratch, move
+from .noise import Scratch, draw, move
 
 _NUMBERS = 4096  # numbers in a block of particles that is taken through all steps
 
@@ -70,7 +70,7 @@ def _mean_square(weights, rows, squares):
 
 
 @compiled(exact=True)
-def _runge_kutta(step, terms, numbers, x, weights, ids, first, count, scratch, sums):
+def _runge_kutta(step, terms, numbers, x, weights, ids, memory, first, count, scratch, sums):
     """Steps of a Runge–Kutta scheme. `sums` (count, s) gets ∫|v|² of every stage over these particles."""
     stages = step.b.size
     part, stage = np.empty_like(x), np.empty_like(x)
@@ -87,7 +87,7 @@ def _runge_kutta(step, terms, numbers, x, weights, ids, first, count, scratch, s
 
 
 @compiled(exact=True)
-def _langevin(step, terms, numbers, x, weights, ids, first, count, scratch, sums):
+def _langevin(step, terms, numbers, x, weights, ids, memory, first, count, scratch, sums):
     """Langevin steps; the number of the first one is `first`."""
     part, slope, here, to = np.empty_like(x), np.empty_like(x), x.copy(), np.empty_like(x)
     rows, counters, words, z = scratch
@@ -98,7 +98,70 @@ def _langevin(step, terms, numbers, x, weights, ids, first, count, scratch, sums
     x[:] = here
 
 
-_STEPS = {bodies.RungeKutta: _runge_kutta, bodies.Langevin: _langevin}
+@compiled(exact=True)
+def _leimkuhler_matthews(step, terms, numbers, x, weights, ids, memory, first, count, scratch, sums):
+    """Steps of Leimkuhler and Matthews. The memory is the later noise of the last step."""
+    part, slope, normal = np.empty_like(x), np.empty_like(x), np.empty(x.shape)
+    here, earlier, later = x.reshape(x.size), memory.reshape(x.size), normal.reshape(x.size)
+    force = slope.reshape(x.size)
+    for k in range(count):
+        total_gradient(terms, numbers, x, weights, part, slope)
+        draw(at_step(step.law, first + k + 1), ids, *scratch, normal)
+        for i in range(here.size):
+            moved = (here[i] - step.h * force[i]) + step.early * earlier[i]
+            earlier[i] = later[i]
+            here[i] = moved + step.late * earlier[i]
+
+
+@compiled(exact=True)
+def _drifted(x, half, p):
+    """x + ½h p, in place; also the kicks, p − ½h ∇E, with a negative ½h."""
+    for i in range(x.size):
+        x[i] = x[i] + half * p[i]
+
+
+@compiled(exact=True)
+def _underdamped(step, terms, numbers, x, weights, ids, memory, first, count, scratch, sums):
+    """Underdamped steps with noise. The memory are the momenta p."""
+    part, slope, normal = np.empty_like(x), np.empty_like(x), np.empty(x.shape)
+    here, p, force, xi = x.reshape(x.size), memory.reshape(x.size), slope.reshape(x.size), normal.reshape(x.size)
+    total_gradient(terms, numbers, x, weights, part, slope)
+    for k in range(count):
+        _drifted(p, -step.half, force)
+        _drifted(here, step.half, p)
+        draw(at_step(step.law, first + k), ids, *scratch, normal)
+        for i in range(p.size):
+            force[i] = xi[i]  # rounds to the dtype of the particles
+            p[i] = step.kept * p[i] + step.spread * force[i]
+        _drifted(here, step.half, p)
+        total_gradient(terms, numbers, x, weights, part, slope)
+        _drifted(p, -step.half, force)
+
+
+@compiled(exact=True)
+def _damped(step, terms, numbers, x, weights, ids, memory, first, count, scratch, sums):
+    """The same without noise. `sums` (count, 1) gets ∫|p|² before the friction."""
+    part, slope, squares = np.empty_like(x), np.empty_like(x), np.empty((x.shape[0], 1))
+    here, p, force = x.reshape(x.size), memory.reshape(x.size), slope.reshape(x.size)
+    total_gradient(terms, numbers, x, weights, part, slope)
+    for k in range(count):
+        _drifted(p, -step.half, force)
+        _drifted(here, step.half, p)
+        sums[k, 0] = _mean_square(weights, memory, squares)
+        for i in range(p.size):
+            p[i] = step.kept * p[i]
+        _drifted(here, step.half, p)
+        total_gradient(terms, numbers, x, weights, part, slope)
+        _drifted(p, -step.half, force)
+
+
+_STEPS = {
+    bodies.RungeKutta: _runge_kutta,
+    bodies.Langevin: _langevin,
+    bodies.LeimkuhlerMatthews: _leimkuhler_matthews,
+    bodies.Underdamped: _underdamped,
+    bodies.Damped: _damped,
+}
 
 # ------------------------------------------------------------------------------------------------ stretches
 
@@ -124,13 +187,15 @@ class Stretch(NamedTuple):
     weights: np.ndarray
     ids: np.ndarray
 
-    def take(self, x: np.ndarray, first: int, count: int) -> np.ndarray | None:
+    def take(self, x: np.ndarray, memory: np.ndarray | None, first: int, count: int) -> np.ndarray | None:
         """Take steps.
 
         Parameters
         ----------
         x : ndarray
             Particles (n, d). They are moved in place.
+        memory : ndarray or None
+            The memory of the scheme (n, d) in the dtype of the particles, changed in place; None for one without.
         first : int
             The number of the first step.
         count : int
@@ -146,10 +211,10 @@ class Stretch(NamedTuple):
         sums = np.empty((blocks, count, 0 if weights is None else len(weights)))
 
         def worker(indices: Iterator[int]) -> None:
-            scratch = tuple(Scratch.of(x.shape[1], x.dtype))
+            scratch = self._scratch(x.shape[1])
             for index in indices:
                 part = slice(index * rows, (index + 1) * rows)
-                self._compiled(*self._arguments(x, part, first, count, scratch, sums[index]))
+                self._compiled(*self._arguments(x[part], memory, part, first, count, scratch, sums[index]))
 
         run_blocks(worker, blocks)
         if weights is None:
@@ -170,14 +235,19 @@ class Stretch(NamedTuple):
     def _compiled(self) -> Any:
         return _STEPS[type(self.step)]
 
+    def _scratch(self, dim: int) -> tuple[Any, ...]:
+        """Memory for the numbers of one chunk of particles."""
+        single = isinstance(getattr(self.step, "law", None), NormalSingle)
+        return tuple(Scratch.of(dim, np.dtype(np.float32 if single else np.float64)))
+
     def _arguments(
-        self, x: np.ndarray, part: slice, first: int, count: int, scratch: Any, sums: Any
+        self, x: np.ndarray, memory: Any, part: slice, first: int, count: int, scratch: Any, sums: np.ndarray
     ) -> tuple[Any, ...]:
-        what = self.step, self.terms, self.numbers
-        return *what, x[part], self.weights[part], self.ids[part], first, count, scratch, sums
+        """The arguments of the compiled call for the particles x of one block."""
+        what, remembered = (self.step, self.terms, self.numbers), x[:0] if memory is None else memory[part]
+        return *what, x, self.weights[part], self.ids[part], remembered, first, count, scratch, sums
 
     def built(self, x: np.ndarray) -> bool:
         """Whether the compiled code is there, in this process or on disk, so that it need not be compiled."""
-        scratch = tuple(Scratch.of(x.shape[1], x.dtype))
-        arguments = self._arguments(x, slice(0, 1), 0, 0, scratch, np.empty((0, 0)))
+        arguments = self._arguments(x, None, slice(0, 1), 0, 0, self._scratch(x.shape[1]), np.empty((0, 0)))
         return is_built(self._compiled, arguments)
