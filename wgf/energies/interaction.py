@@ -13,6 +13,7 @@ from .. import ops
 from ..errors import ConfigError, DivergenceError, WgfWarning, closest, require_number, shown
 from ..functional import Evaluation, Functional
 from ..kernels import Kernel
+from ..kernels.radial import pair_bodies
 from ..measure import Ensemble, checks
 from ..ops import bodies
 from ..summation import (
@@ -157,8 +158,8 @@ class Interaction(Functional):
         small = mu.n <= bodies.BLOCK and mu.dim <= ops.DIRECT_UP_TO and type(mu) is Ensemble
         if not (small and takes_all_pairs(self.kernel, mu.n, mu.dim, dtype, how)):
             return None
-        made = self.kernel.bodies(mu.weights, mu.dtype)
-        return None if None in made else bodies.Pairs(tuple(pair for pair, _ in made), made[0][1], (0,) * mu.dim)
+        made = pair_bodies(self.kernel, mu.weights, mu.dtype)
+        return made and bodies.Pairs(tuple(pair for pair, _ in made), made[0][1], (0,) * mu.dim)
 
     def _value(self, mu: Ensemble) -> Tensor:
         return 0.5 * mu.expect(self._sums(mu, None)[0])

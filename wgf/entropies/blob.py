@@ -13,6 +13,7 @@ from .. import ops
 from ..errors import ConfigError, DivergenceError, closest, require_length, require_number, shown
 from ..functional import Evaluation, Functional
 from ..kernels import Gaussian
+from ..kernels.radial import pair_bodies
 from ..measure import Ensemble, unwrapped
 from ..ops import bodies
 from .base import Entropy, Variant
@@ -155,13 +156,15 @@ class Blob(_Smoothed):
         return Blob(bandwidth)
 
     def body(self, mu: Ensemble) -> Any:
-        small = mu.n <= bodies.BLOCK and mu.dim <= ops.DIRECT_UP_TO and type(mu) is Ensemble
-        made = (
-            Gaussian(self.bandwidth).bodies(mu.weights, mu.dtype)[0]
-            if small and not isinstance(self.bandwidth, str)
-            else None
-        )
-        return made and bodies.Blob(*made, (0,) * mu.dim)
+        if (
+            isinstance(self.bandwidth, str)
+            or mu.n > bodies.BLOCK
+            or mu.dim > ops.DIRECT_UP_TO
+            or type(mu) is not Ensemble
+        ):
+            return None
+        made = pair_bodies(Gaussian(self.bandwidth), mu.weights, mu.dtype)
+        return made and bodies.Blob(made[0][0], made[0][1], (0,) * mu.dim)
 
     def _value(self, mu: Ensemble) -> Tensor:
         _, log_norm, own, _, _ = self._sums(mu, None)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _OVERHEAD = 6e4  # nanoseconds that a step in the first gear takes beyond its arithmetic
 _ARITHMETIC = 20.0  # nanoseconds for each number, at most, that blocks of particles in cache save in a step
 _LOADED, _COMPILED = 3e7, 3e8  # nanoseconds that must be saved so that loading the code, or compiling it, pays
-_SMALL = 3e5  # nanoseconds: a step in which particles meet takes one thread here, so it must be small
+_SPREAD = 3e5  # nanoseconds that several threads must save in a step in which particles meet: here it takes one
 _PIECE, _MOST = 2e8, 2**17  # nanoseconds and steps in one call, which cannot be interrupted
 
 _forced: ContextVar[bool | None] = ContextVar("wgf.flow.gear: whether runs take the second gear", default=None)
@@ -144,7 +144,7 @@ class SecondGear:
         each = step.nanoseconds(mu.n, mu.dim)
         each += step.stages * sum(term.nanoseconds(mu.n, mu.dim) for term in terms)
         apart = all(term.separable for term in terms)
-        if not apart and (mu.n > bodies.BLOCK or each > _SMALL):
+        if not apart and (mu.n > bodies.BLOCK or each * (1.0 - 1.0 / torch.get_num_threads()) > _SPREAD):
             return None
         self._piece = max(1, min(_MOST, int(_PIECE / each)))
         numbers = np.array([term.coefficient.number for term in drift.terms], mu.x.numpy().dtype)

@@ -123,13 +123,6 @@ class Kernel(ABC):
     def _value(self, x: Tensor, y: Tensor) -> Tensor:
         """K(x, y) (...) for x and y of shape (..., d), which broadcast."""
 
-    def bodies(self, weights: Tensor, dtype: torch.dtype, factor: float = 1.0) -> list[Any]:
-        """The radial formulas of the sum over particles of these weights, each by `wgf.ops.pair_body`.
-
-        Entries are None where there is none. They are for compiled stretches of steps.
-        """
-        return [None]
-
     def _fits(self, size: float | None) -> bool:
         """Whether float32 holds what `sums` makes of points with this extent, as `wgf.ops.range` has it."""
         return True
@@ -260,10 +253,6 @@ class KernelSum(Kernel):
 
     def _fits(self, size: float | None) -> bool:
         return all(factor_fits(factor) and kernel._fits(size) for factor, kernel in self.parts)
-
-    def bodies(self, weights: Tensor, dtype: torch.dtype, factor: float = 1.0) -> list[Any]:
-        fit = dtype == torch.float64 or all(factor_fits(number) for number, _ in self.parts)
-        return [body for c, kernel in self.parts for body in kernel.bodies(weights, dtype, c)] if fit else [None]
 
     @property
     def _weakens(self) -> bool:

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..ops import forms
+from ..ops import bodies, forms
 from ..ops.cpu.radial import compiled_form
-from ..ops.range import extents
-from .base import Kernel
+from ..ops.range import extents, factor_fits
+from .base import Kernel, KernelSum
 
 
 class Radial(Kernel):
@@ -60,12 +60,6 @@ class Radial(Kernel):
         value, gradient = ops.pair_sums(x, y, weights, self.form, self.parameters(), self.softening, leave_out)
         return (value, gradient) if scale == 1.0 else (scale * value, scale * gradient)
 
-    def bodies(self, weights: Tensor, dtype: torch.dtype, factor: float = 1.0) -> list[Any]:
-        if type(self).sums is not Radial.sums:
-            return [None]
-        formula = self.form, self.parameters(), self.softening, self.singular
-        return [ops.pair_body(*formula, self.scale, factor, weights, dtype)]
-
     def periodic_sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool, period: Tensor) -> tuple[Tensor, Tensor]:
         if self.long_ranged:
             return super().periodic_sums(x, y, weights, same, period)
@@ -80,3 +74,32 @@ class Radial(Kernel):
 
     def profile(self, q: Tensor) -> Tensor:
         return self.scale * forms.evaluate(self.form, self.parameters(), q + self.softening**2)[0]
+
+
+def pair_bodies(kernel: Kernel, weights: Tensor, dtype: torch.dtype) -> list[tuple[bodies.Pair, Any]] | None:
+    """Give the formulas of a radial kernel or a sum of them as plain numbers, for compiled stretches of steps.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        The kernel.
+    weights : Tensor
+        The weights (n,) of the particles, float64.
+    dtype : torch.dtype
+        Their dtype.
+
+    Returns
+    -------
+    list of (Pair, ndarray or None), or None
+        Every formula with the relative weights, by `wgf.ops.pair_body`. None where a part has no closed form.
+    """
+    found = []
+    for factor, part in kernel.parts if isinstance(kernel, KernelSum) else ((1.0, kernel),):
+        if not isinstance(part, Radial) or type(part).sums is not Radial.sums:
+            return None
+        formula = part.form, part.parameters(), part.softening, part.singular
+        made = ops.pair_body(*formula, part.scale, factor, weights, dtype)
+        if made is None or (dtype == torch.float32 and not factor_fits(factor)):
+            return None
+        found.append(made)
+    return found

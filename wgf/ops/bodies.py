@@ -92,7 +92,7 @@ class Pairs(NamedTuple):
 
     def nanoseconds(self, n: int, d: int) -> float:
         """The time of one gradient, roughly."""
-        return 500.0 + n * (60.0 + n * (1.0 + 0.5 * d) * len(self.parts))
+        return 200.0 + n * (20.0 + n * 0.25 * (1.0 + 0.5 * d) * len(self.parts))
 
 
 class Blob(NamedTuple):
@@ -109,7 +109,7 @@ class Blob(NamedTuple):
 
     def nanoseconds(self, n: int, d: int) -> float:
         """The time of one gradient, roughly."""
-        return 2.0 * (500.0 + n * (80.0 + n * (1.0 + 0.5 * d)))
+        return 2.0 * (200.0 + n * (20.0 + n * 0.25 * (1.0 + 0.5 * d)))
 
 
 class Moments(NamedTuple):

@@ -87,8 +87,8 @@ def inverse_and_log_det(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         and not matrix.requires_grad
     ):
         inverse = torch.empty_like(matrix, memory_format=torch.contiguous_format)
-        log_det, condition = (torch.tensor(n) for n in cpu.inverse_and_log_det(native(matrix), inverse.numpy()))
-        return inverse, log_det.double(), condition.double()
+        log_det, condition = torch.tensor(cpu.inverse_and_log_det(native(matrix), inverse.numpy()), dtype=matrix.dtype)
+        return inverse, log_det, condition
     with one_torch_thread():
         factor, info = torch.linalg.cholesky_ex(matrix)
         one = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
