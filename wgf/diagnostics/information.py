@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
-from ..entropies.estimators import Estimate, _spectrum
+from ..entropies.estimators import Estimate, principal_axes
 from ..errors import require_integer, require_number, require_seed
 from ..measure import Ensemble
 from ..ops.memory import counted, require_memory
@@ -59,7 +59,7 @@ def information_bound(z: Any, sigma: float) -> float:
     0.346574
     """
     sigma = _noise(sigma)
-    return 0.5 * float(np.log1p(_spectrum(_rows(z)) / sigma / sigma).sum())
+    return 0.5 * float(np.log1p(principal_axes(_rows(z))[1] / sigma / sigma).sum())
 
 
 def channel_information(z: Any, sigma: float, *, draws: int = 2000, seed: int = 0) -> Estimate:

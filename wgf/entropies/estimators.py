@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,6 @@ from ..ops.moments import ROUNDING
 from ..ops.threads import one_blas_thread
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ..measure import Ensemble
 
 
@@ -49,9 +46,7 @@ class Estimate:
         return self.value
 
 
-def knn_entropy(
-    mu: Ensemble, k: int = 4, images: Callable[[float], tuple[Tensor, Tensor] | None] | None = None
-) -> Estimate:
+def knn_entropy(mu: Ensemble, k: int = 4) -> Estimate:
     """Estimate the Shannon entropy −∫ρ log ρ from the distances to nearest neighbours (Kozachenko–Leonenko).
 
         S = ψ(n) − ψ(k) + log c_d + (d/n) Σᵢ log rᵢ
@@ -64,9 +59,6 @@ def knn_entropy(
         Particles (n, d) of equal weights; computed in float64.
     k : int
         Which neighbour, 1 ≤ k < n. A larger k has less variance and more bias.
-    images : callable, optional
-        Images of the particles within a given distance of walls or a seam, as `Domain.images` gives them: without
-        them a density seems to end there.
 
     Returns
     -------
@@ -111,30 +103,38 @@ def knn_entropy(
     scale = 2.0 * float(extent.max()) or 1.0  # the tree squares distances: scaled to 1 they cannot overflow
     # Queries are independent, so the number of workers cannot change the result. k + 1: a particle finds itself first.
     distances, _ = cKDTree(x / scale).query(x / scale, k=[k + 1], workers=-1)
-    continued = None if images is None else images(float(distances.max()) * scale)
-    if continued is not None and len(continued[0]):
-        points, rows = (part.detach().cpu().numpy() for part in continued)
-        distances = _beside_images(x / scale, points.astype(np.float64) / scale, rows, k)
     if not distances.min() > 0:
         row = int(distances.argmin())
         raise ConfigError(f"More than k = {k} particles coincide (at row {row}): they have no density, so no entropy.")
     if (extent <= 2 * _rounding(mu) * largest).all():
         raise ConfigError(f"All {n} particles coincide, up to rounding: they have no density, so no entropy.")
-    terms = d * (np.log(distances[:, 0]) + math.log(scale))
-    ball = 0.5 * d * math.log(math.pi) - float(gammaln(0.5 * d + 1))
-    value = float(digamma(n) - digamma(k)) + ball + float(terms.mean())
-    return Estimate(value, float(terms.std(ddof=1)) / math.sqrt(n), f"kozachenko-leonenko(k={k})")
+    value, spread = kozachenko_leonenko(np.log(distances[:, 0]) + math.log(scale), n, d, k)
+    return Estimate(value, spread, f"kozachenko-leonenko(k={k})")
 
 
-def _beside_images(x: np.ndarray, points: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
-    """Distances (n, 1) to the k-th neighbour among the others and their images; own images are passed over."""
-    owner = np.concatenate([np.arange(len(x)), rows])
-    most = min(k + 1 + np.bincount(rows, minlength=len(x)).max(), len(owner))
-    distances, found = cKDTree(np.concatenate([x, points])).query(x, k=most, workers=-1)
-    strange = owner[found] != np.arange(len(x))[:, None]
-    rank = np.cumsum(strange, axis=1)
-    place = np.argmax(rank == k, axis=1)
-    return np.take_along_axis(distances, place[:, None], axis=1)
+def kozachenko_leonenko(logarithms: np.ndarray, n: int, d: int, k: int) -> tuple[float, float]:
+    """The entropy and its standard error from the logarithms of the distances to the k-th of n particles (n,)."""
+    value = float(digamma(n) - digamma(k)) + _log_ball(d) + d * float(logarithms.mean())
+    return value, d * float(logarithms.std(ddof=1)) / math.sqrt(n)
+
+
+def extrapolated_entropy(logarithms: np.ndarray, n: int, d: int) -> tuple[float, float]:
+    """The same from the distances to the 1st … K-th neighbour (n, K), without the bias of order n^{−2/d}.
+
+    Σₖ vₖ Sₖ with Σ vₖ = 1 and Σ vₖ Γ(k + 2/d)/Γ(k) = 0, the v of least squares (Berrett, Samworth & Yuan).
+    """
+    k = np.arange(1, logarithms.shape[1] + 1)
+    growth = np.exp(gammaln(k + 2.0 / d) - gammaln(k))
+    mean = growth.mean()
+    v = 1.0 / len(k) - mean * (growth - mean) / ((growth - mean) ** 2).sum()
+    each = (logarithms * v).sum(1)
+    value = float(digamma(n) - (v * digamma(k)).sum()) + _log_ball(d) + d * float(each.mean())
+    return value, d * float(each.std(ddof=1)) / math.sqrt(n)
+
+
+def _log_ball(d: int) -> float:
+    """The logarithm of the volume of the unit ball."""
+    return 0.5 * d * math.log(math.pi) - float(gammaln(0.5 * d + 1))
 
 
 def gaussian_entropy(mu: Ensemble) -> float:
@@ -169,7 +169,7 @@ def gaussian_entropy(mu: Ensemble) -> float:
     >>> round(gaussian_entropy(wgf.Ensemble([[-1.0], [1.0]])), 4)  # variance 1: ½ log 2πe
     1.4189
     """
-    values = _spectrum(mu)
+    _, values, _ = principal_axes(mu)
     if not values[0] > 0:
         raise ConfigError(
             f"The covariance of {mu.n} particles in {mu.dim} dimensions is singular (rank {np.count_nonzero(values)}): "
@@ -208,26 +208,26 @@ def effective_rank(mu: Ensemble) -> float:
     >>> round(effective_rank(wgf.Ensemble([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])), 12)
     2.0
     """
-    values = _spectrum(mu)
+    _, values, _ = principal_axes(mu)
     p = values[values > 0] / max(float(values.max()), np.finfo(np.float64).tiny)
     p = p / p.sum()
     return math.exp(-float((p * np.log(p)).sum())) if len(p) else 0.0
 
 
-def _spectrum(mu: Ensemble) -> np.ndarray:
-    """Eigenvalues (d,) of the covariance in rising order; those at the level of rounding are set to 0."""
+def principal_axes(mu: Ensemble) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The mean (d,), the eigenvalues (d,) of the covariance in rising order, and its eigenvectors (d, d) in columns.
+
+    Eigenvalues at the level of rounding are set to 0. DivergenceError if the covariance is not finite.
+    """
     mean, covariance = (part.detach().cpu().numpy().astype(np.float64) for part in mu.moments())
     if not np.isfinite(covariance).all():
         raise DivergenceError("The covariance of the ensemble is not finite.")
-    least = (_rounding(mu) * mean) ** 2
     with one_blas_thread():  # LAPACK rounds by its thread count
-        values = np.linalg.eigvalsh(covariance)
-        if values[0] <= least.max():  # a variance may be rounding of the coordinates: look at it along its direction
-            values, vectors = np.linalg.eigh(covariance)
-            least = vectors.T**2 @ least
-    return np.where(
-        values > np.maximum(len(values) * np.finfo(np.float64).eps * np.abs(values).max(), least), values, 0.0
-    )
+        values, vectors = np.linalg.eigh(covariance)
+        # a variance may be rounding of the coordinates: look at it along its direction
+        least = vectors.T**2 @ (_rounding(mu) * mean) ** 2
+    zero = np.maximum(len(values) * np.finfo(np.float64).eps * np.abs(values).max(), least)
+    return mean, np.where(values > zero, values, 0.0), vectors
 
 
 def _rounding(mu: Ensemble) -> float:

@@ -21,7 +21,8 @@ from .balance import Balance, interval, ratio, total_energy
 from .booking import Booked
 from .forces import Forces
 from .reference import NO_FORCE, log_det_force
-from .shannon import ShannonEstimate, estimate_shannon
+from .shannon import ShannonEstimate, estimate_shannon, known
+from .spread import dissipation_error
 from .table import Ledger
 
 Observer = Callable[[Ensemble, float], float]
@@ -143,13 +144,11 @@ class Bookkeeper:
         """The Shannon entropy: from the solver if it knows the density, else an estimate from the particles."""
         if not self._dynamics.shannon.terms:
             return None
-        known = self._solver.entropy(self._dynamics, state)
-        if known is None:
+        entropy = self._solver.entropy(self._dynamics, state)
+        if entropy is None:
             return estimate_shannon(state.mu, domain=self._dynamics.domain)
         self._estimated = self._dynamics.free_energy.sampled
-        return ShannonEstimate(
-            float(known), 0.0, None, None, state.mu.ids[:0], f"of the density of {self._solver.name}"
-        )
+        return known(float(entropy), f"of the density of {self._solver.name}")
 
     def _sums(self, evaluation: FreeEnergyEvaluation, state: State) -> dict[str, float]:
         """`sums_error:<name>` of every term whose sums over pairs are approximate, with a note on the method."""
@@ -199,12 +198,12 @@ class Bookkeeper:
             free_energy = float(evaluation.value)
         contributions = {f"term:{name}": number * value for name, (_, number, value) in parts.items()}
         named = {"free_energy": free_energy, "energy": energy, "entropy": entropy, "temperature": temperature}
-        return named | contributions
+        return named | ({} if shannon is None else {"entropy_error": shannon.error}) | contributions
 
     def _forces(
         self, evaluation: FreeEnergyEvaluation, state: State, shannon: ShannonEstimate | None
     ) -> dict[str, float]:
-        """The columns of forces and dissipation. Where noise realises Shannon they are estimates from a sample."""
+        """The columns of forces and dissipation. Where noise realises Shannon they are estimates."""
         if self._solver.metric != "Wasserstein":
             self._note("dissipation", f"in the metric of {self._solver.name}: {self._solver.metric}")
         if shannon is None:
@@ -214,20 +213,23 @@ class Bookkeeper:
         temperature = self._dynamics.noise_temperature(state.t)
         without_score = Forces.of(evaluation, None, temperature).columns(state.mu)
         self._note("dissipation", shannon.note)
-        if shannon.scores is None:
+        if shannon.scores is None or shannon.smoother is None:
             self._note("reference_alignment", shannon.note)
             unknown = {"dissipation_error": math.nan, "reference_alignment": math.nan}
             return without_score | unknown | self._own(state, None)
-        sample = state.mu.select(shannon.rows)
-        both = [
-            Forces.of(evaluation, scores, temperature, shannon.rows) for scores in (shannon.scores, shannon.smoother)
-        ]
-        columns, smoother = (part.columns(sample) | self._own(state, part.slope(sample)) for part in both)
-        columns |= self._beside_reference(both[0], sample, evaluation, shannon.rows)
-        columns["dissipation_error"] = abs(smoother["dissipation"] - columns["dissipation"])
-        loss = without_score["loss_force"]  # ∇_W E is exact, so it is taken over all particles, not over the sample
-        ratio = columns["information_force"] / loss if loss > 0 else math.nan
-        return columns | {"loss_force": loss, "force_ratio": ratio}
+        both = [Forces.of(evaluation, scores, temperature) for scores in (shannon.scores, shannon.smoother)]
+        plain, smoother = (part.columns(state.mu) for part in both)
+        columns = plain | self._beside_reference(both[0], state.mu, evaluation)
+        force = both[0].slope(state.mu)
+        assert force is not None
+        g = force.force - temperature * shannon.scores[0]
+        change = smoother["dissipation"] - plain["dissipation"]
+        error = dissipation_error(shannon, state.mu.x, g, temperature, change)
+        rates = [self._own(state, part.slope(state.mu)).get("dissipation") for part in both]
+        if rates[0] is not None and rates[1] is not None:  # in another metric: as large a part of D
+            part = error / abs(plain["dissipation"]) if plain["dissipation"] != 0 else math.inf
+            columns["dissipation"], error = rates[0], max(part * abs(rates[0]), abs(rates[1] - rates[0]))
+        return columns | {"dissipation_error": error}
 
     def _beside_reference(
         self, forces: Forces, mu: Ensemble, evaluation: FreeEnergyEvaluation, rows: Tensor | slice = slice(None)

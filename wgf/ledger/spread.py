@@ -1,0 +1,79 @@
+"""The error bar of a dissipation whose score is an estimate."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from torch import Tensor
+
+from .shannon import SURE, ShannonEstimate
+
+SMOOTHING = 0.5
+"""The part of the change between narrow and wide windows that counts as error."""
+ALIKE = 0.05
+"""The errors of two scores are alike over this part of a window: calibrated on laws with known scores."""
+
+
+def dissipation_error(
+    shannon: ShannonEstimate, points: Tensor, force: Tensor, temperature: float, change: float
+) -> float:
+    """The error bar of D = ∫ |g + T s|² dμ, where s = ∇log ρ is estimated.
+
+        error = 2 √(Var ψ/n + noise²) + ½ |change|,    ψ = |g|² − 2T ∇·g − T² (2 ∇·s + |s|²)
+
+    ψ is what one more particle adds to D, also through ρ. The noise is that of the product of the two estimates of s.
+
+    Parameters
+    ----------
+    shannon : ShannonEstimate
+        The estimate, with scores.
+    points : Tensor
+        The particles (n, d).
+    force : Tensor
+        g (n, d): ∇_W of all terms but Shannon.
+    temperature : float
+        T of the noise.
+    change : float
+        The difference of D from that by the scores of wider windows.
+
+    Returns
+    -------
+    float
+        The error bar, in the units of D.
+    """
+    assert shannon.scores is not None
+    assert shannon.divergence is not None
+    assert shannon.places is not None
+    arrays = (points, force, *shannon.scores)
+    x, g, first, second = (t.detach().cpu().numpy().astype(np.float64) for t in arrays)
+    curvature = shannon.divergence.cpu().numpy()
+    n, d = g.shape
+    added = (
+        (g * g).sum(1)
+        - 2 * temperature * _divergence(x, g, shannon.places)
+        - temperature**2 * (2 * curvature + (first * second).sum(1))
+    )
+    apart = first - second
+    noise = 0.5 * temperature**2 * (apart * apart).sum(1)
+    product = ALIKE * shannon.patch * float((noise * noise).mean()) / d
+    return SURE * math.sqrt(float(added.var()) / n + product) + SMOOTHING * abs(change)
+
+
+def _divergence(x: np.ndarray, g: np.ndarray, places: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """∇·g at all points (n,), from an affine fit of g to the points of each small box."""
+    n, d = x.shape
+    order, starts = places
+    together = -(-4 * (d + 1) * (len(starts) - 1) // n)  # so many boxes that a fit has points enough
+    first = starts[:-1:together]
+    counts = np.diff(np.append(first, n))
+    box = np.repeat(np.arange(len(first)), counts)
+    x, g = x[order], g[order]
+    x, g = (a - (np.add.reduceat(a, first) / counts[:, None])[box] for a in (x, g))
+    second = np.stack([np.add.reduceat(x[:, c, None] * x, first) for c in range(d)], axis=1)
+    mixed = np.stack([np.add.reduceat(x[:, c, None] * g, first) for c in range(d)], axis=1)
+    second += 1e-9 * np.trace(second, axis1=1, axis2=2)[:, None, None] * np.eye(d)
+    slopes = np.linalg.solve(second, mixed)
+    out = np.empty(n)
+    out[order] = np.trace(slopes, axis1=1, axis2=2)[box]
+    return out
