@@ -59,10 +59,10 @@ def bench_flows(
 @bench.command("solvers")
 def bench_solvers(
     quick: _Quick = False,
-    only: Annotated[str | None, typer.Option("--only", metavar="PROBLEM", help='Run one problem, or "peers".')] = None,
+    only: Annotated[str | None, typer.Option("--only", metavar="PROBLEM", help="Run one problem.")] = None,
     out: _Out = None,
 ) -> None:
-    """Run every solver on problems with known answers: error against time. Also times runs of peers."""
+    """Run every solver on problems with known answers: error against time."""
     with errors_as_lines():
         with importing():
             from ..benchmarks.frame.facts import default_folder
