@@ -35,18 +35,22 @@ class Target:
         - "slower": we take at most this many times the time of the body `against`.
         - "floor": the floor `against` is at least this fraction of our time.
         - "seconds": our time in seconds is at most this; with `against`, the time of that body.
+        - "step": our time per step of a run, in seconds, is at most this.
     against : tuple of str
         Names of bodies, or of one floor.
     least : float, optional
         The target. None where there is only a stretch target.
     stretch : float, optional
         A harder target.
+    ours : str, default "wgf"
+        The body of ours that is judged.
     """
 
-    kind: Literal["faster", "floor", "slower", "seconds"]
+    kind: Literal["faster", "floor", "slower", "seconds", "step"]
     against: tuple[str, ...]
     least: float | None
     stretch: float | None = None
+    ours: str = OURS
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,13 @@ class Floor:
 
     rate: str
     amount: float
+
+
+def relative_error(result: np.ndarray, oracle: np.ndarray) -> float:
+    """max |result − oracle| / max |oracle|; NaN if any entry is NaN. ValueError for different shapes."""
+    if result.shape != oracle.shape:
+        raise ValueError(f"a result of shape {result.shape}; the oracle has {oracle.shape}")
+    return float(np.abs(result - oracle).max() / np.abs(oracle).max())
 
 
 @dataclass(frozen=True)
@@ -74,13 +85,23 @@ class Case:
     rows : slice
         The rows of the result that are compared with the oracle.
     bound : float
-        The largest relative error that our result may have.
+        The largest error that our result may have.
     floors : mapping of str to Floor
         Lower bounds of the time, by name.
     targets : sequence of Target
         The targets for our body.
     gap : str
         Why our time is above the floor, for the page.
+    error : function of result and oracle
+        The error of a result; by default relative.
+    unit : str
+        What the error is, for the page.
+    steps : int
+        Steps in a call that is a whole run; 0 for other work.
+    checked : str
+        The body of ours whose memory, and bits with one thread, are examined. Empty for none.
+    busy : int
+        How many other programs spin on the cores while the bodies are timed.
     """
 
     name: str
@@ -93,6 +114,11 @@ class Case:
     floors: Mapping[str, Floor] = field(default_factory=dict)
     targets: Sequence[Target] = ()
     gap: str = ""
+    error: Callable[[np.ndarray, np.ndarray], float] = relative_error
+    unit: str = ""
+    steps: int = 0
+    checked: str = OURS
+    busy: int = 0
 
 
 def process_of(body: str) -> str:
@@ -118,13 +144,6 @@ def as_array(result: Any) -> np.ndarray | None:
     if hasattr(result, "detach"):
         result = result.detach().numpy()
     return np.asarray(result)
-
-
-def relative_error(result: np.ndarray, oracle: np.ndarray) -> float:
-    """max |result − oracle| / max |oracle|; NaN if any entry is NaN. ValueError for different shapes."""
-    if result.shape != oracle.shape:
-        raise ValueError(f"a result of shape {result.shape}; the oracle has {oracle.shape}")
-    return float(np.abs(result - oracle).max() / np.abs(oracle).max())
 
 
 def power(n: int) -> str:

@@ -12,7 +12,10 @@ import torch
 
 from ...runs import store
 
-PEERS = ("numpy", "torch", "pykeops", "jax", "jaxlib", "blackjax", "diffrax", "POT", "torchsde", "finufft")
+PEERS = (
+    "numpy", "torch", "pykeops", "geomloss", "jax", "jaxlib", "blackjax", "diffrax", "POT", "torchsde", "finufft",
+    "scikit-learn",
+)  # fmt: skip
 
 
 def default_folder() -> Path:

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from .case import OURS, Case, Floor, Target, process_of
+from .case import Case, Floor, Target, process_of
 from .machine import WORK
-from .processes import Worker
+from .processes import Worker, spinning
 
 ROUNDS, MANY_ROUNDS = 7, 25
 TURN = 0.04  # seconds that a body runs in a round; at least one call
 SLOW, VERY_SLOW = 0.6, 3.0  # seconds per call; slower bodies take part in only 3 rounds, or in 1
-BUDGET = 5.0  # seconds for a case; if the first ROUNDS took less, more rounds follow
+BUDGET, QUICK_BUDGET = 5.0, 0.2  # seconds for a case; if the first ROUNDS took less, more rounds follow
 FIRST, LATER = 300.0, 120.0  # time limits in seconds: for a first call, which may compile, and for a turn
 RESAMPLES = 400
 
@@ -27,7 +27,10 @@ Row = dict[str, Any]
 
 
 class Hall:
-    """The worker processes of a benchmark, kept from case to case, and a temporary folder for oracles."""
+    """The worker processes of a benchmark, kept from case to case, and a temporary folder for oracles.
+
+    A process whose name ends with ", one thread" has one thread. The others have as many as this process.
+    """
 
     def __init__(self, quick: bool = False) -> None:
         self.quick = quick
@@ -59,20 +62,23 @@ class Hall:
         self.worker("oracle").ask(LATER, do="close")
         oracle = str(path) if known.get("stored") else None
         self._prepare(address, oracle, known.get("digest"), bodies)
-        times = self._rounds(bodies)
+        with spinning(case.busy):
+            times = self._rounds(bodies)
         row: Row = {"name": case.name, "family": case.family, "bound": case.bound, "gap": case.gap}
+        row |= {"unit": case.unit, "steps": case.steps, "busy": case.busy}
         if "failed" in known:
             row["oracle"] = known["failed"]
-        if times.get(OURS):
-            row["memory"] = self.worker(OURS).ask(LATER, do="memory", body=OURS).get("bytes")
-            row["same_bits"] = self.worker(OURS).ask(LATER, do="bits", body=OURS).get("same")
+        if times.get(case.checked):
+            ours = self.worker(process_of(case.checked))
+            row["memory"] = ours.ask(LATER, do="memory", body=case.checked).get("bytes")
+            row["same_bits"] = ours.ask(LATER, do="bits", body=case.checked).get("same")
         for process in {process_of(name) for name in bodies}:
             self.worker(process).ask(LATER, do="close")
         for name, seconds in times.items():
             bodies[name] |= spread(seconds)
         row["bodies"] = bodies
         row["floors"] = {name: floor_seconds(floor, bodies) for name, floor in case.floors.items()}
-        row["targets"] = judge(case, times, bodies.get(OURS, {}).get("error"))
+        row["targets"] = judge(case, times, {name: body.get("error") for name, body in bodies.items()})
         row["took"] = time.monotonic() - start
         return row
 
@@ -97,7 +103,7 @@ class Hall:
     def _rounds(self, bodies: dict[str, dict[str, Any]]) -> dict[str, list[float]]:
         """Seconds per call of every body that runs, round by round."""
         times: dict[str, list[float]] = {name: [] for name in bodies if "first" in bodies[name]}
-        end = time.monotonic() + BUDGET
+        end = time.monotonic() + (QUICK_BUDGET if self.quick else BUDGET)
         for number in range(MANY_ROUNDS):
             if number >= ROUNDS and time.monotonic() > end:
                 break
@@ -113,6 +119,15 @@ class Hall:
                     bodies[name] |= answer
                     del times[name]
         return times
+
+
+def told(case: Case, times: Mapping[str, Sequence[float]], **more: Any) -> Row:
+    """The row of a case whose seconds were measured elsewhere, such as in whole programs of their own."""
+    return {
+        "name": case.name, "family": case.family, "bound": None, "gap": case.gap, "floors": {},
+        "bodies": {name: spread(seconds) for name, seconds in times.items()},
+        "targets": judge(case, times, {}), **more,
+    }  # fmt: skip
 
 
 def _bodies(case: Case) -> list[str]:
@@ -139,7 +154,7 @@ def floor_seconds(floor: Floor, bodies: Mapping[str, Mapping[str, Any]]) -> floa
     return None if seconds is None else float(floor.amount / WORK[floor.rate] * seconds)
 
 
-def judge(case: Case, times: Mapping[str, Sequence[float]], error: float | None) -> list[dict[str, Any]]:
+def judge(case: Case, times: Mapping[str, Sequence[float]], errors: Mapping[str, float | None]) -> list[dict[str, Any]]:
     """Compare the times of a case with its targets.
 
     Parameters
@@ -148,8 +163,8 @@ def judge(case: Case, times: Mapping[str, Sequence[float]], error: float | None)
         The case with its targets.
     times : mapping of str to sequence of float
         Seconds per call of each body, one for each round.
-    error : float, optional
-        The relative error of our result.
+    errors : mapping of str to float or None
+        The error of the result of each body.
 
     Returns
     -------
@@ -162,16 +177,18 @@ def judge(case: Case, times: Mapping[str, Sequence[float]], error: float | None)
     for target in case.targets:
         entry: dict[str, Any] = {
             "kind": target.kind,
+            "ours": target.ours,
             "against": list(target.against),
             "least": target.least,
             "stretch": target.stretch,
             "verdict": "not measured",
         }
-        figures = _figures(target, times, case.floors)
+        figures = _figures(target, times, case)
         if figures is not None:
             value, low, high = figures
             entry |= {"value": value, "low": low, "high": high, "fastest": _fastest(target, times)}
-            entry["verdict"] = "failed" if (error or 0.0) > case.bound else _verdict(target, value)
+            wrong = (errors.get(target.ours) or 0.0) > case.bound
+            entry["verdict"] = "failed" if wrong else _verdict(target, value)
         verdicts.append(entry)
     return verdicts
 
@@ -192,24 +209,24 @@ def _fastest(target: Target, times: Mapping[str, Sequence[float]]) -> str | None
     return min(there, key=lambda name: statistics.median(times[name])) if there else None
 
 
-def _figures(
-    target: Target, times: Mapping[str, Sequence[float]], floors: Mapping[str, Floor]
-) -> tuple[float, float, float] | None:
+def _figures(target: Target, times: Mapping[str, Sequence[float]], case: Case) -> tuple[float, float, float] | None:
     """The measured value of a target and its 90 % interval; None where a body that it needs did not run."""
-    ours: Sequence[float] | None = times.get(OURS)
+    ours: Sequence[float] | None = times.get(target.ours)
     scale, other = 1.0, _fastest(target, times)
     if target.kind == "floor":
-        floor = floors[target.against[0]]
+        floor = case.floors[target.against[0]]
         scale, other = floor.amount / WORK[floor.rate], floor.rate
     if target.kind == "seconds" and target.against:
         ours = times.get(target.against[0])
-    theirs: Sequence[float] | None = [1.0] if target.kind == "seconds" else times.get(other or "")
+    theirs: Sequence[float] | None = times.get(other or "")
+    if target.kind in ("seconds", "step"):
+        theirs, scale = [1.0], float(case.steps) if target.kind == "step" else 1.0
     if not ours or not theirs:
         return None
     rng = np.random.default_rng(0)
     samples = [_medians(values, rng) for values in (theirs, ours)]
     ratios = scale * samples[0] / samples[1]
-    if target.kind in ("slower", "seconds"):
+    if target.kind in ("slower", "seconds", "step"):
         ratios = 1.0 / ratios
     low, high = np.percentile(ratios[1:], [5, 95])
     return float(ratios[0]), float(low), float(high)

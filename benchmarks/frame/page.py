@@ -17,6 +17,7 @@ MARKS = {
     "failed": "❌ error too large",
     "not measured": "– not measured",
 }
+MANY = 3  # of more bodies than these only their number is said
 BUSY = 0.5  # load per thread above which the page warns that the machine was busy
 INSTALL = "`pip install 'wgflow[bench]'` installs the peers."
 
@@ -29,7 +30,9 @@ def line(row: Mapping[str, Any]) -> str:
     if row["family"] == "machine":
         parts += [f"{name.removeprefix('machine: ')} {_rate(name, body)}" for name, body in row["bodies"].items()]
     for target in row.get("targets", ()):
-        parts.append(f"{_measured(target)} {_against(target)} ({_asked(target)}) {MARKS[target['verdict']]}")
+        parts.append(
+            f"{_measured(target)} {_against(target)}{_which(target)} ({_asked(target)}) {MARKS[target['verdict']]}"
+        )
     for name, body in row["bodies"].items():
         if "failed" in body and name != OURS:
             parts.append(f"{name}: {body['failed']}")
@@ -40,11 +43,13 @@ def page(result: Mapping[str, Any]) -> str:
     """The whole page in Markdown, from the stored results."""
     rows: Sequence[Mapping[str, Any]] = result["rows"]
     works = [row for row in rows if row["family"] != "machine"]
-    parts = [_head(result), _summary(works), verdicts(works), _figures(works), _gaps(works), peers(works)]
-    return "\n\n".join(part for part in [*parts, _machine(result), _method(result)] if part) + "\n"
+    parts = [heading(result, "Speed compared with peers", "kernels"), summary(works), verdicts(works), _figures(works)]
+    parts += [gaps(works), peers(works), machine(result), _method(result)]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _head(result: Mapping[str, Any]) -> str:
+def heading(result: Mapping[str, Any], title: str, command: str) -> str:
+    """The title, with the machine, the versions, and what spoils the figures."""
     model = f" (family {result['cpu family']}, model {result['cpu model']})" if "cpu family" in result else ""
     note = "\n\n**Small sizes (`--quick`): these figures say nothing about the targets.**" if result["quick"] else ""
     load = result.get("load average at the start", 0.0)
@@ -52,14 +57,15 @@ def _head(result: Mapping[str, Any]) -> str:
         note += f"\n\n**The machine was busy with other work (load {load:g} at the start).**"
     wide = {True: ", AVX-512", False: ", no AVX-512", None: ""}[result.get("AVX-512")]
     return (
-        "# Speed compared with peers\n\n"
+        f"# {title}\n\n"
         f"{result['cpu']}{model}{wide}, {result['threads']} threads, {result['date']}; wgf {result['wgf']}, torch "
-        f"{result['torch']}, numba {result['numba']}, numpy {result['numpy']}. Written by `wgf bench kernels` in "
+        f"{result['torch']}, numba {result['numba']}, numpy {result['numpy']}. Written by `wgf bench {command}` in "
         f"{result.get('seconds', 0)} s; not edited by hand.{note}"
     )
 
 
-def _summary(rows: Sequence[Mapping[str, Any]]) -> str:
+def summary(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How many targets are met, and a list of those that are not."""
     verdicts = [target["verdict"] for row in rows for target in row.get("targets", ()) if target["least"] is not None]
     met, missed = (sum(v in names for v in verdicts) for names in (("met", "stretch"), ("not met", "failed")))
     text = f"**{met} of {len(verdicts)} targets met**, {missed} not met, {verdicts.count('not measured')} not measured."
@@ -73,7 +79,7 @@ def _summary(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _sentence(target: Mapping[str, Any]) -> str:
     reason = " (the error is beyond its bound)" if target["verdict"] == "failed" else ""
-    return f"{_measured(target)} {_against(target)}, {_asked(target)}{reason}"
+    return f"{_measured(target)} {_against(target)}{_which(target)}, {_asked(target)}{reason}"
 
 
 def verdicts(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -81,8 +87,8 @@ def verdicts(rows: Iterable[Mapping[str, Any]]) -> str:
     cells = [
         (
             MARKS[target["verdict"]],
-            row["name"],
-            _time(row["bodies"].get(OURS, {})) if "wgf" in row["bodies"] else "",
+            f"{row['name']}{_which(target)}",
+            time(row["bodies"].get(target.get("ours", OURS), {})),
             _against(target),
             _limit(target, "least"),
             _limit(target, "stretch"),
@@ -102,8 +108,8 @@ def _figures(rows: Iterable[Mapping[str, Any]]) -> str:
         cells.append(
             (
                 row["name"],
-                _time(ours),
-                _error(ours.get("error"), row.get("bound")),
+                time(ours),
+                error_text(ours.get("error"), row.get("bound")),
                 {True: "yes", False: "**no**", None: ""}[row.get("same_bits")],
                 _bytes(row.get("memory")),
                 ", ".join(_fraction(name, floor, ours) for name, floor in row.get("floors", {}).items()),
@@ -113,7 +119,7 @@ def _figures(rows: Iterable[Mapping[str, Any]]) -> str:
     return "## Error, memory and the floor\n\n" + table(head, cells)
 
 
-def _gaps(rows: Iterable[Mapping[str, Any]]) -> str:
+def gaps(rows: Iterable[Mapping[str, Any]]) -> str:
     """Why there are gaps to the floor. Rows with the same reason share a paragraph."""
     by_text: dict[str, list[str]] = {}
     for row in rows:
@@ -133,12 +139,13 @@ def peers(rows: Iterable[Mapping[str, Any]]) -> str:
                 continue
             ratio = f"{body['seconds'] / ours:.3g}×" if ours and "seconds" in body else ""
             cells.append(
-                (row["name"], name, _time(body), ratio, _error(body.get("error"), None), body.get("rounds", ""))
+                (row["name"], name, time(body), ratio, error_text(body.get("error"), None), body.get("rounds", ""))
             )
     return "## Every peer\n\n" + table(("work", "peer", "time", "its time / ours", "its error", "rounds"), cells)
 
 
-def _machine(result: Mapping[str, Any]) -> str:
+def machine(result: Mapping[str, Any]) -> str:
+    """The table of the rates of the machine."""
     for row in result["rows"]:
         if row["family"] == "machine" and "failed" not in row["bodies"].get(OURS, {}):
             cells = [(name.removeprefix("machine: "), _rate(name, body)) for name, body in row["bodies"].items()]
@@ -187,7 +194,8 @@ def seconds(value: float | None) -> str:
     return f"{value * 1e6:.3g} µs"
 
 
-def _time(body: Mapping[str, Any]) -> str:
+def time(body: Mapping[str, Any]) -> str:
+    """The time of a body, or why it has none."""
     if "seconds" in body:
         return seconds(body["seconds"])
     return f"failed: {body['failed']}" if "failed" in body else str(body.get("absent", ""))
@@ -199,12 +207,21 @@ def _against(target: Mapping[str, Any]) -> str:
         if len(names) == 1:
             return f"the speed of {names[0]}"
         best = f" ({target['fastest']})" if target.get("fastest") else ""
-        return f"the speed of the fastest of {', '.join(names)}{best}"
+        several = ", ".join(names) if len(names) <= MANY else f"{len(names)} peers"
+        return f"the speed of the fastest of {several}{best}"
     if target["kind"] == "slower":
         return f"the time of {names[0]}"
     if target["kind"] == "floor":
         return f"of the floor by {names[0]}"
+    if target["kind"] == "step":
+        return "per step"
     return names[0].removeprefix("wgf: ") if names else "seconds"
+
+
+def _which(target: Mapping[str, Any]) -> str:
+    """Which body of ours a target judges, where a case has several."""
+    ours = target.get("ours", OURS)
+    return "" if ours == OURS else f" ({ours})"
 
 
 def _asked(target: Mapping[str, Any]) -> str:
@@ -232,10 +249,11 @@ def _interval(target: Mapping[str, Any]) -> str:
 def _figure(target: Mapping[str, Any], value: float) -> str:
     if target["kind"] == "floor":
         return f"{value:.0%}"
-    return seconds(value) if target["kind"] == "seconds" else f"{value:.3g}×"
+    return seconds(value) if target["kind"] in ("seconds", "step") else f"{value:.3g}×"
 
 
-def _error(error: float | None, bound: float | None) -> str:
+def error_text(error: float | None, bound: float | None) -> str:
+    """An error with its bound; bold where it is beyond."""
     if error is None:
         return ""
     text = f"{error:.1e}"
@@ -256,6 +274,6 @@ def _fraction(name: str, floor: float | None, ours: Mapping[str, Any]) -> str:
 
 def _rate(name: str, body: Mapping[str, Any]) -> str:
     if "seconds" not in body:
-        return _time(body)
+        return time(body)
     unit = "GB/s" if name == TRIAD else "GF/s"
     return f"{WORK[name] / body['seconds'] / 1e9:.4g} {unit}"

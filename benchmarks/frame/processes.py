@@ -12,9 +12,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import torch
 
 import wgf
 
@@ -30,6 +33,29 @@ ENVIRONMENT: dict[str, dict[str, str]] = {
     },
 }
 _START = "from wgf.benchmarks.frame.worker import main; main()"
+
+
+ALONE = ", one thread"
+"""The end of the name of a process that has one thread."""
+
+
+def threads(process: str) -> dict[str, str]:
+    """The variables that give a process its number of threads: OpenMP's, which torch and BLAS read, and that of XLA."""
+    if process.endswith(ALONE):
+        return {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PJRT_NPROC": "1"}
+    return {"PJRT_NPROC": str(torch.get_num_threads())}
+
+
+@contextmanager
+def spinning(programs: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """So many programs that do nothing but compute, while the block runs."""
+    started = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(programs)]
+    try:
+        yield started
+    finally:
+        for program in started:
+            program.kill()
+            program.wait()
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -54,7 +80,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env=environment(**ENVIRONMENT.get(self.name, {})),
+            env=environment(**threads(self.name), **ENVIRONMENT.get(self.name, {})),
             text=True,
             encoding="utf-8",
         )

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from .case import Arrays, Case, Unavailable, as_array, digest, relative_error
+from .case import Arrays, Case, Unavailable, as_array, digest
 
 SETTLE = 0.005  # seconds of rest after work, until the threads of OpenMP stop spinning
 SHORT = 0.2  # seconds; a faster body is called once untimed before it is timed, to fill caches and raise the clock
@@ -64,7 +64,7 @@ class Bench:
         first = time.perf_counter() - start
         error = None
         if oracle is not None and result is not None:
-            error = relative_error(result[case.rows], np.load(oracle, allow_pickle=False))
+            error = case.error(result[case.rows], np.load(oracle, allow_pickle=False))
             if not np.isfinite(error):
                 return {"failed": "the result is not finite"}
         self._calls[body], self._seconds[body] = call, first

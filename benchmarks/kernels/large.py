@@ -75,7 +75,7 @@ def rows(quick: bool) -> Iterator[Row]:
         "name": case.name,
         "family": case.family,
         "bodies": {OURS: {"absent": f"{len(ratios) - 1} settings"}},
-        "targets": judge(case, times, None),
+        "targets": judge(case, times, {}),
         "gap": "Costs are fitted from few measurements, and two methods are close to each other near a crossover.",
     }
 

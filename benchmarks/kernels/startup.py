@@ -7,10 +7,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from ..frame.case import OURS, Case, Target
-from ..frame.measure import Row, judge, spread
+from ..frame.case import Case, Target
+from ..frame.measure import Row, told
 from ..frame.processes import environment
 
 # Numba holds its compiler lock while it compiles and while it loads from the cache. Several threads may hold or wait
@@ -56,18 +55,7 @@ def rows(quick: bool) -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="wgf-bench-") as folder:
         for state in ("cold", "warm"):
             times[f"wgf: {state}"], wall[state] = _default_run(Path(folder), state)
-    bodies: dict[str, Any] = {OURS: {"absent": "measured cold and warm"}}
-    bodies |= {name: spread(seconds) for name, seconds in times.items()}
-    yield {
-        "name": CASE.name,
-        "family": CASE.family,
-        "bound": None,
-        "gap": CASE.gap,
-        "bodies": bodies,
-        "floors": {},
-        "targets": judge(CASE, times, None),
-        "wall": wall,
-    }
+    yield told(CASE, times, wall=wall)
 
 
 def _default_run(folder: Path, state: str) -> tuple[list[float], float]:

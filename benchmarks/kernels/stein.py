@@ -44,23 +44,23 @@ def _wgf(arrays: Arrays) -> Callable[[], Any]:
     return lambda: ops.stein_direction(x, x, weights, s, forms.GAUSSIAN, bandwidth, 0.0)
 
 
-def _torch(arrays: Arrays) -> Callable[[], Any]:
-    """By matrix products over chunks of rows: K s + (x Σk − K x)/h² = K (s − x/h²) + x Σk/h²."""
-    x, s = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["scores"])
+def torch_direction(x: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+    """By matrix products over chunks of rows: K s + (x Σk − K x)/h² = K (s − x/h²) + x Σk/h², with h² = d."""
     n, d = x.shape
     step = max(1, _CHUNK // n)
+    squares, payload = (x * x).sum(1), s - x / d
+    out = torch.empty_like(x)
+    for start in range(0, n, step):
+        rows = slice(start, start + step)
+        q = torch.addmm(squares, x[rows], x.T, alpha=-2).add_(squares[rows, None]).clamp_(min=0)
+        k = q.mul_(-1 / (2 * d)).exp_()
+        out[rows] = torch.addmm(x[rows] * (k.sum(1)[:, None] / d), k, payload)
+    return out.div_(n)
 
-    def call() -> torch.Tensor:
-        squares, payload = (x * x).sum(1), s - x / d
-        out = torch.empty_like(x)
-        for start in range(0, n, step):
-            rows = slice(start, start + step)
-            q = torch.addmm(squares, x[rows], x.T, alpha=-2).add_(squares[rows, None]).clamp_(min=0)
-            k = q.mul_(-1 / (2 * d)).exp_()
-            out[rows] = torch.addmm(x[rows] * (k.sum(1)[:, None] / d), k, payload)
-        return out.div_(n)
 
-    return call
+def _torch(arrays: Arrays) -> Callable[[], Any]:
+    x, s = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["scores"])
+    return lambda: torch_direction(x, s)
 
 
 def _torch_compiled(arrays: Arrays) -> Callable[[], Any]:
@@ -77,28 +77,30 @@ def _torch_compiled(arrays: Arrays) -> Callable[[], Any]:
     return lambda: compiled(*columns)
 
 
-def _keops(arrays: Arrays) -> Callable[[], Any]:
+def keops_direction(x: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """The direction for particles like x, as a function of particles and scores."""
     from pykeops.numpy import Genred
 
-    x, s = arrays["x"], arrays["scores"]
     n, d = x.shape
     variables = ["p=Pm(0,1)", "c=Pm(1,1)", f"x=Vi(2,{d})", f"y=Vj(3,{d})", f"s=Vj(4,{d})"]
     reduce = Genred("Exp(-p*SqDist(x,y))*(s+c*(x-y))", variables, reduction_op="Sum", axis=1)
     p, c, scale = np.array([0.5 / d], x.dtype), np.array([1.0 / d], x.dtype), np.float32(1 / n)
-    return lambda: reduce(p, c, x, x, s, backend="CPU") * scale
+    return lambda x, s: reduce(p, c, x, x, s, backend="CPU") * scale
 
 
-def _jax(arrays: Arrays) -> Callable[[], Any]:
-    """The same products under jit: all pairs at once where they fit into memory, else by chunks of rows."""
+def _keops(arrays: Arrays) -> Callable[[], Any]:
+    direction = keops_direction(arrays["x"])
+    return lambda: direction(arrays["x"], arrays["scores"])
+
+
+def jax_direction(n: int, d: int) -> Callable[[Any, Any], Any]:
+    """The same products for jit: all pairs at once where they fit into memory, else by chunks of rows."""
     import jax
     import jax.numpy as jnp
 
-    x, s = jnp.asarray(arrays["x"]), jnp.asarray(arrays["scores"])
-    n, d = x.shape
     step = min(n, max(1, 4 * _CHUNK // n))
     step = next(k for k in range(step, 0, -1) if n % k == 0)
 
-    @jax.jit
     def direction(x: Any, s: Any) -> Any:
         squares, payload = (x * x).sum(1), s - x / d
 
@@ -109,6 +111,15 @@ def _jax(arrays: Arrays) -> Callable[[], Any]:
 
         return jax.lax.map(block, x.reshape(-1, step, d)).reshape(n, d) if step < n else block(x)
 
+    return direction
+
+
+def _jax(arrays: Arrays) -> Callable[[], Any]:
+    import jax
+    import jax.numpy as jnp
+
+    x, s = jnp.asarray(arrays["x"]), jnp.asarray(arrays["scores"])
+    direction = jax.jit(jax_direction(*x.shape))
     return lambda: direction(x, s).block_until_ready()
 
 

@@ -1,11 +1,11 @@
-"""The page of `wgf bench solvers`: for each problem the cost of each error and what was left out, then the peers."""
+"""The page of `wgf bench solvers`: for each problem the cost of each error and what was left out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..frame.page import INSTALL, peers, seconds, table, verdicts
+from ..frame.page import seconds, table
 from .work_precision import TOP
 
 LEVELS = (1e-1, 1e-2, 1e-3, 1e-4)
@@ -16,9 +16,6 @@ def page(result: Mapping[str, Any], figures: Sequence[str]) -> str:
     """The whole page in Markdown."""
     parts = [_head(result), *(f"![work and precision]({name})" for name in figures)]
     parts += [_problem(problem) for problem in result["problems"]]
-    if result["rows"]:
-        why = "\n\n".join(f"**{row['name']}.** {row['gap']}" for row in result["rows"] if row.get("gap"))
-        parts += ["# Comparison with peers", verdicts(result["rows"]), peers(result["rows"]), why]
     return "\n\n".join(part for part in [*parts, _method(result)] if part) + "\n"
 
 
@@ -99,7 +96,6 @@ def _unusable(effort: str, bad: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _method(result: Mapping[str, Any]) -> str:
-    known = ", ".join(f"{name} {version or 'not installed'}" for name, version in result["peers"].items())
     return f"""## How it was measured
 
 Every scheme of the registry is tried on every problem; what does not fit is left out with its reason. The first step
@@ -112,8 +108,5 @@ an entropy with a force (log-det or a blob), or the problem has none. Stein and 
 own: 5 and 4 times the h and t_end of the others. The columns ≤ 0.1 to ≤ 0.0001 hold the time of the cheapest run with
 at most that error.
 
-Peers run in processes of their own, take turns in rounds, and are compared by ratios of medians, as in the bench of
-kernels. Their results are compared with the exact mean and variance of the scheme. POT and KeOps have no flows of
-their own; they are in the bench of kernels, with distances and sums over pairs.
-
-{known}; load average at the start {result.get("load average at the start", "unknown")}. {INSTALL}"""
+Other libraries are in `wgf bench flows` (whole runs) and `wgf bench kernels` (operations). Load average at the start:
+{result.get("load average at the start", "unknown")}."""

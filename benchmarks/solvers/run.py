@@ -1,12 +1,11 @@
-"""The command `wgf bench solvers`: runs every scheme on every problem that it fits, at several steps, and the peers."""
+"""The command `wgf bench solvers`: runs every scheme on every problem that it fits, at several steps."""
 
 from __future__ import annotations
 
 import datetime
 import math
 import time
-from collections.abc import Callable, Iterator
-from importlib import import_module
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,7 @@ from rich.console import Console
 from ... import solvers
 from ...errors import ConfigError, closest
 from ...runs import store
-from ..frame.case import OURS
 from ..frame.facts import machine_facts, machine_name
-from ..frame.measure import Hall, Row
-from ..frame.page import line
 from . import work_precision
 from .page import page
 from .problems import PROBLEMS, Problem
@@ -30,7 +26,6 @@ BUDGET, QUICK_BUDGET = 1.5, 0.4
 """Seconds for a curve in a round. Finer steps that are predicted to take longer are left out."""
 PATIENCE, QUICK_PATIENCE = 6.0, 2.0
 """Seconds after which a run, or a first step with its compilation, is stopped."""
-PEERS = "peers"
 
 Say = Callable[[str], None]
 
@@ -45,7 +40,7 @@ def run(folder: Path, *, quick: bool = False, only: str | None = None) -> Path:
     quick : bool
         Small sizes, to test that everything works.
     only : str, optional
-        One problem, or "peers"; by default everything.
+        One problem; by default all.
 
     Returns
     -------
@@ -58,8 +53,8 @@ def run(folder: Path, *, quick: bool = False, only: str | None = None) -> Path:
         For an unknown problem.
     """
     problems = {make(quick).name: make for make in PROBLEMS}
-    if only is not None and only not in (*problems, PEERS):
-        raise ConfigError(f"--only {only}{closest(only, [*problems, PEERS])}")
+    if only is not None and only not in problems:
+        raise ConfigError(f"--only {only}{closest(only, problems)}")
     name = "-".join(["solvers", machine_name(), *(["quick"] if quick else []), *([only] if only else [])])
     console, begun = Console(highlight=False), time.monotonic()
     result: dict[str, Any] = {
@@ -68,7 +63,6 @@ def run(folder: Path, *, quick: bool = False, only: str | None = None) -> Path:
         **machine_facts(),
         "rounds": 1 if quick else ROUNDS,
         "problems": [],
-        "rows": [],
     }
     folder.mkdir(parents=True, exist_ok=True)
     stem = "solvers" if not quick and only is None else name
@@ -80,29 +74,13 @@ def run(folder: Path, *, quick: bool = False, only: str | None = None) -> Path:
     def say(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)
 
-    for row in peers(quick) if only in (None, PEERS) else ():
-        say(line(row))
-        result["rows"].append(row)
-        keep()
     for make in [make for key, make in problems.items() if only in (None, key)]:
         result["problems"].append(on_problem(make(quick), quick, say))
         keep()
-    figures = work_precision.write(result["problems"], folder, stem) if result["problems"] else []
+    figures = work_precision.write(result["problems"], folder, stem)
     path = folder / f"{stem}.md"
     path.write_text(page(result, figures), encoding="utf-8")
     return path
-
-
-def peers(quick: bool) -> Iterator[Row]:
-    """The rows of whole runs, ours and those of torchsde, diffrax and BlackJAX, in turns. An error becomes a row."""
-    with Hall(quick) as hall:
-        module = f"{__package__}.samplers"
-        for case in import_module(module).cases(quick):
-            try:
-                yield hall.measure(module, case)
-            except Exception as error:  # the benchmark goes on with the next case
-                reason = f"{type(error).__name__}: {error}"
-                yield {"name": case.name, "family": case.family, "bodies": {OURS: {"failed": reason}}}
 
 
 def on_problem(problem: Problem, quick: bool, say: Say) -> dict[str, Any]:

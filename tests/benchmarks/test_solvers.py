@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import re
-import sys
 from dataclasses import replace
 
 import exact
@@ -14,8 +12,7 @@ import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
-from wgf.benchmarks.frame.case import OURS, Unavailable, as_array, relative_error
-from wgf.benchmarks.solvers import answers, logistic, problems, samplers, trials, work_precision
+from wgf.benchmarks.solvers import answers, logistic, problems, trials, work_precision
 from wgf.benchmarks.solvers import run as solvers
 from wgf.benchmarks.solvers.page import page
 from wgf.solvers import REGISTRY
@@ -168,48 +165,6 @@ def test_a_refusal_and_a_slow_run_are_told():
     assert trials.trial("Euler", problem).run(1e-5, 0, 0.05)["failed"] == "beyond 0.05 s"
 
 
-# ------------------------------------------------------------------------------------------------- peers
-
-
-def test_bodies_of_langevin_obey_the_law_of_the_scheme():
-    """In expectation Euler–Maruyama's, within 6 standard errors; those that are not installed are left to the run."""
-    case = samplers._langevin(2000, 3, 20)
-    arrays = case.arrays()
-    want = case.oracle(arrays)
-    for body in (OURS, "wgf: float32", "torch by hand"):
-        assert relative_error(as_array(case.bodies[body](arrays)()), want) < case.bound, body
-
-
-def test_svgd_of_ours_is_that_of_the_oracle():
-    case = samplers._svgd(100, 2)
-    arrays = case.arrays()
-    if "Stein" not in REGISTRY:
-        with pytest.raises(Unavailable, match="no Stein"):
-            case.bodies[OURS](arrays)
-        return
-    assert relative_error(as_array(case.bodies[OURS](arrays)())[case.rows], case.oracle(arrays)) < case.bound
-
-
-@pytest.mark.parametrize(
-    ("body", "package"),
-    [
-        ("torchsde", "torchsde"),
-        ("diffrax", "diffrax"),
-        ("BlackJAX Langevin", "blackjax"),
-        ("BlackJAX MALA", "blackjax"),
-    ],
-)
-def test_a_peer_without_its_package_says_so(body, package, monkeypatch):
-    """An ImportError that names it, which the process of the peer turns into "... is not installed" (test_bench.py)."""
-    if package in ("diffrax", "blackjax") and importlib.util.find_spec("jax") is None:
-        package = "jax"  # which is then missing first
-    monkeypatch.setitem(sys.modules, package, None)
-    case = samplers._langevin(20, 2, 2)
-    with pytest.raises(ImportError) as missing:
-        case.bodies[body](case.arrays())
-    assert missing.value.name == package
-
-
 # ------------------------------------------------------------------------------------------------- the command
 
 
@@ -260,7 +215,7 @@ def test_the_page_tells_what_an_error_costs_and_what_was_unstable():
         "curves": [curve, out],
     }  # fmt: skip
     facts = {**solvers.machine_facts(), "date": "2026-01-01", "quick": False, "rounds": 3}
-    text = page({**facts, "problems": [problem], "rows": []}, ["a.png"])
+    text = page({**facts, "problems": [problem]}, ["a.png"])
     row = next(line for line in text.splitlines() if line.startswith("| Euler"))
     assert "2.0e-02 | h = 0.05 | 20 | 1 s | 200 ms | 500 ms | – | – | – |" in row
     assert "unstable or failed at h = 0.4, 0.2; no time for h = 0.025" in row

@@ -1,4 +1,4 @@
-"""The commands `wgf bench kernels`, `wgf bench solvers` and `wgf bench noise`."""
+"""The commands `wgf bench kernels`, `wgf bench flows`, `wgf bench solvers` and `wgf bench noise`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import typer
 from .common import app, errors_as_lines, importing, short
 
 bench = typer.Typer(
-    help="Benchmarks: speed of kernels, error against time of solvers, quality of the noise.", no_args_is_help=True
+    help="Benchmarks: speed of kernels and of whole runs, error against time of solvers, quality of the noise.",
+    no_args_is_help=True,
 )
 app.add_typer(bench, name="bench")
 _Out = Annotated[
@@ -39,13 +40,29 @@ def bench_kernels(
     typer.echo(f"results: {short(path.absolute())}")
 
 
+@bench.command("flows")
+def bench_flows(
+    quick: _Quick = False,
+    only: Annotated[str | None, typer.Option("--only", metavar="FAMILY", help="Run one family of runs.")] = None,
+    out: _Out = None,
+) -> None:
+    """Time whole runs and those of peers (JAX, torch, diffrax, torchsde, BlackJAX, ...), with errors."""
+    with errors_as_lines():
+        with importing():
+            from ..benchmarks.flows import run as flows
+            from ..benchmarks.frame.facts import default_folder
+
+        path = flows.run(out or default_folder(), quick=quick, only=only)
+    typer.echo(f"results: {short(path.absolute())}")
+
+
 @bench.command("solvers")
 def bench_solvers(
     quick: _Quick = False,
-    only: Annotated[str | None, typer.Option("--only", metavar="PROBLEM", help='Run one problem, or "peers".')] = None,
+    only: Annotated[str | None, typer.Option("--only", metavar="PROBLEM", help="Run one problem.")] = None,
     out: _Out = None,
 ) -> None:
-    """Run every solver on problems with known answers: error against time. Also times runs of peers."""
+    """Run every solver on problems with known answers: error against time."""
     with errors_as_lines():
         with importing():
             from ..benchmarks.frame.facts import default_folder
