@@ -21,7 +21,17 @@ from wgf.runs import DEFAULT, dump, load_config, store
 def test_run_says_what_came_out_and_where_the_report_is(place, undrawn):
     result = wgf_command("run", "small.toml", "--set", "solver.t_end=1.0", "--out", "here/and/there")
     assert result.exit_code == 0, result.output
-    for text in ("free energy F", "energy E", "entropy S", "test loss", "closure", "force ratio", "W₂", "time", "steps to"):
+    for text in (
+        "free energy F",
+        "energy E",
+        "entropy S",
+        "test loss",
+        "closure",
+        "force ratio",
+        "W₂",
+        "time",
+        "steps to",
+    ):
         assert text in result.stdout
     assert re.search(r"information force +effective, 0\.\d+ ≤ I/G ≤ ", result.stdout)
     assert "report: here/and/there/report.html" in result.stdout

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .. import ops
 from ..errors import ConfigError, WgfWarning
-from ..functional import Evaluation, Functional
+from ..functional import Evaluation, Functional, Work
 from ..measure import Ensemble, checks
 from ..ops import linalg
 from .base import Entropy, require_ridge
@@ -74,6 +74,9 @@ class LogDet(_OfCoordinates):
 
     def __init__(self, ridge: float = 0.0) -> None:
         self.ridge = require_ridge(ridge)
+
+    def work(self, mu: Ensemble) -> Work:
+        return Work(mu.n * mu.dim, products=float(mu.n) * mu.dim**2)
 
     def _value(self, mu: Ensemble) -> Tensor:
         return 0.5 * Precision(mu, self.ridge).log_det()
