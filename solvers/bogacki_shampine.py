@@ -90,6 +90,7 @@ class BogackiShampine(Solver):
     adaptive: bool = True
 
     order: ClassVar[int] = 3
+    evaluations = 3
     A: ClassVar[tuple[tuple[float, ...], ...]] = ((), (0.5,), (0.0, 0.75))
     B: ClassVar[tuple[float, ...]] = (2 / 9, 1 / 3, 4 / 9)
     C: ClassVar[tuple[float, ...]] = (0.0, 0.5, 0.75)

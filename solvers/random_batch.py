@@ -12,7 +12,7 @@ from torch import Tensor
 
 from wgf import ops
 from wgf.errors import ConfigError, WgfWarning, require_integer, shown
-from wgf.functional import Evaluation, FreeEnergy, Functional, Term
+from wgf.functional import Evaluation, FreeEnergy, Functional, Term, Work
 from wgf.kernels import Kernel
 from wgf.measure import BATCHES, Ensemble, NoiseSource
 from wgf.ops.reference import nearest_image
@@ -100,6 +100,10 @@ class RandomBatch(Solver):
         return self.inner.realises_shannon
 
     @property
+    def evaluations(self) -> int:  # type: ignore[override]
+        return self.inner.evaluations
+
+    @property
     def metric(self) -> str:  # type: ignore[override]
         return self.inner.metric
 
@@ -161,6 +165,9 @@ class _Batched(Functional):
 
     def draw(self, noise: NoiseSource, step: int) -> Functional:
         return _Batched(self._whole, self._kernel, self._size, noise, step)
+
+    def work(self, mu: Ensemble) -> Work:
+        return self._whole.work(mu) if self._noise is None else Work(float(mu.n) * mu.dim * self._size)
 
     def audit(self, mu: Ensemble) -> Check | None:
         return self._whole.audit(mu)

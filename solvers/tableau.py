@@ -50,6 +50,11 @@ class ExplicitRungeKutta(Solver):
     """The times of the stages, in fractions of h."""
     order: ClassVar[int]
 
+    @property
+    def evaluations(self) -> int:  # type: ignore[override]
+        """The number of stages."""
+        return len(self.b)
+
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
         """Take one step. The first stage uses the evaluation that the state carries."""
         mu = state.mu

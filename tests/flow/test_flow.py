@@ -118,7 +118,7 @@ def test_interruption_keeps_the_solution():
 
     caught: Any
     with pytest.raises(KeyboardInterrupt) as caught:
-        wgf.solve(wgf.Quadratic(), start(), Euler(), dt=0.1, t_end=5.0, observers=[stop])
+        wgf.solve(wgf.Quadratic(), start(), Euler(), dt=0.1, t_end=5.0, record_every=1, observers=[stop])
     assert caught.value.solution.status == wgf.Status.INTERRUPTED
     assert caught.value.solution.ledger.rows > 1
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from .. import ops
 from ..errors import ConfigError, ShapeError, require_integer, require_seed
 from ..extension import same_value
-from ..functional import Evaluation, Functional
+from ..functional import Evaluation, Functional, Work
 from ..kernels import Kernel
 from ..kernels.composition import written
 from ..measure import ArrayLike, Ensemble
@@ -94,6 +94,9 @@ class MMD(Functional):
     @property
     def infimum(self) -> float:
         return 0.0
+
+    def work(self, mu: Ensemble) -> Work:
+        return super().work(mu) if self.kernel.by_moments else Work.over_pairs(mu, mu.n + self.target.n)
 
     def _target_energy(self, period: Tensor | None) -> Tensor:
         if self._known is None or not same_value(self._known[0], period):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .. import ops
 from ..errors import ConfigError, DivergenceError, WgfWarning, closest, require_number, shown
-from ..functional import Evaluation, Functional
+from ..functional import Evaluation, Functional, Work
 from ..kernels import Kernel
 from ..kernels.radial import pair_bodies
 from ..measure import Ensemble, checks
@@ -128,6 +128,11 @@ class Interaction(Functional):
         if mu.period is not None:
             return Check("dense", "all pairs, nearest images", None, self.rtol)
         return check(Sums(self.kernel, mu.x, mu.x, mu.weights, True), Summation(self.method, self.rtol, self._costs))
+
+    def work(self, mu: Ensemble) -> Work:
+        if self.kernel.by_moments and self.method in ("auto", "moments"):
+            return super().work(mu)
+        return Work.over_pairs(mu, mu.n, dense=self.method == "dense")
 
     def _sums(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor]:
         value, gradient = mu.kernel_sums(self.kernel, at, None, self.method, self.rtol, self._costs)

@@ -11,7 +11,7 @@ from torch import Tensor
 from .. import ops
 from ..errors import ConfigError, DivergenceError, ShapeError, shown
 from ..extension import Reading
-from ..functional import Evaluation, Functional
+from ..functional import Evaluation, Functional, Work
 from ..kernels import Kernel
 from ..kernels.composition import written
 from ..kernels.derivatives import twice_differentiable
@@ -122,6 +122,9 @@ class KSD(Functional):
             value, along, slope = (mu.reduce(part) for part in parts)
             (turned,) = torch.autograd.grad(scores, x, along.to(scores.dtype))
         return value, slope + turned
+
+    def work(self, mu: Ensemble) -> Work:
+        return Work.over_pairs(mu, mu.n)
 
     @property
     def infimum(self) -> float:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..errors import ConfigError, ShapeError, require_integer, require_seed, require_unmasked
-from ..functional import Evaluation, Functional
+from ..errors import ConfigError, ShapeError, require_integer, require_seed
+from ..functional import Evaluation, Functional, Work
 from ..measure import (
     MINIBATCH,
     ArrayLike,
@@ -22,11 +22,11 @@ from ..measure import (
     require_device,
     require_dtype,
     require_finite_rows,
-    to_tensor,
 )
 from ..measure.arrays import weight_rows
 from .aggregates import Aggregate, Mean
 from .losses import CrossEntropy, Loss, require_loss
+from .samples import as_inputs, as_targets
 from .units import NetworkUnit, require_unit
 
 _ALL = slice(None)
@@ -88,9 +88,9 @@ class NetworkRisk(Functional):
         unit: NetworkUnit | Callable[[Tensor, Tensor], Tensor] | None = None,
         batch: int | None = None,
     ) -> None:
-        self.inputs = _inputs("inputs", inputs).clone()
+        self.inputs = as_inputs("inputs", inputs).clone()
         self.loss = require_loss(loss)
-        self.targets, outputs = self.loss.encode(_targets(targets, len(self.inputs)).to(self.inputs.device).clone())
+        self.targets, outputs = self.loss.encode(as_targets(targets, len(self.inputs)).to(self.inputs.device).clone())
         if isinstance(self.loss, CrossEntropy) and unit is None:  # a unit of the user says how many classes there are
             self.loss.require_every_class(self.targets)
         self.unit = require_unit(unit, self.inputs.shape[1], outputs, activation)
@@ -143,7 +143,7 @@ class NetworkRisk(Functional):
         return f
 
     def _features(self, inputs: ArrayLike, mu: Ensemble) -> Tensor:
-        z = _inputs("inputs", inputs).to(mu.device)
+        z = as_inputs("inputs", inputs).to(mu.device)
         if z.shape[1] != self.inputs.shape[1]:
             raise ShapeError(f"inputs of {z.shape[1]} features; the risk has {self.inputs.shape[1]}.")
         return z
@@ -157,7 +157,7 @@ class NetworkRisk(Functional):
         return f[:, 0] if self._flat or (self.loss.classifies and self._outputs == 1) else f
 
     def _encode(self, targets: ArrayLike, m: int) -> Tensor:
-        y, outputs = self.loss.encode(_targets(targets, m))
+        y, outputs = self.loss.encode(as_targets(targets, m))
         if outputs > self._outputs or (outputs < self._outputs and y.ndim == 2):
             raise ShapeError(f"targets ask for {outputs} outputs; the risk was built with {self._outputs}.")
         return y
@@ -221,6 +221,10 @@ class NetworkRisk(Functional):
         ids = torch.arange(len(self.inputs), device=self.inputs.device)
         order = torch.argsort(noise.uniform(ids, step, 1, MINIBATCH)[:, 0], stable=True)
         return self._with(_subset=order[: self.batch], batch=None)
+
+    def work(self, mu: Ensemble) -> Work:
+        samples = len(self.inputs) if self._subset is None else len(self._subset)
+        return Work(mu.n * mu.dim, products=float(samples) * mu.n * mu.dim)
 
     def _data(self, mu: Ensemble) -> tuple[Tensor, Tensor]:
         if self.inputs.device != mu.device:
@@ -292,29 +296,8 @@ class NetworkRisk(Functional):
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
         f, gradient = self._forward_backward(mu)
-        return Evaluation(self._aggregated(f, self._data(mu)[1]), gradient)
+        return Evaluation(self._aggregated(f, self._data(mu)[1]), gradient, outputs=f)
 
 
 def _uniform(samples: Tensor) -> Tensor:
     return torch.full((len(samples),), 1.0 / len(samples), dtype=torch.float64, device=samples.device)
-
-
-def _inputs(name: str, inputs: ArrayLike) -> Tensor:
-    z = as_real(name, inputs)
-    if z.ndim != 2 or min(z.shape) == 0:
-        raise ShapeError(f"{name}: shape {tuple(z.shape)}; wanted (M, D) with at least one sample and one feature.")
-    require_finite_rows(name, z)
-    return z.contiguous()
-
-
-def _targets(targets: ArrayLike, m: int) -> Tensor:
-    require_unmasked("targets", targets)
-    try:
-        y = to_tensor(targets)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"targets: {error}; wanted numbers (encode class labels as 0, 1, ...).") from error
-    if y.ndim == 0 or len(y) != m:
-        raise ShapeError(f"targets: shape {tuple(y.shape)}; wanted one row for each of the {m} inputs.")
-    if y.is_floating_point():
-        require_finite_rows("targets", y)
-    return y.detach()

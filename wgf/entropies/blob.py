@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .. import ops
 from ..errors import ConfigError, DivergenceError, closest, require_length, require_number, shown
-from ..functional import Evaluation, Functional
+from ..functional import Evaluation, Functional, Work
 from ..kernels import Gaussian
 from ..kernels.radial import pair_bodies
 from ..measure import Ensemble, unwrapped
@@ -84,6 +84,9 @@ class _Smoothed(Entropy):
         if not isinstance(self.bandwidth, str):
             return self
         return self._with(bandwidth_by_rule(self.bandwidth, mu))
+
+    def work(self, mu: Ensemble) -> Work:
+        return Work.over_pairs(mu, mu.n) + Work.over_pairs(mu, mu.n)  # a density, then its force
 
     def _blob(self, mu: Ensemble) -> tuple[Gaussian, float]:
         """The Gaussian without its normalisation, and the logarithm of that: the number itself overflows in large d."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .. import ops
 from ..errors import ConfigError, WgfWarning
-from ..functional import Evaluation, Functional
+from ..functional import Evaluation, Functional, Work
 from ..measure import Ensemble, checks
 from ..ops import bodies, linalg
 from .base import Entropy, require_ridge
@@ -86,6 +86,9 @@ class LogDet(_OfCoordinates):
     def body(self, mu: Ensemble) -> Any:
         numbers = self._moments(mu, self.ridge)
         return numbers and (bodies.LogDet(*numbers) if mu.n >= mu.dim else None)
+
+    def work(self, mu: Ensemble) -> Work:
+        return Work(mu.n * mu.dim, products=float(mu.n) * mu.dim**2)
 
     def _value(self, mu: Ensemble) -> Tensor:
         return 0.5 * Precision(mu, self.ridge).log_det()

@@ -1,6 +1,5 @@
 """Running a flow: `solve` checks its arguments, builds a run, carries it out and returns a solution."""
 
-from .arguments import RECORDS
 from .collapse_index import collapse_index
 from .monitor import Monitor, Row
 from .plan import Plan
@@ -10,7 +9,6 @@ from .solve import solve
 from .timing import Timing
 
 __all__ = [
-    "RECORDS",
     "Monitor",
     "Outcome",
     "Plan",

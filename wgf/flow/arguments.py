@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,18 +16,16 @@ from ..ledger import COLUMNS, Observer
 from ..measure import Ensemble, Noise, NoiseSource, digest, require_ensemble
 from ..ops.memory import require_memory
 from ..protocol import Solver, State, realised_by_noise
+from .cadence import Every, Records, by_default
 from .monitor import Monitor
+from .observers import Observers, named_observers
 from .plan import Plan
 from .progress import reporter
 
-Observers = Mapping[str, Callable[..., float]] | Iterable[Callable[..., float]]
-"""How a user may give observers: functions by name, or named functions."""
 Until = Callable[[Mapping[str, float]], bool]
 """A function of a record that returns true to end the run."""
-_NUMBER = 64
-"""Bytes of a number in a record, about: a float and its place in a dictionary."""
-RECORDS = 100
-"""About how many records a run makes by default."""
+_NUMBER = 10
+"""Bytes of a number in a record, about: a float, with room for more at the end of the array."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +54,15 @@ class Arguments:
     domain : Domain or None
         Where the particles may be.
     observers : dict of str to Observer
-        Functions of the ensemble and t, by column.
+        Functions of the ensemble, t and the evaluation, by column.
     until : callable or None
         What ends the run early.
     max_steps : int
         The limit on steps.
-    record_every, trajectory_every : int
-        Numbers of steps from one record, and from one frame, to the next. 0 means no frames.
+    records : Records
+        When there is a record.
+    trajectory_every : int
+        The number of steps from one frame to the next. 0 means no frames.
     monitor : Monitor
         What watches the run.
     """
@@ -81,7 +79,7 @@ class Arguments:
     observers: dict[str, Observer]
     until: Until | None
     max_steps: int
-    record_every: int
+    records: Records
     trajectory_every: int
     monitor: Monitor
 
@@ -114,21 +112,24 @@ class Arguments:
         if not (state is None or isinstance(state, State)):
             raise ConfigError(f"state is {type(state).__name__}: wanted sol.state of an earlier run.")
         require_whole(state)
-        length = require_number("dt", dt, positive=True)
+        h = require_number("dt", dt, positive=True)
         start = require_number("t0", t0) if state is None else state.t
-        plan = Plan.make(start, require_number("t_end", t_end), length, state, solver.adaptive)
+        plan = Plan.make(start, require_number("t_end", t_end), h, state, solver.adaptive)
         if not (until is None or callable(until)):
             raise ConfigError(f"until = {shown(until)}: wanted a function of a row of the ledger.")
         first = on_domain(initial_ensemble(mu, t0, state), domain)
-        by_default = 1 if plan.steps is None else max(1, math.ceil(plan.steps / RECORDS))
         key = noise_seed(seed, state)
         watchers = named_observers(observers)
         most = require_integer("max_steps", max_steps, low=1)
-        records = cadence("record_every", record_every, by_default)
-        frames = cadence("trajectory_every", trajectory_every, 0)
+        frames = 0 if trajectory_every is None else require_integer("trajectory_every", trajectory_every, low=1)
+        if record_every is None:
+            records = by_default(plan, free_energy, solver, first, Noise(key))
+        else:
+            records = Every(require_integer("record_every", record_every, low=1))
         if plan.steps is not None and until is None:  # else it is not known how long the run is
             columns = len(COLUMNS) + len(free_energy.terms) + len(watchers)
-            require_kept(min(plan.steps, most), records, columns, frames, first)
+            steps = min(plan.steps, most)
+            require_kept(steps, records.within(steps), columns, frames, first)
         leg = leg_number(first, plan.start) if state is None else state.leg
         return Arguments(
             free_energy=free_energy,
@@ -143,7 +144,7 @@ class Arguments:
             observers=watchers,
             until=until,
             max_steps=most,
-            record_every=records,
+            records=records,
             trajectory_every=frames,
             monitor=reporter(progress),
         )
@@ -258,51 +259,10 @@ def noise_of(leg: int, source: NoiseSource, state: State | None) -> NoiseSource:
     return source
 
 
-def cadence(name: str, every: int | None, default: int) -> int:
-    """Check a number of steps between records or frames; None gives the default."""
-    return default if every is None else require_integer(name, every, low=1)
-
-
-def require_kept(steps: int, record_every: int, columns: int, trajectory_every: int, mu: Ensemble) -> None:
+def require_kept(steps: int, records: int, columns: int, trajectory_every: int, mu: Ensemble) -> None:
     """Refuse a run whose records or frames need more memory than there is. `columns` is the length of a record."""
-    records = steps // record_every
     require_memory(f"{records} records", _NUMBER * columns * records, "raise record_every or dt")
     if trajectory_every:  # the frames one by one, and all of them in one array at the end
         frames = steps // trajectory_every
         size = 2 * frames * mu.x.nbytes
         require_memory(f"{frames} frames of {mu.n} particles", size, "raise trajectory_every or dt")
-
-
-def named_observers(observers: Observers) -> dict[str, Observer]:
-    """Give the observers by column. Their names must differ from each other and from the columns of the ledger."""
-    if isinstance(observers, Mapping):
-        pairs = list(observers.items())
-    elif isinstance(observers, Iterable):
-        pairs = [(getattr(observe, "__name__", type(observe).__name__), observe) for observe in observers]
-    else:
-        raise ConfigError(
-            f"observers = {shown(observers)}: wanted a mapping of names to functions, or a list of functions."
-        )
-    for name, observe in pairs:
-        if not callable(observe):
-            raise ConfigError(
-                f"observer {shown(name)} is {shown(observe)}: wanted a function of the ensemble, or of it and t."
-            )
-        if name in COLUMNS or str(name).startswith("term:"):
-            raise ConfigError(
-                f"observer {shown(name)}: the ledger has a column of this name; give the observer another."
-            )
-        if [other for other, _ in pairs].count(name) > 1:
-            raise ConfigError(f"observer {shown(name)} is there twice; give names by a mapping, {{'name': function}}.")
-    return {name: _with_time(observe) for name, observe in pairs}
-
-
-def _with_time(observe: Callable[..., float]) -> Observer:
-    """The observer as a function of the ensemble and t. It is given t if its signature has a second argument for it."""
-    try:
-        parameters = list(inspect.signature(observe).parameters.values())
-    except (TypeError, ValueError):  # a built-in function without a signature
-        return lambda mu, t: observe(mu)
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    wanted = len(positional) > 1 and (positional[1].default is inspect.Parameter.empty or positional[1].name == "t")
-    return observe if wanted else lambda mu, t: observe(mu)

@@ -17,6 +17,7 @@ from ..functional import Steering
 from ..ledger import Bookkeeper
 from ..measure import Ensemble, NoiseSource, checks
 from ..protocol import Dynamics, Solver, State
+from .cadence import Cadence
 from .gear import SecondGear
 from .monitor import Monitor
 from .plan import Plan
@@ -56,14 +57,6 @@ class Flow:
     plan: Plan
     noise: NoiseSource
     history: int = 0
-
-
-@dataclass(frozen=True)
-class Cadence:
-    """The number of steps from one record to the next, and from one frame to the next (0: no frames)."""
-
-    records: int
-    frames: int
 
 
 @dataclass(frozen=True)
@@ -176,11 +169,9 @@ class Run:
 
     def _next_stop(self) -> int:
         """The number of the step at which the state is needed next: for a record, for a frame, or as the last one."""
-        cadences = [every for every in (self.cadence.records, self.cadence.frames) if every]
-        due = [(self.state.step // every + 1) * every for every in cadences]
         if self.plan.adaptive:  # the last step is unknown, and the scheme reads its error at each step anyway
             return self.state.step + 1
-        return min(self.plan.last, self.plan.first + self.stops.max_steps, *due)
+        return min(self.plan.last, self.plan.first + self.stops.max_steps, self.cadence.after(self.state.step))
 
     def _stretch(self, stop: int) -> None:
         """Take the steps up to `stop`, with finiteness checks at once (CPU) or after the last of them (GPU).
@@ -262,7 +253,7 @@ class Run:
         final = self.plan.done(state)
         if done == 0 or (self.cadence.frames and state.step % self.cadence.frames == 0):
             self._frame()
-        if not (final or done == 0 or state.step % self.cadence.records == 0):
+        if not (final or done == 0 or self.cadence.records.due(state, self.books.ledger)):
             self.monitor.advance(done, state.t, None)
             return None
         self.monitor.recording(state.t)

@@ -10,10 +10,12 @@ from ..functional import FreeEnergy, Functional, Resolved, Steering
 from ..ledger import Bookkeeper
 from ..measure import Ensemble, Noise, NoiseSource, digest
 from ..protocol import Dynamics, Solver, State
-from .arguments import Arguments, Observers, require_schedules
+from .arguments import Arguments, require_schedules
 from .attraction import warn_of_attraction
-from .loop import Cadence, Flow, Run, Stops
+from .cadence import Cadence
+from .loop import Flow, Run, Stops
 from .monitor import Monitor
+from .observers import Observers
 from .solution import Solution
 from .timing import Stopwatch
 
@@ -65,14 +67,15 @@ def solve(
         The key of all noise and minibatches. A continued run keeps the seed of its state. A leg has other noise under
         the same seed: see Notes.
     record_every : int, optional
-        The number of steps from one record of the ledger to the next. By default there are about 100 records, and one
-        for every step of an adaptive scheme.
+        The number of steps from one record of the ledger to the next. By default there are from 11 to 101 records: as
+        many as take at most a third of the run by a table of costs, or 11. A run of fewer steps has one for each step.
     trajectory_every : int, optional
         The number of steps from one frame of the trajectory to the next. By default there is no trajectory. A frame has
         particles, weights and ids: `sol.frame(k)`.
     observers : mapping of str to callable, or iterable of callable
-        Functions of the ensemble, or of the ensemble and t, that return a number. Each adds a column to the ledger.
-        In a plain list the functions must have names.
+        Functions of the ensemble that return a number, such as `f(mu)`, `f(mu, t)` or `f(mu, t, evaluation)`. The last
+        has F, ∇_W F and those of each term at a record, which cost nothing more. Each function adds a column to the
+        ledger. In a plain list the functions must have names.
     until : callable, optional
         A function of the row just recorded that returns True or False. If True, the run stops with the status
         CONVERGED.
@@ -211,7 +214,7 @@ def build(given: Arguments, stopwatch: Stopwatch) -> Run:
         state=replace(first, resolved=resolved, drives=drives),
         flow=Flow(dynamics, steering, solver, plan, given.noise, _history(solver, dynamics, given)),
         books=Bookkeeper(dynamics, steering, solver, observers),
-        cadence=Cadence(given.record_every, given.trajectory_every),
+        cadence=Cadence(given.records, given.trajectory_every),
         stops=Stops(given.max_steps, given.until),
         monitor=stopwatch.watched(given.monitor),
         stopwatch=stopwatch,

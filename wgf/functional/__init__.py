@@ -4,6 +4,7 @@ from .coefficient import ROUNDING, Coefficient, number_at
 from .evaluation import Evaluation
 from .functional import FreeEnergy, FreeEnergyEvaluation, Functional, Resolved, Term, TermEvaluation
 from .steering import Control, Drive, DrivenFunctional, Memories, Steering, View
+from .work import Work
 
 __all__ = [
     "ROUNDING",
@@ -21,5 +22,6 @@ __all__ = [
     "Term",
     "TermEvaluation",
     "View",
+    "Work",
     "number_at",
 ]

@@ -11,6 +11,7 @@ from ..kernels import Kernel
 from ..kernels.composition import written
 from ..measure import Ensemble
 from ..summation import Check
+from .work import Work
 
 
 class Capabilities:
@@ -85,6 +86,21 @@ class Capabilities:
             The method of summation, and its error against all pairs. None for a term without sums over pairs.
         """
         return None
+
+    def work(self, mu: Ensemble) -> Work:
+        """Count what one evaluation of the term computes. The default number of records is chosen by it.
+
+        Parameters
+        ----------
+        mu : Ensemble
+            The particles (n, d).
+
+        Returns
+        -------
+        Work
+            The count. The default is one pass over the particles. A count that is too small means fewer records.
+        """
+        return Work(numbers=mu.n * mu.dim)
 
     def same_as(self, other: object) -> bool:
         """Tell whether another term has the same class and the same settings.

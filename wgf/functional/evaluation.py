@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -17,7 +17,10 @@ class Evaluation:
         𝓕[μ], 0-d, float64.
     gradient : Tensor
         ∇_W 𝓕[μ] at the particles (n, d), in their dtype.
+    outputs : Tensor or None
+        What else the pass has computed that observers may want: for `NetworkRisk` the predictions (M, K), float64.
     """
 
     value: Tensor
     gradient: Tensor
+    outputs: Tensor | None = field(default=None, kw_only=True)

@@ -300,15 +300,15 @@ class FreeEnergy(Functional):
 
     def combined(self, parts: Sequence[Evaluation], mu: Ensemble) -> FreeEnergyEvaluation:
         """Compute F and ∇_W F from given evaluations of its terms at μ, in the order of the terms."""
-        value = torch.zeros((), dtype=torch.float64, device=mu.device)
-        gradient = None
+        value, gradient = torch.zeros((), dtype=torch.float64, device=mu.device), None
         for term, part in zip(self.terms, parts, strict=True):
             number = _number(term)
             value = value + number * part.value
             force = part.gradient if number == 1.0 else number * part.gradient
             gradient = force if gradient is None else gradient + force
-        terms = (TermEvaluation(p.value, p.gradient, term) for term, p in zip(self.terms, parts, strict=True))
-        return FreeEnergyEvaluation(value, torch.zeros_like(mu.x) if gradient is None else gradient, tuple(terms))
+        pairs = zip(self.terms, parts, strict=True)
+        terms = tuple(TermEvaluation(p.value, p.gradient, t, outputs=p.outputs) for t, p in pairs)
+        return FreeEnergyEvaluation(value, torch.zeros_like(mu.x) if gradient is None else gradient, terms)
 
     _evaluate = evaluate
 

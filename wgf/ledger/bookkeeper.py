@@ -25,8 +25,8 @@ from .shannon import ShannonEstimate, estimate_shannon, known
 from .spread import dissipation_error
 from .table import Ledger
 
-Observer = Callable[[Ensemble, float], float]
-"""A user's function of the ensemble and the time that gives a column of the ledger."""
+Observer = Callable[[Ensemble, float, FreeEnergyEvaluation], float]
+"""A user's function of the ensemble, the time, and F evaluated there, that gives a column of the ledger."""
 
 
 class Bookkeeper:
@@ -101,17 +101,18 @@ class Bookkeeper:
         row["evaluations"] = self._dynamics.evaluations
         self._last, self._last_shannon = dict(row), shannon.entropy if shannon else math.nan
         self.booked = Booked()
-        row |= self._observations(state)
+        row |= self._observations(state, evaluation)
         self.ledger.append(row)
         return row
 
-    def _observations(self, state: State) -> dict[str, float]:
+    def _observations(self, state: State, evaluation: FreeEnergyEvaluation) -> dict[str, float]:
         """The columns of the observers. They see a copy, so that what they write cannot reach the run."""
         if not self._observers:
             return {}
         mu, found = copy.deepcopy(state.mu), {}
+        read = [mu.x, mu.weights, mu.ids, *(part.gradient for part in (evaluation, *evaluation.terms))]
         for name, observe in self._observers.items():
-            value = guarded(f"observer {name!r}", (mu.x, mu.weights, mu.ids), observe, mu, state.t)
+            value = guarded(f"observer {name!r}", read, observe, mu, state.t, evaluation)
             found[name] = self._observed(name, value)
         if differ(mu.x, state.mu.x) or differ(mu.weights, state.mu.weights):  # written through numpy or .data
             names = list(map(repr, self._observers))

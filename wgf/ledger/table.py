@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -83,7 +84,11 @@ class Ledger(Mapping[str, np.ndarray]):
     """
 
     def __init__(self) -> None:
-        self._rows: list[dict[str, float]] = []
+        # All numbers stand in one array, row after row: a row of a long run takes 8 bytes for each. Rows with the same
+        # columns share their names.
+        self._numbers = array("d")
+        self._names: dict[tuple[str, ...], int] = {}  # of the columns of a row, with a number for each such tuple
+        self._kinds, self._starts = array("q"), array("q")  # by row: that number, and its first place in `_numbers`
         self.notes: dict[str, str] = {}
 
     def append(self, row: Mapping[str, float]) -> None:
@@ -94,12 +99,15 @@ class Ledger(Mapping[str, np.ndarray]):
         row : mapping of str to float
             The columns of the record. Where a column is missing in some rows, these entries are NaN.
         """
-        self._rows.append({name: float(value) for name, value in row.items()})
+        numbers = array("d", [float(value) for value in row.values()])
+        self._kinds.append(self._names.setdefault(tuple(row), len(self._names)))
+        self._starts.append(len(self._numbers))
+        self._numbers.extend(numbers)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of all columns, in the order in which they first appeared."""
-        return tuple(dict.fromkeys(name for row in self._rows for name in row))
+        return tuple(dict.fromkeys(name for names in self._names for name in names))
 
     def __getitem__(self, name: str) -> np.ndarray:
         """One column (k,), float64. KeyError, with the nearest name, where there is no such column."""
@@ -107,7 +115,13 @@ class Ledger(Mapping[str, np.ndarray]):
             raise KeyError(f"no column {name!r}: a record is ledger.row({name!r}), a column ledger['t'].")
         if name not in self.columns:
             raise KeyError(f"no column {name!r}{closest(name, self.columns)}")
-        return np.array([row.get(name, math.nan) for row in self._rows], dtype=np.float64)
+        column = np.full(self.rows, math.nan)
+        kinds, starts, numbers = (np.array(part) for part in (self._kinds, self._starts, self._numbers))
+        for names, kind in self._names.items():
+            if name in names:
+                rows = kinds == kind
+                column[rows] = numbers[starts[rows] + names.index(name)]
+        return column
 
     def __getattr__(self, name: str) -> NoReturn:
         """AttributeError: columns are read as `ledger["t"]`, as their names may be those of methods, or no names."""
@@ -125,11 +139,13 @@ class Ledger(Mapping[str, np.ndarray]):
     @property
     def rows(self) -> int:
         """The number of records k."""
-        return len(self._rows)
+        return len(self._kinds)
 
     def row(self, index: int) -> dict[str, float]:
         """Give one record as a dictionary; a negative index counts from the end."""
-        return dict(self._rows[index])
+        names = tuple(self._names)[self._kinds[index]]
+        start = self._starts[index]
+        return dict(zip(names, self._numbers[start : start + len(names)], strict=True))
 
     def to_pandas(self) -> Any:
         """Convert to a pandas.DataFrame with one row per record.
@@ -151,12 +167,13 @@ class Ledger(Mapping[str, np.ndarray]):
         return pd.DataFrame({name: self[name] for name in self.columns})
 
     def __repr__(self) -> str:
-        if not self._rows:
+        if not self.rows:
             return "Ledger(empty)"
         names = [
             n for n in ("t", "free_energy", "energy", "entropy", "dissipation", "closure", "force_ratio") if n in self
         ]
-        shown = self._rows if self.rows <= 8 else [*self._rows[:4], {}, *self._rows[-4:]]
+        ends: list[int | None] = [*range(self.rows)] if self.rows <= 8 else [*range(4), None, *range(-4, 0)]
+        shown = [{} if index is None else self.row(index) for index in ends]
         lines = ["".join(f"{name:>15}" for name in names)]
         lines += ["".join(f"{row[n]:15.6g}" if n in row else f"{'...':>15}" for n in names) for row in shown]
         return "\n".join([*lines, f"[{self.rows} records, columns: {', '.join(self.columns)}]"])

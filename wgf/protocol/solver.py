@@ -176,6 +176,8 @@ class Solver(ABC):
     """Whether the scheme chooses the lengths of its steps. `step` is then given the rest of the run as h and may take
     less. An adaptive scheme has fields `rtol` and `atol`, which `solve(rtol=, atol=)` replaces.
     """
+    evaluations = 1
+    """How many evaluations of F a step takes, at least. The default number of records is chosen by it."""
     metric = "Wasserstein"
     """The metric of the gradient flow that the scheme follows; the ledger names it where it is not Wasserstein."""
 

@@ -14,8 +14,8 @@ from ..diagnostics.force_report import force_report
 from ..diagnostics.transport import Transport, wasserstein
 from ..energies import NetworkRisk
 from ..errors import WgfError
-from ..flow import RECORDS, Monitor, Plan, Solution, solve
-from ..functional import FreeEnergy
+from ..flow import Monitor, Solution, solve
+from ..functional import FreeEnergy, FreeEnergyEvaluation
 from ..measure import Ensemble
 from ..protocol import Solver
 from . import store
@@ -71,15 +71,6 @@ class Job:
             throw=False, progress=monitor,
         )  # fmt: skip
 
-    @property
-    def records(self) -> int | None:
-        """Number of records after the first; None where the scheme adapts its steps, since it is not known then."""
-        steps = Plan.make(0.0, self.config.solver.t_end, self.config.solver.dt, None, self.scheme.adaptive).steps
-        return None if steps is None else math.ceil(steps / self._every(steps))
-
-    def _every(self, steps: int) -> int:
-        return self.config.solver.record_every or max(1, math.ceil(steps / RECORDS))
-
     def summary(self, solution: Solution, watch: Watch, warned: list[str]) -> dict[str, Any]:
         """The content of summary.json, except the name and the times."""
         ledger = solution.ledger
@@ -124,23 +115,27 @@ class Watch:
 
     def __post_init__(self) -> None:
         self._seen: tuple[Ensemble | None, dict[str, float]] = None, {}
-        self._records, self._next = -1, 0.0
-        self._inputs = torch.cat([self.job.train.x, self.job.test.x])
+        self._parts = -1
 
     def columns(self) -> dict[str, Any]:
         """The observers by the names of their columns in the ledger."""
         kinds = ("accuracy", "loss") if self.job.risk.loss.classifies else ("r2", "loss")
         names = [f"{part}_{kind}" for kind in kinds for part in ("train", "test")]
-        observers: dict[str, Any] = {name: (lambda mu, t, name=name: self._scores(mu)[name]) for name in names}
+        observers: dict[str, Any] = {
+            name: (lambda mu, t, evaluation, name=name: self._scores(mu, evaluation)[name]) for name in names
+        }
         return {"distance_from_start": self._distance} | observers
 
-    def _scores(self, mu: Ensemble) -> dict[str, float]:
-        """Accuracy or R², and mean loss, on training and test data, from one pass of the network."""
+    def _scores(self, mu: Ensemble, evaluation: FreeEnergyEvaluation) -> dict[str, float]:
+        """Accuracy or R², and mean loss. The training data were seen by the gradient; one pass sees the test data."""
         if self._seen[0] is not mu:
-            loss, scores = self.job.risk.loss, {}
-            outputs = self.job.risk.predict(mu, self._inputs).reshape(len(self._inputs), -1)
-            parts = torch.split(outputs, [len(self.job.train), len(self.job.test)])
-            for name, f, part in zip(("train", "test"), parts, (self.job.train, self.job.test), strict=True):
+            job, loss, scores = self.job, self.job.risk.loss, {}
+            own = (part.outputs for part in evaluation.terms if part.term.functional is job.risk)
+            trained = next(own, None)
+            if trained is None:  # the scheme integrates another form of the risk
+                trained = job.risk.predict(mu, job.train.x).reshape(len(job.train), -1)
+            tested = job.risk.predict(mu, job.test.x).reshape(len(job.test), -1)
+            for name, f, part in (("train", trained, job.train), ("test", tested, job.test)):
                 y, _ = loss.encode(part.y)
                 scores[f"{name}_loss"] = float(loss.value(f, y).mean())
                 if loss.classifies:
@@ -152,17 +147,13 @@ class Watch:
         return self._seen[1]
 
     def _distance(self, mu: Ensemble, t: float) -> float:
-        self._records += 1
         return self._frame(mu, t) if self._due(t) else math.nan
 
     def _due(self, t: float) -> bool:
-        """Whether this record has a picture: every few records, or at even times where their number is not known."""
-        last, t_end = self.job.records, self.job.config.solver.t_end
-        if last is not None:
-            return self._records % max(1, round(last / FRAMES)) == 0 or self._records == last
-        due = t >= min(self._next, t_end)
-        self._next = t + t_end / FRAMES if due else self._next
-        return due
+        """Whether this record has a picture: the first one in each of FRAMES equal parts of the time, and the last."""
+        t_end, before = self.job.config.solver.t_end, self._parts
+        self._parts = math.floor(FRAMES * t / t_end) if t_end else FRAMES
+        return self._parts > before
 
     def _frame(self, mu: Ensemble, t: float) -> float:
         """Keep a picture of the particles, and return their distance from the start; NaN where it fails."""
