@@ -591,3 +591,11 @@ def test_a_column_that_is_constant_up_to_rounding_has_scale_one(tmp_path: Path, 
             assert train.y_scale == 1.0
     assert apart
     np.testing.assert_allclose(apart, constant, rtol=1e-12)
+
+
+def test_digits_with_zeros_before_them_are_labels_and_not_numbers(tmp_path):
+    path = tmp_path / "codes.csv"
+    rows = [f"{i / 7:.3f},{i / 3:.3f},{('01', '1', '2')[i % 3]}" for i in range(30)]
+    path.write_text("u,v,y\n" + "\n".join(rows))
+    assert load(path)[0].classes == ("01", "1", "2")
+    assert load(path, task="regression")[0].classes == ()

@@ -111,3 +111,17 @@ def test_misfits_and_softmax_in_float32(scale):
         got, want = (term.gradient(mu).double() for mu in pairs)
         assert float((got - want).abs().max() / want.abs().max()) < 5e-6
         assert float(term.value(pairs[0])) == pytest.approx(float(term.value(pairs[1])), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: wgf.kernels.Riesz(1e300, 0.1),
+        lambda: wgf.kernels.InverseMultiquadric(1.0, 1e300),
+        lambda: wgf.kernels.Newtonian(10**9, 0.1),
+        lambda: wgf.Power(1e300, 0.1),
+    ],
+)
+def test_exponents_that_no_length_survives_are_refused(make):
+    with pytest.raises(ConfigError, match=r"of at most 100|from 1 to 100"):
+        make()

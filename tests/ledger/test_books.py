@@ -230,3 +230,24 @@ def test_a_sampler_at_equilibrium_does_not_pretend_to_dissipate():
     assert abs(book["dissipation"].mean()) < 0.1
     assert book["information_force"].mean() == pytest.approx(math.sqrt(2), rel=0.05)
     assert math.isnan(book["closure"][-1]) or abs(book["closure"][-1]) < 3 * book["closure_error"][-1]
+
+
+@pytest.mark.parametrize("scheme", [wgf.solvers.Langevin(), wgf.solvers.Underdamped(1.0)], ids=str)
+def test_records_of_float32_particles_whose_squares_float32_cannot_hold(scheme):
+    x = 1e20 * wgf.Ensemble.gaussian(60, 2, seed=1).x
+    rows = []
+    for dtype in (torch.float32, torch.float64):
+        F = wgf.Quadratic(2.0) - 1e40 * wgf.Shannon()
+        sol = wgf.solve(F, wgf.Ensemble(x.to(dtype)), scheme, dt=0.05, t_end=0.2)
+        rows.append(sol.ledger.row(-1))
+    for row in rows:  # the two dtypes have noise of their own
+        assert 0.5e40 < row["energy"] < 4e40
+        assert math.isfinite(row["closure_error"]) or "closure" in sol.ledger.notes
+
+
+def test_an_observer_that_returns_text_is_refused():
+    with pytest.raises(wgf.errors.ConfigError, match="wanted one number"):
+        wgf.solve(
+            wgf.Quadratic(), wgf.Ensemble([[1.0]]), wgf.solvers.Euler(), dt=0.1, t_end=0.1,
+            observers={"o": lambda mu: "3"},
+        )  # fmt: skip

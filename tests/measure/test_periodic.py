@@ -129,10 +129,12 @@ def test_kernels_are_held_against_half_a_period_when_a_run_begins():
             wgf.solve(term, mu, wgf.solvers.Euler(), **times)
 
 
-@pytest.mark.parametrize("entropy", [wgf.LogDet(), wgf.Variance(), wgf.LogVariance()], ids=lambda S: S.name)
+@pytest.mark.parametrize(
+    "entropy", [wgf.LogDet(), wgf.Variance(), wgf.LogVariance(), wgf.Softmax()], ids=lambda S: S.name
+)
 def test_entropies_of_coordinates_warn_on_a_torus(entropy):
     mu = wgf.Ensemble.uniform(20, 1)
-    with pytest.warns(WgfWarning, match=f"{entropy.name} in a periodic domain: mean and covariance"):
+    with pytest.warns(WgfWarning, match=f"{entropy.name} in a periodic domain depends on"):
         wgf.solve(
             wgf.Quadratic() - 0.1 * entropy, mu, wgf.solvers.Euler(), dt=0.01, t_end=0.01,
             domain=wgf.domains.PeriodicBox(0.0, 1.0),

@@ -93,3 +93,15 @@ def test_other_schemes_and_full_ranks_say_nothing():
     wgf.solve(PLAIN, plane, Euler(), dt=0.05, t_end=0.1)
     wgf.solve(PLAIN, few, AffineInvariant(), dt=0.05, t_end=0.1)
     wgf.solve(SHANNON, wgf.Ensemble(Z[:1]), Stein(1.0), dt=0.05, t_end=0.1)
+
+
+def test_float32_particles_far_from_zero_have_the_spread_that_their_numbers_have():
+    """At 10⁶ the numbers of float32 are 1/16 apart, at 4·10⁶ a quarter: N(0, 1) has a spread there."""
+    rng = np.random.default_rng(0)
+    for far in (1e6, 4e6):
+        x = (rng.normal(size=(100, 3)) * [1, 1, 0] + far).astype("float32")
+        assert without_spread(wgf.Ensemble(x)) == "coordinate 2"
+        mu = wgf.Ensemble(x[:, :2])
+        exact = 0.5 * float(np.log(x[:, :2].astype(float).var(axis=0)).sum())
+        assert float(wgf.LogVariance().value(mu)) == pytest.approx(exact, rel=1e-3)
+        assert wgf.diagnostics.effective_rank(mu) > 1.9

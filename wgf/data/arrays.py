@@ -78,7 +78,10 @@ def _array(file: IO[bytes], size: int) -> np.ndarray:
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"format {version[0]}.{version[1]} of .npy; wanted 1.0 or 2.0")
     header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = header(file)
+    try:
+        shape, _, dtype = header(file)
+    except Exception as error:  # the header is Python's text: it raises what its parser raises
+        raise ValueError("its header cannot be read") from error
     if dtype.hasobject:
         raise ValueError("it holds Python objects")
     if not dtype.itemsize or min(shape, default=1) < 0:

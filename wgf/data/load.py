@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ..errors import ConfigError, closest, require_number, require_seed, shown
+from ..ops import ROUNDING
 from .arrays import read_arrays
 from .table import Table, numbered
 from .teacher import TEACHER, teacher_student
@@ -240,4 +241,6 @@ def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     centre, half = low / 2 + high / 2, high / 2 - low / 2
     unit = (values - centre) / np.where(half > 0, half, 1.0)  # exactly 0 in a constant column
     scale, largest = half * unit.std(axis=0), np.maximum(np.abs(low), np.abs(high))
-    return centre + half * unit.mean(axis=0), np.where(scale > 4 * np.finfo(np.float64).eps * largest, scale, 1.0)
+    return centre + half * unit.mean(axis=0), np.where(
+        scale > ROUNDING * np.finfo(np.float64).eps * largest, scale, 1.0
+    )

@@ -17,6 +17,8 @@ from .table import Table, column, numbered
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null"})
 _WHOLE = re.compile(r"[+-]?\d+")
+_CODE = re.compile(r"[+-]?0\d+")
+"""Digits with a zero before them are no number but a code: 01 and 1 are two labels."""
 _OTHER = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _LOOKED_AT = 20  # lines, to find out what separates the cells
 _Rows = list[tuple[int, list[str]]]  # (line, cells) of each row
@@ -37,6 +39,7 @@ def read_csv(path: Path, target: str | int | None, task: str | None, header: boo
     values = np.array([[_number(cell) for cell in cells] for _, cells in rows])
     bad = ~np.isfinite(values)
     text = task != "regression" and (bad[:, index].all() or (task == "classification" and bad[:, index].any()))
+    text |= task != "regression" and any(_CODE.fullmatch(cells[index]) for _, cells in rows)
     if text:
         bad[:, index] = [cells[index].lower() in MISSING for _, cells in rows]
     for i, j in np.argwhere(bad)[:1]:

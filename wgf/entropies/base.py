@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..errors import require_number
+from ..errors import WgfWarning, require_number
 from ..extension import settings_of
 from ..functional import Functional
 from ..measure import Ensemble
@@ -59,6 +60,20 @@ class Entropy(Functional):
         if cls.realised_by_noise or any(setting.required for setting in settings_of(cls).values()):
             return ()
         return (Variant(cls.__name__, cls.words or cls.__name__, lambda mu: cls()),)
+
+
+class OfCoordinates(Entropy):
+    """An entropy of the coordinates themselves: on a torus it depends on the place of the seam, and warns."""
+
+    def prepare(self, mu: Ensemble) -> Functional:
+        if mu.period is not None:
+            warnings.warn(
+                f"{self.name} in a periodic domain depends on the coordinates, and so on the place of the seam. "
+                "Blob does not: it takes nearest images.",
+                WgfWarning,
+                stacklevel=2,
+            )
+        return self
 
 
 def require_ridge(ridge: float) -> float:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..errors import ConfigError, DivergenceError, closest, require_length, require_number, shown
+from ..errors import ConfigError, DivergenceError, closest, require_exponent, require_length, shown
 from ..functional import Evaluation, Functional, Work
 from ..kernels import Gaussian
 from ..kernels.radial import pair_bodies
@@ -243,7 +243,7 @@ class Power(_Smoothed):
 
     def __init__(self, m: float, bandwidth: float | str) -> None:
         super().__init__(bandwidth)
-        self.m = require_number("m", m, positive=True)
+        self.m = require_exponent("m", m)
         if self.m == 1.0:
             raise ConfigError("Power(m=1) is the Shannon limit: use Blob(bandwidth).")
 

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .. import ops
-from ..errors import ConfigError, WgfWarning
-from ..functional import Evaluation, Functional, Work
+from ..errors import ConfigError
+from ..functional import Evaluation, Work
 from ..measure import Ensemble, checks
 from ..ops import bodies, linalg
-from .base import Entropy, require_ridge
+from .base import OfCoordinates, require_ridge
 from .precision import Precision
 
 
-class _OfCoordinates(Entropy):
-    """An entropy of means and covariances of coordinates, which on a torus depend on the place of the seam."""
-
-    def prepare(self, mu: Ensemble) -> Functional:
-        if mu.period is not None:
-            warnings.warn(
-                f"{self.name} in a periodic domain: mean and covariance of coordinates depend on the seam. "
-                "That of Blob does not: it takes nearest images.",
-                WgfWarning,
-                stacklevel=2,
-            )
-        return self
+class _OfMoments(OfCoordinates):
+    """An entropy of means and covariances of coordinates."""
 
     def _moments(self, mu: Ensemble, ridge: float) -> tuple[Any, ...] | None:
         """The numbers of a body of `bodies.Moments`; None where the sums are not those of a single block."""
@@ -38,7 +27,7 @@ class _OfCoordinates(Entropy):
         return ridge, rounding, (0.0,) * mu.dim, (0.0,) * (mu.dim * (mu.dim + 1) // 2)
 
 
-class LogDet(_OfCoordinates):
+class LogDet(_OfMoments):
     """The entropy of a Gaussian with the covariance of the particles, up to a constant; the default surrogate.
 
         S[μ] = ½ log det(C + εI)
@@ -120,7 +109,7 @@ def _variances(mu: Ensemble) -> Tensor:
     return mu.expect(_centred(mu, None).double() ** 2)
 
 
-class Variance(_OfCoordinates):
+class Variance(_OfMoments):
     """Half the total variance of the particles; the simplest surrogate.
 
         S[μ] = ½ tr C,    δS/δμ = ½ |x − m|²,    ∇_W S = x − m
@@ -158,7 +147,7 @@ class Variance(_OfCoordinates):
         return _centred(mu, at)
 
 
-class LogVariance(_OfCoordinates):
+class LogVariance(_OfMoments):
     """The logarithm of the variance of each coordinate: the diagonal form of `LogDet`.
 
         S[μ] = ½ Σⱼ log(Cⱼⱼ + ε)

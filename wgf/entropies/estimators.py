@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from scipy.special import digamma, gammaln
 
 from ..errors import ConfigError, DivergenceError, require_integer
+from ..measure import Ensemble, require_ensemble
 from ..ops.moments import ROUNDING
 from ..ops.threads import one_blas_thread
 
@@ -90,6 +91,7 @@ def knn_entropy(mu: Ensemble, k: int = 4) -> Estimate:
     >>> abs(float(knn_entropy(mu)) - 2.838) < 0.1
     True
     """
+    require_ensemble("mu", mu)
     k = require_integer("k", k, low=1)
     n, d = mu.n, mu.dim
     if not mu.equal_weights:
@@ -219,7 +221,7 @@ def principal_axes(mu: Ensemble) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     Eigenvalues at the level of rounding are set to 0. DivergenceError if the covariance is not finite.
     """
-    mean, covariance = (part.detach().cpu().numpy().astype(np.float64) for part in mu.moments())
+    mean, covariance = (part.detach().cpu().numpy().astype(np.float64) for part in require_ensemble("mu", mu).moments())
     if not np.isfinite(covariance).all():
         raise DivergenceError("The covariance of the ensemble is not finite.")
     with one_blas_thread():  # LAPACK rounds by its thread count

@@ -11,13 +11,13 @@ from ..extension import renamed
 from ..functional import Evaluation
 from ..measure import Ensemble
 from ..ops.range import within
-from .base import Entropy, Variant
+from .base import OfCoordinates, Variant
 
 _AXES = ("features", "particles")
 
 
 @renamed(temperature="tau")
-class Softmax(Entropy):
+class Softmax(OfCoordinates):
     """The entropy of coordinates that a softmax turns into probabilities; it does not spread particles.
 
     Over features, p = softmax(x/τ) for each particle, H = −Σⱼ pⱼ log pⱼ:

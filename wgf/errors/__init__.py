@@ -5,6 +5,8 @@ Every failure has its own type. A message says what was given, what was wanted a
 
 from .checks import (
     LENGTHS,
+    STEEPEST,
+    require_exponent,
     require_integer,
     require_length,
     require_number,
@@ -30,6 +32,7 @@ __all__ = [
     "LENGTHS",
     "LONGEST",
     "MOST_LINES",
+    "STEEPEST",
     "BackendError",
     "CheckpointError",
     "ConfigError",
@@ -43,6 +46,7 @@ __all__ = [
     "closest",
     "no_attribute",
     "printable",
+    "require_exponent",
     "require_integer",
     "require_length",
     "require_number",

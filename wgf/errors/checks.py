@@ -92,6 +92,18 @@ def require_length(name: str, value: Any, *, zero: bool = False) -> float:
     return number
 
 
+STEEPEST = 100.0
+"""The largest exponent of a kernel or of a density: powers of two lengths then leave the range of float64 late."""
+
+
+def require_exponent(name: str, value: Any) -> float:
+    """`value` as an exponent from 0 (excluded) to 100, or a ConfigError."""
+    number = require_number(name, value, positive=True)
+    if number > STEEPEST:
+        raise ConfigError(f"{name} = {shown(value)}: wanted an exponent of at most {STEEPEST:g}.")
+    return number
+
+
 def require_integer(name: str, value: Any, *, low: int, high: int | None = None) -> int:
     """Check that an argument is an integer from `low` to `high`.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..errors import ShapeError, require_integer, require_length, require_number
+from ..errors import STEEPEST, ShapeError, require_exponent, require_integer, require_length
 from ..ops import forms
 from .composition import Exponential
 from .radial import Radial
@@ -94,7 +94,7 @@ class Riesz(Radial):
     long_ranged = True
 
     def __post_init__(self) -> None:
-        require_number("s", self.s, positive=True)
+        require_exponent("s", self.s)
         require_length("softening", self.softening, zero=True)
 
     @property
@@ -148,7 +148,7 @@ class Newtonian(Radial):
     long_ranged = True
 
     def __post_init__(self) -> None:
-        require_integer("Newtonian d", self.d, low=1)
+        require_integer("Newtonian d", self.d, low=1, high=int(STEEPEST))
         require_length("softening", self.softening, zero=True)
 
     @property

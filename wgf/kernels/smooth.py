@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from ..errors import ConfigError, require_length, require_number, shown
+from ..errors import ConfigError, require_exponent, require_length, require_number, shown
 from ..ops import forms
 from .composition import Exponential, acting
 from .radial import Radial
@@ -181,7 +181,7 @@ class InverseMultiquadric(Radial):
 
     def __post_init__(self) -> None:
         require_length("h", self.h)
-        require_number("p", self.p, positive=True)
+        require_exponent("p", self.p)
 
     def parameters(self) -> tuple[float, ...]:
         return float(self.h), float(self.p)

@@ -22,7 +22,7 @@ from .booking import Booked
 from .forces import Forces
 from .reference import NO_FORCE, log_det_force
 from .shannon import ShannonEstimate, estimate_shannon, known
-from .spread import dissipation_error
+from .spread import dissipation_error, variance_of_mean
 from .table import Ledger
 
 Observer = Callable[[Ensemble, float, FreeEnergyEvaluation], float]
@@ -123,6 +123,8 @@ class Bookkeeper:
     def _observed(name: str, value: Any) -> float:
         """The result of an observer as a number."""
         try:
+            if isinstance(value, (str, bytes)):
+                raise TypeError("text")
             return float(value)
         except (TypeError, ValueError, RuntimeError, OverflowError) as error:
             raise ConfigError(
@@ -293,9 +295,7 @@ class Bookkeeper:
             return 0.0
         if math.isnan(shannon.standard_error):
             return math.nan
-        energy = self._dynamics.drift.at(state.t).first_variation(state.mu)
-        centred = energy.double() - state.mu.expect(energy)
-        variance = float(state.mu.expect(centred**2)) / state.mu.n
+        variance = variance_of_mean(self._dynamics.drift.at(state.t), state.mu)
         return math.sqrt(variance + (self._dynamics.noise_temperature(state.t) * shannon.standard_error) ** 2)
 
     def close(self) -> None:

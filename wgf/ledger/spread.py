@@ -1,4 +1,4 @@
-"""The error bar of a dissipation whose score is an estimate."""
+"""Error bars of estimates from n particles: of the dissipation, and of the energy."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import math
 import numpy as np
 from torch import Tensor
 
+from ..errors import DivergenceError, WgfError
+from ..functional import FreeEnergy
+from ..measure import Ensemble
 from .shannon import SURE, ShannonEstimate
 
 SMOOTHING = 0.5
@@ -77,3 +80,19 @@ def _divergence(x: np.ndarray, g: np.ndarray, places: tuple[np.ndarray, np.ndarr
     out = np.empty(n)
     out[order] = np.trace(slopes, axis1=1, axis2=2)[box]
     return out
+
+
+def variance_of_mean(free_energy: FreeEnergy, mu: Ensemble) -> float:
+    """Var δE/δμ / n, the variance of E over samples of n particles; NaN where δE/δμ has no numbers.
+
+    δE/δμ is a square of lengths, which float32 may not hold where it holds the particles: it is then taken in float64.
+    """
+    try:
+        energy = free_energy.first_variation(mu)
+    except DivergenceError:
+        try:
+            energy = free_energy.first_variation(mu.to(dtype="float64"))
+        except WgfError:
+            return math.nan
+    centred = energy.double() - mu.expect(energy.double())
+    return float(mu.expect(centred**2)) / mu.n

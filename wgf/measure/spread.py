@@ -5,11 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..ops import linalg
+from ..ops import ROUNDING, linalg
 from .ensemble import Ensemble
 
-ROUNDINGS = 8.0
-"""A spread of so many roundings of the largest coordinate counts as none."""
 NAMED = 3
 """So many coordinates or directions are named in a message."""
 
@@ -42,7 +40,7 @@ def without_spread(mu: Ensemble) -> str:
     """
     present = mu.x[mu.weights > 0]
     covariance, largest = mu.covariance().cpu(), present.abs().amax(0).double().cpu()
-    scale, rounding = covariance.diagonal().clamp(min=0.0).sqrt(), ROUNDINGS * torch.finfo(mu.dtype).eps
+    scale, rounding = covariance.diagonal().clamp(min=0.0).sqrt(), ROUNDING * torch.finfo(mu.dtype).eps
     flat = ~(scale > rounding * largest)
     moving = torch.nonzero(~flat)[:, 0]
     directions = torch.zeros(0, mu.dim, dtype=torch.float64)
@@ -50,7 +48,7 @@ def without_spread(mu: Ensemble) -> str:
         scale, largest = scale[moving], largest[moving]
         values, vectors = linalg.symmetric_eigen(covariance[moving][:, moving] / torch.outer(scale, scale))
         noise = (rounding * float((largest / scale).max())) ** 2  # of the coordinates; C has that of its own sums
-        lost = values <= mu.dim * max(10 * torch.finfo(torch.float64).eps, noise)
+        lost = values <= max(10 * mu.dim * torch.finfo(torch.float64).eps, noise)
         if int((~lost).sum()) < min(len(moving), len(present) - 1):
             directions = _whole(vectors[:, lost].T / scale, moving, mu.dim)
     return _named(torch.nonzero(flat)[:, 0].tolist(), directions)

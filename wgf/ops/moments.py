@@ -125,12 +125,12 @@ def _moments_backward(ctx: Any, mass_bar: Tensor, centre_bar: Tensor, bar: Tenso
 moments.register_autograd(_moments_backward, setup_context=_moments_context)
 
 
-ROUNDING = 4.0
-"""Values within so many units in the last place of their mean count as equal."""
+ROUNDING = 1.5
+"""Coordinates with a spread (standard deviation) of at most so many ε |m| count as equal: that is their rounding."""
 
 
 def least_variance(mean: Tensor, dtype: torch.dtype) -> Tensor:
-    """The variance of each coordinate at which it is rounding: (4 ε |m|)². At and below that it counts as zero.
+    """The variance of each coordinate at which it is rounding: (1.5 ε |m|)². At and below that it counts as zero.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from ...errors import ConfigError, require_integer, require_number, require_unmasked, with_minus
+from ...ops import ROUNDING
 from ...ops.memory import counted, require_memory
 
 LEVEL = 0.95
@@ -94,7 +95,7 @@ def bootstrap_interval(
     """
     sample = _sample(values, 3, "a bootstrap")
     value = float(statistic(sample, axis=-1))
-    if np.ptp(sample) <= 4 * np.finfo(np.float64).eps * np.abs(sample).max():
+    if np.ptp(sample) <= 2 * ROUNDING * np.finfo(np.float64).eps * np.abs(sample).max():
         return Estimate(value, value, value, _level(level), "all values equal")
     count = require_integer("resamples", resamples, low=100)
     _require_room(count, len(sample))
