@@ -204,10 +204,10 @@ class _Whitened:
     def _pairs(self, found: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
         """Two estimates of the score in the coordinates x, without the bias of few particles, and the divergence."""
         d = self._sample.dim
-        both = found[:, : 2 * d].reshape(-1, 2, d)
-        bias = both.sum(1) - 2.0 * found[:, 2 * d : 3 * d]
-        first, second = (_product(both[:, k] - bias, self._axes.T) for k in (0, 1))
-        return (first, second), found[:, 3 * d]
+        own, other, of_all = (found[:, k * d : (k + 1) * d] for k in range(3))
+        bias, second = own + other - 2.0 * of_all, self._second[:, None]
+        first, twin = np.where(second, other, own) - bias, np.where(second, own, other) - bias
+        return (_product(first, self._axes.T), _product(twin, self._axes.T)), found[:, 3 * d + 1]
 
     def _entropy(self, leaves: Leaves) -> tuple[float, float, float]:
         """S, its standard error and its error bar."""

@@ -12,10 +12,11 @@ from ..functional import FreeEnergy
 from ..measure import Ensemble
 from .shannon import SURE, ShannonEstimate
 
-SMOOTHING = 0.5
-"""The part of the change between narrow and wide windows that counts as error."""
-ALIKE = 0.05
-"""The errors of two scores are alike over this part of a window: calibrated on laws with known scores."""
+SMOOTHING, ROUGH = 0.5, 5.0
+"""The part of the change between narrow and wide windows that counts as error: SMOOTHING + ROUGH × the part of all
+particles that is in a window. Where that is large, the change says less about narrower windows."""
+ALIKE = 0.25
+"""The part of a window over which the errors of two scores are alike; found on laws with known scores."""
 
 
 def dissipation_error(
@@ -23,9 +24,10 @@ def dissipation_error(
 ) -> float:
     """The error bar of D = ∫ |g + T s|² dμ, where s = ∇log ρ is estimated.
 
-        error = 2 √(Var ψ/n + noise²) + ½ |change|,    ψ = |g|² − 2T ∇·g − T² (2 ∇·s + |s|²)
+        error = 2 √(Var ψ/n + noise²) + (½ + 5K/n) |change|,    ψ = |g|² − 2T ∇·g − T² (2 ∇·s + |s|²)
 
-    ψ is what one more particle adds to D, also through ρ. The noise is that of the product of the two estimates of s.
+    ψ is what one more particle adds to D, also through ρ. The noise is that of the product of the two estimates s₁, s₂:
+    ½ √(K/nd) ∫ ½|s₁ − s₂|² dμ, with K particles in a window.
 
     Parameters
     ----------
@@ -58,9 +60,9 @@ def dissipation_error(
         - temperature**2 * (2 * curvature + (first * second).sum(1))
     )
     apart = first - second
-    noise = 0.5 * temperature**2 * (apart * apart).sum(1)
-    product = ALIKE * shannon.patch * float((noise * noise).mean()) / d
-    return SURE * math.sqrt(float(added.var()) / n + product) + SMOOTHING * abs(change)
+    noise = math.sqrt(ALIKE * shannon.patch / d) * 0.5 * temperature**2 * float((apart * apart).sum(1).mean())
+    smoothing = (SMOOTHING + ROUGH * shannon.patch) * abs(change)
+    return SURE * math.sqrt(float(added.var()) / n + noise * noise) + smoothing
 
 
 def _divergence(x: np.ndarray, g: np.ndarray, places: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -75,7 +77,7 @@ def _divergence(x: np.ndarray, g: np.ndarray, places: tuple[np.ndarray, np.ndarr
     x, g = (a - (np.add.reduceat(a, first) / counts[:, None])[box] for a in (x, g))
     second = np.stack([np.add.reduceat(x[:, c, None] * x, first) for c in range(d)], axis=1)
     mixed = np.stack([np.add.reduceat(x[:, c, None] * g, first) for c in range(d)], axis=1)
-    second += 1e-9 * np.trace(second, axis1=1, axis2=2)[:, None, None] * np.eye(d)
+    second += (1e-9 * np.trace(second, axis1=1, axis2=2) + np.finfo(np.float64).tiny)[:, None, None] * np.eye(d)
     slopes = np.linalg.solve(second, mixed)
     out = np.empty(n)
     out[order] = np.trace(slopes, axis1=1, axis2=2)[box]

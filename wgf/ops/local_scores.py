@@ -105,7 +105,10 @@ def radii(leaves: Leaves) -> np.ndarray:
 
 
 def local_scores(places: Leaves, leaves: Leaves, scales: np.ndarray) -> np.ndarray:
-    """Scores at all points by local fits (n, 3d + 1), leaf after leaf: of both halves, of all, and the divergence.
+    """Scores at all points by local fits (n, 3d + 2), leaf after leaf.
+
+    The columns are the score from the half of the particle itself, from the other half, and from all particles; 1; and
+    the divergence of the score.
 
     Parameters
     ----------
@@ -128,10 +131,13 @@ def local_scores(places: Leaves, leaves: Leaves, scales: np.ndarray) -> np.ndarr
     split = (leaves.points, leaves.starts, leaves.middles, leaves.low, leaves.high, places.centres, sizes)
     _in_blocks(count, lambda a, b: windows.fit_windows(*split, pairs, like, a, b, inverses, fits))
     home = np.searchsorted(places.starts, leaves.starts[:-1], side="right") - 1
-    out = np.empty((len(leaves.points), 3 * d + 1))
-
-    def body(a: int, b: int) -> None:
-        windows.blend(*split, home, _NARROW, inverses, fits, scales, like, np.arange(a, b), out)
-
-    _in_blocks(len(leaves.centres), body)
-    return out
+    flat = tuple(
+        np.ascontiguousarray(part.reshape(3 * count, -1))
+        for part in (fits[:, :, 0], fits[:, :, 1:], inverses[:, :, 0], inverses[:, :, 1:])
+    )
+    traces = (fits[:, 2, range(1, d + 1), range(d)] * scales).sum(1) / sizes**2
+    likes = tuple((0.0,) * part.shape[1] for part in flat)
+    sums = np.zeros((len(leaves.points), 3 * d + 2))
+    _in_blocks(len(leaves.centres), lambda a, b: windows.blend(*split, home, _NARROW, flat, traces, likes, a, b, sums))
+    sums /= sums[:, 3 * d, None]
+    return sums

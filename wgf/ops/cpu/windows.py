@@ -16,7 +16,7 @@ import numpy as np
 
 from .intrinsics import difference, plus, square, zeros
 from .jit import compiled
-from .rows import plus_products, row, set_row
+from .rows import plus_products, row, set_row, times
 
 _RIDGE = 1e-3  # the weight of a stand-in fit, in particles at the centre: keeps windows solvable that are almost flat
 _LEVERAGE = 0.9  # the largest part of a fit that is due to one particle; without it the fit would be divided by 0
@@ -120,83 +120,82 @@ def fit_windows(points, starts, middles, low, high, centres, radii, pairs, like,
             _solve(a[part], b[part], ridge, stand_in, inverses[window, part], fits[window, part])
 
 
+@compiled(sums=True)
+def _blend_part(points, first, last, centre, inverse, narrow, home, mine, other, both, trace, sums):
+    """Add one window to the sums of points[first:last], which are all in the same half of the particles.
+
+    `mine` and `both` are fits with the particle in it, as (a, B, first row and other rows of the inverse matrix);
+    `other` is (a, B). The sums are the three scores, the weights and the divergence.
+    """
+    for i in range(first, last):
+        z = plus(zeros(centre), inverse, difference(row(points, i, centre), centre))
+        s = square(z, 0.0)
+        t = max(1.0 - narrow * s, 0.0)
+        weight = t * t * t + home
+        s = max(s, 1.0)
+        z = plus(zeros(z), 1.0 / math.sqrt(s), z)  # outside of the window: the score at its edge
+        t = max(1.0 - square(z, 0.0), 0.0)
+        k, slope = t * t * t, -6.0 * t * t
+        found = plus(other[0], 1.0, times(z, other[1]))
+        first_own, all_own = _without(z, k, slope, mine), _without(z, k, slope, both)
+        scaled = weight * inverse
+        now = row(sums, i, centre + centre + centre + (0.0, 0.0))
+        set_row(sums, i, plus(plus(now, scaled, first_own + found + all_own + _NONE), weight, _end(centre, trace)))
+
+
+_NONE = (0.0, 0.0)
+
+
 @compiled
-def _add_score(inverse, fit, z, own, k, slope, weight, v, total):
-    """Add weight × the score of a window at z (still times R); `own` takes the particle at z out of the fit."""
-    d = total.size
-    if not own:
-        for c in range(d):
-            s = fit[0, c]
-            for e in range(d):
-                s += fit[1 + e, c] * z[e]
-            total[c] += weight * s
-        return
-    leverage = 0.0
-    for i in range(d + 1):
-        s = inverse[i, 0]
-        for e in range(d):
-            s += inverse[i, 1 + e] * z[e]
-        v[i] = s
-        leverage += s * (z[i - 1] if i > 0 else 1.0)
+def _end(centre, trace):
+    """Zeros for three scores, and (1, trace)."""
+    none = zeros(centre)
+    return none + none + none + (1.0, trace)
+
+
+@compiled
+def _without(z, k, slope, fit):
+    """The score at z by a fit without the particle at z, whose weight and slope in the fit are k and `slope`."""
+    a, b, constant, linear = fit
+    v = plus(constant, 1.0, times(z, linear))
+    leverage = v[0] + times(z, v[1:])[0]
     left = 1.0 / max(1.0 - k * leverage, 1.0 - _LEVERAGE)
-    for c in range(d):
-        s = fit[0, c] + slope * z[c] * leverage + k * v[1 + c]
-        for e in range(d):
-            s += fit[1 + e, c] * z[e]
-        total[c] += weight * left * s
+    fitted = plus(plus(plus(a, 1.0, times(z, b)), slope * leverage, z), k, v[1:])
+    return plus(zeros(z), left, fitted)
 
 
 @compiled
-def blend(points, starts, middles, low, high, centres, radii, home, narrow, inverses, fits, scales, like, leaves, out):
-    """The scores at the points of some leaves (n, 3d + 1): averages over the windows around them.
+def _fit(fits, index, like, square_like, row_like, rest_like):
+    """A fit as four tuples."""
+    return (
+        row(fits[0], index, like), row(fits[1], index, square_like), row(fits[2], index, row_like),
+        row(fits[3], index, rest_like),
+    )  # fmt: skip
+
+
+@compiled
+def blend(points, starts, middles, low, high, centres, radii, home, narrow, fits, traces, likes, first, last, sums):
+    """Add to the sums (n, 3d + 2) of the points of some leaves the scores of all windows around them, with weights.
 
     A window counts with the weight (1 − |z/narrow|²)₊³, and `home[leaf]` besides with a small one, so that no particle
-    is without a window. Each particle is left out of the fits in which it would take part. The last column is the
-    divergence of the score in the original coordinates: `scales` are the squares of the factors along the axes.
+    is without a window. Each particle is left out of the fits in which it would take part. The columns are the score
+    from the particle's own half, from the other half, from all; the weights; the trace of the slopes.
     """
-    d = len(like)
-    z, v, total = np.empty(d), np.empty(d + 1), np.empty((3, d))
-    near = np.empty(centres.shape[0], np.int64)
-    for leaf in leaves:
-        count = 0
+    like, square_like, row_like, rest_like = likes
+    for leaf in range(first, last):
         for window in range(centres.shape[0]):
             distance = 0.0
-            for c in range(d):
+            for c in range(len(like)):
                 t = max(low[leaf, c] - centres[window, c], centres[window, c] - high[leaf, c], 0.0)
                 distance += t * t
-            reach = narrow * radii[window]
-            if distance < reach * reach or window == home[leaf]:
-                near[count] = window
-                count += 1
-        for i in range(starts[leaf], starts[leaf + 1]):
-            half = 0 if i < middles[leaf] else 1
-            total[:] = 0.0
-            weights, divergence = 0.0, 0.0
-            for n in range(count):
-                window = near[n]
-                inverse = 1.0 / radii[window]
-                s = 0.0
-                for c in range(d):
-                    z[c] = (points[i, c] - centres[window, c]) * inverse
-                    s += z[c] * z[c]
-                t = max(1.0 - s / (narrow * narrow), 0.0)
-                weight = t * t * t + (1e-3 if window == home[leaf] else 0.0)
-                if not weight > 0.0:
-                    continue
-                if s > 1.0:  # outside of its own window: the score at the edge
-                    for c in range(d):
-                        z[c] /= math.sqrt(s)
-                    s = 1.0
-                t = 1.0 - s
-                k, slope = t * t * t, -6.0 * t * t
-                weights += weight
-                weight *= inverse
-                for part in range(3):
-                    own = part == 2 or part == half
-                    _add_score(inverses[window, part], fits[window, part], z, own, k, slope, weight, v, total[part])
-                for c in range(d):
-                    divergence += weight * inverse * fits[window, 2, 1 + c, c] * scales[c]
-            for part in range(3):
-                for c in range(d):
-                    out[i, part * d + c] = total[part, c] / weights
-            out[i, 3 * d] = divergence / weights
+            reach, at_home = narrow * radii[window], 1e-3 if window == home[leaf] else 0.0
+            if distance >= reach * reach and at_home == 0.0:
+                continue
+            a = _fit(fits, 3 * window, like, square_like, row_like, rest_like)
+            b = _fit(fits, 3 * window + 1, like, square_like, row_like, rest_like)
+            both = _fit(fits, 3 * window + 2, like, square_like, row_like, rest_like)
+            centre, inverse, factor = row(centres, window, like), 1.0 / radii[window], 1.0 / (narrow * narrow)
+            one, two, three = starts[leaf], middles[leaf], starts[leaf + 1]
+            trace = traces[window]
+            _blend_part(points, one, two, centre, inverse, factor, at_home, a, b, both, trace, sums)
+            _blend_part(points, two, three, centre, inverse, factor, at_home, b, a, both, trace, sums)
