@@ -88,6 +88,7 @@ class BogackiShampine(Solver):
     atol: float = 1e-5
     adaptive: bool = True
 
+    elementwise = True
     order: ClassVar[int] = 3
     A: ClassVar[tuple[tuple[float, ...], ...]] = ((), (0.5,), (0.0, 0.75))
     B: ClassVar[tuple[float, ...]] = (2 / 9, 1 / 3, 4 / 9)

@@ -19,6 +19,8 @@ from .precision import Precision
 class _OfCoordinates(Entropy):
     """An entropy of means and covariances of coordinates, which on a torus depend on the place of the seam."""
 
+    elementwise = True
+
     def prepare(self, mu: Ensemble) -> Functional:
         if mu.period is not None:
             warnings.warn(

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..errors import DivergenceError
 from ..measure import ArrayLike, Ensemble, checks, require_ensemble
+from ..ops import all_threads
 from .capabilities import Capabilities
 from .evaluation import Evaluation
 
@@ -36,6 +37,13 @@ class Differentiable(Capabilities, ABC):
     def _evaluate(self, mu: Ensemble) -> Evaluation:
         """Value and gradient at the particles. Override it where one pass is cheaper than two."""
         return Evaluation(self._value(mu), self._gradient(mu, None))
+
+    def _evaluated(self, mu: Ensemble) -> Evaluation:
+        """`_evaluate`, with all threads of torch where the term may have arrays larger than the particles."""
+        if self.elementwise:
+            return self._evaluate(mu)
+        with all_threads():
+            return self._evaluate(mu)
 
     # -------------------------------------------------------------------------------- what users call
 

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from .threads import one_blas_thread, one_torch_thread
 
-_FEW = 8  # up to so many columns, they are added one after the other
+FEW = 8
+"""Up to so many columns, `row_dot` adds them one after the other."""
 
 
 def symmetric_eigen(matrix: Tensor) -> tuple[Tensor, Tensor]:
@@ -111,7 +112,7 @@ def row_dot(a: Tensor, b: Tensor) -> Tensor:
     tensor([11.], dtype=torch.float64)
     """
     terms = a.double() * b.double()
-    if 1 <= terms.shape[1] <= _FEW:
+    if 1 <= terms.shape[1] <= FEW:
         total = terms[:, 0]
         for c in range(1, terms.shape[1]):
             total = total + terms[:, c]

@@ -70,6 +70,13 @@ class State(Sent):
     leg: int = 0
     left_out: tuple[str, ...] = ()
 
+    def with_(self, **changes: Any) -> State:
+        """Give the state with other fields, as `dataclasses.replace` does and in a fifth of its time."""
+        new = object.__new__(State)
+        new.__dict__.update(self.__dict__)
+        new.__dict__.update(changes)
+        return new
+
     def _parts(self) -> dict[str, Any]:
         parts, lost = super()._parts(), list(self.left_out)
         parts["evaluation"] = FreeEnergyEvaluation(self.evaluation.value, self.evaluation.gradient, ())
@@ -176,6 +183,9 @@ class Solver(ABC):
     """Whether the scheme chooses the lengths of its steps. `step` is then given the rest of the run as h and may take
     less. An adaptive scheme has fields `rtol` and `atol`, which `solve(rtol=, atol=)` replaces.
     """
+    elementwise = False
+    """Whether the torch operations of a step are on arrays of at most n·d numbers, and have the same bits with any
+    number of threads. One thread of torch then does them, where the ensemble is small."""
     metric = "Wasserstein"
     """The metric of the gradient flow that the scheme follows; the ledger names it where it is not Wasserstein."""
 

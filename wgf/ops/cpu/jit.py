@@ -70,7 +70,7 @@ def _say_once(error: Exception, place: str = "") -> None:
         )
 
 
-def compiled(function: Callable[..., Any] | None = None, *, sums: bool = False) -> Any:
+def compiled(function: Callable[..., Any] | None = None, *, sums: bool = False, exact: bool = False) -> Any:
     """Compile a function by `numba.njit` as this package does.
 
     Parameters
@@ -79,6 +79,8 @@ def compiled(function: Callable[..., Any] | None = None, *, sums: bool = False) 
         The function to compile.
     sums : bool, default False
         Whether additions may be reordered, so that sums vectorise.
+    exact : bool, default False
+        Whether each operation rounds by itself, as torch's elementwise operations do: no product is fused with a sum.
 
     Returns
     -------
@@ -94,7 +96,7 @@ def compiled(function: Callable[..., Any] | None = None, *, sums: bool = False) 
     """
 
     def wrap(body: Callable[..., Any]) -> Any:
-        flags = _KEEP_NAN | ({"reassoc"} if sums else set())
+        flags = set() if exact else _KEEP_NAN | ({"reassoc"} if sums else set())
         dispatcher: Any = numba.njit(nogil=True, error_model="numpy", fastmath=flags)(body)
         try:
             dispatcher._cache = _Cache(body)
