@@ -89,6 +89,7 @@ class BogackiShampine(Solver):
     atol: float = 1e-5
     adaptive: bool = True
 
+    elementwise = True
     order: ClassVar[int] = 3
     evaluations = 3
     A: ClassVar[tuple[tuple[float, ...], ...]] = ((), (0.5,), (0.0, 0.75))

@@ -45,6 +45,7 @@ class Langevin(Solver):
     order: ClassVar[int] = 1
     stochastic = True
     realises_shannon = True
+    elementwise = True
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
         """Take one step. The noise depends on the number of the step, so a run in pieces equals an unbroken one."""

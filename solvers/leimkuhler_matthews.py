@@ -58,6 +58,7 @@ class LeimkuhlerMatthews(Solver):
     order: ClassVar[int] = 1
     stochastic = True
     realises_shannon = True
+    elementwise = True
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
         """Take one step. The memory is the later of its two noises, as reflected by walls, for use in the next step."""

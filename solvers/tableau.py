@@ -49,6 +49,7 @@ class ExplicitRungeKutta(Solver):
     c: ClassVar[Row]
     """The times of the stages, in fractions of h."""
     order: ClassVar[int]
+    elementwise = True
 
     @property
     def evaluations(self) -> int:  # type: ignore[override]
@@ -108,7 +109,8 @@ def quadrature(mu: Ensemble, b: Row, velocities: list[Tensor]) -> Tensor:
     Tensor
         0-d float64, in units of F over time.
     """
-    return torch.stack([w * mu.inner(v, v) for w, v in zip(b, velocities, strict=True)]).sum(0)
+    parts = [w * mu.inner(v, v) for w, v in zip(b, velocities, strict=True)]
+    return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
 
 
 def tableau_body(mu: Ensemble, h: float, a: tuple[Row, ...], b: Row) -> bodies.RungeKutta:

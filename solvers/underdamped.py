@@ -69,6 +69,7 @@ class Underdamped(Solver):
     order: ClassVar[int] = 2
     stochastic = True
     realises_shannon = True
+    elementwise = True
     metric = "friction, γ∫|p|² dμ; NaN with noise, where it needs the density of positions and momenta together"
 
     def __post_init__(self) -> None:

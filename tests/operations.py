@@ -28,6 +28,7 @@ def operations():
         "pair_sums": (ops.pair_sums, (x, real(20, 3), w, forms.GAUSSIAN, [0.7], 0.1, False)),
         "stein_direction": (ops.stein_direction, (x, x, w, real(20, 3), forms.GAUSSIAN, [0.7], 0.1)),
         "weighted_sum": (ops.weighted_sum, (w, x)),
+        "inner": (ops.inner, (w, x, real(20, 3))),
         "moments": (ops.moments, (x, w)),
         "all_finite": (ops.all_finite, (x,)),
         "affine": (ops.affine, (x, mean, real(3, 5, dtype=torch.float64))),

@@ -44,7 +44,7 @@ def test_operations_are_registered_as_torch_expects(name):
     """Schema, fake tensors and autograd, by torch's own checks: what torch.compile and optimisers rely on."""
     op, args = operations()[name]
     # the others have an output or an input without a derivative; gradcheck above holds what they have
-    differentiable = name in ("weighted_sum", "moments", "affine", "langevin")
+    differentiable = name in ("weighted_sum", "inner", "moments", "affine", "langevin")
 
     def leaf(a):
         return a.double().requires_grad_(differentiable) if isinstance(a, torch.Tensor) and a.is_floating_point() else a

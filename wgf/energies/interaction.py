@@ -85,6 +85,8 @@ class Interaction(Functional):
     0.5
     """
 
+    elementwise = True
+
     def __init__(
         self,
         kernel: Kernel,

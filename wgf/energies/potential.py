@@ -72,6 +72,7 @@ class Potential(Functional):
     """
 
     linear = True
+    elementwise = True
 
     def __init__(self, fn: Callable[[Tensor], Any], grad: Callable[[Tensor], Any] | None = None) -> None:
         if not callable(fn) or not (grad is None or callable(grad)):
@@ -198,6 +199,7 @@ class Quadratic(Functional):
     """
 
     linear = True
+    elementwise = True
 
     def __init__(self, stiffness: Numbers = 1.0, center: Numbers = 0.0) -> None:
         self._stiffness = stiffness if callable(stiffness) else _coefficients("stiffness", stiffness, 2)

@@ -19,6 +19,8 @@ from .precision import Precision
 class _OfMoments(OfCoordinates):
     """An entropy of means and covariances of coordinates."""
 
+    elementwise = True
+
     def _moments(self, mu: Ensemble, ridge: float) -> tuple[Any, ...] | None:
         """The numbers of a body of `bodies.Moments`; None where the sums are not those of a single block."""
         if mu.n > bodies.BLOCK or mu.dim > bodies.SUMMED or type(mu) is not Ensemble:

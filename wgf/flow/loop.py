@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from ..errors import DivergenceError, ResourceError, StepSizeError, WgfError, WgfWarning, require_truth
+from .. import ops
+from ..errors import DivergenceError, ResourceError, StepSizeError, WgfWarning, require_truth
 from ..extension import guarded
+from ..extension.reading import versions, written
 from ..functional import Steering
 from ..ledger import Bookkeeper
 from ..measure import Ensemble, NoiseSource, checks
@@ -132,7 +134,7 @@ class Run:
                 outcome = self._advance()
         except (Exception, KeyboardInterrupt) as raised:  # what was computed is kept, whatever ends the run
             self._explain(raised)
-            outcome, error = Outcome(_status(raised), _message(raised)), raised
+            outcome, error = Outcome.of(raised), raised
         self._frame()
         solution = self._solution(outcome)
         if error is not None and throw:
@@ -201,22 +203,33 @@ class Run:
 
     def _steps(self, stop: int) -> None:
         """Take the steps up to `stop`, and tell the monitor of all but the last."""
-        while True:
+        while self.state.step < stop:
             leapt = self.gear.leap(self.state, stop, self.books)
             if leapt is None:
+                return self._single_steps(stop)
+            self.state = leapt
+            if self.state.step < stop:
+                self.monitor.advance(self.state.step - self.plan.first, self.state.t, None)
+        return None
+
+    def _single_steps(self, stop: int) -> None:
+        """Take the steps up to `stop` one by one."""
+        with ops.small_steps(self.state.mu.x.numel() if self.flow.solver.elementwise else ops.small_steps.SMALL):
+            while True:
                 self._step()
-            else:
-                self.state = leapt
-            if self.state.step >= stop:
-                return
-            self.monitor.advance(self.state.step - self.plan.first, self.state.t, None)
+                if self.state.step >= stop:
+                    return
+                self.monitor.advance(self.state.step - self.plan.first, self.state.t, None)
 
     def _step(self) -> None:
         """Take one step: solver, domain, evaluation, booking, drives."""
         before, h = self.state, self.plan.next(self.state)
         solver, dynamics = self.flow.solver, self.dynamics
-        what = f"{solver.name}, a term or a schedule"
-        step = self._reading(what, solver.step, dynamics, before, h, self.flow.noise)
+        seen = (before.mu.x, before.mu.weights)
+        counted = versions(seen)
+        step = solver.step(dynamics, before, h, self.flow.noise)
+        if versions(seen) != counted:
+            raise written(f"step {before.step}: {solver.name}, a term or a schedule")
         taken = h if step.h is None else step.h
         after = self.plan.after(before, h, taken)
         mu = self.dynamics.fold(step.mu, before.mu)
@@ -225,7 +238,7 @@ class Run:
         evaluation = step.evaluation
         if evaluation is None or (self.dynamics.drift.varies and after.t != before.t + taken):  # t differs by rounding
             evaluation = self.dynamics.evaluate(mu, after.t, after.step)
-        after = replace(after, mu=mu, memory=step.memory, evaluation=evaluation)
+        after = after.with_(mu=mu, memory=step.memory, evaluation=evaluation)
         self.books.add(before, after, taken, step)
         self.state = self._steered(after, taken)
 
@@ -234,7 +247,8 @@ class Run:
         if not self.flow.steering.drives:
             return state
         advance, seen = self.flow.steering.advance, (state.mu.x, state.mu.weights)
-        drives = guarded("a drive", seen, advance, state.drives, state.mu, state.t, state.evaluation, h)
+        with ops.all_threads():
+            drives = guarded("a drive", seen, advance, state.drives, state.mu, state.t, state.evaluation, h)
         if drives is state.drives:
             return state
         before = self.dynamics.free_energy
@@ -243,7 +257,7 @@ class Run:
             evaluation = self.dynamics.evaluate(state.mu, state.t, state.step)
         else:  # only coefficients changed, so the terms need no new evaluation
             evaluation = self.dynamics.drift.at(state.t).combined(state.evaluation.terms, state.mu)
-        after = replace(state, drives=drives, evaluation=evaluation)
+        after = state.with_(drives=drives, evaluation=evaluation)
         self.books.jump(before, state, after)
         return after
 
@@ -296,21 +310,3 @@ def _stacked(parts: list[Tensor]) -> Tensor:
     if all(part is parts[0] for part in parts):
         return parts[0].clone().expand(len(parts), -1)
     return torch.stack(parts)
-
-
-def _message(error: BaseException) -> str:
-    """What happened, as the outcome of the run says it."""
-    if isinstance(error, WgfError):
-        return str(error)
-    return Status.INTERRUPTED.value if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
-
-
-def _status(error: BaseException) -> Status:
-    """The status of a run that this error ended."""
-    kinds: list[tuple[type[BaseException], Status]] = [
-        (KeyboardInterrupt, Status.INTERRUPTED),
-        (DivergenceError, Status.DIVERGED),
-        (StepSizeError, Status.STEP_UNDERFLOW),
-        (ResourceError, Status.STEP_LIMIT),
-    ]
-    return next((status for kind, status in kinds if isinstance(error, kind)), Status.FAILED)

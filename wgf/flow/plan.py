@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..errors import ConfigError
 from ..protocol import State
@@ -131,7 +131,7 @@ class Plan:
         step = state.step + 1
         if self.adaptive:
             t = self.t_end if taken >= h else state.t + taken
-            return replace(state, t=t, step=step, origin_t=t, origin_step=step)
+            return state.with_(t=t, step=step, origin_t=t, origin_step=step)
         if step == self.last and not self.whole:  # after a shortened step a continued run starts a new grid
-            return replace(state, t=self.t_end, step=step, origin_t=self.t_end, origin_step=step)
-        return replace(state, t=self.time(step), step=step)
+            return state.with_(t=self.t_end, step=step, origin_t=self.t_end, origin_step=step)
+        return state.with_(t=self.time(step), step=step)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from torch import Tensor
 
-from ..errors import ConfigError, no_attribute, require_integer
+from ..errors import ConfigError, DivergenceError, ResourceError, StepSizeError, WgfError, no_attribute, require_integer
 from ..ledger import COLUMNS, Ledger
 from ..measure import Ensemble
 from ..protocol import Sent, State
@@ -78,6 +78,21 @@ class Outcome:
 
     code: Status
     detail: str = ""
+
+    @staticmethod
+    def of(error: BaseException) -> Outcome:
+        """The outcome of a run that this error ended."""
+        kinds: list[tuple[type[BaseException], Status]] = [
+            (KeyboardInterrupt, Status.INTERRUPTED),
+            (DivergenceError, Status.DIVERGED),
+            (StepSizeError, Status.STEP_UNDERFLOW),
+            (ResourceError, Status.STEP_LIMIT),
+        ]
+        status = next((status for kind, status in kinds if isinstance(error, kind)), Status.FAILED)
+        if isinstance(error, WgfError):
+            return Outcome(status, str(error))
+        told = isinstance(error, KeyboardInterrupt)
+        return Outcome(status, Status.INTERRUPTED.value if told else f"{type(error).__name__}: {error}")
 
     @property
     def ok(self) -> bool:

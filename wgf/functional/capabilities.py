@@ -32,6 +32,9 @@ class Capabilities:
     """Whether δ𝓕/δμ is −log of a density. Birth and death then make δF/δμ decay at the rate T."""
     by_values: ClassVar[bool] = False
     """Whether `linearised` gives a form of the term that needs values only, no derivatives."""
+    elementwise: ClassVar[bool] = False
+    """Whether the torch operations of the term are on arrays of at most n·d numbers, and have the same bits with any
+    number of threads. One thread of torch then does them, where the ensemble is small."""
 
     @property
     def name(self) -> str:

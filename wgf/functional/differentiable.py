@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..errors import DivergenceError
 from ..measure import ArrayLike, Ensemble, checks, require_ensemble
+from ..ops import all_threads
 from .capabilities import Capabilities
 from .evaluation import Evaluation
 
@@ -52,6 +53,13 @@ class Differentiable(Capabilities, ABC):
             A body of `wgf.ops.bodies`, whose compiled gradient has the bits of `_gradient`. None where there is none.
         """
         return None
+
+    def _evaluated(self, mu: Ensemble) -> Evaluation:
+        """`_evaluate`, with all threads of torch where the term may have arrays larger than the particles."""
+        if self.elementwise:
+            return self._evaluate(mu)
+        with all_threads():
+            return self._evaluate(mu)
 
     # -------------------------------------------------------------------------------- what users call
 

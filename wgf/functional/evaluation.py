@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 
@@ -24,3 +25,10 @@ class Evaluation:
     value: Tensor
     gradient: Tensor
     outputs: Tensor | None = field(default=None, kw_only=True)
+
+
+def zero_plus(value: Tensor | float, device: torch.device) -> Tensor:
+    """0 + value as a 0-d float64 tensor on a device. The sum makes −0 a 0."""
+    if type(value) is Tensor and value.dtype is torch.float64 and value.ndim == 0 and value.device == device:
+        return value + 0.0
+    return torch.zeros((), dtype=torch.float64, device=device) + value

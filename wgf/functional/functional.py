@@ -15,7 +15,7 @@ from ..extension import guarded
 from ..measure import Ensemble, NoiseSource
 from .coefficient import Coefficient
 from .differentiable import Differentiable
-from .evaluation import Evaluation
+from .evaluation import Evaluation, zero_plus
 
 Resolved = Mapping[str, tuple["Functional", "Functional"]]
 """Terms whose rules were resolved from the initial ensemble, by name: the term as given, and the term as resolved."""
@@ -296,19 +296,19 @@ class FreeEnergy(Functional):
 
     def evaluate(self, mu: Ensemble) -> FreeEnergyEvaluation:
         """Compute F, ∇_W F and the value and gradient of every term, in one pass and without a check for NaN."""
-        return self.combined([guarded(t.name, (mu.x, mu.weights), t.functional._evaluate, mu) for t in self.terms], mu)
+        return self.combined([guarded(t.name, (mu.x, mu.weights), t.functional._evaluated, mu) for t in self.terms], mu)
 
     def combined(self, parts: Sequence[Evaluation], mu: Ensemble) -> FreeEnergyEvaluation:
         """Compute F and ∇_W F from given evaluations of its terms at μ, in the order of the terms."""
-        value, gradient = torch.zeros((), dtype=torch.float64, device=mu.device), None
+        terms, total, gradient = [], None, None
         for term, part in zip(self.terms, parts, strict=True):
-            number = _number(term)
-            value = value + number * part.value
-            force = part.gradient if number == 1.0 else number * part.gradient
+            c = _number(term)
+            value, force = (part.value, part.gradient) if c == 1.0 else (c * part.value, c * part.gradient)
+            total = zero_plus(value, mu.device) if total is None else total + value
             gradient = force if gradient is None else gradient + force
-        pairs = zip(self.terms, parts, strict=True)
-        terms = tuple(TermEvaluation(p.value, p.gradient, t, outputs=p.outputs) for t, p in pairs)
-        return FreeEnergyEvaluation(value, torch.zeros_like(mu.x) if gradient is None else gradient, terms)
+            terms.append(TermEvaluation(part.value, part.gradient, term, outputs=part.outputs))
+        sums = (total, gradient) if terms else (zero_plus(0.0, mu.device), torch.zeros_like(mu.x))
+        return FreeEnergyEvaluation(*sums, tuple(terms))
 
     _evaluate = evaluate
 

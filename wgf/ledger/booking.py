@@ -57,9 +57,8 @@ class Booked:
             The new sums.
         """
         work, heating, moment = self.work, self.heating, self.heating_moment
-        for term in dynamics.drift.terms:
-            if term.driven:
-                work = work + _work_of(term, before, after)
+        for term in dynamics.driven:
+            work = work + _work_of(term, before, after)
         dissipated = None
         if self.dissipated is not None and step.dissipation is not None:
             dissipated = self.dissipated + h * step.dissipation

@@ -7,6 +7,7 @@ are repeated with immediate checks, which raise the typed error.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,6 +19,7 @@ from .. import ops
 from ..ops.finite import all_finite_elsewhere
 
 _LARGE = 2**14  # from this many numbers on, the compiled check of wgf.ops is faster than that of torch
+_REAL = (torch.float64, torch.float32)
 
 
 class Deferred:
@@ -151,12 +153,16 @@ def finite(values: Tensor) -> bool:
     >>> finite(torch.tensor([1.0, float("inf")]))
     False
     """
+    small = type(values) is Tensor and values.dtype in _REAL and values.numel() < _LARGE
+    # a sum with NaN or infinity is not finite; without them it may be, if it overflows
+    if small and _now.get() is None and math.isfinite(values if values.ndim == 0 else values.detach().sum()):
+        return True
     if not (values.is_floating_point() or values.is_complex()) or not values.numel():
         return True
     values = values.detach()
     if values.is_complex():
         values = torch.view_as_real(values.resolve_conj())
-    ours = values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64) and values.numel() >= _LARGE
+    ours = values.device.type == "cpu" and values.dtype in _REAL and values.numel() >= _LARGE
     return holds((ops.all_finite if ours else all_finite_elsewhere)(values))
 
 

@@ -202,8 +202,7 @@ class Ensemble(Foreign):
             raise ShapeError(
                 f"expect: values of shape {tuple(values.shape)}; wanted ({self.n}, ...), a row per particle."
             )
-        total = self.reduce(ops.weighted_sum(self._weights, values.reshape(self.n, -1)))
-        return total.reshape(values.shape[1:])
+        return self.reduce(ops.weighted_sum(self._weights, values.reshape(self.n, -1))).reshape(values.shape[1:])
 
     def inner(self, a: Tensor, b: Tensor) -> Tensor:
         """The inner product of L²(μ), ∫ ⟨a, b⟩ dμ = Σᵢ wᵢ aᵢ·bᵢ, of fields a and b (n, d); 0-d float64.
@@ -212,7 +211,8 @@ class Ensemble(Foreign):
         >>> float(mu.inner(mu.x, mu.x))
         5.0
         """
-        return self.expect(linalg.row_dot(a, b))
+        quick = a.is_cpu and a.shape == b.shape and len(a) == self.n
+        return self.reduce(ops.inner(self._weights, a, b)) if quick else self.expect(linalg.row_dot(a, b))
 
     @property
     def effective_size(self) -> float:

@@ -5,7 +5,7 @@ result has the same bits for every number of threads.
 """
 
 from .finite import all_finite
-from .moments import ROUNDING, affine, least_variance, moments, weighted_sum
+from .moments import ROUNDING, affine, inner, least_variance, moments, weighted_sum
 from .network import network_backward, network_forward, network_forward_backward
 from .noise import langevin, normal, normal_law, uniform
 from .pairwise import DIRECT_UP_TO, pair_body, pair_sums, stein_direction
@@ -18,15 +18,17 @@ from .sliced import (
     transport_maps,
     transport_potentials,
 )
-from .threads import one_blas_thread, one_torch_thread
+from .threads import all_threads, one_blas_thread, one_torch_thread, small_steps
 
 __all__ = [
     "DIRECT_UP_TO",
     "ROUNDING",
     "affine",
     "all_finite",
+    "all_threads",
     "direction_blocks",
     "directions",
+    "inner",
     "langevin",
     "least_variance",
     "moments",
@@ -41,6 +43,7 @@ __all__ = [
     "pair_sums",
     "quantile_costs",
     "recorded",
+    "small_steps",
     "sorted_projections",
     "stein_direction",
     "transport_maps",

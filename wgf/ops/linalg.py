@@ -12,7 +12,8 @@ from .threads import one_blas_thread, one_torch_thread
 
 SMALL = 8
 """Up to this dimension matrices on the CPU are inverted by compiled code, which stretches of steps use too."""
-_FEW = 8  # up to so many columns, they are added one after the other
+FEW = 8
+"""Up to so many columns, `row_dot` adds them one after the other."""
 
 
 def symmetric_eigen(matrix: Tensor) -> tuple[Tensor, Tensor]:
@@ -124,7 +125,7 @@ def row_dot(a: Tensor, b: Tensor) -> Tensor:
     tensor([11.], dtype=torch.float64)
     """
     terms = a.double() * b.double()
-    if 1 <= terms.shape[1] <= _FEW:
+    if 1 <= terms.shape[1] <= FEW:
         total = terms[:, 0]
         for c in range(1, terms.shape[1]):
             total = total + terms[:, c]

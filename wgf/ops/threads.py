@@ -5,12 +5,12 @@ The blocks are fixed by the sizes of the data. Threads decide who computes a blo
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from types import SimpleNamespace
+from types import SimpleNamespace, TracebackType
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,16 @@ def _pool(threads: int) -> ThreadPoolExecutor:
         return _pools[key]
 
 
-def run_blocks(worker: Callable[[Iterator[int]], None], blocks: int) -> None:
+HANDOVER = 200_000
+"""Work in nanoseconds below which one thread does it all.
+
+To wake another thread and to wait for it takes 30 to 60 µs on two idle cores. Where other programs use the cores it
+takes milliseconds, since the thread has to wait for its turn. (Measured on an EPYC with two cores: a Langevin step of
+4·10⁴ numbers took 1.2 ms with one thread and 26 ms with two, while two other programs computed.)
+"""
+
+
+def run_blocks(worker: Callable[[Iterator[int]], None], blocks: int, work: float = math.inf) -> None:
     """Run a worker in several threads, which share blocks of work.
 
     Parameters
@@ -43,6 +52,9 @@ def run_blocks(worker: Callable[[Iterator[int]], None], blocks: int) -> None:
         therefore allocate its scratch memory once.
     blocks : int
         Number of blocks.
+    work : float
+        About how many nanoseconds one thread needs for all blocks, from the sizes of the data. Below `HANDOVER` the
+        caller's thread does them alone. By default the work counts as large.
 
     Raises
     ------
@@ -51,7 +63,7 @@ def run_blocks(worker: Callable[[Iterator[int]], None], blocks: int) -> None:
 
     Notes
     -----
-    `torch.get_num_threads()` threads run, the caller's among them. All draw from one iterator, so that a slow thread
+    `count()` threads run, the caller's among them. All draw from one iterator, so that a slow thread
     does less. Workers should release the GIL, as compiled code does. Numpy's warnings about overflow are silenced here:
     numbers that are not finite are found and named later, by the flow.
 
@@ -76,8 +88,11 @@ def run_blocks(worker: Callable[[Iterator[int]], None], blocks: int) -> None:
                     pass
                 raise
 
+    others = min(count(), blocks) - 1 if work >= HANDOVER else 0
+    if others <= 0:
+        quietly()
+        return
     futures: list[Future[None]] = []
-    others = min(torch.get_num_threads(), blocks) - 1
     try:
         for _ in range(others):
             futures.append(_pool(others).submit(quietly))
@@ -99,20 +114,24 @@ class _Held:
         """In a forked child: another thread of the parent may have held the lock."""
         self._guard = threading.Lock()
 
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
+    def __call__(self) -> _Held:
+        return self
+
+    def __enter__(self) -> None:
         scope = self._scope
         with self._guard:
             scope.holders = getattr(scope, "holders", 0) + 1
             if scope.holders == 1:
                 scope.restore = self._enter()
-        try:
-            yield
-        finally:
-            with self._guard:
-                scope.holders -= 1
-                if scope.holders == 0:
-                    scope.restore()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        scope = self._scope
+        with self._guard:
+            scope.holders -= 1
+            if scope.holders == 0:
+                scope.restore()
 
 
 _controller: ThreadpoolController | None = None
@@ -138,6 +157,62 @@ one_torch_thread = _Held(_limit_torch, threading.local())  # torch has one setti
 """Context for the user's torch code: sums and products would differ in the last bits with more threads."""
 
 
+_given = threading.local()  # .threads: what torch had before `small_steps` took all but one
+
+
+def count() -> int:
+    """The number of threads for compiled code: that of torch, or what torch had before `small_steps`."""
+    return getattr(_given, "threads", 0) or torch.get_num_threads()
+
+
+class small_steps:
+    """Context for steps of a small ensemble: torch uses one thread for operations on arrays of n·d numbers.
+
+    Torch divides such an operation from 2¹⁵ numbers on. The threads meet after each of them, which takes as long as
+    the operation itself, and milliseconds where other programs use the cores. Compiled sums over pairs still use all
+    threads. Elementwise operations have the same bits with any number of threads.
+
+    Parameters
+    ----------
+    numbers : int
+        The size of the arrays. From `SMALL` on nothing is changed.
+    """
+
+    SMALL = 2**18
+
+    def __init__(self, numbers: int) -> None:
+        self._small, self._before = numbers < self.SMALL, 0
+
+    def __enter__(self) -> None:
+        if self._small and not getattr(_given, "threads", 0) and torch.get_num_threads() > 1:
+            self._before = _given.threads = torch.get_num_threads()
+            torch.set_num_threads(1)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._before:
+            torch.set_num_threads(self._before)
+            self._before = _given.threads = 0
+
+
+class all_threads:
+    """Context inside `small_steps`: torch has all its threads again, for code whose arrays may be larger than n·d."""
+
+    def __enter__(self) -> None:
+        self._before = getattr(_given, "threads", 0)
+        if self._before:
+            torch.set_num_threads(self._before)
+            _given.threads = 0
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._before:
+            torch.set_num_threads(1)
+            _given.threads = self._before
+
+
 def _after_fork() -> None:
     """In a forked child: torch uses one thread, and the locks are free.
 
@@ -145,6 +220,7 @@ def _after_fork() -> None:
     before its first parallel work. The numbers do not depend on the number of threads.
     """
     global _lock
+    _given.threads = 0
     _lock = threading.Lock()  # another thread of the parent may have held it
     one_blas_thread.unlock()
     one_torch_thread.unlock()

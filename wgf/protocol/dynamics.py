@@ -8,6 +8,7 @@ from ..domains import Domain
 from ..errors import DivergenceError, WgfError
 from ..functional import FreeEnergy, FreeEnergyEvaluation, Term
 from ..measure import Ensemble, NoiseSource, first_bad_row
+from ..measure.checks import finite
 
 
 class Dynamics:
@@ -50,6 +51,9 @@ class Dynamics:
         self.free_energy = free_energy
         self.drift = free_energy.only(lambda term: not realised_by_noise(term))
         self.shannon = free_energy.only(realised_by_noise)
+        self.driven = tuple(term for term in self.drift.terms if term.driven)
+        self._still: FreeEnergy | None = None
+        self._temperature: float | None = None
 
     def fold(self, mu: Ensemble, start: Ensemble | None = None) -> Ensemble:
         """Fold an ensemble into the domain, and give it the period of a torus; without a domain it is returned as is.
@@ -80,7 +84,13 @@ class Dynamics:
         FreeEnergy
             The sum of these terms. It does not depend on t.
         """
-        return self.drift.at(t).draw(self.noise, step)
+        if self._still is not None:
+            return self._still
+        frozen = self.drift.at(t)
+        drawn = frozen.draw(self.noise, step)
+        if not (self.driven or drawn.sampled) and _same_terms(self.drift, drawn):
+            self._still = drawn  # nothing depends on t or on the step
+        return drawn
 
     def evaluate(self, mu: Ensemble, t: float, step: int) -> FreeEnergyEvaluation:
         """Compute F and ∇_W F of the terms that act by force.
@@ -138,7 +148,17 @@ class Dynamics:
 
     def noise_temperature(self, t: float) -> float:
         """Give the temperature T of the Shannon terms at time t. Stochastic schemes add the noise √(2T) dB for it."""
-        return self.shannon.at(t).temperature
+        if self._temperature is not None:
+            return self._temperature
+        temperature = self.shannon.at(t).temperature
+        if not self.shannon.varies:
+            self._temperature = temperature
+        return temperature
+
+
+def _same_terms(one: FreeEnergy, other: FreeEnergy) -> bool:
+    """Whether two free energies have the very same functionals."""
+    return all(a.functional is b.functional for a, b in zip(one.terms, other.terms, strict=True))
 
 
 def realised_by_noise(term: Term) -> bool:
@@ -174,19 +194,20 @@ def checked(frozen: FreeEnergy, mu: Ensemble, t: float, step: int) -> FreeEnergy
     -----
     On a GPU the check is deferred to the next record, so that no step waits for the device.
     """
-    where = f"step {step}, t = {t:g}"
-    hint = " If F or the particles were growing, try a smaller dt." if step > 0 else ""
     lost = first_bad_row(mu.x)
     if lost is not None:
+        where = f"step {step}, t = {t:g}"
         raise DivergenceError(
             f"{where}: particle {lost} (id {int(mu.ids[lost])}) left the finite numbers; try a smaller dt."
         )
     try:
         evaluation = frozen.evaluate(mu)
     except WgfError as error:  # such as a ConfigError for a covariance that became singular
-        raise type(error)(f"{where}: {error}{hint}") from error
-    if first_bad_row(evaluation.gradient) is None and first_bad_row(evaluation.value.reshape(1)) is None:
+        hint = " If F or the particles were growing, try a smaller dt." if step > 0 else ""
+        raise type(error)(f"step {step}, t = {t:g}: {error}{hint}") from error
+    if finite(evaluation.gradient) and finite(evaluation.value):
         return evaluation
+    where = f"step {step}, t = {t:g}"
     for part in evaluation.terms:
         bad = first_bad_row(part.gradient)
         if bad is not None:

@@ -70,6 +70,13 @@ class State(Sent):
     leg: int = 0
     left_out: tuple[str, ...] = ()
 
+    def with_(self, **changes: Any) -> State:
+        """Give the state with other fields, as `dataclasses.replace` does and in a fifth of its time."""
+        new = object.__new__(State)
+        new.__dict__.update(self.__dict__)
+        new.__dict__.update(changes)
+        return new
+
     def _parts(self) -> dict[str, Any]:
         parts, lost = super()._parts(), list(self.left_out)
         parts["evaluation"] = FreeEnergyEvaluation(self.evaluation.value, self.evaluation.gradient, ())
@@ -116,8 +123,7 @@ class Step:
 class Slope:
     """∇_W F at some particles, with a second estimate where it is estimated.
 
-    ∇_W F is estimated where noise realises the Shannon entropy. A square |∇_W F|² is then computed as `force`·`twin`.
-    The errors of the two are independent, so the variance of the estimate does not add to the square.
+    Where noise realises the Shannon entropy, |∇_W F|² is `force`·`twin`: their errors are independent, and do not add.
 
     Attributes
     ----------
@@ -173,11 +179,11 @@ class Solver(ABC):
     realises_shannon = False
     """Whether the scheme realises −T·Shannon, by noise, a kernel or a grid. Other schemes refuse that term."""
     adaptive = False
-    """Whether the scheme chooses the lengths of its steps. `step` is then given the rest of the run as h and may take
-    less. An adaptive scheme has fields `rtol` and `atol`, which `solve(rtol=, atol=)` replaces.
-    """
+    """Whether the scheme chooses its steps: `step` gets the rest of the run as h. It has fields `rtol`, `atol`."""
     evaluations = 1
     """How many evaluations of F a step takes, at least. The default number of records is chosen by it."""
+    elementwise = False
+    """Whether the torch operations of a step have at most n·d numbers, and the same bits with any number of threads."""
     metric = "Wasserstein"
     """The metric of the gradient flow that the scheme follows; the ledger names it where it is not Wasserstein."""
 

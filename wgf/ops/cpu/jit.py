@@ -81,8 +81,8 @@ def compiled(function: Callable[..., Any] | None = None, *, sums: bool = False, 
     sums : bool, default False
         Whether additions may be reordered, so that sums vectorise.
     exact : bool, default False
-        Whether every operation rounds by itself, as in torch. The bits then do not depend on where the function is
-        inlined.
+        Whether every operation rounds by itself, as in torch: no product is fused with a sum. The bits then do not
+        depend on where the function is inlined.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def compiled(function: Callable[..., Any] | None = None, *, sums: bool = False, 
     """
 
     def wrap(body: Callable[..., Any]) -> Any:
-        flags: set[str] = set() if exact else _KEEP_NAN | ({"reassoc"} if sums else set())
+        flags = set() if exact else _KEEP_NAN | ({"reassoc"} if sums else set())
         dispatcher: Any = numba.njit(nogil=True, error_model="numpy", fastmath=flags)(body)
         try:
             dispatcher._cache = _Cache(body)

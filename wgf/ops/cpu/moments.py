@@ -112,8 +112,11 @@ def _centred(x, centre, factors, out):
 
 
 def _in_strides(rows: int, body: Any) -> None:
-    """Call `body(first block, last block)` in threads, so that all blocks are covered."""
+    """Call `body(first block, last block)` in threads, so that all blocks are covered; few blocks in one call."""
     blocks = -(-rows // _ROWS)
+    if blocks <= _STRIDE:
+        body(0, blocks)
+        return
 
     def worker(indices: Iterator[int]) -> None:
         for index in indices:
@@ -125,12 +128,33 @@ def _in_strides(rows: int, body: Any) -> None:
 def weighted_sum(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Σᵢ wᵢ vᵢ (k,) for values (n, k)."""
     n, k = values.shape
-    parts = np.zeros((-(-n // _ROWS), k))
+    blocks = -(-n // _ROWS)
+    parts = np.zeros((blocks, k))
     if k > _SMALL:
-        _in_strides(n, lambda *blocks: _sum_wide_blocks(weights, values, *blocks, parts))
+        _in_strides(n, lambda *part: _sum_wide_blocks(weights, values, *part, parts))
     elif k:
-        _in_strides(n, lambda *blocks: _sum_blocks(weights, values, (0.0,) * k, *blocks, parts))
-    return parts.sum(0)
+        _in_strides(n, lambda *part: _sum_blocks(weights, values, (0.0,) * k, *part, parts))
+    return parts[0] if blocks == 1 else parts.sum(0)
+
+
+@compiled(exact=True)
+def _row_dots(a, b, out):
+    """The scalar product of each row of a with the same row of b, column after column, in float64."""
+    for i in range(a.shape[0]):
+        total = np.float64(a[i, 0]) * np.float64(b[i, 0])
+        for c in range(1, a.shape[1]):
+            total += np.float64(a[i, c]) * np.float64(b[i, c])
+        out[i, 0] = total
+
+
+def inner(weights: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Σᵢ wᵢ aᵢ·bᵢ (0-d) for few columns, with the bits of `linalg.row_dot` and `weighted_sum`."""
+    n = len(weights)
+    dots, blocks = np.empty((n, 1)), -(-n // _ROWS)
+    _in_strides(n, lambda first, last: _row_dots(*(t[first * _ROWS : last * _ROWS] for t in (a, b, dots))))
+    parts = np.zeros((blocks, 1))
+    _in_strides(n, lambda first, last: _sum_blocks(weights, dots, (0.0,), first, last, parts))
+    return (parts if blocks == 1 else parts.sum(0)).reshape(())
 
 
 def moments(x: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
