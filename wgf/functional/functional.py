@@ -35,8 +35,7 @@ class Functional(Differentiable):
     -----
     To write a new term, derive a class and override `_value(mu)` (0-d, float64), `_first_variation(mu, at)` (m,) and
     `_gradient(mu, at)` (m, d). Here `at` is a tensor of points (m, d), or None for the particles. Override `_evaluate`
-    where one pass for value and gradient is cheaper than two. Set the facts of `Capabilities` that differ from the
-    defaults. Integrate by methods of μ such as `mu.expect`, never by a sum over rows.
+    where one pass is cheaper, and the facts of `Capabilities` that differ. Integrate by methods such as `mu.expect`.
 
     See Also
     --------
@@ -307,8 +306,9 @@ class FreeEnergy(Functional):
             total = zero_plus(value, mu.device) if total is None else total + value
             gradient = force if gradient is None else gradient + force
             terms.append(TermEvaluation(part.value, part.gradient, term, outputs=part.outputs))
-        sums = (total, gradient) if terms else (zero_plus(0.0, mu.device), torch.zeros_like(mu.x))
-        return FreeEnergyEvaluation(*sums, tuple(terms))
+        if total is None or gradient is None:
+            total, gradient = zero_plus(0.0, mu.device), torch.zeros_like(mu.x)
+        return FreeEnergyEvaluation(total, gradient, tuple(terms))
 
     _evaluate = evaluate
 
