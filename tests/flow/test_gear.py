@@ -222,7 +222,8 @@ def test_a_term_that_fails_later_than_its_check_goes_on_in_the_first_gear():
 
 @pytest.mark.parametrize("what", [
     {"F": (lambda t: 1 + t) * wgf.Quadratic()}, {"F": wgf.Potential(lambda x: x[:, 0])}, {"mu": (20, 9)},
-    {"domain": wgf.domains.Box(-9.0, 9.0)}, {"solver": solvers.BogackiShampine()}, {"F": wgf.Quadratic(torch.eye(9)), "mu": (20, 9)},
+    {"domain": wgf.domains.Box(-9.0, 9.0)}, {"solver": solvers.BogackiShampine()},
+    {"F": wgf.Quadratic(torch.eye(9)), "mu": (20, 9), "solver": solvers.Langevin()},
 ])  # fmt: skip
 def test_other_runs_stay_in_the_first_gear(what):
     """F that depends on t, a torch function, dimensions whose sums have another order, domains, adaptive schemes."""
