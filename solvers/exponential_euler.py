@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from wgf import ops
 from wgf.functional import FreeEnergyEvaluation
-from wgf.measure import NoiseSource
-from wgf.ops import linalg
+from wgf.measure import Noise, NoiseSource
+from wgf.ops import bodies, linalg
 from wgf.protocol import Dynamics, Solver, State, Step
 
 from .exponential import phi
@@ -72,6 +72,16 @@ class ExponentialEuler(Solver):
         normal = noise.normal(mu.ids, state.step, mu.dim).to(mu.dtype)
         x = x + stiffness.apply(lambda k: math.sqrt(2 * temperature * h) * torch.sqrt(phi(2 * h * k)), normal)
         return Step(mu.moved(x))
+
+    def body(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Any:
+        mu, temperature = state.mu, dynamics.noise_temperature(state.t)
+        stiffness = _Stiffness.of(state.evaluation)
+        if temperature <= 0 or not isinstance(noise, Noise) or stiffness.vectors is not None:
+            return None
+        k = stiffness.values
+        factors = h * phi(h * k), math.sqrt(2 * temperature * h) * torch.sqrt(phi(2 * h * k))
+        pull, spread = (factor.to(mu.dtype).expand(mu.dim).contiguous().numpy() for factor in factors)
+        return bodies.ExponentialEuler(noise.law(torch.float64), pull, spread)
 
 
 @dataclass(frozen=True, eq=False)

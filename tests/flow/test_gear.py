@@ -59,6 +59,7 @@ SCHEMES = {
     "Langevin": (solvers.Langevin(), 0.3),
     "Langevin at T = 0": (solvers.Langevin(), 0.0),
     "LeimkuhlerMatthews": (solvers.LeimkuhlerMatthews(), 0.3),
+    "ExponentialEuler": (solvers.ExponentialEuler(), 0.3),
     "Underdamped": (solvers.Underdamped(), 0.3),
     "Underdamped without noise": (solvers.Underdamped(), 0.0),
 }
@@ -66,6 +67,7 @@ SCHEMES = {
 TERMS = {
     "Quadratic": lambda d: wgf.Quadratic(1.3, 0.2),
     "Quadratic by coordinates": lambda d: 0.7 * wgf.Quadratic([1.0 + c for c in range(d)]),
+    "Quadratic by a matrix": lambda d: wgf.Quadratic(torch.eye(d) + 0.1, 0.3),
     "Potential": lambda d: wgf.Potential(well, slope),
     "LogDet": lambda d: wgf.Quadratic() - 0.2 * wgf.LogDet(),
     "LogDet with a ridge": lambda d: wgf.Quadratic() - 0.2 * wgf.LogDet(1e-2),
@@ -119,6 +121,8 @@ def contract():
     for scheme in SCHEMES:
         for term in TERMS:
             for dtype in ("float64", "float32"):
+                if scheme == "ExponentialEuler" and "matrix" in term:  # functions of K have no body
+                    continue
                 quick = term == "Interaction" or (scheme == "Euler" and dtype == "float64")
                 marks = () if quick else pytest.mark.slow
                 yield pytest.param(scheme, term, dtype, marks=marks)
@@ -218,7 +222,8 @@ def test_a_term_that_fails_later_than_its_check_goes_on_in_the_first_gear():
 
 @pytest.mark.parametrize("what", [
     {"F": (lambda t: 1 + t) * wgf.Quadratic()}, {"F": wgf.Potential(lambda x: x[:, 0])}, {"mu": (20, 9)},
-    {"domain": wgf.domains.Box(-9.0, 9.0)}, {"solver": solvers.BogackiShampine()}, {"F": wgf.Quadratic(torch.eye(2))},
+    {"domain": wgf.domains.Box(-9.0, 9.0)}, {"solver": solvers.BogackiShampine()},
+    {"F": wgf.Quadratic(torch.eye(9)), "mu": (20, 9), "solver": solvers.Langevin()},
 ])  # fmt: skip
 def test_other_runs_stay_in_the_first_gear(what):
     """F that depends on t, a torch function, dimensions whose sums have another order, domains, adaptive schemes."""

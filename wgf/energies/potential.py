@@ -249,7 +249,10 @@ class Quadratic(Functional):
         if stiffness.ndim == center.ndim == 0:
             return bodies.Quadratic(stiffness.numpy()[()], center.numpy()[()])
         if stiffness.ndim == 2:
-            return None
+            if mu.dim > bodies.SUMMED:
+                return None
+            matrix = stiffness.double().reshape(1, -1).numpy()
+            return bodies.Matrix(matrix, center.expand(mu.dim).contiguous().numpy(), (0.0,) * mu.dim)
         rows = (part.expand(mu.dim).contiguous().numpy() for part in (stiffness, center))
         return bodies.Diagonal(*rows)
 

@@ -48,6 +48,23 @@ class Diagonal(NamedTuple):
         return 1.5 * n * d
 
 
+class Matrix(NamedTuple):
+    """∇V = K(x − c), with a matrix K (1, d²) in float64 and an array c (d,) in the dtype of the particles."""
+
+    stiffness: Any
+    center: Any
+    zeros: tuple[float, ...]  # d
+
+    @property
+    def separable(self) -> bool:
+        """Whether particles do not meet in this term."""
+        return True
+
+    def nanoseconds(self, n: int, d: int) -> float:
+        """The time of one gradient, roughly."""
+        return n * d * (1.0 + 0.5 * d)
+
+
 class Rows(NamedTuple):
     """∇V by a compiled function of the user, at this address."""
 
@@ -182,6 +199,28 @@ class Langevin(NamedTuple):
     def nanoseconds(self, n: int, d: int) -> float:
         """The time of one step without ∇F, roughly."""
         return 100.0 + 6.0 * n * d
+
+
+class ExponentialEuler(NamedTuple):
+    """x' = x − pull·∇E + spread·ξ, with arrays pull and spread (d,) in the dtype of the particles."""
+
+    law: Any
+    pull: Any
+    spread: Any
+
+    @property
+    def quadrature(self) -> None:
+        """None: the ledger estimates the dissipation."""
+        return None
+
+    @property
+    def stages(self) -> int:
+        """How often a step evaluates ∇F."""
+        return 1
+
+    def nanoseconds(self, n: int, d: int) -> float:
+        """The time of one step without ∇F, roughly."""
+        return 100.0 + 8.0 * n * d
 
 
 class LeimkuhlerMatthews(NamedTuple):

@@ -202,15 +202,15 @@ def log_det(term, x, weights, out):
     if not regular:
         out[:] = np.nan
         return
-    moved_rows(x, row(mean, 0, term.zeros), _entries(inverse.reshape((1, d * d)), term.zeros), out)
+    moved_rows(x, row(mean, 0, term.zeros), entries(inverse.reshape((1, d * d)), term.zeros), out)
 
 
-def _entries(rows, zeros):
+def entries(rows, zeros):
     """The entries of a matrix as one tuple. For compiled code only."""
     raise NotImplementedError
 
 
-@overload(_entries, jit_options={"error_model": "numpy", "fastmath": False})
+@overload(entries, jit_options={"error_model": "numpy", "fastmath": False})
 def _entries_of(rows, zeros):
     like = (0.0,) * len(zeros) ** 2
     return lambda rows, zeros: row(rows, 0, like)

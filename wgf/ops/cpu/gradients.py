@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import types
 from numba.extending import overload
 
 from .. import bodies
 from . import coupled
+from .coupled import entries
 from .jit import compiled
+from .moments import moved_rows
 from .user import call_rows
 
 EXACT: Any = {"error_model": "numpy", "fastmath": False}
@@ -30,6 +33,15 @@ def _diagonal(term, x, weights, out):
 
 
 @compiled(exact=True)
+def _matrix(term, x, weights, out):
+    offset = np.empty_like(x)
+    for i in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            offset[i, c] = x[i, c] - term.center[c]
+    moved_rows(offset, term.zeros, entries(term.stiffness, term.zeros), out)
+
+
+@compiled(exact=True)
 def _rows(term, x, weights, out):
     call_rows(term.address, x, out)
 
@@ -37,6 +49,7 @@ def _rows(term, x, weights, out):
 _GRADIENTS = {
     bodies.Quadratic: _quadratic,
     bodies.Diagonal: _diagonal,
+    bodies.Matrix: _matrix,
     bodies.Rows: _rows,
     bodies.Pairs: coupled.pairs,
     bodies.Blob: coupled.blob,

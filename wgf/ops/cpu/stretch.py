@@ -99,6 +99,19 @@ def _langevin(step, terms, numbers, x, weights, ids, memory, first, count, scrat
 
 
 @compiled(exact=True)
+def _exponential_euler(step, terms, numbers, x, weights, ids, memory, first, count, scratch, sums):
+    """Exponential Euler steps with noise; K is a number or a diagonal."""
+    part, slope, normal, xi = np.empty_like(x), np.empty_like(x), np.empty(x.shape), np.empty_like(x)
+    for k in range(count):
+        total_gradient(terms, numbers, x, weights, part, slope)
+        draw(at_step(step.law, first + k), ids, *scratch, normal)
+        for i in range(x.shape[0]):
+            for c in range(x.shape[1]):
+                xi[i, c] = normal[i, c]  # rounds to the dtype of the particles
+                x[i, c] = (x[i, c] - step.pull[c] * slope[i, c]) + step.spread[c] * xi[i, c]
+
+
+@compiled(exact=True)
 def _leimkuhler_matthews(step, terms, numbers, x, weights, ids, memory, first, count, scratch, sums):
     """Steps of Leimkuhler and Matthews. The memory is the later noise of the last step."""
     part, slope, normal = np.empty_like(x), np.empty_like(x), np.empty(x.shape)
@@ -158,6 +171,7 @@ def _damped(step, terms, numbers, x, weights, ids, memory, first, count, scratch
 _STEPS = {
     bodies.RungeKutta: _runge_kutta,
     bodies.Langevin: _langevin,
+    bodies.ExponentialEuler: _exponential_euler,
     bodies.LeimkuhlerMatthews: _leimkuhler_matthews,
     bodies.Underdamped: _underdamped,
     bodies.Damped: _damped,
