@@ -149,7 +149,6 @@ def cases(quick: bool) -> list[Case]:
     if quick:
         return [
             ensemble_case(400, 2, "float64", 20, True),
-            ensemble_case(100, 10, "float32", 20, False),
             one_thread(200, 2, 20, busy=2, peers=False),
         ]
     rows = []

@@ -12,7 +12,7 @@ from ..frame.measure import Row, told
 from ..frame.processes import environment
 
 IMPORT, FIRST, HELP = "wgf: import", "wgf: first run", "wgf: --help"
-ROUNDS, QUICK_ROUNDS = 5, 1
+ROUNDS = 5
 
 # torch is imported before, as its own two seconds are not ours. Names of wgf are imported when they are first used.
 _CODE = """
@@ -43,12 +43,12 @@ CASE = Case(
 def rows(quick: bool) -> Iterator[Row]:
     """One row. Each time is that of a new process; the first is not counted, as it may fill caches."""
     times: dict[str, list[float]] = {IMPORT: [], FIRST: [], HELP: []}
-    for number in range(1 + (QUICK_ROUNDS if quick else ROUNDS)):
+    for number in range(1 if quick else 1 + ROUNDS):
         imported, first = (float(part) for part in _output(_CODE).split()[-2:])
         start = time.perf_counter()
         _output(_HELP)
         taken = {IMPORT: imported, FIRST: first, HELP: time.perf_counter() - start}
-        for name, seconds in taken.items() if number else ():
+        for name, seconds in taken.items() if number or quick else ():
             times[name].append(seconds)
     yield told(CASE, times)
 

@@ -16,10 +16,10 @@ from .case import Case, Floor, Target, process_of
 from .machine import WORK
 from .processes import Worker, spinning
 
-ROUNDS, MANY_ROUNDS = 7, 25
-TURN = 0.04  # seconds that a body runs in a round; at least one call
+ROUNDS, MANY_ROUNDS, QUICK_ROUNDS = 7, 25, 2
+TURN, QUICK_TURN = 0.04, 0.005  # seconds that a body runs in a round; at least one call
 SLOW, VERY_SLOW = 0.6, 3.0  # seconds per call; slower bodies take part in only 3 rounds, or in 1
-BUDGET, QUICK_BUDGET = 5.0, 0.2  # seconds for a case; if the first ROUNDS took less, more rounds follow
+BUDGET = 5.0  # seconds for a case; if the first ROUNDS took less, more rounds follow
 FIRST, LATER = 300.0, 120.0  # time limits in seconds: for a first call, which may compile, and for a turn
 RESAMPLES = 400
 
@@ -103,8 +103,8 @@ class Hall:
     def _rounds(self, bodies: dict[str, dict[str, Any]]) -> dict[str, list[float]]:
         """Seconds per call of every body that runs, round by round."""
         times: dict[str, list[float]] = {name: [] for name in bodies if "first" in bodies[name]}
-        end = time.monotonic() + (QUICK_BUDGET if self.quick else BUDGET)
-        for number in range(MANY_ROUNDS):
+        end, turn = time.monotonic() + BUDGET, QUICK_TURN if self.quick else TURN
+        for number in range(QUICK_ROUNDS if self.quick else MANY_ROUNDS):
             if number >= ROUNDS and time.monotonic() > end:
                 break
             order = list(times)
@@ -112,7 +112,7 @@ class Hall:
             for name in order[shift:] + order[:shift]:
                 if len(times[name]) >= _wanted(times[name]):
                     continue
-                answer = self.worker(process_of(name)).ask(LATER, do="turn", body=name, seconds=TURN)
+                answer = self.worker(process_of(name)).ask(LATER, do="turn", body=name, seconds=turn)
                 if "seconds" in answer:
                     times[name].append(answer["seconds"])
                 else:
