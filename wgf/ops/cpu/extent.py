@@ -6,6 +6,8 @@ import numpy as np
 
 from .jit import compiled
 
+_LANES = 16
+
 
 @compiled
 def extent(x, y):
@@ -33,11 +35,18 @@ def extent(x, y):
 @compiled
 def largest(x, first, last):
     """The largest modulus in the columns first ≤ c < last of an array (n, d)."""
-    highest = 0.0
+    highest = np.zeros(_LANES, x.dtype)  # one for each number of a vector: a single maximum would not vectorise
     for i in range(x.shape[0]):
-        for c in range(first, last):
-            highest = max(highest, np.float64(abs(x[i, c])))
-    return highest
+        row = x[i, first:last]
+        whole = row.size // _LANES
+        for block in range(whole):
+            part = row[block * _LANES : (block + 1) * _LANES]
+            for c in range(_LANES):
+                highest[c] = abs(part[c]) if abs(part[c]) > highest[c] else highest[c]
+        for c in range(row.size - whole * _LANES):
+            value = abs(row[whole * _LANES + c])
+            highest[c] = value if value > highest[c] else highest[c]
+    return np.float64(highest.max())
 
 
 @compiled

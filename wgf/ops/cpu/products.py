@@ -18,15 +18,15 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import forms
-from ..threads import one_blas_thread, run_blocks
+from ..threads import run_blocks
 from .intrinsics import cast
 from .jit import compiled
 from .radial import compiled_form, evaluate, split_weights
-from .tiles import join
+from .registers import COUNT, dot_products, multiply, padded, panels, tile_of
 
-_BLOCK, _LEAST = 512, 64  # most and fewest particles in a block
+_BLOCK, _LEAST = 512, 128  # most and fewest particles in a block
 _BLOCKS = 4  # blocks of a small ensemble: two threads then have a pair of blocks each
-_TILE_BYTES = 2**19  # a tile and its transpose fit in the second-level cache
+_PART = 128  # rows of a tile: a tile and its slopes fit in the second-level cache
 _NEAR = {np.dtype(np.float32): 1.0 / 16.0, np.dtype(np.float64): 1.0 / 1024.0}
 """τ for each dtype. The relative errors of |x − y|² are then at most about 1e-6 and 1e-13."""
 
@@ -35,21 +35,13 @@ class _Side(NamedTuple):
     """Particles with all that the products need of them."""
 
     x: np.ndarray
-    centred: np.ndarray
-    squares: np.ndarray  # |x|² of the centred points
+    centred: np.ndarray  # x − c, with some more rows of zeros
+    panels: np.ndarray  # the same, packed as the right factor of a product
+    squares: np.ndarray  # |x − c|²
     weights: np.ndarray
     payload: np.ndarray  # what near pairs carry, (n, p)
-    far: np.ndarray  # w·(far, 1) (n, f + 1), the factor of the slopes g
-    values: np.ndarray | None  # the factor of the values k, if these have a tile of their own
-
-    def part(self, rows: slice) -> _Side:
-        """The same for some of the particles."""
-        return _Side._make(None if array is None else array[rows] for array in self)
-
-    @property
-    def seen(self) -> tuple[np.ndarray, ...]:
-        """The arrays for compiled code, as a plain tuple: numba unpacks a named tuple slowly."""
-        return self.x, self.squares, self.weights, self.payload
+    far: np.ndarray  # w·(far, 1), the factor of the slopes g, with columns of zeros up to a whole vector
+    values: np.ndarray  # the factor of the values k, likewise; (n, 0) if these have no tile of their own
 
 
 class _Sums(NamedTuple):
@@ -59,10 +51,6 @@ class _Sums(NamedTuple):
     far: np.ndarray
     values: np.ndarray
 
-    def part(self, rows: slice) -> _Sums:
-        """The sums of some rows."""
-        return _Sums(*(array[rows] for array in self))
-
 
 @compiled(sums=True)
 def _weigh(form, row, half, squares, near, softening, slopes):
@@ -70,8 +58,8 @@ def _weigh(form, row, half, squares, near, softening, slopes):
 
     `slopes` gets g and the row gets k. If `slopes` is None, the row gets g.
     """
-    count = 0
-    for j in range(row.size):
+    count = cast(0.0, half)  # a float of the width of the others, so that the loop vectorises well
+    for j in range(squares.size):
         both = half + squares[j]
         q = both - cast(2.0, half) * row[j]
         k, g = evaluate(form, q + softening)
@@ -82,52 +70,67 @@ def _weigh(form, row, half, squares, near, softening, slopes):
         else:
             row[j] = k if apart else cast(0.0, q)
             slopes[j] = g
-        count += 0 if apart else 1
+        count += cast(0.0, q) if apart else cast(1.0, q)
     return count
 
 
 @compiled(sums=True)
-def _add_near(form, values, slopes, near, softening, i, here, there, skip, out, other):
-    """Add the near pairs of row i by differences: (Σ w g u, Σ w k, Σ w k p) to `out`, and the share of y to `other`.
-
-    `here` and `there` are `_Side.seen`. Candidates are the pairs whose slope and value are 0. The products have added 0
-    for them, so that no pair counts twice.
-    """
+def _add_near(form, near, softening, i, j, here, there, both, out, other):
+    """Add the pair (i, j), if it is near: (w g u, w k, w k p) to row i of `out`; with `both`, to row j of `other`."""
     (xs, x_squares, x_weights, x_payload), (ys, y_squares, y_weights, y_payload) = here, there
-    x, half, d = xs[i], x_squares[i], xs.shape[1]
-    for j in range(slopes.size):
-        if slopes[j] == cast(0.0, half) and values[j] == cast(0.0, half) and j != skip:
-            y, q = ys[j], cast(0.0, half)
+    x, y, d, q = xs[i], ys[j], xs.shape[1], cast(0.0, near)
+    for c in range(d):
+        q += (x[c] - y[c]) * (x[c] - y[c])
+    if q <= cast(2.0, near) * near * (x_squares[i] + y_squares[j]):
+        k, g = evaluate(form, q + softening)
+        w, v = y_weights[j], x_weights[i]
+        for c in range(d):
+            out[i, c] += w * g * (x[c] - y[c])
+        out[i, d] += w * k
+        for c in range(y_payload.shape[1]):
+            out[i, d + 1 + c] += w * k * y_payload[j, c]
+        if both:
             for c in range(d):
-                q += (x[c] - y[c]) * (x[c] - y[c])
-            if q <= cast(2.0, near) * near * (half + y_squares[j]):
-                k, g = evaluate(form, q + softening)
-                w, v = y_weights[j], x_weights[i]
-                for c in range(d):
-                    out[i, c] += w * g * (x[c] - y[c])
-                out[i, d] += w * k
-                for c in range(y_payload.shape[1]):
-                    out[i, d + 1 + c] += w * k * y_payload[j, c]
-                if other is not None:
-                    for c in range(d):
-                        other[j, c] += v * g * (y[c] - x[c])
-                    other[j, d] += v * k
-                    for c in range(x_payload.shape[1]):
-                        other[j, d + 1 + c] += v * k * x_payload[i, c]
+                other[j, c] += v * g * (y[c] - x[c])
+            other[j, d] += v * k
+            for c in range(x_payload.shape[1]):
+                other[j, d + 1 + c] += v * k * x_payload[i, c]
 
 
 @compiled
-def _tile(form, tile, slopes, here, there, near, softening, skip, out, other):
-    """Turn a tile of products x·y into kernel values, and add its near pairs. The pair (i, i + skip) is left out."""
-    for i in range(tile.shape[0]):
-        if slopes is None:
-            second = None
-            weighed = tile[i]
-        else:
-            second = slopes[i]
-            weighed = slopes[i]
-        if _weigh(form, tile[i], here[1][i], there[1], near, softening, second) > 0:
-            _add_near(form, tile[i], weighed, near, softening, i, here, there, i + skip, out, other)
+def _meet(form, softening, near, here, there, ours, theirs, rows, columns, both, same, skip_self, tile, slopes):
+    """The pairs of two blocks of rows and columns (first, last), in parts. With `both`, the columns get their sums too.
+
+    With `same`, i and j count the same particles, and with `skip_self` the pair i = j is left out. Near pairs are
+    looked for among the pairs whose slope and value are 0. The products have added 0 for them: no pair counts twice.
+    """
+    x, centred, _, x_squares, x_weights, x_payload, x_far, x_values = here
+    y, _, packed, y_squares, y_weights, y_payload, y_far, y_values = there
+    this, that = (x, x_squares, x_weights, x_payload), (y, y_squares, y_weights, y_payload)
+    (first, last), (left, right) = rows, columns
+    width, stride = right - left, tile.shape[1]
+    for start in range(first, last, _PART):
+        stop = min(start + _PART, last)
+        dot_products(tile, centred, start, stop, packed, left, right)
+        weighed = tile if slopes is None else slopes
+        for i in range(start, stop):
+            value, slope = tile[i - start], weighed[i - start]
+            second = None if slopes is None else slope
+            count = _weigh(form, value, x_squares[i], y_squares[left:right], near, softening, second)
+            own = i - left if same else -1
+            if count > 0 and 0 <= own < width and slope[own] == 0 and value[own] == 0:
+                count -= 1
+                if not skip_self:
+                    _add_near(form, near, softening, i, i, this, that, False, ours[0], theirs[0])
+            if count > 0:
+                for j in range(width):
+                    if slope[j] == 0 and value[j] == 0 and j != own:
+                        _add_near(form, near, softening, i, left + j, this, that, both, ours[0], theirs[0])
+        multiply(ours[1], start, stop - start, weighed, stride, 1, y_far, left, width)
+        multiply(ours[2], start, stop - start, tile, stride, 1, y_values, left, width)
+        if both:
+            multiply(theirs[1], left, width, weighed, 1, stride, x_far, start, stop - start)
+            multiply(theirs[2], left, width, tile, 1, stride, x_values, start, stop - start)
 
 
 def _meetings(blocks: int) -> Iterator[list[tuple[int, int]]]:
@@ -138,93 +141,109 @@ def _meetings(blocks: int) -> Iterator[list[tuple[int, int]]]:
         yield [(min(pair), max(pair)) for pair in pairs if max(pair) < blocks]
 
 
-class _Products:
-    """The sums of one call: every block of rows against blocks of columns."""
+def _rounds(blocks: int) -> Iterator[list[list[tuple[int, int]]]]:
+    """Rounds of tasks. Each block also meets itself: in the first round, or in the round in which it has no partner."""
+    for turn, pairs in enumerate(_meetings(blocks)):
+        tasks = [[pair] for pair in pairs]
+        if blocks % 2:
+            tasks.append([(turn, turn)])
+        elif turn == 0:
+            tasks = [[(i, i), (i, j), (j, j)] for i, j in pairs]
+        yield tasks
 
-    def __init__(self, form: NamedTuple, softening: float, rows: _Side, columns: _Side) -> None:
-        self.form, self.rows, self.columns = form, rows, columns
-        (m, d), self.dtype = rows.x.shape, rows.x.dtype
-        self.softening, self.near = self.dtype.type(softening**2), self.dtype.type(_NEAR[self.dtype])
-        self.apart = columns.values is not None
-        width = 0 if columns.values is None else columns.values.shape[1]
-        near = np.zeros((m, d + 1 + columns.payload.shape[1]))
-        self.sums = _Sums(near, np.zeros((m, columns.far.shape[1])), np.zeros((m, width)))
 
-    def _scratch(self) -> list[np.ndarray]:
-        """Memory for a tile of slopes and, if needed, one of values."""
-        return [np.empty(_TILE_BYTES // self.dtype.itemsize, self.dtype) for _ in range(1 + self.apart)]
+def _blocks(n: int) -> list[tuple[int, int]]:
+    """Blocks (first, last) of n particles, of a size that depends on n alone."""
+    size = min(_BLOCK, max(_LEAST, -(-n // _BLOCKS // 32) * 32))
+    return [(first, min(first + size, n)) for first in range(0, n, size)]
 
-    def _meet(self, rows: slice, columns: slice, both: bool, skip: int, scratch: list[np.ndarray]) -> None:
-        """The pairs of two blocks, in tiles of some rows. With `both`, the columns get their sums too."""
-        there, theirs = self.columns.part(columns), self.sums.part(columns) if both else None
-        step = _TILE_BYTES // self.dtype.itemsize // _BLOCK
-        for first in range(rows.start, rows.stop, step):
-            part = slice(first, min(first + step, rows.stop))
-            here, ours = self.rows.part(part), self.sums.part(part)
-            shape = (part.stop - first, columns.stop - columns.start)
-            tile, *slopes = (memory[: shape[0] * shape[1]].reshape(shape) for memory in scratch)
-            np.matmul(here.centred, there.centred.T, out=tile)
-            slope = slopes[0] if self.apart else None
-            _tile(
-                self.form, tile, slope, here.seen, there.seen, self.near, self.softening, first + skip,
-                ours.near, None if theirs is None else theirs.near,
-            )  # fmt: skip
-            self._multiply(tile, slope, there, ours)
-            if theirs is not None:
-                self._multiply(tile.T, None if slope is None else slope.T, here, theirs)
 
-    @staticmethod
-    def _multiply(tile: np.ndarray, slopes: np.ndarray | None, side: _Side, sums: _Sums) -> None:
-        """Multiply the tile by the factors of one side, and add the result to the sums."""
-        join((tile if slopes is None else slopes) @ side.far, 0, 0, sums.far)
-        if side.values is not None:
-            join(tile @ side.values, 0, 0, sums.values)
+def _sums(form: NamedTuple, softening: float, rows: _Side, columns: _Side, skip_self: bool) -> _Sums:
+    """The sums of all rows over all columns. If both are one ensemble, every two blocks meet once."""
+    (m, d), dtype = rows.x.shape, rows.x.dtype
+    same, apart = rows is columns, columns.values.shape[1] > 0
+    near = np.zeros((m, d + 1 + columns.payload.shape[1]))
+    sums = _Sums(near, np.zeros((m, columns.far.shape[1])), np.zeros((m, columns.values.shape[1])))
+    args = (
+        form,
+        dtype.type(softening**2),
+        dtype.type(_NEAR[dtype]),
+        tuple(rows),
+        tuple(columns),
+        tuple(sums),
+        tuple(sums),
+    )
+    blocks, across = _blocks(m), _blocks(len(columns.x))
+    rounds = (
+        _rounds(len(blocks)) if same else iter([[[(i, j) for j in range(len(across))] for i in range(len(blocks))]])
+    )
+    for tasks in rounds:
 
-    def against(self) -> _Sums:
-        """The sums of all rows against all columns."""
-        rows, columns = _blocks(len(self.rows.x)), _blocks(len(self.columns.x))
-        never = -(len(self.rows.x) + len(self.columns.x))
-
-        def worker(indices: Iterator[int]) -> None:
-            scratch = self._scratch()
+        def worker(indices: Iterator[int], tasks: list[list[tuple[int, int]]] = tasks) -> None:
+            tile, slopes = (tile_of(_PART, _BLOCK, dtype) for _ in range(2))
             for index in indices:
-                for block in columns:
-                    self._meet(rows[index], block, False, never, scratch)
+                for i, j in tasks[index]:
+                    both = same and i != j
+                    _meet(*args, blocks[i], across[j], both, same, skip_self, tile, slopes if apart else None)
 
-        with one_blas_thread():
-            run_blocks(worker, len(rows))
-        return self.sums
-
-    def with_itself(self, skip_self: bool) -> _Sums:
-        """The sums of the rows against themselves; every two blocks meet once."""
-        blocks = _blocks(len(self.rows.x))
-        never = -2 * len(self.rows.x)
-        rounds = [[(i, i) for i in range(len(blocks))], *_meetings(len(blocks))]
-        with one_blas_thread():
-            for pairs in rounds:
-
-                def worker(indices: Iterator[int], pairs: list[tuple[int, int]] = pairs) -> None:
-                    scratch = self._scratch()
-                    for index in indices:
-                        i, j = pairs[index]
-                        skip = -blocks[i].start if skip_self and i == j else never
-                        self._meet(blocks[i], blocks[j], i != j, skip, scratch)
-
-                run_blocks(worker, len(pairs))
-        return self.sums
+        run_blocks(worker, len(tasks))
+    return sums
 
 
-def _blocks(n: int) -> list[slice]:
-    """Slices of n particles, of a size that depends on n alone."""
-    size = min(_BLOCK, max(_LEAST, -(-n // _BLOCKS // 16) * 16))
-    return [slice(first, min(first + size, n)) for first in range(0, n, size)]
+@compiled
+def _centre(y):
+    """The mean of y, summed in float64."""
+    total = np.zeros(y.shape[1])
+    for i in range(y.shape[0]):
+        for c in range(y.shape[1]):
+            total[c] += y[i, c]
+    return total / y.shape[0]
+
+
+@compiled(sums=True)
+def _shift(x, centre, shifted, squares):
+    """shifted = x − c, and its squares |x − c|², summed in float64."""
+    for i in range(x.shape[0]):
+        total = 0.0
+        for c in range(x.shape[1]):
+            u = x[i, c] - centre[c]
+            shifted[i, c] = u
+            total += np.float64(u) * np.float64(u)
+        squares[i] = total
 
 
 def _centred(x: np.ndarray, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """x − c, and its squares |x − c|², summed in float64."""
-    with np.errstate(invalid="ignore"):  # numbers that are not finite are found and named later, by the flow
-        u = x - centre
-    return u, np.einsum("ic,ic->i", u, u, dtype=np.float64).astype(x.dtype)
+    """x − c with some more rows of zeros, and |x − c|²."""
+    shifted, squares = np.zeros((len(x) + COUNT, x.shape[1]), x.dtype), np.empty(len(x), x.dtype)
+    _shift(x, centre, shifted, squares)
+    return shifted, squares
+
+
+@compiled
+def _weighted(u, scores, weights, a, b, factor):
+    """factor = w (a s + b u, 1)."""
+    n, d = scores.shape
+    for i in range(n):
+        for c in range(d):
+            factor[i, c] = weights[i] * (a * scores[i, c] + b * u[i, c])
+        factor[i, d] = weights[i]
+
+
+@compiled
+def _joined(xc, near, far, values, slope, factor, a):
+    """slope·(Σ w g u of near pairs + x Σ w g) + factor·Σ w g y + a·Σ w k p, from the sums of all pairs."""
+    n, d, carried = len(far), xc.shape[1], near.shape[1] > xc.shape[1] + 1
+    out = np.empty((n, d))
+    for i in range(n):
+        for c in range(d):
+            out[i, c] = slope * (near[i, c] + xc[i, c] * far[i, d]) + factor * far[i, c]
+        if carried:
+            for c in range(d):
+                out[i, c] += a * near[i, d + 1 + c]
+        if carried and values.shape[1] > 0:
+            for c in range(d):
+                out[i, c] += a * values[i, c]
+    return out
 
 
 def _evaluated(
@@ -235,29 +254,28 @@ def _evaluated(
     softening: float,
     skip_self: bool,
     payload: np.ndarray,
-    far: np.ndarray | None,
-    values: np.ndarray | None,
+    mixed: tuple[float, float] | None,
+    values: np.ndarray,
 ) -> tuple[_Sums, np.ndarray]:
     """The sums, and x relative to the centre of y.
 
-    Near pairs carry `payload`. The other pairs carry `far`, by default y relative to its centre.
+    Near pairs carry `payload`. The other pairs carry y relative to its centre; with `mixed`, a·payload + b·that.
     """
-    dtype = x.dtype
-    weights = np.ones(len(y), dtype) if weights is None else weights
-    centre = y.mean(axis=0, dtype=np.float64).astype(dtype)
+    n, d, dtype = len(y), y.shape[1], x.dtype
+    centre = _centre(y).astype(dtype)
     centred, squares = _centred(y, centre)
-    carried = np.empty((len(y), 1 + (centred if far is None else far).shape[1]), dtype)
-    carried[:, :-1], carried[:, -1] = centred if far is None else far, 1
-    carried *= weights[:, None]
-    columns = _Side(
-        y, centred, squares, weights, payload, carried, None if values is None else values * weights[:, None]
-    )
+    own = np.ones(n, dtype) if weights is None else weights
+    far = np.zeros((n, padded(d + 1, dtype)), dtype)
+    _weighted(centred, *((payload, own, *mixed) if mixed else (centred[:n], own, 0.0, 1.0)), far)
+    carried = np.zeros((n, padded(values.shape[1], dtype)), dtype)
+    np.multiply(values, own[:, None], out=carried[:, : values.shape[1]])
+    columns = _Side(y, centred, panels(centred[:n]), squares, own, payload, far, carried)
     if x is y:
-        return _Products(form, softening, columns, columns).with_itself(skip_self), centred
-    xc, half = _centred(x, centre)
+        return _sums(form, softening, columns, columns, skip_self), centred
+    shifted, half = _centred(x, centre)
     nothing = np.empty((len(x), 0), dtype)
-    rows = _Side(x, xc, half, np.empty(len(x), dtype), nothing, nothing, None)
-    return _Products(form, softening, rows, columns).against(), xc
+    rows = _Side(x, shifted, panels(shifted[:0]), half, np.empty(len(x), dtype), nothing, nothing, nothing)
+    return _sums(form, softening, rows, columns, skip_self), shifted
 
 
 def pair_sums(
@@ -273,12 +291,11 @@ def pair_sums(
     d, dtype = x.shape[1], x.dtype
     made, a, b = compiled_form(form, parameters, dtype)
     scale, relative = split_weights(weights, dtype)
-    nothing = np.empty((len(y), 0), dtype)
-    values = None if form == forms.GAUSSIAN else np.ones((len(y), 1), dtype)  # a Gaussian has k = g
+    apart = form != forms.GAUSSIAN  # a Gaussian has k = g
+    nothing, values = np.empty((len(y), 0), dtype), np.ones((len(y), int(apart)), dtype)
     sums, xc = _evaluated(x, y, relative, made, softening, exclude_self, nothing, None, values)
-    value = sums.near[:, d] + (sums.far[:, d] if values is None else sums.values[:, 0])
-    gradient = sums.near[:, :d] + xc * sums.far[:, d:] - sums.far[:, :d]
-    return a * scale * value, b * scale * gradient
+    value = sums.near[:, d] + (sums.values[:, 0] if apart else sums.far[:, d])
+    return a * scale * value, _joined(xc, *sums, b * scale, -b * scale, 0.0)
 
 
 def stein_direction(
@@ -291,16 +308,9 @@ def stein_direction(
     softening: float,
 ) -> np.ndarray:
     """Σⱼ wⱼ [K(xᵢ − yⱼ) sⱼ − ∇K(xᵢ − yⱼ)], float64. For a Gaussian (k = g) one product gives both parts."""
-    d, dtype = x.shape[1], x.dtype
-    made, a, b = compiled_form(form, parameters, dtype)
-    scale, relative = split_weights(weights, dtype)
+    made, a, b = compiled_form(form, parameters, x.dtype)
+    scale, relative = split_weights(weights, x.dtype)
     together = form == forms.GAUSSIAN
-    far = None
-    if together:
-        centre = y.mean(axis=0, dtype=np.float64).astype(dtype)
-        far = (a * scores.astype(np.float64) + b * (y - centre)).astype(dtype)
-    sums, xc = _evaluated(x, y, relative, made, softening, False, scores, far, None if together else scores)
-    near = a * sums.near[:, d + 1 :] - b * sums.near[:, :d]
-    if together:
-        return scale * (near + sums.far[:, :d] - b * xc * sums.far[:, d:])
-    return scale * (near + a * sums.values - b * (xc * sums.far[:, d:] - sums.far[:, :d]))
+    mixed, values = ((a, b), scores[:, :0]) if together else (None, scores)
+    sums, xc = _evaluated(x, y, relative, made, softening, False, scores, mixed, values)
+    return _joined(xc, *sums, -b * scale, scale if together else b * scale, a * scale)
