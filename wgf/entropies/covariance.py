@@ -75,7 +75,7 @@ class LogDet(_OfCoordinates):
     def __init__(self, ridge: float = 0.0) -> None:
         self.ridge = require_ridge(ridge)
 
-    def work(self, mu: Ensemble) -> Work:
+    def work(self, mu: Ensemble, whole: bool = False) -> Work:
         return Work(mu.n * mu.dim, products=float(mu.n) * mu.dim**2)
 
     def _value(self, mu: Ensemble) -> Tensor:
