@@ -166,8 +166,8 @@ class _Batched(Functional):
     def draw(self, noise: NoiseSource, step: int) -> Functional:
         return _Batched(self._whole, self._kernel, self._size, noise, step)
 
-    def work(self, mu: Ensemble) -> Work:
-        return self._whole.work(mu) if self._noise is None else Work(float(mu.n) * mu.dim * self._size)
+    def work(self, mu: Ensemble, whole: bool = False) -> Work:
+        return self._whole.work(mu) if whole else Work(float(mu.n) * mu.dim * self._size)
 
     def audit(self, mu: Ensemble) -> Check | None:
         return self._whole.audit(mu)

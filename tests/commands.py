@@ -30,6 +30,7 @@ temperature = 0.01
 name = "Heun"
 dt = 0.25
 t_end = 3.0
+record_every = 1
 """
 
 

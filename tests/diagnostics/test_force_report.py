@@ -159,7 +159,8 @@ def test_unknown_values_are_said_and_never_counted_as_effective():
     assert "where known" in report.verdict
     blind = solve(wgf.Quadratic() - 0.1 * wgf.Shannon(), start(n=20), Langevin())  # too few for a score
     report = force_report(blind)
-    assert report.verdict.startswith("not known: at 21 of 21 records: no Shannon estimate from 20 < 50")
+    every = f"{blind.ledger.rows} of {blind.ledger.rows}"
+    assert report.verdict.startswith(f"not known: at {every} records: no Shannon estimate from 20 < 50")
     assert not report.effective
     assert report.spans == ()
     assert math.isnan(report.c0)

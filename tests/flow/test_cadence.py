@@ -16,7 +16,6 @@ from wgf.flow.cadence import Adaptive, Every, Prices, Spread, by_default, prices
 from wgf.flow.plan import Plan
 from wgf.functional import FreeEnergy, Work
 from wgf.ledger import Ledger
-from wgf.measure import Noise
 
 MU = wgf.Ensemble.gaussian(200, 2, seed=1)
 QUADRATIC = FreeEnergy(wgf.Quadratic()._terms())
@@ -27,7 +26,6 @@ TABLE = Prices(
     shannon={"1": (5.0, 1.0), "2": (6.0, 2.0), "3": (7.0, 3.0), "more": (8.0, 4.0)},
     machine={},
 )
-NOISE = Noise(0)
 
 
 def planned(steps: int, first: int = 0) -> Plan:
@@ -62,7 +60,7 @@ def test_a_spread_has_its_number_of_records_at_even_distances(first, steps, coun
 @pytest.mark.parametrize("steps", [1, 5, 11, 12, 99, 100, 101, 500, 12_345, 10**7])
 @pytest.mark.parametrize("record", [1e-3, 0.3, 1.0, 7.0, 40.0, 1e6])
 def test_records_are_from_11_to_101_and_take_a_third_or_are_11(steps, record):
-    chosen = by_default(planned(steps), QUADRATIC, Euler(), MU, NOISE, costing(record))
+    chosen = by_default(planned(steps), QUADRATIC, Euler(), MU, costing(record))
     assert isinstance(chosen, Spread)
     rows = chosen.count + 1
     assert min(11, steps + 1) <= rows <= 101
@@ -153,11 +151,11 @@ def test_an_adaptive_run_has_a_row_for_each_of_few_steps(monkeypatch):
 
 def test_the_cost_of_a_step_counts_terms_stages_and_noise():
     quadratic = 10.0 + 400.0  # one term, 200 particles of two coordinates
-    assert TABLE.of_step(QUADRATIC, Euler(), MU, NOISE) == 100.0 + quadratic
-    assert TABLE.of_step(QUADRATIC, Heun(), MU, NOISE) == 100.0 + 2 * quadratic
-    assert TABLE.of_step(QUADRATIC, RungeKutta4(), MU, NOISE) == 100.0 + 4 * quadratic
-    assert TABLE.of_step(QUADRATIC, BogackiShampine(), MU, NOISE) == 100.0 + 3 * quadratic
-    assert TABLE.of_step(SHANNON, Langevin(), MU, NOISE) == 100.0 + quadratic + 3.0 * 400
+    assert TABLE.of_step(QUADRATIC, Euler(), MU) == 100.0 + quadratic
+    assert TABLE.of_step(QUADRATIC, Heun(), MU) == 100.0 + 2 * quadratic
+    assert TABLE.of_step(QUADRATIC, RungeKutta4(), MU) == 100.0 + 4 * quadratic
+    assert TABLE.of_step(QUADRATIC, BogackiShampine(), MU) == 100.0 + 3 * quadratic
+    assert TABLE.of_step(SHANNON, Langevin(), MU) == 100.0 + quadratic + 3.0 * 400
 
 
 def test_the_cost_of_a_record_counts_what_it_evaluates():
@@ -175,9 +173,10 @@ def test_minibatches_cost_their_size_in_steps_and_all_data_at_records():
     whole, batched = wgf.NetworkRisk(z, y), wgf.NetworkRisk(z, y, batch=10)
     mu = whole.initial(50)
     assert whole.work(mu) == Work(numbers=250, products=100 * 250)
-    assert batched.draw(NOISE, 3).work(mu) == Work(numbers=250, products=10 * 250)
+    assert batched.work(mu) == Work(numbers=250, products=10 * 250)
+    assert batched.work(mu, whole=True) == wgf.drives.CVaR(whole, 0.5).work(mu) == whole.work(mu)
     one = FreeEnergy(batched._terms())
-    assert TABLE.of_step(one, Euler(), mu, NOISE) == 100.0 + 10.0 + 250.0 + 0.5 * 2500
+    assert TABLE.of_step(one, Euler(), mu) == 100.0 + 10.0 + 250.0 + 0.5 * 2500
     assert TABLE.of_record(one, Euler(), mu) == 1000.0 + 4.0 * 250 + (10.0 + 250.0 + 0.5 * 25_000)
 
 
@@ -193,7 +192,7 @@ def test_sums_over_pairs_count_as_few_where_they_may_be_fast():
     assert wgf.LogDet().work(MU) == Work(400, products=200 * 4)
     batched = RandomBatch(Euler(), size=4)
     F = FreeEnergy(wgf.Interaction(kernel, method="dense")._terms())
-    assert TABLE.of_step(F, batched, MU, NOISE) == 100.0 + 10.0 + 4 * 400 + 3.0 * 400
+    assert TABLE.of_step(F, batched, MU) == 100.0 + 10.0 + 4 * 400 + 3.0 * 400
     assert TABLE.of_record(F, batched, MU) == 2600.0 + 10.0 + 400 + 2.0 * 200 * 200
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wgf
+from wgf import solvers
 from wgf.errors import BackendError, ConfigError
 from wgf.runs import DEFAULT, dump, load_config, toml
 from wgf.runs.config import Config
@@ -34,7 +35,7 @@ def test_the_default_is_the_example_of_the_documentation():
     assert config.network.loss == "cross_entropy"
     assert [(t.term, t.coefficient) for t in config.energy] == [("Quadratic", 1e-3)]
     assert [(t.term, t.temperature) for t in config.entropy] == [("LogDet", 1e-2)]
-    assert (config.solver.name, config.solver.dt, config.solver.t_end) == ("Heun", 2.0, 200.0)
+    assert (config.solver.name, config.solver.dt, config.solver.t_end) == ("BogackiShampine", 0.5, 200.0)
 
 
 def test_a_minimal_file_has_defaults_and_no_terms(tmp_path):
@@ -339,6 +340,18 @@ def test_what_does_not_fit_the_data_is_refused(override, task, message):
 def test_the_names_of_terms_are_distinct():
     kinds = [models(kind) for kind in ("kernel", "energy", "entropy", "domain")]
     assert len({name for kind in kinds for name in kind}) == sum(map(len, kinds))
+
+
+@pytest.mark.parametrize("name", ["Heun", "Langevin", "ExponentialEuler"])
+def test_another_scheme_takes_no_settings_that_the_file_has_for_the_first(name, tmp_path):
+    assert load_config().solver.scheme() == solvers.BogackiShampine(rtol=1e-3, atol=2e-3)
+    assert load_config(None, [f'solver.name="{name}"']).solver.scheme() == solvers.REGISTRY.make(name)
+    same = load_config(None, ['solver.name="BogackiShampine"', "solver.rtol=0.1"]).solver.scheme()
+    assert same == solvers.BogackiShampine(rtol=0.1, atol=2e-3)
+    with pytest.raises(ConfigError, match=rf"solver.rtol = 0.1 is no setting of {name}"):
+        load_config(None, ["solver.rtol=0.1", f"solver.name={name}"])
+    with pytest.raises(ConfigError, match=r"solver.name"):
+        load_config(None, ["solver.name=[1]"])
 
 
 BASE = DEFAULT.read_text(encoding="utf-8")

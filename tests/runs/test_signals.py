@@ -80,16 +80,29 @@ def test_while_files_are_saved_signals_wait_however_many(place, monkeypatch, nam
         assert not Path("out.partial").exists()
 
 
+class Count:
+    """Counts the records of a run from 0, by their ensembles: `Watch._scores` is called more than once for each."""
+
+    def __init__(self) -> None:
+        self.seen: object = None
+        self.record = -1
+
+    def __call__(self, mu: object) -> int:
+        self.record += mu is not self.seen
+        self.seen = mu
+        return self.record
+
+
 @pytest.mark.parametrize(("number", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
 def test_in_the_run_what_was_computed_is_saved(place, monkeypatch, undrawn, number, code):
     from wgf.runs.job import Watch
 
-    real = Watch._scores
+    real, record = Watch._scores, Count()
 
-    def scores(self, mu):
-        if self._records == 3 and not signals.arrived():
+    def scores(self, mu, evaluation):
+        if record(mu) == 3 and not signals.arrived():
             signal.raise_signal(getattr(signal, number))
-        return real(self, mu)
+        return real(self, mu, evaluation)
 
     monkeypatch.setattr(Watch, "_scores", scores)
     result = run("1000")
@@ -106,16 +119,16 @@ def test_in_the_run_what_was_computed_is_saved(place, monkeypatch, undrawn, numb
 def test_a_signal_that_a_callback_loses_ends_the_run_all_the_same(place, monkeypatch, undrawn):
     from wgf.runs.job import Watch
 
-    real = Watch._scores
+    real, record = Watch._scores, Count()
 
-    def losing(self, mu):
+    def losing(self, mu, evaluation):
         try:
-            if self._records == 2:
+            if record(mu) == 2:
                 signal.raise_signal(signal.SIGINT)
                 signal.raise_signal(signal.SIGINT)
         except KeyboardInterrupt:
             pass
-        return real(self, mu)
+        return real(self, mu, evaluation)
 
     monkeypatch.setattr(Watch, "_scores", losing)
     result = run("1000")
@@ -137,8 +150,8 @@ def test_a_signal_that_becomes_another_error_is_an_interruption(place, monkeypat
     assert signals.taken()
     monkeypatch.undo()
     os.chdir(place)
-    real = Watch._scores
-    monkeypatch.setattr(Watch, "_scores", lambda self, mu: (converting if self._records == 2 else real)(self, mu))
+    real, record = Watch._scores, Count()
+    monkeypatch.setattr(Watch, "_scores", lambda self, mu, e: (converting if record(mu) == 2 else real)(self, mu, e))
     assert run("1000").exit_code == 143
     assert store.read_json(Path("out/summary.json"))["status"] == "INTERRUPTED"
 

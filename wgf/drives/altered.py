@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..energies import NetworkRisk
 from ..errors import ConfigError
-from ..functional import Evaluation, Functional
+from ..functional import Evaluation, Functional, Work
 from ..measure import Ensemble, NoiseSource
 
 
@@ -40,6 +40,9 @@ class AlteredRisk(Functional):
                 f"{self.name} of {risk!r}: wanted a wgf.NetworkRisk, or one that another drive alters already."
             )
         self.risk = risk
+
+    def work(self, mu: Ensemble, whole: bool = False) -> Work:
+        return self.risk.work(mu, whole)
 
     def __repr__(self) -> str:
         return f"{self.name}({self.risk!r})"

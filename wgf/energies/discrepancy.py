@@ -95,7 +95,7 @@ class MMD(Functional):
     def infimum(self) -> float:
         return 0.0
 
-    def work(self, mu: Ensemble) -> Work:
+    def work(self, mu: Ensemble, whole: bool = False) -> Work:
         return super().work(mu) if self.kernel.by_moments else Work.over_pairs(mu, mu.n + self.target.n)
 
     def _target_energy(self, period: Tensor | None) -> Tensor:

@@ -131,7 +131,7 @@ class Interaction(Functional):
             return Check("dense", "all pairs, nearest images", None, self.rtol)
         return check(Sums(self.kernel, mu.x, mu.x, mu.weights, True), Summation(self.method, self.rtol, self._costs))
 
-    def work(self, mu: Ensemble) -> Work:
+    def work(self, mu: Ensemble, whole: bool = False) -> Work:
         if self.kernel.by_moments and self.method in ("auto", "moments"):
             return super().work(mu)
         return Work.over_pairs(mu, mu.n, dense=self.method == "dense")

@@ -123,7 +123,7 @@ class KSD(Functional):
             (turned,) = torch.autograd.grad(scores, x, along.to(scores.dtype))
         return value, slope + turned
 
-    def work(self, mu: Ensemble) -> Work:
+    def work(self, mu: Ensemble, whole: bool = False) -> Work:
         return Work.over_pairs(mu, mu.n)
 
     @property

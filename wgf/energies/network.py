@@ -222,8 +222,8 @@ class NetworkRisk(Functional):
         order = torch.argsort(noise.uniform(ids, step, 1, MINIBATCH)[:, 0], stable=True)
         return self._with(_subset=order[: self.batch], batch=None)
 
-    def work(self, mu: Ensemble) -> Work:
-        samples = len(self.inputs) if self._subset is None else len(self._subset)
+    def work(self, mu: Ensemble, whole: bool = False) -> Work:
+        samples = len(self.inputs) if self.batch is None or whole else self.batch
         return Work(mu.n * mu.dim, products=float(samples) * mu.n * mu.dim)
 
     def _data(self, mu: Ensemble) -> tuple[Tensor, Tensor]:

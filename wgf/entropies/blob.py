@@ -85,7 +85,7 @@ class _Smoothed(Entropy):
             return self
         return self._with(bandwidth_by_rule(self.bandwidth, mu))
 
-    def work(self, mu: Ensemble) -> Work:
+    def work(self, mu: Ensemble, whole: bool = False) -> Work:
         return Work.over_pairs(mu, mu.n) + Work.over_pairs(mu, mu.n)  # a density, then its force
 
     def _blob(self, mu: Ensemble) -> tuple[Gaussian, float]:

@@ -78,7 +78,7 @@ class LogDet(_OfMoments):
         numbers = self._moments(mu, self.ridge)
         return numbers and (bodies.LogDet(*numbers) if mu.n >= mu.dim else None)
 
-    def work(self, mu: Ensemble) -> Work:
+    def work(self, mu: Ensemble, whole: bool = False) -> Work:
         return Work(mu.n * mu.dim, products=float(mu.n) * mu.dim**2)
 
     def _value(self, mu: Ensemble) -> Tensor:

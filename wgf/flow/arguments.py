@@ -123,7 +123,7 @@ class Arguments:
         most = require_integer("max_steps", max_steps, low=1)
         frames = 0 if trajectory_every is None else require_integer("trajectory_every", trajectory_every, low=1)
         if record_every is None:
-            records = by_default(plan, free_energy, solver, first, Noise(key))
+            records = by_default(plan, free_energy, solver, first)
         else:
             records = Every(require_integer("record_every", record_every, low=1))
         if plan.steps is not None and until is None:  # else it is not known how long the run is

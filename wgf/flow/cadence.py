@@ -13,8 +13,8 @@ from typing import Any
 
 from ..functional import FreeEnergy, Work
 from ..ledger import Ledger
-from ..ledger.shannon import LARGEST_DIM
-from ..measure import Ensemble, NoiseSource
+from ..ledger.shannon import FEWEST_PARTICLES, LARGEST_DIM
+from ..measure import Ensemble
 from ..protocol import Solver, State, realised_by_noise
 from .plan import Plan
 
@@ -170,7 +170,7 @@ class Prices:
         counted = costs["number"] * work.numbers + costs["pair"] * work.pairs + costs["product"] * work.products
         return costs["term"] + counted
 
-    def of_step(self, free_energy: FreeEnergy, solver: Solver, mu: Ensemble, noise: NoiseSource) -> float:
+    def of_step(self, free_energy: FreeEnergy, solver: Solver, mu: Ensemble) -> float:
         """Estimate the cost of a step.
 
         Parameters
@@ -181,8 +181,6 @@ class Prices:
             The scheme.
         mu : Ensemble
             The initial particles (n, d).
-        noise : NoiseSource
-            Draws a minibatch, whose size counts.
 
         Returns
         -------
@@ -190,7 +188,7 @@ class Prices:
             Nanoseconds.
         """
         terms = [term for term in solver.rewrite(free_energy).terms if not realised_by_noise(term)]
-        once = sum(self.evaluation(term.functional.draw(noise, 0).work(mu)) for term in terms)
+        once = sum(self.evaluation(term.functional.work(mu)) for term in terms)
         drawn = self.step["noise"] * mu.n * mu.dim if solver.stochastic else 0.0
         return self.step["fixed"] + solver.evaluations * once + drawn
 
@@ -215,9 +213,10 @@ class Prices:
         if any(term.functional.is_entropy for term in free_energy.terms):  # beside the gradient of log-det
             cost += self.step["product"] * mu.n * mu.dim**2
         if solver.rewrite(free_energy).sampled:  # a record has all data
-            cost += sum(self.evaluation(t.functional.work(mu)) for t in free_energy.terms if not realised_by_noise(t))
+            still = [term.functional for term in free_energy.terms if not realised_by_noise(term)]
+            cost += sum(self.evaluation(functional.work(mu, whole=True)) for functional in still)
         noisy = any(realised_by_noise(term) for term in free_energy.terms)
-        if noisy and not _knows_density(solver) and mu.dim <= LARGEST_DIM:
+        if noisy and not _knows_density(solver) and mu.dim <= LARGEST_DIM and mu.n >= FEWEST_PARTICLES:
             fixed, particle = self.shannon[str(mu.dim) if mu.dim <= 3 else "more"]
             cost += fixed + particle * mu.n
         return cost
@@ -236,7 +235,7 @@ def prices() -> Prices:
 
 
 def by_default(
-    plan: Plan, free_energy: FreeEnergy, solver: Solver, mu: Ensemble, noise: NoiseSource, table: Prices | None = None
+    plan: Plan, free_energy: FreeEnergy, solver: Solver, mu: Ensemble, table: Prices | None = None
 ) -> Records:
     """Choose when a run makes its records, where the user does not say so.
 
@@ -250,8 +249,6 @@ def by_default(
         The scheme.
     mu : Ensemble
         The initial particles (n, d).
-    noise : NoiseSource
-        The noise of the run.
     table : Prices, optional
         The costs. By default the committed table.
 
@@ -262,7 +259,7 @@ def by_default(
         steps has one for each step.
     """
     table = prices() if table is None else table
-    steps_each = table.of_record(free_energy, solver, mu) / table.of_step(free_energy, solver, mu, noise)
+    steps_each = table.of_record(free_energy, solver, mu) / table.of_step(free_energy, solver, mu)
     steps_each *= PAYS  # so many steps pay for a record
     if plan.steps is None:
         return Adaptive(plan.first, plan.start, plan.t_end, max(1, math.ceil(steps_each)))

@@ -90,13 +90,15 @@ class Capabilities:
         """
         return None
 
-    def work(self, mu: Ensemble) -> Work:
+    def work(self, mu: Ensemble, whole: bool = False) -> Work:
         """Count what one evaluation of the term computes. The default number of records is chosen by it.
 
         Parameters
         ----------
         mu : Ensemble
             The particles (n, d).
+        whole : bool, default False
+            Whether all data are seen, as at a record, where a step sees a minibatch.
 
         Returns
         -------

@@ -71,6 +71,7 @@ class Bookkeeper:
         self._balance, self._by_steps, self._every = Balance(), True, 0
         self._start_error = math.nan
         self._last_shannon = math.nan
+        self._told: set[str] = set()
 
     # ------------------------------------------------------------------------------------- between records
 
@@ -166,7 +167,8 @@ class Bookkeeper:
             column, allowed = f"sums_error:{name}", checked_sums.allowed
             errors[column] = checked_sums.error
             self._note(column, f"relative, at 256 particles against all pairs; {allowed:g} is allowed")
-            if not checked_sums.error <= allowed:
+            if not checked_sums.error <= allowed and name not in self._told:
+                self._told.add(name)  # once: a long run would collect a warning for each record
                 warnings.warn(
                     f"step {state.step}: the sums of {name} are off by {checked_sums.error:.1e}, beyond rtol = "
                     f"{allowed:g}; use method='dense' and report the ensemble.",

@@ -197,7 +197,7 @@ def least_variance(mean: Tensor, dtype: torch.dtype) -> Tensor:
     --------
     >>> import torch
     >>> least_variance(torch.tensor([1.0, 0.0]), torch.float64).sqrt().tolist()
-    [8.881784197001252e-16, 0.0]
+    [3.3306690738754696e-16, 0.0]
     """
     return (ROUNDING * torch.finfo(dtype).eps * mean.double()).square()
 

@@ -51,9 +51,10 @@ def require_full_batch(solver: Solver, free_energy: FreeEnergy) -> None:
     ConfigError
         If a term is drawn on minibatches.
     """
+    advice = "Give it all its data (batch=None), or take a scheme of fixed steps, such as Heun."
     for term in free_energy.terms:
         if term.functional.sampled:
-            refuse(solver, f"{term.name} is drawn on minibatches", "values of F", "Give it all its data (batch=None).")
+            refuse(solver, f"{term.name} is drawn on minibatches", "values of F", advice)
 
 
 def require_first_variation(solver: Solver, dynamics: Dynamics, mu: Ensemble, t: float) -> None:

@@ -8,17 +8,19 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from .. import solvers
 from ..data import SUFFIXES, TASKS
 from ..domains import Domain
 from ..energies.losses import LOSSES
 from ..errors import BackendError, ConfigError, ResourceError, ShapeError, closest, shown
+from ..extension import settings_of
 from ..functional import Functional
 from ..measure import require_device, require_room
 from ..ops.activations import NAMES as ACTIVATIONS
 from ..summation import load_costs
 from . import toml
 from .complaints import complaints
-from .schemes import AnySolver
+from .schemes import AnySolver, SolverSection
 from .terms import AnyDomain, AnyEnergy, AnyEntropy, Column, Section
 
 LARGEST_SEED = 2**64 - 1
@@ -132,6 +134,7 @@ class Config(Section):
 def load_config(path: str | Path | None = None, overrides: list[str] | tuple[str, ...] = ()) -> Config:
     """Read and check a TOML file, by default the embedded one, with overrides such as "solver.dt=0.05" applied.
 
+    A scheme that comes by `solver.name=` takes none of the settings that the file has for another scheme.
     A relative path in `data.source` or `costs` is taken from the folder of the file. Raises ConfigError naming the
     file, the key, what was given and what was wanted.
 
@@ -143,7 +146,20 @@ def load_config(path: str | Path | None = None, overrides: list[str] | tuple[str
     if path is not None:
         _anchor(table, Path(path).resolve().parent)
     changed = [toml.override(table, assignment) for assignment in overrides]
+    _fit_scheme(table, changed)
     return validate(table, label, changed)
+
+
+def _fit_scheme(table: dict[str, Any], changed: list[str]) -> None:
+    """Where another scheme comes by --set, take out the settings of the file that it does not have."""
+    solver: Any = table.get("solver")
+    name = solver.get("name") if "solver.name" in changed and isinstance(solver, dict) else None
+    if not isinstance(name, str) or name not in solvers.REGISTRY:
+        return
+    known = {*SolverSection.model_fields, *settings_of(solvers.REGISTRY[name])}
+    others = {key for scheme in solvers.REGISTRY.values() for key in settings_of(scheme)} - known
+    given = {key.removeprefix("solver.") for key in changed}
+    table["solver"] = {key: value for key, value in solver.items() if key not in others - given}
 
 
 def validate(table: dict[str, Any], label: str = "configuration", changed: list[str] | tuple[str, ...] = ()) -> Config:
