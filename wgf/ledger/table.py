@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..errors import ConfigError, closest, no_attribute
+from ..errors import CheckpointError, ConfigError, closest, no_attribute
 
 COLUMNS = (
     "t", "step", "free_energy", "energy", "entropy", "temperature", "loss_force", "information_force", "force_ratio",
@@ -130,6 +130,25 @@ class Ledger(Mapping[str, np.ndarray]):
     def row(self, index: int) -> dict[str, float]:
         """Give one record as a dictionary; a negative index counts from the end."""
         return dict(self._rows[index])
+
+    def first(self, count: int) -> Ledger:
+        """Give the first records as a ledger of their own, without notes.
+
+        Parameters
+        ----------
+        count : int
+            How many records, at most `rows`.
+
+        Raises
+        ------
+        CheckpointError
+            If there are fewer.
+        """
+        if count > self.rows:
+            raise CheckpointError(f"the ledger has {self.rows} records; {count} were made. Records were lost.")
+        ledger = Ledger()
+        ledger._rows = [dict(row) for row in self._rows[:count]]
+        return ledger
 
     def to_pandas(self) -> Any:
         """Convert to a pandas.DataFrame with one row per record.
