@@ -138,14 +138,14 @@ def test_what_is_not_known_here_is_named():
         "",
         "[",
         '{"": "tensor"}',
-        '{"": "tensor", "number": "0", "device": "cpu"}',
+        '{"": "tensor", "name": "0", "device": "cpu"}',
         '{"": "float", "is": "x"}',
     ):
         with pytest.raises(CheckpointError, match="cannot read it"):
             unpack(text, {})
     with pytest.raises(CheckpointError, match="cannot read it"):
-        unpack('{"": "tensor", "number": "0", "device": "cuda:7"}', {"0": torch.zeros(1)})
-    assert unpack('{"": "tensor", "number": "0", "device": "cuda:7"}', {"0": torch.zeros(1)}, device="cpu") == 0
+        unpack('{"": "tensor", "name": "0", "device": "cuda:7"}', {"0": torch.zeros(1)})
+    assert unpack('{"": "tensor", "name": "0", "device": "cuda:7"}', {"0": torch.zeros(1)}, device="cpu") == 0
 
 
 def test_tensors_that_share_memory_are_stored_apart():

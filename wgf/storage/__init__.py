@@ -3,14 +3,19 @@
 What a run remembers is stored as a tree of plain values (`to_tree`), which classes declare by `remembered`.
 """
 
+from .checkpoints import Checkpoint, Checkpoints
 from .checksum import digest, require_digest
-from .files import write_whole
+from .files import sync_folder, write_whole
+from .lock import DirectoryLock
 from .packing import pack, unpack
 from .tables import seal, unseal
 from .tensors import read_tensors, tensor_bytes
 from .tree import LeftOut, Tree, from_tree, parts_of, remembered, to_tree
 
 __all__ = [
+    "Checkpoint",
+    "Checkpoints",
+    "DirectoryLock",
     "LeftOut",
     "Tree",
     "digest",
@@ -21,6 +26,7 @@ __all__ = [
     "remembered",
     "require_digest",
     "seal",
+    "sync_folder",
     "tensor_bytes",
     "to_tree",
     "unpack",

@@ -1,4 +1,4 @@
-"""A tree of plain values as JSON text and tensors by number, and back."""
+"""A tree of plain values as JSON text and tensors by name, and back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def pack(tree: Tree) -> tuple[str, dict[str, Tensor]]:
-    """Split a tree into JSON text and tensors by number.
+    """Split a tree into JSON text and tensors by name.
 
     Parameters
     ----------
@@ -25,9 +25,9 @@ def pack(tree: Tree) -> tuple[str, dict[str, Tensor]]:
     Returns
     -------
     text : str
-        The tree with numbers in the places of tensors.
+        The tree with names in the places of tensors.
     tensors : dict of str to Tensor
-        The tensors. One that occurs twice is there once.
+        The tensors, each named by its place in the tree. One that occurs twice is there once.
 
     Examples
     --------
@@ -36,20 +36,30 @@ def pack(tree: Tree) -> tuple[str, dict[str, Tensor]]:
     ('{"t": 0.5, "worst": [{"": "float", "is": "inf"}, null]}', {})
     """
     found: dict[int, tuple[str, Tensor]] = {}
+    taken = {"__metadata__"}
 
-    def plain(node: Tree) -> Any:
+    def name(place: str) -> str:
+        free = place or "tensor"
+        while free in taken:
+            free += "'"
+        taken.add(free)
+        return free
+
+    def plain(node: Tree, place: str) -> Any:
         if isinstance(node, float):
             return node if math.isfinite(node) else {CLASS: FLOAT, "is": str(node)}
         if node is None or isinstance(node, (bool, int, str)):
             return node
         if isinstance(node, tuple):
-            return [plain(entry) for entry in node]
+            return [plain(entry, f"{place}[{k}]") for k, entry in enumerate(node)]
         if isinstance(node, dict):
-            return {key: plain(entry) for key, entry in node.items()}
-        number = found.setdefault(id(node), (str(len(found)), node))[0]
-        return {CLASS: TENSOR, "number": number, "device": str(node.device)}
+            return {key: plain(entry, f"{place}.{key}" if place else key) for key, entry in node.items()}
+        if id(node) not in found:
+            found[id(node)] = name(place), node
+        return {CLASS: TENSOR, "name": found[id(node)][0], "device": str(node.device)}
 
-    return json.dumps(plain(tree), allow_nan=False), {number: _apart(node, found) for number, node in found.values()}
+    text = json.dumps(plain(tree, ""), allow_nan=False)
+    return text, {called: _apart(node, found) for called, node in found.values()}
 
 
 def _apart(node: Tensor, found: dict[int, tuple[str, Tensor]]) -> Tensor:
@@ -100,7 +110,7 @@ def unpack(text: str, tensors: Mapping[str, Tensor], where: str = "it", device: 
             return float(node["is"])
         if node.get(CLASS) != TENSOR:
             return {key: full(entry) for key, entry in node.items()}
-        key = (node["number"], device or node["device"])
+        key = (node["name"], device or node["device"])
         if key not in moved:
             moved[key] = tensors[key[0]].to(key[1])
         return moved[key]
