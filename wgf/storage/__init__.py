@@ -10,6 +10,7 @@ from .lock import DirectoryLock
 from .packing import pack, unpack
 from .tables import seal, unseal
 from .tensors import read_tensors, tensor_bytes
+from .trajectory import Trajectory, TrajectoryWriter
 from .tree import LeftOut, Tree, from_tree, parts_of, remembered, to_tree
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "Checkpoints",
     "DirectoryLock",
     "LeftOut",
+    "Trajectory",
+    "TrajectoryWriter",
     "Tree",
     "digest",
     "from_tree",
