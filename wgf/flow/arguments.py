@@ -16,18 +16,16 @@ from ..extension import same_value
 from ..functional import FreeEnergy, Functional
 from ..ledger import COLUMNS, Observer
 from ..measure import Ensemble, Noise, NoiseSource, digest, require_ensemble
-from ..ops.memory import require_memory
 from ..protocol import Solver, State, realised_by_noise
 from .monitor import Monitor
 from .plan import Plan
+from .preflight import require_kept
 from .progress import reporter
 
 Observers = Mapping[str, Callable[..., float]] | Iterable[Callable[..., float]]
 """How a user may give observers: functions by name, or named functions."""
 Until = Callable[[Mapping[str, float]], bool]
 """A function of a record that returns true to end the run."""
-_NUMBER = 64
-"""Bytes of a number in a record, about: a float and its place in a dictionary."""
 RECORDS = 100
 """About how many records a run makes by default."""
 
@@ -261,16 +259,6 @@ def noise_of(leg: int, source: NoiseSource, state: State | None) -> NoiseSource:
 def cadence(name: str, every: int | None, default: int) -> int:
     """Check a number of steps between records or frames; None gives the default."""
     return default if every is None else require_integer(name, every, low=1)
-
-
-def require_kept(steps: int, record_every: int, columns: int, trajectory_every: int, mu: Ensemble) -> None:
-    """Refuse a run whose records or frames need more memory than there is. `columns` is the length of a record."""
-    records = steps // record_every
-    require_memory(f"{records} records", _NUMBER * columns * records, "raise record_every or dt")
-    if trajectory_every:  # the frames one by one, and all of them in one array at the end
-        frames = steps // trajectory_every
-        size = 2 * frames * mu.x.nbytes
-        require_memory(f"{frames} frames of {mu.n} particles", size, "raise trajectory_every or dt")
 
 
 def named_observers(observers: Observers) -> dict[str, Observer]:
