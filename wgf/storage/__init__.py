@@ -3,6 +3,7 @@
 What a run remembers is stored as a tree of plain values (`to_tree`), which classes declare by `remembered`.
 """
 
+from .appending import TrajectoryWriter
 from .checkpoints import Checkpoint, Checkpoints
 from .checksum import digest, require_digest
 from .files import sync_folder, write_whole
@@ -10,7 +11,7 @@ from .lock import DirectoryLock
 from .packing import pack, unpack
 from .tables import seal, unseal
 from .tensors import read_tensors, tensor_bytes
-from .trajectory import Trajectory, TrajectoryWriter
+from .trajectory import Trajectory
 from .tree import LeftOut, Tree, from_tree, parts_of, remembered, to_tree
 
 __all__ = [

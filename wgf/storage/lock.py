@@ -115,7 +115,7 @@ class DirectoryLock:
                 if _linked(mine, self.path):
                     return
                 found = _read(self.path)
-                left = self._left_behind(found, mine)
+                left = self._left_behind(found, mine, self.path)
                 if left is None:
                     continue  # it has gone meanwhile
                 if not left:
@@ -123,37 +123,46 @@ class DirectoryLock:
                         f"{self.folder} is being written by process {found.get('pid')} on {found.get('host')}. Wait "
                         "for its end, or stop it."
                     )
-                if self._moved_away(found):
+                if self._inherited(found, mine):
                     warnings.warn(f"{self.folder}: took over the lock of {left}.", WgfWarning, stacklevel=4)
+                    return
+                time.sleep(0.02)  # another process takes it over now
             raise LockedError(f"{self.folder} is being locked by others again and again.")
         finally:
             with suppress(OSError):
                 mine.unlink()
 
-    def _left_behind(self, found: dict[str, Any], mine: Path) -> str | None:
+    def _left_behind(self, found: dict[str, Any], mine: Path, path: Path) -> str | None:
         """Whose lock it is that was left behind, with the reason; empty if it is held, None if it has gone."""
         who = f"process {found.get('pid')} on {found.get('host')}"
         if found.get("machine") == identity.here():
             return "" if identity.alive(int(found["pid"]), str(found.get("begun"))) else f"{who}, which is dead"
         try:
             os.utime(mine)
-            age = mine.stat().st_mtime - self.path.stat().st_mtime
+            age = mine.stat().st_mtime - path.stat().st_mtime
         except FileNotFoundError:
             return None
         return f"{who}, which gave no sign for {age:.0f} s" if age > self._stale else ""
 
-    def _moved_away(self, found: dict[str, Any]) -> bool:
-        """Remove a lock that was left behind, unless another process was faster and this is its lock now."""
-        aside = self.folder / f"{NAME}.{self._token}.old"
-        try:
-            os.rename(self.path, aside)
-        except FileNotFoundError:
+    def _inherited(self, found: dict[str, Any], mine: Path) -> bool:
+        """Replace a lock that was left behind. False where another process does so.
+
+        Who made the file that is named by the token of the old lock is its heir. There is one heir at a time, and only
+        an heir replaces a lock.
+        """
+        heir = self.folder / f"{NAME}.{found.get('token', 'none')}.heir"
+        if not _linked(mine, heir):
+            other = _read(heir)
+            if other and self._left_behind(other, mine, heir):  # it was killed in the middle
+                heir.unlink(missing_ok=True)
             return False
-        same = _read(aside).get("token") == found.get("token")
-        if not same:
-            _linked(aside, self.path)
-        aside.unlink()
-        return same
+        try:
+            if _read(self.path).get("token") != found.get("token"):
+                return False
+            os.replace(heir, self.path)
+            return True
+        finally:
+            heir.unlink(missing_ok=True)
 
     # ------------------------------------------------------------------------------------------------- heartbeat
 

@@ -86,7 +86,7 @@ class Layout:
         whole = np.full(self.chunk, float("nan") if _FILLS[self.dtype] == "NaN" else -1, dtype=self._little())
         whole[tuple(slice(length) for length in part.shape)] = part
         packer = zlib.compressobj(self.level, zlib.DEFLATED, 31)
-        return packer.compress(memoryview(whole).cast("B")) + packer.flush()
+        return packer.compress(whole.data.cast("B")) + packer.flush()
 
     def decoded(self, path: Path) -> np.ndarray:
         """A chunk from its file; CheckpointError if it is missing or damaged."""
