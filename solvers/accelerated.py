@@ -12,10 +12,11 @@ from torch import Tensor
 from wgf.errors import ConfigError, require_number, shown
 from wgf.functional import FreeEnergyEvaluation
 from wgf.measure import Ensemble, NoiseSource
-from wgf.protocol import Dynamics, Slope, Solver, State, Step
+from wgf.protocol import Dynamics, Slope, Solver, State, Step, remembered
 from wgf.protocol.requirements import require_full_batch
 
 
+@remembered
 @dataclass(frozen=True, eq=False)
 class Momenta:
     """What `Accelerated` remembers between steps: `sol.state.memory`.

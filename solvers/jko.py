@@ -18,11 +18,12 @@ from wgf.errors import DivergenceError, WgfError, WgfWarning, require_integer, r
 from wgf.extension import renamed
 from wgf.functional import FreeEnergyEvaluation
 from wgf.measure import Ensemble, NoiseSource
-from wgf.protocol import Dynamics, Solver, State, Step
+from wgf.protocol import Dynamics, Solver, State, Step, remembered
 
 from .descent import Descent, Point, minimise, minimise_within
 
 
+@remembered
 @dataclass(frozen=True)
 class Proximal:
     """How well the last step of `JKO` was solved, and the worst step of the run: `sol.state.memory`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from resumed import in_pieces, same_ledgers
 
 import wgf
 from wgf import drives
@@ -170,6 +171,17 @@ def test_a_run_in_pieces_has_the_same_bits(mu, solver, cut):
         assert whole.ledger[column][-1] == rest.ledger[column][-1]
     done = len(part.ledger["t"])
     np.testing.assert_array_equal(whole.ledger["work"][done:], rest.ledger["work"][1:])
+
+
+@KINKS
+@pytest.mark.parametrize("cuts", [(6,), (7, 1, 8)], ids=str)
+def test_a_run_goes_on_from_bytes_with_one_ledger(mu, cuts):
+    """What every drive remembers goes through a file."""
+    given = {"dt": 0.05, "t_end": 1.0, "record_every": 2}
+    whole = wgf.solve(free_energy(), mu, wgf.solvers.Heun(), **given)
+    pieces = in_pieces(free_energy, mu, wgf.solvers.Heun(), cuts, **given)
+    assert torch.equal(whole.ensemble.x, pieces.ensemble.x)
+    assert same_ledgers(whole.ledger, pieces.ledger)
 
 
 @KINKS

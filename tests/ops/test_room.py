@@ -12,7 +12,7 @@ import torch
 import wgf
 from wgf.errors import ConfigError, ResourceError
 from wgf.measure import require_room
-from wgf.ops.memory import _written, machine_memory, require_memory
+from wgf.ops.memory import machine_memory, require_memory, written
 from wgf.runs.config import validate
 from wgf.studies.frame.statistics import bootstrap_interval, power_law
 
@@ -103,10 +103,10 @@ def test_the_estimate_counts_bytes():
     require_room(most, 3)
     with pytest.raises(ResourceError):
         require_room(most + 1, 3)
-    assert [_written(size) for size in (3, 2048, 5 * 2**20, 3 * 2**40, 7 * 2**60)] == [
+    assert [written(size) for size in (3, 2048, 5 * 2**20, 3 * 2**40, 7 * 2**60)] == [
         "3 bytes", "2 KiB", "5 MiB", "3 TiB", "7 EiB"
     ]  # fmt: skip
-    assert _written(10**400).endswith("EiB")
+    assert written(10**400).endswith("EiB")
 
 
 @pytest.mark.parametrize("neurons", [10**12, 10**15, 2**63, 10**30])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from paths import SharedPath
+from resumed import in_pieces, same_ledgers
 from wgf.solvers import (
     JKO,
     REGISTRY,
@@ -197,6 +198,24 @@ def test_continuing_equals_the_unbroken_run(case, cut):
         np.testing.assert_array_equal(whole.ledger["free_energy"][-1], second.ledger["free_energy"][-1])
     with pytest.raises(ConfigError, match="continues a run with seed 6"):
         case.solve(None, t_end=3.0, state=firsts[0].state, seed=9)
+
+
+@every_scheme
+@pytest.mark.parametrize("cuts", [(1,), pytest.param((2, 3, 2), marks=pytest.mark.slow)])
+def test_a_run_goes_on_from_bytes_with_one_ledger(case, cuts):
+    """What scheme, drives, rules and books remember, through a file: the same bits, and one table with exact books."""
+
+    def F():
+        return case.F() + Turn()
+
+    given = {"dt": 0.1, "t_end": 1.0, "seed": 6, "record_every": 3} | dict(case.settings)
+    whole = wgf.solve(F(), case.mu(), case.solver, **given)
+    pieces = in_pieces(F, case.mu(), case.solver, cuts, **given)
+    assert whole.state.step > sum(cuts)
+    for part in ("x", "weights", "ids"):
+        assert torch.equal(getattr(whole.ensemble, part), getattr(pieces.ensemble, part))
+    assert whole.ensemble.history == pieces.ensemble.history
+    assert same_ledgers(whole.ledger, pieces.ledger)
 
 
 class Turn(DrivenFunctional):

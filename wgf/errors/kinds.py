@@ -55,6 +55,10 @@ class CheckpointError(WgfError, OSError):
     """A stored ensemble, checkpoint or run directory cannot be read or written."""
 
 
+class LockedError(CheckpointError):
+    """Another process is writing a run directory. The message names its host and its number."""
+
+
 class BackendError(WgfError, RuntimeError):
     """A requested device or operation is not available on this machine."""
 

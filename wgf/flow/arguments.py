@@ -14,18 +14,16 @@ from ..extension import same_value
 from ..functional import FreeEnergy, Functional
 from ..ledger import COLUMNS, Observer
 from ..measure import Ensemble, Noise, NoiseSource, digest, require_ensemble
-from ..ops.memory import require_memory
 from ..protocol import Solver, State, realised_by_noise
 from .cadence import Every, Records, by_default
 from .monitor import Monitor
 from .observers import Observers, named_observers
 from .plan import Plan
+from .preflight import require_kept
 from .progress import reporter
 
 Until = Callable[[Mapping[str, float]], bool]
 """A function of a record that returns true to end the run."""
-_NUMBER = 10
-"""Bytes of a number in a record, about: a float, with room for more at the end of the array."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,12 +255,3 @@ def noise_of(leg: int, source: NoiseSource, state: State | None) -> NoiseSource:
             stacklevel=4,
         )
     return source
-
-
-def require_kept(steps: int, records: int, columns: int, trajectory_every: int, mu: Ensemble) -> None:
-    """Refuse a run whose records or frames need more memory than there is. `columns` is the length of a record."""
-    require_memory(f"{records} records", _NUMBER * columns * records, "raise record_every or dt")
-    if trajectory_every:  # the frames one by one, and all of them in one array at the end
-        frames = steps // trajectory_every
-        size = 2 * frames * mu.x.nbytes
-        require_memory(f"{frames} frames of {mu.n} particles", size, "raise trajectory_every or dt")

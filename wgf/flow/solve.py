@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ..domains import Domain
-from ..functional import FreeEnergy, Functional, Resolved, Steering
+from ..functional import FreeEnergy, Functional, Kept, Resolved, Steering, recalled
 from ..ledger import Bookkeeper
 from ..measure import Ensemble, Noise, NoiseSource, digest
 from ..protocol import Dynamics, Solver, State
@@ -260,9 +260,9 @@ def _resume(dynamics: Dynamics, solver: Solver, given: Arguments, state: State) 
     )
 
 
-def _prepare(free_energy: FreeEnergy, mu: Ensemble, kept: Resolved) -> tuple[FreeEnergy, Resolved]:
+def _prepare(free_energy: FreeEnergy, mu: Ensemble, kept: Kept) -> tuple[FreeEnergy, Resolved]:
     """F with its rules resolved from μ, and the resolved terms by name. `kept` is what an earlier run resolved."""
-    prepared = free_energy.prepare(mu, kept)
+    prepared = free_energy.prepare(mu, recalled(kept, free_energy))
     resolved = {
         new.name: (old.functional, new.functional)
         for old, new in zip(free_energy.terms, prepared.terms, strict=True)

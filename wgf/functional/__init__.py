@@ -3,6 +3,7 @@
 from .coefficient import ROUNDING, Coefficient, number_at
 from .evaluation import Evaluation
 from .functional import FreeEnergy, FreeEnergyEvaluation, Functional, Resolved, Term, TermEvaluation
+from .rules import Kept, Rules, description, recalled
 from .steering import Control, Drive, DrivenFunctional, Memories, Steering, View
 from .work import Work
 
@@ -16,12 +17,16 @@ __all__ = [
     "FreeEnergy",
     "FreeEnergyEvaluation",
     "Functional",
+    "Kept",
     "Memories",
     "Resolved",
+    "Rules",
     "Steering",
     "Term",
     "TermEvaluation",
     "View",
     "Work",
+    "description",
     "number_at",
+    "recalled",
 ]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..protocol import remembered
 from .booking import Booked
 
 RESOLVED = 2.0
@@ -15,6 +16,7 @@ CLOSURE_LIMIT = 0.10
 SURE = 3.0
 
 
+@remembered
 @dataclass(frozen=True)
 class Interval:
     """The time between two records, for sums that need the records only.
@@ -62,6 +64,7 @@ class Interval:
         return Interval(t, rates, (self.entropies[0], later.entropies[1]), self.heating + later.heating, moment)
 
 
+@remembered
 @dataclass
 class Quadrature:
     """How well the records resolve what is integrated between them: all records against every other one.
@@ -111,6 +114,7 @@ def _bound(interval: Interval) -> float:
     return 0.5 * (change + heat)
 
 
+@remembered
 @dataclass
 class Balance:
     """Sums since the start of a run.

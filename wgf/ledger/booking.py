@@ -8,9 +8,10 @@ import numpy as np
 from torch import Tensor
 
 from ..functional import FreeEnergy, FreeEnergyEvaluation, Term
-from ..protocol import Dynamics, State, Step, realised_by_noise
+from ..protocol import Dynamics, State, Step, realised_by_noise, remembered
 
 
+@remembered
 @dataclass(frozen=True, eq=False)
 class Booked:
     """What the steps since the last record add up to. Numbers stay on the device of the run.

@@ -20,6 +20,7 @@ from ..protocol import Dynamics, Slope, Solver, State, Step, checked
 from .balance import Balance, interval, ratio, total_energy
 from .booking import Booked
 from .forces import Forces
+from .memory import BookMemory
 from .reference import NO_FORCE, log_det_force
 from .shannon import ShannonEstimate, estimate_shannon, known
 from .spread import dissipation_error, variance_of_mean
@@ -86,6 +87,23 @@ class Bookkeeper:
     def jump(self, before: FreeEnergy, old: State, new: State) -> None:
         """Book a change of F between two steps as work: `before` is the old F, `old` and `new` are the states."""
         self.booked = self.booked.jump(before, self._dynamics, old, new, self._last["t"])
+
+    def memory(self) -> BookMemory:
+        """What the books remember now: with it the books of a run that goes on are those of the unbroken run."""
+        rows, notes, balance = self.ledger.rows, dict(self.ledger.notes), copy.deepcopy(self._balance)
+        return BookMemory(
+            rows, notes, self._dynamics.evaluations, self.booked, dict(self._last), balance, self._by_steps,
+            self._estimated, self._every, self._start_error, self._last_shannon,
+        )  # fmt: skip
+
+    def recall(self, memory: BookMemory, ledger: Ledger) -> None:
+        """Go on from what books remembered: with the first `memory.rows` records of `ledger`, and with its sums."""
+        self.ledger = ledger.first(memory.rows)
+        self.ledger.notes.update(memory.notes)
+        self._dynamics.evaluations, self.booked, self._last = memory.evaluations, memory.booked, dict(memory.last)
+        self._balance, self._by_steps, self._every = copy.deepcopy(memory.balance), memory.by_steps, memory.every
+        self._estimated, self._start_error = memory.estimated, memory.start_error
+        self._last_shannon = memory.last_shannon
 
     # ------------------------------------------------------------------------------------- records
 

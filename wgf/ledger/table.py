@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..errors import ConfigError, closest, no_attribute
+from ..errors import CheckpointError, ConfigError, closest, no_attribute
 
 COLUMNS = (
     "t", "step", "free_energy", "energy", "entropy", "temperature", "loss_force", "information_force", "force_ratio",
@@ -146,6 +146,26 @@ class Ledger(Mapping[str, np.ndarray]):
         names = tuple(self._names)[self._kinds[index]]
         start = self._starts[index]
         return dict(zip(names, self._numbers[start : start + len(names)], strict=True))
+
+    def first(self, count: int) -> Ledger:
+        """Give the first records as a ledger of their own, without notes.
+
+        Parameters
+        ----------
+        count : int
+            How many records, at most `rows`.
+
+        Raises
+        ------
+        CheckpointError
+            If there are fewer.
+        """
+        if count > self.rows:
+            raise CheckpointError(f"the ledger has {self.rows} records; {count} were made. Records were lost.")
+        ledger = Ledger()
+        for index in range(count):
+            ledger.append(self.row(index))
+        return ledger
 
     def to_pandas(self) -> Any:
         """Convert to a pandas.DataFrame with one row per record.

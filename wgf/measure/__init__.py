@@ -3,6 +3,7 @@
 `Ensemble` is the measure. `Noise` gives random numbers that depend on the particle, not on the machine.
 """
 
+from . import remembered as _remembered  # noqa: F401  registers Ensemble among what a run remembers
 from .arrays import ArrayLike, as_numbers, as_real, require_device, require_dtype, require_finite_rows, to_tensor
 from .checks import first_bad_row
 from .ensemble import Ensemble, require_ensemble

@@ -144,7 +144,7 @@ def require_memory(what: str, size: int, change: str) -> None:
     """
     limit = machine_memory()
     if size > limit:
-        raise ResourceError(f"{what} need {_written(size)} of memory, and there are {_written(limit)} here: {change}.")
+        raise ResourceError(f"{what} need {written(size)} of memory, and there are {written(limit)} here: {change}.")
 
 
 def counted(number: int) -> str:
@@ -158,8 +158,14 @@ def counted(number: int) -> str:
     return str(number) if number < 10**18 else f"about 10^{round(0.30103 * (number.bit_length() - 1))}"
 
 
-def _written(size: int) -> str:
-    """A number of bytes in the unit that suits it."""
+def written(size: int) -> str:
+    """A number of bytes in the unit that suits it.
+
+    Examples
+    --------
+    >>> written(3 * 2**30)
+    '3 GiB'
+    """
     for unit in ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"):
         if size < 1024:
             return f"{size:.3g} {unit}"

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ..functional import FreeEnergy, FreeEnergyEvaluation, Memories, Resolved
+from ..functional import FreeEnergy, FreeEnergyEvaluation, Kept, Memories
 from ..measure import Ensemble, NoiseSource
 from .dynamics import Dynamics
 from .sending import Sent, can_be_sent
@@ -38,8 +38,9 @@ class State(Sent):
         The length of a step, in flow time.
     memory : object
         What the scheme remembers between steps.
-    resolved : mapping of str to (Functional, Functional)
-        The terms whose rules were resolved at the start, by name: as given, and as resolved.
+    resolved : mapping of str to (Functional, Functional) or Rules
+        The terms whose rules were resolved at the start, by name: as given, and as resolved. A state from a file has
+        the settings that were resolved.
     solver : str
         The name of the scheme to which `memory` belongs.
     drives : mapping of str to object
@@ -64,7 +65,7 @@ class State(Sent):
     origin_step: int
     dt: float
     memory: Any = None
-    resolved: Resolved = field(default_factory=dict)
+    resolved: Kept = field(default_factory=dict)
     solver: str = ""
     drives: Memories = field(default_factory=dict)
     leg: int = 0
@@ -103,7 +104,7 @@ class Step:
         scheme and by its own quadrature, Σ bᵢ D(stage i). None where the scheme has no such sum: the ledger then
         estimates the dissipation at records.
     memory : object
-        What the scheme remembers for the next step: anything immutable.
+        What the scheme remembers for the next step: anything immutable, as for `Solver.init`.
     h : float or None
         The length of the step, in flow time, where an adaptive scheme chose it. None stands for the length given to
         `Solver.step`.
@@ -239,7 +240,8 @@ class Solver(ABC):
         Returns
         -------
         object
-            Anything immutable; None where the scheme remembers nothing.
+            Anything immutable that a file can hold: numbers, tensors, tuples, dictionaries by string, dataclasses with
+            the decorator `remembered`. None where the scheme remembers nothing.
         """
         return None
 

@@ -1,8 +1,39 @@
-"""Stored files: each carries a SHA-256 of its content and the version of its format; both are checked on reading."""
+"""Stored files: each carries a SHA-256 of its content and the version of its format; both are checked on reading.
 
+What a run remembers is stored as a tree of plain values (`to_tree`), which classes declare by `remembered`.
+"""
+
+from .appending import TrajectoryWriter
+from .checkpoints import Checkpoint, Checkpoints
 from .checksum import digest, require_digest
-from .files import write_whole
+from .files import sync_folder, write_whole
+from .lock import DirectoryLock
+from .packing import pack, unpack
 from .tables import seal, unseal
 from .tensors import read_tensors, tensor_bytes
+from .trajectory import Trajectory
+from .tree import LeftOut, Tree, from_tree, parts_of, remembered, to_tree
 
-__all__ = ["digest", "read_tensors", "require_digest", "seal", "tensor_bytes", "unseal", "write_whole"]
+__all__ = [
+    "Checkpoint",
+    "Checkpoints",
+    "DirectoryLock",
+    "LeftOut",
+    "Trajectory",
+    "TrajectoryWriter",
+    "Tree",
+    "digest",
+    "from_tree",
+    "pack",
+    "parts_of",
+    "read_tensors",
+    "remembered",
+    "require_digest",
+    "seal",
+    "sync_folder",
+    "tensor_bytes",
+    "to_tree",
+    "unpack",
+    "unseal",
+    "write_whole",
+]

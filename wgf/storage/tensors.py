@@ -15,10 +15,10 @@ from .checksum import ZEROS, filled, require_filled, require_format, warn_of_old
 if TYPE_CHECKING:
     from torch import Tensor
 
-_TAG = re.compile(r"(\S+) sha256:([0-9a-f]{64})")
+_TAG = re.compile(r"(\S+) sha256:([0-9a-f]{64})(?: (.*))?", re.DOTALL)
 
 
-def tensor_bytes(tensors: Mapping[str, Tensor], form: str) -> bytes:
+def tensor_bytes(tensors: Mapping[str, Tensor], form: str, head: str = "") -> bytes:
     """The content of a file with these tensors.
 
     Parameters
@@ -27,6 +27,8 @@ def tensor_bytes(tensors: Mapping[str, Tensor], form: str) -> bytes:
         Tensors by name; copied to the CPU.
     form : str
         The name of the format with its version, such as "wgf-ensemble-2".
+    head : str, default ""
+        Text that stands in the metadata behind the checksum, which covers it.
 
     Returns
     -------
@@ -36,7 +38,8 @@ def tensor_bytes(tensors: Mapping[str, Tensor], form: str) -> bytes:
     from safetensors.torch import save
 
     # one entry: the order of several would differ from run to run
-    content = save({name: value.contiguous().cpu() for name, value in tensors.items()}, {"format": _tag(form, ZEROS)})
+    tag = {"format": _tag(form, ZEROS) + (f" {head}" if head else "")}
+    content = save({name: value.contiguous().cpu() for name, value in tensors.items()}, tag)
     return filled(content, _tag(form, "").encode())
 
 
@@ -66,6 +69,13 @@ def read_tensors(
     CheckpointError
         Where the file cannot be read, or its checksum or its format is not as it should be.
     """
+    return read_with_head(path, form, old, warn)[0]
+
+
+def read_with_head(
+    path: str | os.PathLike[str], form: str, old: str | None = None, warn: bool = True
+) -> tuple[dict[str, Tensor], str]:
+    """Read a file of `tensor_bytes` as `read_tensors` does, and the text of its head."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -87,7 +97,7 @@ def read_tensors(
         raise CheckpointError(f"cannot read {path}: {error}.") from error
     if not sealed and warn:
         warn_of_old(path)
-    return tensors
+    return tensors, (sealed[3] or "") if sealed else ""
 
 
 def _tag(form: str, checksum: str) -> str:

@@ -1,0 +1,222 @@
+"""The directory of a run while it lives: records, frames and checkpoints, written so that a kill at any moment is safe.
+
+    lock.json                  who writes it
+    metrics.jsonl              records, one line each
+    trajectory.zarr            frames
+    checkpoints/               the last two checkpoints: state and books, and how many records and frames count
+
+A checkpoint is written after the records and frames that it counts. What comes after them is removed by a run that
+goes on, which makes it again, to the same bits.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ..errors import CheckpointError
+from ..ledger import Bookkeeper, BookMemory, Ledger, Lines
+from ..measure import Ensemble
+from ..protocol import State
+from ..storage import Checkpoints, DirectoryLock, TrajectoryWriter
+
+METRICS, TRAJECTORY, CHECKPOINTS = "metrics.jsonl", "trajectory.zarr", "checkpoints"
+WAITING = 2
+"""How many frames may wait to be written. One more makes the run wait, so that memory stays bounded."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Where a stored run stands.
+
+    Attributes
+    ----------
+    state : State
+        The state of its last checkpoint.
+    books : BookMemory
+        What its books remember. `Bookkeeper.recall(books, ledger)` goes on with them.
+    ledger : Ledger
+        Its records up to there.
+    head : dict
+        What was said of it: versions, the hash of its configuration, step and time.
+    frame_time : float or None
+        The time of its last frame; None where it has none.
+    """
+
+    state: State
+    books: BookMemory
+    ledger: Ledger
+    head: dict[str, Any]
+    frame_time: float | None
+
+
+class RunStore:
+    """Writes the directory of a run. Use it in a `with` block, which holds the lock of the directory.
+
+    Call `begin` for a new run or `resume` for one that goes on. Then call `record` for every record, `frame` for every
+    frame, and `checkpoint` where `due` is true and at the end.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The directory; made if it is not there.
+    checkpoint_every : float or None, default 60
+        Seconds of wall-clock from one checkpoint to the next. None means one at the end only.
+    head : mapping of str to object, optional
+        What checkpoints say of the run: versions, the hash of the configuration.
+
+    Raises
+    ------
+    LockedError
+        On entering, if another process writes the directory.
+    CheckpointError
+        If something cannot be written or read. The last good checkpoint is untouched.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        checkpoint_every: float | None = 60.0,
+        head: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.folder, self._every, self._head = Path(folder), checkpoint_every, dict(head or {})
+        self._lock = DirectoryLock(self.folder)
+        self._checkpoints = Checkpoints(self.folder / CHECKPOINTS)
+        self._lines: Lines | None = None
+        self._frames: TrajectoryWriter | None = None
+        self._writer: ThreadPoolExecutor | None = None
+        self._waiting: deque[Future[None]] = deque()
+        self._rows, self._counted, self._last = 0, 0, time.monotonic()
+
+    def __enter__(self) -> RunStore:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CheckpointError(f"cannot write to {self.folder}: {error.strerror or error}.") from error
+        self._lock.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._writer is not None:
+                self._writer.shutdown(wait=True, cancel_futures=True)
+            if self._lines is not None:
+                self._lines.close()
+        finally:
+            self._lock.__exit__(kind, error, trace)
+
+    # ------------------------------------------------------------------------------------------ begin
+
+    def begin(self) -> None:
+        """Begin a new run.
+
+        Raises
+        ------
+        CheckpointError
+            If there is a run in the directory.
+        """
+        if self._checkpoints.paths() or (self.folder / METRICS).exists() or (self.folder / TRAJECTORY).exists():
+            raise CheckpointError(f"{self.folder} holds a run; resume it, or choose another directory.")
+        self._lines = Lines(self.folder / METRICS)
+
+    def resume(self, device: str | None = None) -> Found:
+        """Find the last whole checkpoint, and go on from it: remove the records and frames after it.
+
+        Parameters
+        ----------
+        device : str, optional
+            Where its tensors go. By default each goes to the device on which it was.
+
+        Returns
+        -------
+        Found
+            Where the run stands.
+
+        Raises
+        ------
+        CheckpointError
+            If there is no whole checkpoint, or records or frames were lost.
+        """
+        found = self._checkpoints.newest(device)
+        self._rows, self._counted = int(found.head["rows"]), int(found.head["frames"])
+        self._lines = Lines(self.folder / METRICS, self._rows, str(found.head["metrics"]))
+        last = None
+        if (self.folder / TRAJECTORY).exists():
+            self._frames = TrajectoryWriter.resume(self.folder / TRAJECTORY, self._counted)
+            last = self._frames.last
+        elif self._counted:
+            raise CheckpointError(f"{self.folder / TRAJECTORY} is gone; {self._counted} frames were made.")
+        state, books = found.content["state"], found.content["books"]
+        return Found(state, books, self._lines.ledger, found.head, last)
+
+    # ------------------------------------------------------------------------------------------ write
+
+    def record(self, row: Mapping[str, float]) -> None:
+        """Write a record."""
+        assert self._lines is not None, "begin or resume first"
+        self._lines.append(row)
+        self._rows += 1
+
+    def frame(self, mu: Ensemble, t: float) -> None:
+        """Write a frame, beside the next steps. An error comes with the next call."""
+        if self._frames is None:
+            kind = str(mu.dtype).removeprefix("torch.")
+            self._frames = TrajectoryWriter(self.folder / TRAJECTORY, mu.n, mu.dim, kind)
+        if self._writer is None:
+            self._writer = ThreadPoolExecutor(1, thread_name_prefix="wgf-frames")
+        while len(self._waiting) >= WAITING:
+            self._waiting.popleft().result()
+        here = mu.to("cpu")
+        self._waiting.append(self._writer.submit(self._frames.append, t, here.x, here.weights, here.ids))
+
+    def due(self) -> bool:
+        """Tell whether the time for the next checkpoint has come."""
+        return self._every is not None and time.monotonic() - self._last >= self._every
+
+    def checkpoint(self, state: State, books: Bookkeeper) -> Path:
+        """Write a checkpoint: frames and records to the disk first, then state and books.
+
+        Parameters
+        ----------
+        state : State
+            Where the run stands.
+        books : Bookkeeper
+            Its books.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        LockedError
+            If another process has taken over the directory.
+        CheckpointError
+            If something cannot be stored or written.
+        """
+        assert self._lines is not None, "begin or resume first"
+        self._lock.require()
+        while self._waiting:
+            self._waiting.popleft().result()
+        if self._frames is not None:
+            self._frames.commit()
+            self._counted = self._frames.committed
+        self._lines.sync()
+        memory = books.memory()
+        if memory.rows != self._rows:
+            raise CheckpointError(f"{self.folder}: {memory.rows} records were made and {self._rows} written.")
+        told = {"rows": self._rows, "metrics": self._lines.digest(), "frames": self._counted}
+        head = self._head | {"step": state.step, "t": state.t} | told
+        path = self._checkpoints.write({"state": state, "books": memory}, head)
+        self._last = time.monotonic()
+        return path
