@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import linalg, sparse
-from scipy.sparse import linalg as sparse_linalg
 
 from .lattice import Cells, Lattice
 
@@ -267,6 +265,9 @@ def _linearised(
 
 def _solve(lattice: Lattice, entries: Entries, right: Cells) -> Cells:
     """Solve (1 + h ∂div J/∂ρ) δ = right: tridiagonal on a line, by sparse LU else."""
+    from scipy import linalg, sparse  # imported here, since they take a tenth of a second
+    from scipy.sparse import linalg as sparse_linalg
+
     shape = lattice.cells
     diagonal = np.ones(shape)
     for axis, from_a, from_b, factor in entries:
@@ -283,9 +284,8 @@ def _solve(lattice: Lattice, entries: Entries, right: Cells) -> Cells:
         rows += [below, above]
         columns += [above, below]
         values += [-factor * from_b.ravel(), -factor * from_a.ravel()]
-    matrix = sparse.csc_matrix(
-        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(diagonal.size,) * 2
-    )
+    where = (np.concatenate(rows), np.concatenate(columns))
+    matrix = sparse.csc_matrix((np.concatenate(values), where), shape=(diagonal.size,) * 2)
     plane: Cells = sparse_linalg.splu(matrix).solve(right.ravel()).reshape(shape)
     return plane
 

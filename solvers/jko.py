@@ -9,11 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
 from torch import Tensor
 
-from wgf.diagnostics.transport import wasserstein
 from wgf.errors import DivergenceError, WgfError, WgfWarning, require_integer, require_number
 from wgf.extension import renamed
 from wgf.functional import FreeEnergyEvaluation
@@ -171,6 +168,8 @@ class JKO(Solver):
         if cost == 0:
             return 0.0, None
         new = mu.to(dtype=torch.float64).moved(point.x)
+        from wgf.diagnostics.transport import wasserstein  # with scipy: imported where it is needed
+
         distance = wasserstein(mu, new, method="1d" if mu.dim == 1 else "emd").distance
         excess = max(cost / distance**2 - 1.0, 0.0) if distance > 0 else math.inf
         if excess <= self.OPTIMAL or not mu.equal_weights:
@@ -291,4 +290,7 @@ def optimal_order(x: Tensor, y: Tensor) -> Tensor:
         order[torch.argsort(x[:, 0], stable=True)] = torch.argsort(y[:, 0], stable=True)
         return order
     a, b = (part.detach().cpu().numpy().astype(np.float64) for part in (x, y))
+    from scipy.optimize import linear_sum_assignment  # imported here, since it takes a tenth of a second
+    from scipy.spatial.distance import cdist
+
     return torch.from_numpy(linear_sum_assignment(cdist(a, b, "sqeuclidean"))[1]).to(x.device)

@@ -276,10 +276,8 @@ class FreeEnergy(Functional):
     # ------------------------------------------------------------------------------- values
 
     def _value(self, mu: Ensemble) -> Tensor:
-        total = torch.zeros((), dtype=torch.float64, device=mu.device)
-        for term in self.terms:
-            total = total + _number(term) * term.functional._value(mu)
-        return total
+        parts = (_number(term) * term.functional._value(mu) for term in self.terms)
+        return sum(parts, zero_plus(0.0, mu.device))
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
         total = torch.zeros(len(mu.points(at)), dtype=mu.dtype, device=mu.device)
@@ -299,7 +297,7 @@ class FreeEnergy(Functional):
 
     def combined(self, parts: Sequence[Evaluation], mu: Ensemble) -> FreeEnergyEvaluation:
         """Compute F and ∇_W F from given evaluations of its terms at μ, in the order of the terms."""
-        terms, total, gradient = [], None, None
+        total, gradient, terms = None, None, []
         for term, part in zip(self.terms, parts, strict=True):
             c = _number(term)
             value, force = (part.value, part.gradient) if c == 1.0 else (c * part.value, c * part.gradient)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numba
 from numba.core.caching import FunctionCache
+from numba.core.runtime import rtsys
 from numba.extending import intrinsic as _intrinsic
 
 from ...errors import WgfWarning
@@ -32,7 +33,9 @@ _STAMP = _source_stamp()
 class _Cache(FunctionCache):
     """Numba's cache on disk of one function; where it cannot be read or written, the function is compiled without it.
 
-    Its index has a stamp of all files of `wgf/ops` besides that of the function's own file.
+    Its index has a stamp of all files of `wgf/ops` besides that of the function's own file. Numba's own `load_overload`
+    first loads all that compiling needs, for .2 s. Machine code from the disk needs the memory functions alone; a
+    function that is compiled after all loads the rest then.
     """
 
     def __init__(self, body: Callable[..., Any]) -> None:
@@ -41,7 +44,9 @@ class _Cache(FunctionCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
-            return super().load_overload(sig, target_context)
+            rtsys.initialize(target_context)
+            with self._guard_against_spurious_io_errors():
+                return self._load_overload(sig, target_context)
         except Exception as error:  # what a damaged file raises when it is read can be anything
             _say_once(error, self.cache_path)
             with suppress(OSError):  # without its index the next save writes all of it again

@@ -40,6 +40,7 @@ from .lanes import (
 
 _CHUNK = 256  # numbers in a chunk: few, so that memory is read while the next ones are made
 _LEAST, _MOST = 2**14, 2**18  # fewest and most numbers in one piece of work
+_NANOSECONDS = 3.0  # about what one number takes
 _TASKS = 8  # pieces of work at least, where the sizes allow
 
 
@@ -154,7 +155,7 @@ def _in_blocks(n: int, dim: int, dtype: np.dtype, body: Any) -> None:
         for index in blocks:
             body(slice(index * block, min((index + 1) * block, n)), *scratch)
 
-    run_blocks(worker, -(-n // block))
+    run_blocks(worker, -(-n // block), _NANOSECONDS * n * dim)
 
 
 def law_of(dtype: np.dtype, key: Sequence[int], step: int, stream: int) -> Any:

@@ -38,6 +38,7 @@ from .radial import compiled_form, evaluate, split_weights
 
 _LONG = 2048  # columns in one partial sum of `_against`
 _ROWS = 64  # rows in one block of work
+_NANOSECONDS = 2.0  # about what one pair takes
 _ONCE_FROM, _ONCE_DIMS = 8 * TILE, 6  # from so many particles, and up to this dimension, visiting each pair once pays
 _LEAST_SLOTS = 8  # with fewer private sums than this, too few threads would have work
 _FLUSH = 64  # rows that are added to a column in the dtype of the particles
@@ -244,7 +245,7 @@ def _by_rows(out, form, x, y, payload, weights, dims, softening, exclude) -> Non
             start, stop = block * _ROWS, min((block + 1) * _ROWS, x.shape[1])
             pair_rows(form, x, y, payload, weights, dims, softening, exclude, start, stop, 0, y.shape[1], out)
 
-    run_blocks(worker, -(-x.shape[1] // _ROWS))
+    run_blocks(worker, -(-x.shape[1] // _ROWS), _NANOSECONDS * x.shape[1] * y.shape[1])
 
 
 def _sums(

@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import fft
-from scipy.special import erfc
 
 Profile = Callable[[np.ndarray], np.ndarray]
 """K as a function of q = |u|², vectorised, in float64."""
@@ -93,6 +91,8 @@ class Axis:
 
 def smooth_excess(z: np.ndarray) -> np.ndarray:
     """E(z) − |z| = exp(−z²)/√π − |z| erfc|z|, which is positive and falls like exp(−z²)."""
+    from scipy.special import erfc  # here and below: importing scipy takes a tenth of a second
+
     z = np.abs(z)
     return np.exp(-z * z) / math.sqrt(math.pi) - z * erfc(z)
 
@@ -122,6 +122,8 @@ def periodic_square(period: float, turn: float, samples: int) -> np.ndarray:
 
 def _half_series(values: np.ndarray) -> np.ndarray:
     """The coefficients c₀ … c_m of the even periodic function with these samples over half a period, on each axis."""
+    from scipy import fft
+
     coefficients = values
     for axis, size in enumerate(values.shape):
         coefficients = fft.dct(coefficients, type=1, axis=axis) / (2 * (size - 1))
@@ -238,6 +240,8 @@ def coefficients(profile: Profile, axes: tuple[Axis, ...]) -> np.ndarray:
     ndarray
         c over the modes −K … K of every axis, real and even, shape (2K₁ + 1, …).
     """
+    from scipy import fft
+
     squares = []
     for axis in axes:
         samples = fft.next_fast_len(2 * axis.K + 2) // 2 + 1
