@@ -175,7 +175,7 @@ def solve(
 # ------------------------------------------------------------------------------------------------------ building
 
 
-def build(given: Arguments, stopwatch: Stopwatch) -> Run:
+def build(given: Arguments, stopwatch: Stopwatch | None = None) -> Run:
     """Build a run from checked arguments, each part once.
 
     The parts are made in this order: F as the scheme integrates it, F with its rules resolved from μ, F with its drives
@@ -185,7 +185,7 @@ def build(given: Arguments, stopwatch: Stopwatch) -> Run:
     ----------
     given : Arguments
         The checked arguments of `solve`.
-    stopwatch : Stopwatch
+    stopwatch : Stopwatch, optional
         What adds up the seconds of the run.
 
     Returns
@@ -209,6 +209,7 @@ def build(given: Arguments, stopwatch: Stopwatch) -> Run:
     solver.require(dynamics, given.mu, plan.start)
     warn_of_attraction(given.free_energy, steered, solver, given.mu, plan)
     first = _initial_state(dynamics, solver, given) if state is None else _resume(dynamics, solver, given, state)
+    stopwatch = stopwatch or Stopwatch()
     observers = {name: stopwatch.timed("observers", observe) for name, observe in given.observers.items()}
     return Run(
         state=replace(first, resolved=resolved, drives=drives),

@@ -1,8 +1,9 @@
 """The ledger of a run: energies, forces, work and dissipation, one row per record."""
 
-from .bookkeeper import Bookkeeper, Observer
+from .bookkeeper import Bookkeeper
 from .lines import Lines
 from .memory import BookMemory
+from .observing import Observer
 from .table import COLUMNS, Ledger
 
 __all__ = ["COLUMNS", "BookMemory", "Bookkeeper", "Ledger", "Lines", "Observer"]

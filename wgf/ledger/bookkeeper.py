@@ -5,15 +5,13 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError, WgfWarning
-from ..extension.reading import differ, guarded, written
+from ..errors import WgfWarning
 from ..functional import FreeEnergy, FreeEnergyEvaluation, Steering
 from ..measure import Ensemble
 from ..protocol import Dynamics, Slope, Solver, State, Step, checked
@@ -21,13 +19,11 @@ from .balance import Balance, interval, ratio, total_energy
 from .booking import Booked
 from .forces import Forces
 from .memory import BookMemory
+from .observing import Observer, observations
 from .reference import NO_FORCE, log_det_force
 from .shannon import ShannonEstimate, estimate_shannon, known
 from .spread import dissipation_error, variance_of_mean
 from .table import Ledger
-
-Observer = Callable[[Ensemble, float, FreeEnergyEvaluation], float]
-"""A user's function of the ensemble, the time, and F evaluated there, that gives a column of the ledger."""
 
 
 class Bookkeeper:
@@ -120,35 +116,9 @@ class Bookkeeper:
         row["evaluations"] = self._dynamics.evaluations
         self._last, self._last_shannon = dict(row), shannon.entropy if shannon else math.nan
         self.booked = Booked()
-        row |= self._observations(state, evaluation)
+        row |= observations(self._observers, state, evaluation)
         self.ledger.append(row)
         return row
-
-    def _observations(self, state: State, evaluation: FreeEnergyEvaluation) -> dict[str, float]:
-        """The columns of the observers. They see a copy, so that what they write cannot reach the run."""
-        if not self._observers:
-            return {}
-        mu, found = copy.deepcopy(state.mu), {}
-        read = [mu.x, mu.weights, mu.ids, *(part.gradient for part in (evaluation, *evaluation.terms))]
-        for name, observe in self._observers.items():
-            value = guarded(f"observer {name!r}", read, observe, mu, state.t, evaluation)
-            found[name] = self._observed(name, value)
-        if differ(mu.x, state.mu.x) or differ(mu.weights, state.mu.weights):  # written through numpy or .data
-            names = list(map(repr, self._observers))
-            raise written(f"observer {names[0]}" if len(names) == 1 else f"one of the observers {', '.join(names[:4])}")
-        return found
-
-    @staticmethod
-    def _observed(name: str, value: Any) -> float:
-        """The result of an observer as a number."""
-        try:
-            if isinstance(value, (str, bytes)):
-                raise TypeError("text")
-            return float(value)
-        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-            raise ConfigError(
-                f"observer {name!r} returned {type(value).__name__} ({error}): wanted one number."
-            ) from error
 
     def _note(self, column: str, text: str) -> None:
         """Note how a column was estimated, or why it is NaN. All different notes are kept."""

@@ -149,8 +149,8 @@ class Solver(ABC):
 
     Notes
     -----
-    To write a scheme, derive a frozen dataclass, set the facts below and override `step`, and `init` where the scheme
-    has a memory. The other methods have defaults that fit most schemes. `docs/ARCHITECTURE.md` has the four steps.
+    To write a scheme, derive a frozen dataclass, set the facts below and override `step`, and `init` where it has a
+    memory. `docs/ARCHITECTURE.md` has the four steps.
 
     See Also
     --------
