@@ -11,7 +11,7 @@ import torch
 from ..functional import FreeEnergyEvaluation, Rules
 from ..measure import Ensemble
 from ..storage import LeftOut, parts_of, remembered
-from .solver import State
+from .state import State
 
 
 def _parts(state: State) -> dict[str, Any]:
