@@ -177,6 +177,6 @@ GAP_LOW = (
     "here, about a hundred times as fast as KeOps. 20 times its speed would be beyond the floor of this machine."
 )
 GAP_WIDE = (
-    "As for forces in d = 64. With 1000 particles, Python between the tiles and a pause of the threads between rounds "
-    "take as long as the products. JAX holds all pairs at once."
+    "As for forces in d = 64. With 1000 particles a pause of the threads between rounds remains. JAX holds all pairs "
+    "at once."
 )

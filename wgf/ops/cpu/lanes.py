@@ -59,15 +59,12 @@ class NormalSingle(NamedTuple):
 
 @inlined
 def philox(c0, c1, c2, c3, k0, k1):
-    """Ten rounds of Philox4x32 (Salmon, Moraes, Dror & Shaw 2011) on 32-bit words, each held in a uint64.
-
-    Between rounds the upper halves hold anything: a product reads the lower half, and the result has that alone.
-    """
+    """Ten rounds of Philox4x32 (Salmon, Moraes, Dror & Shaw 2011) on 32-bit words, each held in a uint64."""
     for _ in range(10):
         p0, p1 = _M0 * (c0 & _LOW), _M1 * (c2 & _LOW)
-        c0, c1, c2, c3 = (p1 >> _HALF) ^ c1 ^ k0, p1, (p0 >> _HALF) ^ c3 ^ k1, p0
+        c0, c1, c2, c3 = (p1 >> _HALF) ^ c1 ^ k0, p1 & _LOW, (p0 >> _HALF) ^ c3 ^ k1, p0 & _LOW
         k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
-    return c0 & _LOW, c1 & _LOW, c2 & _LOW, c3 & _LOW
+    return c0, c1, c2, c3
 
 
 @compiled
