@@ -90,3 +90,39 @@ def test_settings_are_held_for_each_thread_that_asks():
     leave.set()
     thread.join()
     assert seen[0] == 1
+
+
+def test_little_work_stays_with_the_caller():
+    import threading
+
+    seen: set[int] = set()
+
+    def worker(indices):
+        for _ in indices:
+            time.sleep(0.002)
+            seen.add(threading.get_ident())
+
+    threads.run_blocks(worker, 20, threads.HANDOVER - 1)
+    assert seen == {threading.get_ident()}
+    threads.run_blocks(worker, 20, threads.HANDOVER)
+    assert len(seen) == 2
+
+
+def test_small_steps_take_one_thread_of_torch_and_leave_all_to_compiled_code():
+    def now():
+        return torch.get_num_threads(), threads.count()
+
+    with threads.small_steps(threads.small_steps.SMALL - 1):
+        with threads.small_steps(10):
+            assert now() == (1, 2)
+        with threads.all_threads():
+            assert now() == (2, 2)
+            with threads.one_torch_thread():
+                assert now() == (1, 1)
+        assert now() == (1, 2)
+    assert now() == (2, 2)
+    with threads.small_steps(threads.small_steps.SMALL), threads.all_threads():
+        assert now() == (2, 2)
+    with pytest.raises(ValueError, match="inside"), threads.small_steps(10):
+        raise ValueError("inside")
+    assert now() == (2, 2)

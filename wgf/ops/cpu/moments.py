@@ -94,6 +94,21 @@ def _moment_blocks(weights, x, like, pairs, first, last, masses, centres, rests,
         set_row(scatters, block, scatter)
 
 
+@compiled(exact=True)
+def _join_one(masses, centres, rests, scatters, centre, scatter):
+    """What `_small_moments` makes of one block: the same operations, one by one."""
+    mass, d, k = masses[0, 0], centre.size, 0
+    whole = 1.0 if mass == 0.0 else mass
+    for c in range(d):
+        rests[0, c] /= whole
+        centre[c] = centres[0, c] + mass * ((centres[0, c] - centres[0, c]) + rests[0, c]) / whole
+        rests[0, c] += centres[0, c] - centre[c]
+    for c in range(d):
+        for e in range(c + 1):
+            scatter[c, e] = scatter[e, c] = scatters[0, k] + mass * rests[0, c] * rests[0, e]
+            k += 1
+
+
 @compiled
 def moved_rows(x, centre, matrix, out):
     """(x − c) A for few dimensions."""
@@ -169,6 +184,10 @@ def _small_moments(x: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarra
     masses, centres, rests, scatters = (np.empty((blocks, columns)) for columns in (1, d, d, count))
     like, pairs = (0.0,) * d, (0.0,) * count
     _in_strides(n, lambda *part: _moment_blocks(weights, x, like, pairs, *part, masses[:, 0], centres, rests, scatters))
+    if blocks == 1:
+        centre, scatter = np.empty(d), np.empty((d, d))
+        _join_one(masses, centres, rests, scatters, centre, scatter)
+        return float(masses[0, 0]), centre, scatter
     mass, scatter, (c, e) = masses.sum(), np.empty((d, d)), np.tril_indices(d)
     with np.errstate(invalid="ignore", over="ignore"):
         rests /= np.where(masses == 0, 1.0, masses)
