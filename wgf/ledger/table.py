@@ -11,9 +11,9 @@ import numpy as np
 from ..errors import ConfigError, closest, no_attribute
 
 COLUMNS = (
-    "t", "step", "free_energy", "energy", "entropy", "entropy_error", "temperature", "loss_force", "information_force", "force_ratio",
+    "t", "step", "free_energy", "energy", "entropy", "temperature", "loss_force", "information_force", "force_ratio",
     "alignment", "entropy_production", "dissipation", "work", "released", "dissipated", "closure", "closure_total",
-    "closure_error", "dissipation_error", "evaluations", "kinetic", "reference_alignment",
+    "closure_error", "dissipation_error", "entropy_error", "evaluations", "kinetic", "reference_alignment",
 )  # fmt: skip
 """The fixed columns of a ledger, explained in `Ledger`. Terms, drives and observers add columns of their own."""
 
