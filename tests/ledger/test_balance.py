@@ -111,7 +111,7 @@ def test_a_run_that_records_its_ends_alone_says_nothing():
 
 @pytest.mark.slow
 def test_enough_records_close_the_balance_without_a_word():
-    book = stiff(5)
+    book = stiff(5, n=4000)
     assert abs(book["closure_total"][-1]) <= book["closure_error"][-1] < 0.5
 
 

@@ -187,7 +187,7 @@ class Balance:
         """
         if math.isnan(closure) or not abs(closure) > CLOSURE_LIMIT:
             return ""
-        if not abs(closure) * self.dissipated > SURE * self.estimated:
+        if not abs(closure) * self.dissipated > SURE * (self.scatter + 0.5 * self.smoothing):  # two standard errors
             return ""
         if by_steps:
             return _complaint(closure, "a smaller dt resolves the flow better.")

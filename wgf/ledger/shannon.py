@@ -106,8 +106,8 @@ def estimate_shannon(mu: Ensemble, domain: Domain | None = None) -> ShannonEstim
     Fits with matrices of random entries have a bias. It is twice as large from a half as from all particles, and is
     subtracted. The bias by the width of the windows is extrapolated from windows of K and 2K particles.
 
-    K is 23 n^{2/5} (d + 1)/3, and 46 n^{2/5} on a line. Windows are wider where particles are rare, with the inverse
-    square root of the distance to neighbours. Time O(n), with some 500 d² operations for each particle.
+    K is 23 n^{2/5} (d + 1)/3, and 46 n^{2/5} on a line. Windows are wider where particles are rare: the radius is the
+    geometric mean of one for all windows and one for as many particles in all. Time O(n) for n below about 10⁶.
 
     References
     ----------

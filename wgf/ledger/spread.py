@@ -12,7 +12,7 @@ from ..functional import FreeEnergy
 from ..measure import Ensemble
 from .shannon import SURE, ShannonEstimate
 
-SMOOTHING, ROUGH = 0.5, 5.0
+SMOOTHING, ROUGH = 0.5, 2.5
 """The part of the change between narrow and wide windows that counts as error: SMOOTHING + ROUGH × the part of all
 particles that is in a window. Where that is large, the change says less about narrower windows."""
 ALIKE = 0.25
@@ -24,7 +24,7 @@ def dissipation_error(
 ) -> float:
     """The error bar of D = ∫ |g + T s|² dμ, where s = ∇log ρ is estimated.
 
-        error = 2 √(Var ψ/n + noise²) + (½ + 5K/n) |change|,    ψ = |g|² − 2T ∇·g − T² (2 ∇·s + |s|²)
+        error = 2 √(Var ψ/n + noise²) + ½(1 + 5K/n) |change|,    ψ = |g|² − 2T ∇·g − T² (2 ∇·s + |s|²)
 
     ψ is what one more particle adds to D, also through ρ. The noise is that of the product of the two estimates s₁, s₂:
     ½ √(K/nd) ∫ ½|s₁ − s₂|² dμ, with K particles in a window.

@@ -14,7 +14,7 @@ from ..errors import CheckpointError, ConfigError, closest, no_attribute
 COLUMNS = (
     "t", "step", "free_energy", "energy", "entropy", "temperature", "loss_force", "information_force", "force_ratio",
     "alignment", "entropy_production", "dissipation", "work", "released", "dissipated", "closure", "closure_total",
-    "closure_error", "dissipation_error", "evaluations", "kinetic", "reference_alignment",
+    "closure_error", "dissipation_error", "entropy_error", "evaluations", "kinetic", "reference_alignment",
 )  # fmt: skip
 """The fixed columns of a ledger, explained in `Ledger`. Terms, drives and observers add columns of their own."""
 
@@ -49,8 +49,11 @@ class Ledger(Mapping[str, np.ndarray]):
         Ṡ = ⟨∇_W S, v⟩, per flow time.
     `reference_alignment`
         The cosine of ∇_W S and the gradient of log-det. Below 0 the entropy pushes against spread.
+    `entropy_error`
+        The error bar of the Shannon entropy where it is estimated: two standard errors, and what is known of the bias.
     `dissipation`, `dissipation_error`
-        D in the metric of the solver, ∫ |∇_W F|² dμ for Wasserstein; its uncertainty where it is estimated.
+        D in the metric of the solver, ∫ |∇_W F|² dμ for Wasserstein; its error bar of the same kind where D is
+        estimated.
     `work`, `released`, `dissipated`
         Sums since the row before: the change W of F from outside (schedules, drives, data), the free energy Q released,
         and Σ h D̄ over the steps.
