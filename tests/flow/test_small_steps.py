@@ -56,13 +56,13 @@ def test_memory_does_not_grow_with_the_steps():
     def run(steps):
         wgf.solve(F, mu, wgf.solvers.Euler(), dt=1e-4, t_end=1e-4 * steps, record_every=steps)
 
-    run(20)
+    run(1000)
     tracemalloc.start()
     try:
-        run(20)
+        run(1000)
         before = tracemalloc.get_traced_memory()[1]
         tracemalloc.reset_peak()
-        run(1000)
+        run(3000)
         assert tracemalloc.get_traced_memory()[1] < before + 100_000
     finally:
         tracemalloc.stop()
