@@ -19,7 +19,7 @@ from ..functional import Steering
 from ..ledger import Bookkeeper
 from ..measure import Ensemble, NoiseSource, checks
 from ..protocol import Dynamics, Solver, State
-from .cadence import Cadence
+from .cadence import Cadence, Every
 from .gear import SecondGear
 from .monitor import Monitor
 from .plan import Plan
@@ -141,7 +141,7 @@ class Run:
             error.solution = solution  # type: ignore[union-attr]
             raise error
         if outcome.ok:
-            self.books.close()
+            self.books.close(wanted=isinstance(self.cadence.records, Every))
             self._warn_of_falling()
         return solution
 

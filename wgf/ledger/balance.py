@@ -168,7 +168,7 @@ class Balance:
         """The error bar of the closure, (scatter + smoothing error + quadrature error) / Σ h D̄."""
         return (self.estimated + self.quadrature.error) / self.dissipated if self.dissipated > 0 else math.nan
 
-    def complaint(self, closure: float, by_steps: bool, every: int) -> str:
+    def complaint(self, closure: float, by_steps: bool, every: int, wanted: bool = True) -> str:
         """What a closure says about the run, with advice; empty where all is well.
 
         Parameters
@@ -179,6 +179,8 @@ class Balance:
             Whether the scheme itself integrated D over its steps.
         every : int
             The largest number of steps between two records.
+        wanted : bool, default True
+            Whether the user has chosen the records. Else their distance alone is no reason to complain: `error` has it.
 
         Returns
         -------
@@ -198,6 +200,8 @@ class Balance:
             return _complaint(closure, "a smaller dt resolves the flow better.")
         if resolved < 0.5 * abs(closure):
             return _complaint(closure, f"a smaller dt resolves the flow better; more records change {resolved:.1%}.")
+        if not wanted:
+            return ""
         return _complaint(
             closure,
             f"the records are too far apart for its dissipation (±{resolved:.1%}); more records, by a smaller "

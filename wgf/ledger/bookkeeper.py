@@ -288,9 +288,12 @@ class Bookkeeper:
         variance = variance_of_mean(self._dynamics.drift.at(state.t), state.mu)
         return math.sqrt(variance + (self._dynamics.noise_temperature(state.t) * shannon.standard_error) ** 2)
 
-    def close(self) -> None:
-        """End the run: warn if the closure says that the time step is too large, or that records are too far apart."""
+    def close(self, wanted: bool = True) -> None:
+        """End the run: warn if the closure says that the time step is too large, or records too far apart.
+
+        The records can be too far apart only where the user has chosen them (`wanted`).
+        """
         total = self._last.get("closure_total", math.nan)
-        complaint = self._balance.complaint(total, self._by_steps, self._every)
+        complaint = self._balance.complaint(total, self._by_steps, self._every, wanted)
         if complaint:
             warnings.warn(complaint, WgfWarning, stacklevel=4)
