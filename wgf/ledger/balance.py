@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from .booking import Booked
 
-RESOLVED = 2.0
-"""An estimate below RESOLVED times its own uncertainty cannot be distinguished from 0."""
+RESOLVED = 1.0
+"""An estimate below RESOLVED times its own error bar, of two standard errors, cannot be distinguished from 0."""
 CLOSURE_LIMIT = 0.10
 """A run with |ΣQ/Σ h D̄ − 1| above this limit, and above SURE standard errors, ends with a warning."""
 SURE = 3.0
