@@ -27,8 +27,8 @@ NEIGHBOURS, FARTHEST = 4, 8
 OVERLAP = 64
 """Leaves in a window."""
 EXTRAPOLATED = 1.0 / 3.0
-"""The most of the difference between windows of K and of 2K particles that is added to the scores. For a bias like R⁴ it
-would be 1/(2^{4/d} − 1)."""
+"""The largest part of the difference between windows of K and of 2K particles that is added to the scores. For a bias
+like R⁴ it is 1/(2^{4/d} − 1)."""
 
 
 @dataclass(frozen=True, eq=False)
