@@ -99,7 +99,7 @@ def test_few_records_are_told_apart_from_a_large_step():
     F = wgf.Quadratic() - wgf.Shannon()
     # the variance stays 1/(1 − h/2) = 4/3: D = 1/12 for ever, where nothing is released
     with pytest.warns(WgfWarning, match=r"closure -(9|10).*a smaller dt resolves the flow better; more records change"):
-        wgf.solve(F, wgf.Ensemble.gaussian(5000, 1, cov=4 / 3), Langevin(), dt=0.5, t_end=40.0, record_every=2)
+        wgf.solve(F, wgf.Ensemble.gaussian(20_000, 1, cov=4 / 3), Langevin(), dt=0.5, t_end=40.0, record_every=2)
     with pytest.warns(WgfWarning, match="a smaller dt resolves"):  # there are no more records at this dt
         wgf.solve(F, wgf.Ensemble.gaussian(2000, 1, cov=16.0), Langevin(), dt=1.2, t_end=24.0, record_every=1)
 

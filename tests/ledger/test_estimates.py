@@ -43,7 +43,7 @@ def test_the_closure_of_anisotropic_runs_is_within_its_bar(law):
 
 
 @pytest.mark.parametrize("d", [1, 2, 3])
-def test_the_same_bits_for_one_and_two_threads_and_for_permuted_rows(d):
+def test_the_same_bits_for_one_and_two_threads_and_up_to_rounding_for_permuted_rows(d):
     mu = wgf.Ensemble(np.random.default_rng(d).normal(size=(3000, d)))
     before, found = torch.get_num_threads(), []
     turned = torch.randperm(3000, generator=torch.Generator().manual_seed(1))
@@ -57,8 +57,8 @@ def test_the_same_bits_for_one_and_two_threads_and_for_permuted_rows(d):
     for a, b in zip(found[0].scores, found[1].scores, strict=True):
         assert torch.equal(a, b)
     for a, b in zip(found[0].scores, other.scores, strict=True):
-        assert torch.equal(a[turned], b)
-    assert found[0].entropy == found[1].entropy == other.entropy
+        torch.testing.assert_close(a[turned], b, rtol=1e-10, atol=1e-10)
+    assert found[0].entropy == found[1].entropy == pytest.approx(other.entropy, rel=1e-12)
 
 
 def test_float32_particles_have_the_same_estimate():

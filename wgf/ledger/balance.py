@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from ..protocol import remembered
 from .booking import Booked
 
-RESOLVED = 2.0
-"""An estimate below RESOLVED times its own uncertainty cannot be distinguished from 0."""
+RESOLVED = 1.0
+"""An estimate below RESOLVED times its own error bar, of two standard errors, cannot be distinguished from 0."""
 CLOSURE_LIMIT = 0.10
 """A run with |ΣQ/Σ h D̄ − 1| above this limit, and above SURE standard errors, ends with a warning."""
 SURE = 3.0
@@ -127,7 +127,7 @@ class Balance:
         The standard error of ΣQ: that of F at both ends, or with minibatches √(½ Σ (r_{k+1} − r_k)²), where
         r_k = Q_k − h D̄_k of an interval. NaN for a single interval.
     smoothing : float
-        The smoothing error of D, integrated.
+        The error bar of D, of two standard errors, integrated.
     quadrature : Quadrature
         How well the records resolve D, where it is integrated between records.
     """
@@ -160,13 +160,17 @@ class Balance:
 
     @property
     def estimated(self) -> float:
-        """The uncertainty of the estimates of F and D, in units of F."""
-        return self.scatter + self.smoothing
+        """The uncertainty of the estimates of F and D, one standard error of each, in units of F."""
+        return self.scatter + 0.5 * self.smoothing
 
     @property
     def error(self) -> float:
-        """The error bar of the closure, (scatter + smoothing error + quadrature error) / Σ h D̄."""
-        return (self.estimated + self.quadrature.error) / self.dissipated if self.dissipated > 0 else math.nan
+        """The error bar of the closure, (scatter + error of D + quadrature error) / Σ h D̄."""
+        return (
+            (self.scatter + self.smoothing + self.quadrature.error) / self.dissipated
+            if self.dissipated > 0
+            else math.nan
+        )
 
     def complaint(self, closure: float, by_steps: bool, every: int, wanted: bool = True) -> str:
         """What a closure says about the run, with advice; empty where all is well.
@@ -189,7 +193,7 @@ class Balance:
         """
         if math.isnan(closure) or not abs(closure) > CLOSURE_LIMIT:
             return ""
-        if not abs(closure) * self.dissipated > SURE * (self.scatter + 0.5 * self.smoothing):  # two standard errors
+        if not abs(closure) * self.dissipated > SURE * self.estimated:
             return ""
         if by_steps:
             return _complaint(closure, "a smaller dt resolves the flow better.")
@@ -219,7 +223,7 @@ def _complaint(closure: float, advice: str) -> str:
 def interval(
     last: Mapping[str, float], row: Mapping[str, float], booked: Booked, entropies: tuple[float, float]
 ) -> tuple[Interval, float]:
-    """The time between two rows as an `Interval`, and the smoothing error of D integrated over it."""
+    """The time between two rows as an `Interval`, and the error bar of D integrated over it."""
     ends = [_resolved(last), _resolved(row)]
     rates, errors = (tuple(part) for part in zip(*ends, strict=True))
     between = Interval((last["t"], row["t"]), rates, entropies, booked.heating, booked.heating_moment)

@@ -169,13 +169,16 @@ def nearest(points, owner, starts, low, high, like, leaves, out):
         start, stop = starts[leaf], starts[leaf + 1]
         best = out[start:stop]
         best[:] = np.inf
-        _search(points, owner, like, start, stop, start, stop, best)
+        before, after = leaf, leaf + 1  # leaves next in the order are near: first as many as give bounds
+        while starts[after] - starts[before] < 3 * best.shape[1] and after - before < starts.size - 1:
+            before, after = max(before - 1, 0), min(after + 1, starts.size - 1)
+        _search(points, owner, like, start, stop, starts[before], starts[after], best)
         farthest = 0.0
         for i in range(stop - start):
             farthest = max(farthest, best[i, -1])
         count = 0
         for other in range(starts.size - 1):
-            if other != leaf and gap(low, high, other, leaf, like) < farthest:
+            if (other < before or other >= after) and gap(low, high, other, leaf, like) < farthest:
                 near[count] = other
                 count += 1
         for k in range(count):

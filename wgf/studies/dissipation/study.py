@@ -165,7 +165,7 @@ def _findings(study: Dissipation, runs: Sequence[Relaxation]) -> tuple[Finding, 
         )
     for relaxation in runs:
         close = t_interval([run["closure_total"][-1] for run in relaxation.particles])
-        remark = "D is estimated here by kernel densities, and its error shows in the closure."
+        remark = "D is estimated here from the particles, and its error shows in the closure."
         findings.append(
             Finding.within(f"{relaxation.case.name}: closure of the particles' ledger", close, -0.1, 0.1, 0.0, remark)
         )
@@ -232,7 +232,7 @@ def _figures(study: Dissipation, runs: Sequence[Relaxation]) -> tuple[Figure, ..
             "balance", "What is lost is what is dissipated",
             "F of the particles (line) and F(0) − ∫D dt with D estimated at the records (dashed, integrated by "
             "trapezoids), means over seeds with intervals. Dotted: the same for the density, whose D is known. Where "
-            "dashed and dotted differ, the estimate of D from particles has an error; it is largest in the plane.",
+            "dashed and dotted differ, the estimate of D from particles has an error.",
             relaxation_figures.balance(runs),
         ),
         Figure(
