@@ -89,7 +89,7 @@ class Bookkeeper:
         rows, notes, balance = self.ledger.rows, dict(self.ledger.notes), copy.deepcopy(self._balance)
         return BookMemory(
             rows, notes, self._dynamics.evaluations, self.booked, dict(self._last), balance, self._by_steps,
-            self._estimated, self._every, self._start_error, self._last_shannon,
+            self._estimated, self._every, tuple(sorted(self._told)), self._start_error, self._last_shannon,
         )  # fmt: skip
 
     def recall(self, memory: BookMemory, ledger: Ledger) -> None:
@@ -99,7 +99,7 @@ class Bookkeeper:
         self._dynamics.evaluations, self.booked, self._last = memory.evaluations, memory.booked, dict(memory.last)
         self._balance, self._by_steps, self._every = copy.deepcopy(memory.balance), memory.by_steps, memory.every
         self._estimated, self._start_error = memory.estimated, memory.start_error
-        self._last_shannon = memory.last_shannon
+        self._last_shannon, self._told = memory.last_shannon, set(memory.told)
 
     # ------------------------------------------------------------------------------------- records
 

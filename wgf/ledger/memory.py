@@ -32,6 +32,8 @@ class BookMemory:
         Whether the scheme integrates D over its steps, and whether F and D are estimated at records.
     every : int
         The largest number of steps between two records.
+    told : tuple of str
+        The terms whose inexact sums were told by a warning.
     start_error, last_shannon : float
         The standard error of F at the start, and the Shannon entropy at the last record; NaN for none.
     """
@@ -45,5 +47,6 @@ class BookMemory:
     by_steps: bool
     estimated: bool
     every: int
+    told: tuple[str, ...]
     start_error: float
     last_shannon: float
