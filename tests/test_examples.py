@@ -36,7 +36,7 @@ def ornstein_uhlenbeck(output: str) -> None:
     assert max(map(abs, deviations)) < 5
     closure, error = numbers(r"over the run: ([-+\d.]+) ± ([\d.]+)", output)
     assert abs(closure) < 0.1
-    assert abs(closure) < 3 * error < 0.3
+    assert abs(closure) < error < 0.2
 
 
 def log_gas(output: str) -> None:

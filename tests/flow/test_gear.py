@@ -194,8 +194,11 @@ EXPLODING = {
 }
 
 
-@pytest.mark.parametrize("name", EXPLODING)
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize(
+    ("scheme", "name"),
+    # ExponentialEuler is stable at any step
+    [(s, n) for s in SCHEMES for n in EXPLODING if (s, n) != ("ExponentialEuler", "overshoot")],
+)
 def test_a_divergence_is_that_of_the_first_gear(scheme, name):
     (F, t_end), (solver, temperature) = EXPLODING[name], SCHEMES[scheme]
     F, mu = F - temperature * SHANNON if temperature else F, wgf.Ensemble.gaussian(20, 2, cov=0.3, seed=1)

@@ -77,7 +77,7 @@ class SecondGear:
         self._piece = 1
         free = dynamics.free_energy
         simple = not (plan.adaptive or free.sampled or free.varies or dynamics.domain is not None)
-        self._open = plain and simple and _forced.get() is not False  # until a stretch is known to be impossible
+        self.open = plain and simple and _forced.get() is not False  # until a stretch is known to be impossible
 
     def leap(self, state: State, stop: int, books: Bookkeeper) -> State | None:
         """Take steps towards `stop` in one compiled call, and book them.
@@ -97,10 +97,10 @@ class SecondGear:
             The state after these steps. None where the first gear has to take the next step.
         """
         last = stop if self._plan.whole else min(stop, self._plan.last - 1)
-        if not self._open or last - state.step < 2:
+        if not self.open or last - state.step < 2:
             return None
         stretch = self._stretch = self._stretch or self._engaged(state)
-        self._open = stretch is not None
+        self.open = stretch is not None
         if stretch is None or (isinstance(stretch.step, bodies.REMEMBERING) and state.memory is None):
             return None
         count = min(last - state.step, self._piece)
@@ -109,7 +109,7 @@ class SecondGear:
         dissipation = stretch.take(x.numpy(), None if memory is None else memory.numpy(), state.step, count)
         after = self._after(replace(state, memory=memory), x, count)
         if after is None or not (dissipation is None or np.isfinite(dissipation).all()):
-            self._open = False
+            self.open = False
             return None
         self._dynamics.evaluations += count * stretch.step.stages - 1
         books.along(self._plan.dt, dissipation)

@@ -206,11 +206,11 @@ class Run:
         while self.state.step < stop:
             leapt = self.gear.leap(self.state, stop, self.books)
             if leapt is None:
-                return self._single_steps(stop)
-            self.state = leapt
+                self._single_steps(self.state.step + 1 if self.gear.open else stop)
+            else:
+                self.state = leapt
             if self.state.step < stop:
                 self.monitor.advance(self.state.step - self.plan.first, self.state.t, None)
-        return None
 
     def _single_steps(self, stop: int) -> None:
         """Take the steps up to `stop` one by one."""

@@ -12,7 +12,7 @@ import numpy as np
 from ...diagnostics.rates import relative_fisher
 from ...errors import require_integer, require_number
 from ..frame import Estimate, Figure, Finding, Outcome, Study, Table, Work
-from ..frame.statistics import t_interval
+from ..frame.statistics import LEVEL, t_interval
 from . import figures as relaxation_figures
 from .relaxation import CASES, Case, Relaxation, density, particles, surrogate
 
@@ -164,7 +164,7 @@ def _findings(study: Dissipation, runs: Sequence[Relaxation]) -> tuple[Finding, 
             Finding.within(f"{relaxation.case.name}: closure of the density's ledger", measured, -0.02, 0.02, 0.0)
         )
     for relaxation in runs:
-        close = t_interval([run["closure_total"][-1] for run in relaxation.particles])
+        close = _interval_of_known([run["closure_total"][-1] for run in relaxation.particles])
         remark = "D is estimated here from the particles, and its error shows in the closure."
         findings.append(
             Finding.within(f"{relaxation.case.name}: closure of the particles' ledger", close, -0.1, 0.1, 0.0, remark)
@@ -242,3 +242,11 @@ def _figures(study: Dissipation, runs: Sequence[Relaxation]) -> tuple[Figure, ..
             relaxation_figures.entropy(runs),
         ),
     )  # fmt: skip
+
+
+def _interval_of_known(closures: list[float]) -> Estimate:
+    """The interval of the closures that are known. With fewer than two it holds every number: nothing is decided."""
+    known = [closure for closure in closures if math.isfinite(closure)]
+    if len(known) < 2:
+        return Estimate(math.nan, -math.inf, math.inf, LEVEL, "none: too few particles resolve the dissipation")
+    return t_interval(known)
