@@ -42,7 +42,7 @@ class ShannonEstimate:
     standard_error : float
         Of the entropy, from the scatter of the particles.
     error : float
-        The error bar of the entropy: two standard errors, and what the extrapolation says of the bias.
+        The error bar of the entropy: two standard errors, and twice what the extrapolation changes.
     scores : (Tensor, Tensor) or None
         Two independent estimates of ∇log ρ (n, d), from disjoint halves of the particles.
     smoother : (Tensor, Tensor) or None
@@ -225,7 +225,7 @@ class _Whitened:
         if distances[:, 0].min() > 0:
             better = extrapolated_entropy(np.log(distances), n, d)
             value, spread = better if d > 2 else plain
-            error = SURE * spread + abs(better[0] - plain[0])
+            error = SURE * (spread + abs(better[0] - plain[0]))
         else:  # pairs that coincide
             (value, spread), error = plain, SURE * plain[1]
         return value + self._volume, spread, error
