@@ -24,6 +24,9 @@ SURE = 2.0
 """Error bars are SURE standard errors, and what is known of the bias."""
 NEIGHBOURS, FARTHEST = 4, 8
 """The entropy is that of the 4th neighbour; from d = 3 on it is extrapolated from the 1st to the 8th."""
+STEEPEST = 10.0
+"""The density changes at most e^STEEPEST times over the distance to the 8th neighbour. It bounds the score of particles
+far out, where few others determine it."""
 OVERLAP = 64
 """Leaves in a window."""
 EXTRAPOLATED = 1.0 / 3.0
@@ -42,7 +45,7 @@ class ShannonEstimate:
     standard_error : float
         Of the entropy, from the scatter of the particles.
     error : float
-        The error bar of the entropy: two standard errors, and what the extrapolation says of the bias.
+        The error bar of the entropy: two standard errors, and twice what the extrapolation changes.
     scores : (Tensor, Tensor) or None
         Two independent estimates of ∇log ρ (n, d), from disjoint halves of the particles.
     smoother : (Tensor, Tensor) or None
@@ -183,12 +186,14 @@ class _Whitened:
     def estimate(self) -> ShannonEstimate:
         """The estimate at the particles in their order."""
         n, d, leaves = self._sample.n, self._sample.dim, self._leaves()
-        value, standard_error, error = self._entropy(leaves)
+        distances = nearest_distances(leaves, self._owner, FARTHEST)
+        value, standard_error, error = self._entropy(leaves, distances)
         fine, coarse = (local_scores(places, leaves, self._scales) for places in (leaves, leaves.coarser()))
         own = leaves.order < n
         place = np.empty(n, np.int64)
         place[leaves.order[own]] = np.nonzero(own)[0]
-        (first, wide), (divergence, _) = zip(*(self._pairs(found[place]) for found in (fine, coarse)), strict=True)
+        reach = distances[place, -1]
+        (first, divergence), (wide, _) = (self._pairs(found[place], reach) for found in (fine, coarse))
         part = min(EXTRAPOLATED, 1.0 / (2.0 ** (4.0 / d) - 1.0))
         scores = tuple(a + part * (a - b) for a, b in zip(first, wide, strict=True))
         starts = np.concatenate([[0], np.cumsum(np.add.reduceat(own.astype(np.int64), leaves.starts[:-1]))])
@@ -204,18 +209,18 @@ class _Whitened:
             value, standard_error, error, (a, b), (c, e), note, trace, boxes, min(1.0, self._window / n)
         )
 
-    def _pairs(self, found: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    def _pairs(self, found: np.ndarray, reach: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
         """Two estimates of the score in the coordinates x, without the bias of few particles, and the divergence."""
         d = self._sample.dim
         own, other, of_all = (found[:, k * d : (k + 1) * d] for k in range(3))
         bias, second = own + other - 2.0 * of_all, self._second[:, None]
-        first, twin = np.where(second, other, own) - bias, np.where(second, own, other) - bias
+        first, twin = (_at_most(a - bias, STEEPEST / reach) for a in np.where([second, ~second], other, own))
         return (_product(first, self._axes.T), _product(twin, self._axes.T)), found[:, 3 * d + 1]
 
-    def _entropy(self, leaves: Leaves) -> tuple[float, float, float]:
+    def _entropy(self, leaves: Leaves, distances: np.ndarray) -> tuple[float, float, float]:
         """S, its standard error and its error bar."""
         n, d = self._sample.n, self._sample.dim
-        distances = nearest_distances(leaves, self._owner, FARTHEST)[leaves.order < n]
+        distances = distances[leaves.order < n]
         if not distances[:, NEIGHBOURS - 1].min() > 0:
             row = int(leaves.order[leaves.order < n][int(distances[:, NEIGHBOURS - 1].argmin())])
             raise ConfigError(
@@ -225,7 +230,7 @@ class _Whitened:
         if distances[:, 0].min() > 0:
             better = extrapolated_entropy(np.log(distances), n, d)
             value, spread = better if d > 2 else plain
-            error = SURE * spread + abs(better[0] - plain[0])
+            error = SURE * (spread + abs(better[0] - plain[0]))
         else:  # pairs that coincide
             (value, spread), error = plain, SURE * plain[1]
         return value + self._volume, spread, error
@@ -241,6 +246,11 @@ def _reordered(found: ShannonEstimate, order: Tensor) -> ShannonEstimate:
     scores, smoother = ((a[back], b[back]) for a, b in (found.scores, found.smoother))
     places, divergence = (cpu[found.places[0]], found.places[1]), found.divergence[back]
     return replace(found, scores=scores, smoother=smoother, divergence=divergence, places=places)
+
+
+def _at_most(rows: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Rows (n, d) shortened to at most these lengths (n,)."""
+    return rows * np.minimum(1.0, length / np.sqrt(np.maximum((rows * rows).sum(1), 1e-300)))[:, None]
 
 
 def _product(x: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -17,6 +17,8 @@ SMOOTHING, ROUGH = 0.5, 2.5
 particles that is in a window. Where that is large, the change says less about narrower windows."""
 ALIKE = 0.25
 """The part of a window over which the errors of two scores are alike; found on laws with known scores."""
+COMMON = 0.98
+"""The part of all particles whose scores differ no more than usual."""
 
 
 def dissipation_error(
@@ -60,7 +62,9 @@ def dissipation_error(
         - temperature**2 * (2 * curvature + (first * second).sum(1))
     )
     apart = first - second
-    noise = math.sqrt(ALIKE * shannon.patch / d) * 0.5 * temperature**2 * float((apart * apart).sum(1).mean())
+    squares = (apart * apart).sum(1)
+    usual = float(np.minimum(squares, np.quantile(squares, COMMON)).mean())  # a few far-out particles are left out
+    noise = math.sqrt(ALIKE * shannon.patch / d) * 0.5 * temperature**2 * usual
     smoothing = (SMOOTHING + ROUGH * shannon.patch) * abs(change)
     return SURE * math.sqrt(float(added.var()) / n + noise * noise) + smoothing
 

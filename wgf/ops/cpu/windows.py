@@ -19,7 +19,7 @@ from .jit import compiled
 from .rows import plus_products, row, set_row, times
 
 _RIDGE = 1e-3  # the weight of a stand-in fit, in particles at the centre: keeps windows solvable that are almost flat
-_LEVERAGE = 0.9  # the largest part of a fit that is due to one particle; without it the fit would be divided by 0
+_LEVERAGE = 0.5  # the largest part of a fit that is due to one particle; without it the fit would be divided by 0
 
 
 @compiled(sums=True)

@@ -77,7 +77,7 @@ class Dissipation(Study):
     def quick(self) -> Dissipation:
         return self.replace(  # type: ignore[return-value]
             seeds=3,
-            n=600,
+            n=2000,
             surrogate_n=60,
             cells=64,
             cells_2d=20,
