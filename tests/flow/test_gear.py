@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any
 from unittest import mock
 
 import numba
@@ -82,7 +83,8 @@ TERMS = {
 
 
 def pulled(d, term, temperature):
-    F = TERMS[term](d)
+    make: Any = TERMS[term]
+    F = make(d)
     return F - temperature * SHANNON if temperature else 1.0 * F
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def F(kind):
     return data + wgf.drives.Budget(wgf.drives.Displacement(), 0.1) - control * wgf.LogDet(ridge=1e-2)
 
 
-CASES = {
+CASES: dict[str, tuple[wgf.Solver, dict[str, Any]]] = {
     "noise": (wgf.solvers.Langevin(), {}),
     "drives": (wgf.solvers.Heun(), {}),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -82,7 +83,9 @@ def test_each_part_has_its_seconds(clock):
 
 
 def test_a_record_that_evaluates_anew_counts_as_record(clock):
-    class Batch(type(slow(clock, 1.0))):
+    slow_term: Any = type(slow(clock, 1.0))
+
+    class Batch(slow_term):
         sampled = property(lambda self: self.part is None)
         part = None
 

@@ -87,10 +87,14 @@ def test_a_term_with_a_rule_and_an_array_goes_on_by_state(array):
     half = wgf.solve(Anchored(array([1.0, 2.0])), mu, wgf.solvers.Heun(), dt=0.1, t_end=0.5)
     rest = wgf.solve(Anchored(array([1.0, 2.0])), None, wgf.solvers.Heun(), state=half.state, **times)
     assert torch.equal(whole.ensemble.x, rest.ensemble.x)
-    ((_, resolved),) = rest.state.resolved.values()
-    assert vars(resolved)["scale"] == vars(whole.state.resolved["Anchored"][1])["scale"]
+    resolved, of_whole = (sol.state.resolved["Anchored"] for sol in (rest, whole))
+    assert isinstance(resolved, tuple)
+    assert isinstance(of_whole, tuple)
+    assert vars(resolved[1])["scale"] == vars(of_whole[1])["scale"]
     other = wgf.solve(Anchored(array([1.0, 2.5])), None, wgf.solvers.Heun(), state=half.state, **times)
-    assert vars(other.state.resolved["Anchored"][1])["scale"] != vars(resolved)["scale"]
+    of_other = other.state.resolved["Anchored"]
+    assert isinstance(of_other, tuple)
+    assert vars(of_other[1])["scale"] != vars(resolved[1])["scale"]
 
 
 def test_same_as_compares_class_and_settings_entry_by_entry():
