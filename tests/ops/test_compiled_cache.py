@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import runpy
 import warnings
 from pathlib import Path
@@ -73,7 +72,7 @@ def test_a_truncated_file_is_replaced_and_named_once(use, tmp_path, ending, kept
 def test_files_of_another_kind_are_replaced(use, tmp_path):
     use()
     for path in (tmp_path / "cache").rglob("*.nb?"):
-        path.write_bytes(b"\x80\x04}." * 30 if path.suffix == ".nbc" else os.urandom(100))
+        path.write_bytes(b"\x80\x04}." * 30 if path.suffix == ".nbc" else bytes(range(100, 200)))
     results, said = use()
     assert results == (6.0, 6, 0)
     assert len(said) == 1
