@@ -81,7 +81,7 @@ class Ledger(Mapping[str, np.ndarray]):
     >>> F = wgf.Quadratic() - 0.5 * wgf.LogDet()
     >>> ledger = wgf.solve(F, mu, wgf.solvers.Heun(), dt=0.05, t_end=1.0, record_every=1).ledger
     >>> ledger.rows, bool(abs(ledger["closure_total"][-1]) < 1e-2)
-    (11, True)
+    (21, True)
     >>> ledger["temperature"][0], ledger["work"].sum()
     (np.float64(0.5), np.float64(0.0))
     """
