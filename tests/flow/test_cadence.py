@@ -106,13 +106,13 @@ def test_every_row_is_complete_and_the_run_has_the_bits_of_any_cadence(monkeypat
 def test_records_far_apart_by_default_are_in_the_bar_and_no_warning(monkeypatch, recwarn):
     monkeypatch.setattr(cadence, "prices", lambda: costing(1e9))
     far = wgf.Ensemble.gaussian(400, 1, mean=[6.0], seed=2)
-    book = wgf.solve(SHANNON, far, Langevin(), dt=0.01, t_end=12.0, seed=4).ledger
+    book = wgf.solve(SHANNON, far, Langevin(), dt=0.01, t_end=20.0, seed=4).ledger
     assert book.rows == 11
     assert abs(book["closure_total"][-1]) > 0.1
     assert book["closure_error"][-1] > abs(book["closure_total"][-1]) - 0.1
     assert not recwarn.list
     with pytest.warns(wgf.errors.WgfWarning, match="records are too far apart"):
-        wgf.solve(SHANNON, far, Langevin(), dt=0.01, t_end=12.0, seed=4, record_every=120)
+        wgf.solve(SHANNON, far, Langevin(), dt=0.01, t_end=20.0, seed=4, record_every=200)
 
 
 def test_a_run_in_pieces_has_records_of_its_own_and_the_same_bits():
