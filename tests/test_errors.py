@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import wgf
-from wgf.errors import LONGEST, CheckpointError, ConfigError, WgfError, closest, printable, shown
+from wgf.errors import LONGEST, CheckpointError, ConfigError, WgfError, closest, printable, shown, with_minus
 
 
 class Rude:
@@ -106,3 +106,7 @@ def test_the_nearest_name_is_found_among_many():
     assert len(hint) < LONGEST
     assert hint.endswith("more.")
     assert "did you mean" not in closest("x" * 10_000, names)
+
+
+def test_numbers_for_readers_have_a_minus_sign():
+    assert with_minus("-1.5 to 2e-05") == "−1.5 to 2e−05"

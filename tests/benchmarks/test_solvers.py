@@ -223,5 +223,19 @@ def test_the_page_tells_what_an_error_costs_and_what_was_unstable():
     assert "by sampling 1.0e-02" in text
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_legend_of_a_figure_with_few_problems_fits_into_it(count):
+    """All fifteen schemes in one panel: the legend has as many columns as the figure has room for."""
+    points = [{"seconds": 0.1 * k, "error": 0.1 / k, "evaluations": k} for k in (1, 2, 3)]
+    curves = [{"solver": name, "points": points} for name in work_precision.STYLES]
+    figure = work_precision.draw([{"title": "one", "curves": curves}] * count, "seconds")
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    box, whole = legend.get_window_extent(), figure.bbox
+    assert whole.x0 <= box.x0 < box.x1 <= whole.x1
+    assert whole.y0 <= box.y0 < box.y1 <= whole.y1
+    assert [text.get_text() for text in legend.get_texts()] == list(work_precision.STYLES)
+
+
 def test_every_scheme_has_a_mark_of_its_own():
     assert len(set(work_precision.STYLES.values())) == len(work_precision.STYLES)

@@ -212,3 +212,17 @@ def test_diffusion_in_a_ball_ends_uniform(solver):
     rings = np.histogram2d((x**2).sum(1), np.arctan2(x[:, 1], x[:, 0]), (10, 4), [(0, 1), (-math.pi, math.pi)])[0]
     found, allowed = chi_square(rings)
     assert found < allowed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("h", [0.02, 0.005])
+def test_the_density_at_a_wall_is_low_by_the_root_of_the_step(h):
+    """A drift g = 1 into a wall at T = 1, from ρ = e^{−x}: in the layer of .3 √h the mass is low by about .6 √h."""
+    x = -np.log(1.0 - np.random.default_rng(0).random((200_000, 1)))
+    F = wgf.Potential(lambda x: x[:, 0]) - wgf.Shannon()
+    settings = {"dt": h, "t_end": 1.0, "domain": Box(0.0, 40.0), "record_every": 10_000}
+    end = wgf.solve(F, wgf.Ensemble(x), wgf.solvers.Langevin(), **settings).ensemble.x[:, 0]
+    layer = 0.3 * math.sqrt(h)
+    missing = 1.0 - float((end < layer).double().mean()) / (1.0 - math.exp(-layer))
+    assert missing == pytest.approx(0.6 * math.sqrt(h), abs=0.04)  # 4 standard errors of the count
+    assert float(end.mean()) == pytest.approx(1.0, abs=0.4 * h + 0.01)  # means have order 1
