@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
@@ -196,7 +196,7 @@ class BirthDeath(Solver):
         new = new.reweighted(torch.ones_like(new.weights))
         memory = None if state.memory is None else state.memory[rows]
         evaluation = dynamics.evaluate(new, state.t, state.step)
-        return replace(state, mu=new, memory=memory, evaluation=evaluation)
+        return state.with_(mu=new, memory=memory, evaluation=evaluation)
 
     # ------------------------------------------------------------------------------------------ the books
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -107,7 +106,7 @@ class SecondGear:
         memory = state.memory.clone() if isinstance(stretch.step, bodies.REMEMBERING) else None
         x = state.mu.x.clone()
         dissipation = stretch.take(x.numpy(), None if memory is None else memory.numpy(), state.step, count)
-        after = self._after(replace(state, memory=memory), x, count)
+        after = self._after(state.with_(memory=memory), x, count)
         if after is None or not (dissipation is None or np.isfinite(dissipation).all()):
             self.open = False
             return None
@@ -123,7 +122,7 @@ class SecondGear:
         if bool(torch.isfinite(x).all()):
             try:
                 evaluation = self._dynamics.evaluate(mu, self._plan.time(step), step)
-                return replace(state, mu=mu, t=self._plan.time(step), step=step, evaluation=evaluation)
+                return state.with_(mu=mu, t=self._plan.time(step), step=step, evaluation=evaluation)
             except WgfError:
                 self._dynamics.evaluations = evaluations
         return None

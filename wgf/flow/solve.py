@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from ..domains import Domain
 from ..functional import FreeEnergy, Functional, Kept, Resolved, Steering, recalled
@@ -212,7 +211,7 @@ def build(given: Arguments, stopwatch: Stopwatch | None = None) -> Run:
     stopwatch = stopwatch or Stopwatch()
     observers = {name: stopwatch.timed("observers", observe) for name, observe in given.observers.items()}
     return Run(
-        state=replace(first, resolved=resolved, drives=drives),
+        state=first.with_(resolved=resolved, drives=drives),
         flow=Flow(dynamics, steering, solver, plan, given.noise, _history(solver, dynamics, given)),
         books=Bookkeeper(dynamics, steering, solver, observers),
         cadence=Cadence(given.records, given.trajectory_every),
@@ -248,8 +247,7 @@ def _resume(dynamics: Dynamics, solver: Solver, given: Arguments, state: State) 
         # a scheme draws its memory at step 0, whose noise an earlier scheme may have used
         apart = given.noise.leg(digest(state.leg, state.step)) if isinstance(given.noise, Noise) else given.noise
         memory = solver.init(Dynamics(dynamics.free_energy, apart, dynamics.domain), mu, t)
-    return replace(
-        state,
+    return state.with_(
         mu=mu,
         t=t,
         evaluation=dynamics.evaluate(mu, t, state.step),
