@@ -52,7 +52,7 @@ def choose(directory: str | Path | None, name: str) -> Path:
     """
     if directory is None:
         taken = os.path.lexists
-        return next(path for path in _candidates(name) if not (taken(path) or taken(_partial(path))))
+        return next(path for path in _candidates(name) if not (taken(path) or taken(partial_of(path))))
     shown = ascii(str(directory))[:120]
     try:
         str(directory).encode()
@@ -81,9 +81,10 @@ def _require_free(path: Path, shown: str) -> None:
         raise ConfigError(f"output directory {shown} is not empty; choose another with --out, or empty it.")
     if os.path.ismount(path):
         raise ConfigError(f"output directory {shown} is a mount point; give a new directory in it.")
-    if os.path.lexists(_partial(path)):
+    if os.path.lexists(partial_of(path)):
         raise ConfigError(
-            f"output directory {shown}: {_partial(path).name[-80:]} is in the way, of a run that goes on or was killed."
+            f"output directory {shown}: {partial_of(path).name[-80:]} is in the way, of a run that goes on or was "
+            "killed."
         )
 
 
@@ -96,7 +97,8 @@ def _candidates(name: str) -> Iterator[Path]:
         yield base.with_name(f"{base.name}-{k}").absolute()
 
 
-def _partial(path: Path) -> Path:
+def partial_of(path: Path) -> Path:
+    """The directory in which the files of a run are until it has ended."""
     return path.with_name(path.name + ".partial")
 
 
@@ -154,7 +156,7 @@ def _made(directory: str | Path | None, name: str) -> tuple[Place, list[Path]]:
     """Make the partial directory, which nobody else can have then, and tell which parents were made with it."""
     for attempt in range(10_000):
         path = choose(directory, name)
-        partial = _partial(path)
+        partial = partial_of(path)
         parents = [parent for parent in path.parents if not parent.exists()]
         try:
             partial.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from .lock import DirectoryLock
 from .packing import pack, unpack
 from .tables import seal, unseal
 from .tensors import read_tensors, tensor_bytes
-from .trajectory import Trajectory
+from .trajectory import Frames, Trajectory
 from .tree import LeftOut, Tree, from_tree, parts_of, remembered, to_tree
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Checkpoints",
     "DirectoryLock",
     "LeftOut",
+    "Frames",
     "Trajectory",
     "TrajectoryWriter",
     "Tree",
