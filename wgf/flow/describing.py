@@ -18,6 +18,7 @@ from ..functional.rules import description
 from ..measure import NoiseSource
 from ..storage import left_out, object_from, object_tree, read_with_head, unpack
 from .arguments import Arguments, require_free_energy
+from .observers import Observers, named_observers
 from .store import FORMAT, RUN
 
 PARTS = ("F", "solver", "domain", "noise", "until", "records")
@@ -154,8 +155,8 @@ class Description:
             if other:
                 more = f", and {len(other) - 3} more differences" if len(other) > 3 else ""
                 raise ConfigError(
-                    f"{name} is not that of the run in {self.folder}: {'; '.join(other[:3])}{more}. To go on with "
-                    f"another one: wgf.solve(..., state=wgf.load({str(self.folder)!r}).state)."
+                    f"{name} is not that of the run: {'; '.join(other[:3])}{more}. To go on with another one: "
+                    f"wgf.solve(..., state=wgf.load({str(self.folder)!r}).state)."
                 )
             return given
         if made is None:
@@ -173,14 +174,35 @@ class Description:
             )
         return object_from(made)
 
-    def observers(self, given: Mapping[str, Any]) -> None:
-        """Refuse other observers than those of the run: the ledger is one table."""
-        names = tuple(self.said["observers"])
-        if tuple(given) != names:
+    def given(self, parts: Mapping[str, Any], observers: Observers) -> dict[str, Any]:
+        """Give all parts of the run: those that are given now, and the stored ones in place of None.
+
+        Parameters
+        ----------
+        parts : mapping of str to object
+            F, solver, domain, noise and until.
+        observers : mapping or iterable
+            The observers. They must be those of the run, since the ledger is one table.
+
+        Returns
+        -------
+        dict
+            The parts, the observers and the records.
+
+        Raises
+        ------
+        ConfigError
+            As `part`, or for other observers.
+        """
+        observers = observers if isinstance(observers, Mapping) else list(observers)
+        named, names = named_observers(observers), tuple(self.said["observers"])
+        if tuple(named) != names:
             raise ConfigError(
-                f"observers are {shown(list(given))}; the run in {self.folder} has {shown(list(names))}, and a file "
+                f"observers are {shown(list(named))}; the run in {self.folder} has {shown(list(names))}, and a file "
                 "cannot hold functions. Give the same ones, in the same order."
             )
+        found = {name: self.part(name, parts.get(name)) for name in PARTS}
+        return found | {"observers": observers}
 
 
 def differences(stored: Any, given: Any, where: str) -> Iterator[str]:

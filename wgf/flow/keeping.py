@@ -67,7 +67,11 @@ class Keeping:
         self._times.append(t)
         self.last = t
 
-    def checkpoint(self, state: State, books: BookMemory, observed: bool, **said: Any) -> None:
+    def beside(self) -> Any:
+        """What else is to be remembered now, as the pictures of a report."""
+        return None
+
+    def checkpoint(self, state: State, books: BookMemory, beside: Any, observed: bool, **said: Any) -> None:
         """Write a checkpoint. Nothing is written for a run in memory."""
 
     def close(self) -> None:
@@ -138,9 +142,12 @@ class Stored(Keeping):
         self.store.frame(mu, t)
         self.last = t
 
-    def checkpoint(self, state: State, books: BookMemory, observed: bool, **said: Any) -> None:
+    def beside(self) -> Any:
+        return None if self.store.beside is None else self.store.beside()
+
+    def checkpoint(self, state: State, books: BookMemory, beside: Any, observed: bool, **said: Any) -> None:
         with signals.during(signals.Mode.HOLD):
-            self.store.checkpoint(state, books, observed=observed, **said)
+            self.store.checkpoint(state, books, beside, observed=observed, **said)
         if said.get("status") == "INTERRUPTED" and self.store.going_on:
             told = f"stopped at step {state.step}, t = {state.t:g}, with a checkpoint; {self.store.going_on} goes on."
             warnings.warn(told, WgfWarning, stacklevel=2)

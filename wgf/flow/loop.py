@@ -69,7 +69,7 @@ class Run:
         flow, plain = self.flow, not (self.deferred or self.flow.steering.drives)
         self.gear = SecondGear(flow.dynamics, flow.solver, flow.plan, flow.noise, flow.history, plain)
         self._observed = -1
-        self._before_record: BookMemory | None = None
+        self._before_record: tuple[BookMemory, Any] | None = None
         self._mark()
 
     def _mark(self) -> None:
@@ -268,7 +268,8 @@ class Run:
             self.monitor.advance(done, state.t, None)
             return None
         self.monitor.recording(state.t)
-        self._before_record = self.books.memory() if self.keeping.stored else None  # half a record is of no use
+        if self.keeping.stored:  # half a record is of no use
+            self._before_record = self.books.memory(), self.keeping.beside()
         row = self._reading("an observer, a term or a schedule", self.books.record, state)
         self.keeping.record(row)
         self._observed, self._before_record = state.step, None
@@ -286,9 +287,10 @@ class Run:
         if not self.keeping.stored:
             return
         state, self.books.booked, self.dynamics.evaluations = self._whole
-        books, whole = self._before_record or self.books.memory(), self._before_record is None
+        whole = self._before_record is None
+        books, beside = self._before_record or (self.books.memory(), self.keeping.beside())
         said = {} if outcome is None else {"status": outcome.name, "message": outcome.detail}
-        self.keeping.checkpoint(state, books, whole and self._observed == state.step, **said)
+        self.keeping.checkpoint(state, books, beside, whole and self._observed == state.step, **said)
 
     def _stop(self, row: Mapping[str, float]) -> bool:
         """Whether `until` is true for this record."""

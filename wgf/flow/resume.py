@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ..domains import Domain
 from ..errors import CheckpointError, ConfigError
@@ -17,11 +18,12 @@ from ..storage import Checkpoints
 from .arguments import Arguments
 from .describing import Description, warn_of_other_versions
 from .keeping import Stored, trajectory_in
+from .loop import Run
 from .monitor import Monitor
-from .observers import Observers, named_observers
+from .observers import Observers
 from .solution import Outcome, Solution, Status
 from .solve import build, limits, require_seconds
-from .store import CHECKPOINTS, METRICS, RunStore
+from .store import CHECKPOINTS, METRICS, Found, RunStore
 from .timing import Stopwatch, Timing
 
 
@@ -113,27 +115,63 @@ def resume(
     """
     stopwatch, path = Stopwatch(), Path(store)
     stored = Description.read(path, device)
-    stored.observers(named_observers(observers))
-    parts = {"F": F, "solver": solver, "domain": domain, "noise": noise, "until": until, "records": None}
-    parts = {name: stored.part(name, part) for name, part in parts.items()}
-    said = stored.said
+    parts = {"F": F, "solver": solver, "domain": domain, "noise": noise, "until": until}
+    given = stored.given(parts, observers)
     with RunStore(path, require_seconds(checkpoint_every)) as keep:
         found = keep.resume(device)
-        left = found.head["limit"] - found.state.step if max_steps is None else max_steps
-        if left < 1:
-            raise ConfigError(f"the run in {path} ended at its max_steps; give max_steps= for further steps.")
-        arguments = Arguments.checked(
-            parts["F"], None, parts["solver"], dt=said["dt"], t_end=found.head["t_end"] if t_end is None else t_end,
-            t0=0.0, state=found.state, seed=0, record_every=None, trajectory_every=said["trajectory_every"] or None,
-            observers=observers, until=parts["until"], domain=parts["domain"], rtol=None, atol=None, max_steps=left,
-            progress=progress, noise=parts["noise"], store=path,
-        )  # fmt: skip
-        run = build(replace(arguments, records=parts["records"]), stopwatch)
-        run.books.recall(found.books, found.ledger)
-        warn_of_other_versions(said["versions"], path)
-        keep.head |= limits(arguments.plan, arguments.max_steps)
-        run.keeping = Stored(keep, found.frame_time, bool(found.head["observed"]))
+        run = continued(keep, found, stored, given, stopwatch, t_end=t_end, max_steps=max_steps, progress=progress)
         return run.go(throw)
+
+
+def continued(
+    keep: RunStore,
+    found: Found,
+    stored: Description,
+    given: Mapping[str, Any],
+    stopwatch: Stopwatch,
+    *,
+    t_end: float | None = None,
+    max_steps: int | None = None,
+    progress: bool | Monitor = False,
+) -> Run:
+    """Build the run that goes on in a store.
+
+    Parameters
+    ----------
+    keep : RunStore
+        The directory, resumed.
+    found : Found
+        What was found there.
+    stored : Description
+        What the run is.
+    given : mapping of str to object
+        F, the scheme and the other parts: `Description.given`.
+    stopwatch : Stopwatch
+        What adds up the seconds.
+    t_end, max_steps, progress
+        As for `resume`.
+
+    Returns
+    -------
+    Run
+        The run, not yet started.
+    """
+    said, head = stored.said, found.head
+    left = head["limit"] - found.state.step if max_steps is None else max_steps
+    if left < 1:
+        raise ConfigError(f"the run in {keep.folder} ended at its max_steps; give max_steps= for further steps.")
+    arguments = Arguments.checked(
+        given["F"], None, given["solver"], dt=said["dt"], t_end=head["t_end"] if t_end is None else t_end, t0=0.0,
+        state=found.state, seed=0, record_every=None, trajectory_every=said["trajectory_every"] or None,
+        observers=given["observers"], until=given["until"], domain=given["domain"], rtol=None, atol=None,
+        max_steps=left, progress=progress, noise=given["noise"], store=keep.folder,
+    )  # fmt: skip
+    run = build(replace(arguments, records=given["records"]), stopwatch)
+    run.books.recall(found.books, found.ledger)
+    warn_of_other_versions(said["versions"], keep.folder)
+    keep.head |= limits(arguments.plan, arguments.max_steps)
+    run.keeping = Stored(keep, found.frame_time, bool(head["observed"]))
+    return run
 
 
 def load(store: str | os.PathLike[str], device: str | None = None) -> Solution:

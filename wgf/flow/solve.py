@@ -26,6 +26,9 @@ from .solution import Solution
 from .store import RunStore
 from .timing import Stopwatch
 
+MOST_STEPS = 10_000_000
+"""The default of `max_steps`."""
+
 
 def solve(
     F: Functional,
@@ -44,7 +47,7 @@ def solve(
     domain: Domain | None = None,
     rtol: float | None = None,
     atol: float | None = None,
-    max_steps: int = 10_000_000,
+    max_steps: int = MOST_STEPS,
     throw: bool = True,
     progress: bool | Monitor = False,
     noise: NoiseSource | None = None,
@@ -192,10 +195,15 @@ def solve(
     if store is None:
         return run.go(throw)
     with RunStore(store, require_seconds(checkpoint_every)) as keep:
-        keep.head |= limits(arguments.plan, arguments.max_steps)
-        keep.begin(described(arguments, noise))
-        run.keeping = Stored(keep)
-        return run.go(throw)
+        return begun(keep, run, arguments, noise).go(throw)
+
+
+def begun(keep: RunStore, run: Run, arguments: Arguments, noise: NoiseSource | None = None) -> Run:
+    """Give the run as one that is kept in a directory from now on."""
+    keep.head |= limits(arguments.plan, arguments.max_steps)
+    keep.begin(described(arguments, noise))
+    run.keeping = Stored(keep)
+    return run
 
 
 def require_seconds(checkpoint_every: float | None) -> float | None:

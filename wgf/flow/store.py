@@ -126,6 +126,7 @@ class RunStore:
         self._ours = {NAME, RUN, METRICS, TRAJECTORY, CHECKPOINTS, *ours}
         self.going_on = f"wgf.resume({str(self.folder)!r})" if going_on is None else going_on
         self.beside: Callable[[], Any] | None = None
+        self._lost: Exception | None = None
 
     def __enter__(self) -> RunStore:
         try:
@@ -223,6 +224,11 @@ class RunStore:
         self._lines.append(row)
         self._rows += 1
 
+    def complete(self, ledger: Ledger) -> None:
+        """Write the records of a ledger that an error kept from being written, if there is room for them now."""
+        for index in range(self._rows, ledger.rows):
+            self.record(ledger.row(index))
+
     def frame(self, mu: Ensemble, t: float) -> None:
         """Write a frame, beside the next steps. An error comes with the next call."""
         if self._frames is None:
@@ -230,10 +236,9 @@ class RunStore:
             self._frames = TrajectoryWriter(self.folder / TRAJECTORY, mu.n, mu.dim, kind)
         if self._writer is None:
             self._writer = ThreadPoolExecutor(1, thread_name_prefix="wgf-frames")
-        while len(self._waiting) >= WAITING:
-            self._waiting.popleft().result()
+        self._wait(WAITING - 1)
         here = mu.to("cpu")
-        self._waiting.append(self._writer.submit(self._frames.append, t, here.x, here.weights, here.ids))
+        self._waiting.append(self._writer.submit(self._append, t, here))
 
     def due(self) -> bool:
         """Tell whether the time for the next checkpoint has come."""
@@ -251,12 +256,27 @@ class RunStore:
         CheckpointError
             If a frame cannot be written.
         """
-        while self._waiting:
-            self._waiting.popleft().result()
+        self._wait(0)
         if self._frames is not None:
             self._frames.commit()
 
-    def checkpoint(self, state: State, books: BookMemory, **said: Any) -> Path:
+    def _append(self, t: float, mu: Ensemble) -> None:
+        """Write a frame, unless one before it is lost: later ones would take its place."""
+        assert self._frames is not None
+        if self._lost is None:
+            try:
+                self._frames.append(t, mu.x, mu.weights, mu.ids)
+            except Exception as error:
+                self._lost = error
+
+    def _wait(self, most: int) -> None:
+        """Wait until at most so many frames are to be written. After a lost one no checkpoint is written any more."""
+        while len(self._waiting) > most:
+            self._waiting.popleft().result()
+        if self._lost is not None:
+            raise self._lost
+
+    def checkpoint(self, state: State, books: BookMemory, beside: Any = None, **said: Any) -> Path:
         """Write a checkpoint: frames and records to the disk first, then state and books.
 
         Parameters
@@ -265,6 +285,8 @@ class RunStore:
             Where the run stands.
         books : BookMemory
             Its books: `Bookkeeper.memory()`.
+        beside : object, optional
+            What else is to be remembered.
         **said
             What else the head says, such as the status at the end.
 
@@ -282,6 +304,7 @@ class RunStore:
         """
         assert self._lines is not None, "begin or resume first"
         self._lock.require()
+        self._lines.require()
         self.commit()
         self._counted = 0 if self._frames is None else self._frames.committed
         self._lines.sync()
@@ -289,7 +312,6 @@ class RunStore:
             raise CheckpointError(f"{self.folder}: {books.rows} records were made and {self._rows} written.")
         told = {"rows": self._rows, "metrics": self._lines.digest(), "frames": self._counted}
         head = self.head | {"step": state.step, "t": state.t} | told | said
-        beside = None if self.beside is None else self.beside()
         path = self._checkpoints.write({"state": state, "books": books, "beside": beside}, head)
         self._next = self._later()
         return path

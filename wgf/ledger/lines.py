@@ -100,6 +100,15 @@ class Lines:
         except OSError as error:
             raise self._failed("write", error) from error
 
+    def require(self) -> None:
+        """Make sure that the file is still there: on POSIX a file that was deleted can be written for ever."""
+        try:
+            there = os.path.samestat(os.fstat(self._file.fileno()), os.stat(self.path))
+        except OSError as error:
+            raise self._failed("write", error) from error
+        if not there:
+            raise CheckpointError(f"{self.path} is gone; another file is in its place.")
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()

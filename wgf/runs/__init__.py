@@ -1,9 +1,11 @@
 """What `wgf run` does: read a configuration file, train, and write a directory with metrics, ensemble and report."""
 
-from .carry import Standing, carry_on, standing
+from .carry import carry_on
 from .config import DEFAULT, Config, dump, load_config
 from .report import write_report
+from .resume import resume
 from .run import RunResult, run
+from .standing import Standing, standing
 
 __all__ = [
     "DEFAULT",
@@ -13,6 +15,7 @@ __all__ = [
     "carry_on",
     "dump",
     "load_config",
+    "resume",
     "run",
     "standing",
     "write_report",
