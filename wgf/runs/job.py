@@ -81,7 +81,7 @@ class Job:
             until=None, domain=self.config.place(), rtol=None, atol=None, max_steps=MOST_STEPS, progress=monitor,
             noise=None, store=keep.folder,
         )  # fmt: skip
-        return begun(keep, build(arguments, stopwatch), arguments)
+        return begun(keep, build(arguments, stopwatch), arguments, None, alone=False)
 
     def go_on(self, keep: RunStore, watch: Watch, monitor: Monitor) -> Run:
         """Build the run that goes on in a store. Refuses other data, terms or schemes than those of the run."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..data import SUFFIXES
 from ..errors import WgfError, WgfWarning
 from ..flow import Monitor, Outcome, Row, Solution, Status, loop, reporter
 from ..flow.store import RunStore
@@ -172,7 +173,10 @@ def _draw(directory: Path, warned: list[str]) -> None:
 
 
 def with_costs(config: Config, directory: Path) -> Config:
-    """Copy the table of costs into the run directory, so that the stored configuration repeats the same choices."""
+    """The configuration as it is stored: the path of data in full, and the table of costs copied to the directory."""
+    if Path(config.data.source).suffix.lower() in SUFFIXES:
+        source = str(Path(config.data.source).absolute())
+        config = config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
     if config.costs is None:
         return config
     (directory / store.COSTS).write_text(load_costs(config.costs).as_json(), encoding="utf-8")
