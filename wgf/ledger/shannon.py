@@ -180,7 +180,9 @@ class _Whitened:
     def _add_images(self, domain: Domain) -> None:
         """Add the images of all particles that a window or a neighbour could reach."""
         leaves = self._leaves()
-        reach = max(radii(leaves.coarser()).max(), nearest_distances(leaves, self._owner, FARTHEST)[:, : len(self._owner)].max())
+        reach = max(
+            radii(leaves.coarser()).max(), nearest_distances(leaves, self._owner, FARTHEST)[:, : len(self._owner)].max()
+        )
         found = domain.images(self._sample.x, float(reach) * self._widest)
         assert found is not None
         points, rows = self._at(found[0]), _on_cpu(found[1])

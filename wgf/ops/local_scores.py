@@ -19,9 +19,9 @@ _SPREAD = 0.5  # the exponent of the density in the radii: 0 for equal windows, 
 _FEWEST = 0.2  # of the typical number of particles, at least so many are in every window
 _LEAVES = 64  # leaves in a window
 _TOGETHER = 3  # times the partition is halved before its parts are arranged by several threads
-_LEVEL, _NEAREST, _FIT, _BLEND, _REACH = 10.0, 150.0, 1.0, 8.0, 0.5
-"""Nanoseconds of one thread for a point in one level of the partition, for a point's neighbours, for a point in a
-window, for a window at a point, and for one leaf beside another."""
+_LEVEL, _NEAREST, _FIT, _SOLVE, _BLEND, _REACH = 10.0, 150.0, 1.0, 1000.0, 8.0, 0.5
+"""Nanoseconds of one thread: for a point in one level of the partition, for a point's neighbours, for a point in a
+window, for the fits of a window, for a window at a point, and for one leaf beside another."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,9 +144,7 @@ def nearest_distances(leaves: Leaves, owner: np.ndarray, k: int) -> np.ndarray:
     out, mine = np.ones((k, n + LANES)), owner[leaves.rows].astype(np.float64)
 
     def body(first: int, last: int) -> None:
-        neighbours.nearest(
-            leaves.columns, mine, leaves.halves, leaves.low, leaves.high, like, ranks, first, last, out
-        )
+        neighbours.nearest(leaves.columns, mine, leaves.halves, leaves.low, leaves.high, like, ranks, first, last, out)
 
     _in_blocks(leaves.count, body, _NEAREST * n)
     return np.sqrt(out, out=out)
@@ -159,18 +157,21 @@ def radii(leaves: Leaves) -> np.ndarray:
     return np.maximum(wide**_SPREAD * typical ** (1 - _SPREAD), least)
 
 
+def _widths(d: int) -> tuple[int, ...]:
+    """Numbers in the four parts of a fit."""
+    return d, d * d, d + 1, d * (d + 1)
+
+
 def _fitted(places: Leaves, leaves: Leaves, scales: np.ndarray) -> windows.Windows:
     """Windows around the centres of `places`, with fits to the points."""
     d, count, sizes = len(leaves.columns), places.count, radii(places)
     like, pairs = (0.0,) * d, (0.0,) * (d * (d + 1) // 2)
     bounds = np.zeros(_padded(count))
     bounds[:count] = (_NARROW * sizes) ** 2
-    fits = (np.empty((3 * count, width)) for width in (d, d * d, d + 1, d * (d + 1)))
-    found = windows.Windows(places.centres, sizes, bounds, *fits, np.empty(count))
+    constants, slopes, heads, rest = (np.empty((3 * count, width)) for width in _widths(d))
+    found = windows.Windows(places.centres, sizes, bounds, constants, slopes, heads, rest, np.empty(count))
     split = (leaves.columns, leaves.halves, leaves.low, leaves.high, pairs, like, scales)
-    _in_blocks(
-        count, lambda a, b: windows.fit_windows(*split, a, b, found), 1.3 * _FIT * len(leaves.rows) * _LEAVES
-    )
+    _in_blocks(count, lambda a, b: windows.fit_windows(*split, a, b, found), 1.3 * _FIT * len(leaves.rows) * _LEAVES)
     return found
 
 
@@ -202,7 +203,7 @@ def local_scores(
     """
     d = len(leaves.columns)
     fine, coarse = (_fitted(places, leaves, scales) for places in (leaves, leaves.coarser()))
-    likes = tuple((0.0,) * width for width in (d, d * d, d + 1, d * (d + 1)))
+    likes = tuple((0.0,) * width for width in _widths(d))
     turn = tuple(map(float, axes.ravel()))
     out, trace = np.empty((4, n, d)), np.empty(n)
     split = (leaves.columns, leaves.halves, leaves.low, leaves.high, leaves.rows, lengths)

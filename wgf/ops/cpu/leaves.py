@@ -10,9 +10,10 @@ import math
 
 import numpy as np
 
+from .comparisons import gap, highest, lanes_less, least, lowest, most
 from .intrinsics import difference, point, square
 from .jit import compiled
-from .vectors import LANES, gap, highest, lanes_less, least, lowest, most, points_at, set_vector, spread, vector_at
+from .vectors import LANES, points_at, set_vector, spread, vector_at
 
 
 @compiled

@@ -6,12 +6,11 @@ import math
 
 import numpy as np
 
+from .comparisons import gap, highest, inserted, most, some_less, where_equal
 from .intrinsics import difference, point, square
 from .jit import compiled
 from .leaves import touching
-from .vectors import (
-    LANES, gap, highest, inserted, most, points_at, set_points, some_less, spread, vector_at, where_equal,
-)  # fmt: skip
+from .vectors import LANES, points_at, set_points, spread, vector_at
 
 
 @compiled
@@ -49,9 +48,7 @@ def nearest(columns, owners, starts, low, high, like, ranks, first, last, out):
         for j in range(0, count, LANES):
             points, mine, found = points_at(here, j, like), vector_at(here, d * width + j), spread(ranks)
             for half in range(2):
-                found = _search(
-                    columns, owners, starts[half, before], starts[half, after], points, mine, like, found
-                )
+                found = _search(columns, owners, starts[half, before], starts[half, after], points, mine, like, found)
             set_points(best, j, found)
             farthest = most(farthest, found[-1])
         few = touching(low, high, point(low, leaf, like), point(high, leaf, like), highest(farthest), near)

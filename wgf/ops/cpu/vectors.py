@@ -1,8 +1,8 @@
 """Vectors of eight float64 numbers as a type of compiled code: eight particles at once, written as one.
 
-The compiler finds vector loops only where it can prove a lot; with this type a loop is a vector loop by how it is
-written, and its bits do not depend on what the compiler finds. A *point* of vectors holds eight points. The functions of
-`intrinsics` and `rows` for points take it as they take points of numbers. Machines with shorter registers use several.
+The compiler finds vector loops only where it can prove a lot. With this type a loop is a vector loop by how it is
+written. A *point* of vectors holds eight points, and the functions of `intrinsics` and `rows` for points take it. On
+machines with shorter registers a vector takes several.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numba.extending import overload, register_model
 from .intrinsics import FLAGS, intrinsic
 
 LANES = 8
-_KIND = ir.VectorType(ir.DoubleType(), LANES)
+KIND = ir.VectorType(ir.DoubleType(), LANES)
 _BYTES = 8  # of a number
 
 
@@ -34,12 +34,12 @@ class _Model(models.PrimitiveModel):
     """A vector is one value in a register."""
 
     def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, _KIND)
+        super().__init__(manager, kind, KIND)
 
 
 def _spread(builder: Any, number: Any) -> Any:
     """The vector that has a number in all lanes."""
-    nothing = ir.Constant(_KIND, ir.Undefined)
+    nothing = ir.Constant(KIND, ir.Undefined)
     one = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
     return builder.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(ir.IntType(32), LANES), None))
 
@@ -58,21 +58,13 @@ def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> A
     return builder.gep(data, [index])
 
 
-def _least(builder: Any, a: Any, b: Any) -> Any:
-    return builder.select(builder.fcmp_ordered("<", a, b), a, b)
-
-
-def _most(builder: Any, a: Any, b: Any) -> Any:
-    return builder.select(builder.fcmp_ordered(">", a, b), a, b)
-
-
 # ------------------------------------------------------------------------------------------------ making
 
 
 @intrinsic
 def spread(_typing, x):
     """The vector with a number in all lanes; of a point, the point of such vectors."""
-    if isinstance(x, types.BaseTuple):
+    if isinstance(x, types.UniTuple):
 
         def each(context, builder, signature, args):
             parts = [_spread(builder, builder.extract_value(args[0], c)) for c in range(x.count)]
@@ -91,7 +83,7 @@ def numbered(_typing):
     """The vector 0, 1, 2, …."""
 
     def code(_context, _builder, _signature, _args):
-        return ir.Constant(_KIND, [float(k) for k in range(LANES)])
+        return ir.Constant(KIND, [float(k) for k in range(LANES)])
 
     return VECTOR(), code
 
@@ -109,7 +101,7 @@ def vector_at(_typing, array, i):
     def code(context, builder, _signature, args):
         at = context.cast(builder, args[1], i, types.intp)
         place = _address(context, builder, array, args[0], at)
-        return builder.load(builder.bitcast(place, _KIND.as_pointer()), align=_BYTES)
+        return builder.load(builder.bitcast(place, KIND.as_pointer()), align=_BYTES)
 
     return VECTOR(array, i), code
 
@@ -121,7 +113,7 @@ def set_vector(_typing, array, i, value):
     def code(context, builder, _signature, args):
         at = context.cast(builder, args[1], i, types.intp)
         place = _address(context, builder, array, args[0], at)
-        builder.store(args[2], builder.bitcast(place, _KIND.as_pointer()), align=_BYTES)
+        builder.store(args[2], builder.bitcast(place, KIND.as_pointer()), align=_BYTES)
         return context.get_dummy_value()
 
     return types.void(array, i, value), code
@@ -137,7 +129,7 @@ def points_at(_typing, columns, j, like):
         loads = []
         for c in range(like.count):
             place = builder.gep(array.data, [builder.add(builder.mul(width, ir.Constant(width.type, c)), at)])
-            loads.append(builder.load(builder.bitcast(place, _KIND.as_pointer()), align=_BYTES))
+            loads.append(builder.load(builder.bitcast(place, KIND.as_pointer()), align=_BYTES))
         return context.make_tuple(builder, signature.return_type, loads)
 
     return types.UniTuple(VECTOR, like.count)(columns, j, like), code
@@ -153,7 +145,7 @@ def set_points(_typing, columns, j, a):
         for c in range(a.count):
             place = builder.gep(array.data, [builder.add(builder.mul(width, ir.Constant(width.type, c)), at)])
             value = builder.extract_value(args[2], c)
-            builder.store(value, builder.bitcast(place, _KIND.as_pointer()), align=_BYTES)
+            builder.store(value, builder.bitcast(place, KIND.as_pointer()), align=_BYTES)
         return context.get_dummy_value()
 
     return types.void(columns, j, a), code
@@ -196,76 +188,14 @@ def root(_typing, a):
     """√a in every lane."""
 
     def code(_context, builder, _signature, args):
-        return _call(builder, f"llvm.sqrt.v{LANES}f64", _KIND, list(args))
+        return _call(builder, f"llvm.sqrt.v{LANES}f64", KIND, list(args))
 
     return VECTOR(a), code
 
 
-@intrinsic
-def least(_typing, a, b):
-    """The smaller number in every lane; b where one is NaN."""
-
-    def code(_context, builder, _signature, args):
-        return _least(builder, *args)
-
-    return VECTOR(a, b), code
-
-
-@intrinsic
-def most(_typing, a, b):
-    """The larger number in every lane; b where one is NaN."""
-
-    def code(_context, builder, _signature, args):
-        return _most(builder, *args)
-
-    return VECTOR(a, b), code
-
-
-@intrinsic
-def some_less(_typing, a, b):
-    """Whether a < b in some lane."""
-
-    def code(_context, builder, _signature, args):
-        bits = builder.bitcast(builder.fcmp_ordered("<", *args), ir.IntType(LANES))
-        return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
-
-    return types.boolean(a, b), code
-
-
-@intrinsic
-def lanes_less(_typing, a, b):
-    """The lanes in which a < b, as the bits of an integer."""
-
-    def code(_context, builder, _signature, args):
-        mask = builder.bitcast(builder.fcmp_ordered("<", *args), ir.IntType(LANES))
-        return builder.zext(mask, ir.IntType(64))
-
-    return types.int64(a, b), code
-
-
-@intrinsic
-def where_less(_typing, a, b, yes, no):
-    """`yes` in the lanes in which a < b, and `no` in the others."""
-
-    def code(_context, builder, _signature, args):
-        return builder.select(builder.fcmp_ordered("<", args[0], args[1]), args[2], args[3])
-
-    return VECTOR(a, b, yes, no), code
-
-
-@intrinsic
-def where_equal(_typing, a, b, yes, no):
-    """`yes` in the lanes in which a = b, and `no` in the others."""
-
-    def code(_context, builder, _signature, args):
-        return builder.select(builder.fcmp_ordered("==", args[0], args[1]), args[2], args[3])
-
-    return VECTOR(a, b, yes, no), code
-
-
-def _folded(builder: Any, value: Any, combine: Any) -> Any:
+def folded(builder: Any, value: Any, combine: Any) -> Any:
     """All lanes combined, halves with halves."""
-    nothing, kind = ir.Constant(_KIND, ir.Undefined), ir.VectorType(ir.IntType(32), LANES)
+    nothing, kind = ir.Constant(KIND, ir.Undefined), ir.VectorType(ir.IntType(32), LANES)
     for half in (4, 2, 1):
         turned = ir.Constant(kind, [(k + half) % LANES for k in range(LANES)])
         value = combine(builder, value, builder.shuffle_vector(value, nothing, turned))
@@ -279,66 +209,15 @@ def _sum(builder: Any, a: Any, b: Any) -> Any:
 @intrinsic
 def total(_typing, a):
     """The sum of the lanes; of a tuple of vectors, the tuple of sums."""
-    if isinstance(a, types.BaseTuple):
+    if isinstance(a, types.UniTuple):
 
         def each(context, builder, signature, args):
-            sums = [_folded(builder, builder.extract_value(args[0], c), _sum) for c in range(a.count)]
+            sums = [folded(builder, builder.extract_value(args[0], c), _sum) for c in range(a.count)]
             return context.make_tuple(builder, signature.return_type, sums)
 
         return types.UniTuple(types.float64, a.count)(a), each
 
     def code(_context, builder, _signature, args):
-        return _folded(builder, args[0], _sum)
+        return folded(builder, args[0], _sum)
 
     return types.float64(a), code
-
-
-@intrinsic
-def lowest(_typing, a):
-    """The smallest number of a vector."""
-
-    def code(_context, builder, _signature, args):
-        return _folded(builder, args[0], _least)
-
-    return types.float64(a), code
-
-
-@intrinsic
-def highest(_typing, a):
-    """The largest number of a vector."""
-
-    def code(_context, builder, _signature, args):
-        return _folded(builder, args[0], _most)
-
-    return types.float64(a), code
-
-
-@intrinsic
-def inserted(_typing, best, value):
-    """Rising lists, one in each lane, with a number put in its place and the largest dropped."""
-
-    def code(context, builder, signature, args):
-        rest, parts = args[1], []
-        for k in range(best.count):
-            here = builder.extract_value(args[0], k)
-            parts.append(_least(builder, rest, here))
-            rest = _most(builder, rest, here)
-        return context.make_tuple(builder, signature.return_type, parts)
-
-    return best(best, value), code
-
-
-@intrinsic
-def gap(_typing, low, high, below, above):
-    """The square of the distance of boxes, eight at once. A point is a box whose corners are the point."""
-
-    def code(_context, builder, _signature, args):
-        nothing = square = ir.Constant(_KIND, None)
-        for c in range(low.count):
-            one, two, three, four = (builder.extract_value(value, c) for value in args)
-            beyond = _most(builder, builder.fsub(one, four, flags=FLAGS), builder.fsub(three, two, flags=FLAGS))
-            beyond = _most(builder, beyond, nothing)
-            square = builder.fadd(builder.fmul(beyond, beyond, flags=FLAGS), square, flags=FLAGS)
-        return square
-
-    return VECTOR(low, high, below, above), code

@@ -15,13 +15,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .comparisons import least, most, some_less, where_less
 from .intrinsics import difference, plus, point, square, zeros
 from .jit import compiled
 from .leaves import touching
 from .rows import plus_products, row, set_row, times
-from .vectors import (
-    LANES, least, most, numbered, points_at, quotient, root, set_vector, some_less, spread, total, vector_at, where_less,
-)  # fmt: skip
+from .vectors import LANES, numbered, points_at, quotient, root, set_vector, spread, total, vector_at
 
 _RIDGE = 1e-3  # the weight of a stand-in fit, in particles at the centre: keeps windows solvable that are almost flat
 _LEVERAGE = 0.5  # the largest part of a fit that is due to one particle; without it the fit would be divided by 0
@@ -194,7 +193,7 @@ def _blended(here, half, windows, found, count, home, narrow, likes):
     They are averages over windows, with the weights (1 − |z/narrow|²)₊³. Each particle is left out of the fits in which
     it would take part.
     """
-    like, like_slopes, like_first, like_rest = likes
+    like = likes[0]
     own, other, both, weights, trace = zeros(here), zeros(here), zeros(here), spread(0.0), spread(0.0)
     one, nothing, factor = spread(1.0), spread(0.0), spread(1.0 / (narrow * narrow))
     for k in range(count):
@@ -254,7 +253,9 @@ def blend(columns, halves, low, high, rows, lengths, fine, coarse, narrow, part,
     for leaf in range(first, last):
         below, above = point(low, leaf, like), point(high, leaf, like)
         some = _with_home(near, touching(fine.centres, fine.centres, below, above, fine.bounds, near), leaf)
-        others = _with_home(wide, touching(coarse.centres, coarse.centres, below, above, coarse.bounds, wide), leaf // 2)
+        others = _with_home(
+            wide, touching(coarse.centres, coarse.centres, below, above, coarse.bounds, wide), leaf // 2
+        )
         for half in range(2):
             start, stop = halves[half, leaf], halves[half, leaf + 1]
             for j in range(start, stop, LANES):
