@@ -4,6 +4,7 @@ An operation takes tensors and returns tensors. On the CPU compiled numba code r
 result has the same bits for every number of threads.
 """
 
+from .coordinates import standardised, variances
 from .finite import all_finite
 from .moments import ROUNDING, affine, inner, least_variance, moments, weighted_sum
 from .network import network_backward, network_forward, network_forward_backward
@@ -45,9 +46,11 @@ __all__ = [
     "recorded",
     "small_steps",
     "sorted_projections",
+    "standardised",
     "stein_direction",
     "transport_maps",
     "transport_potentials",
     "uniform",
+    "variances",
     "weighted_sum",
 ]

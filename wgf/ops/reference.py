@@ -90,6 +90,18 @@ def moments(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return mass, centre, (u * weights[:, None]).T @ u
 
 
+def variances(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mass Σw, centre c = Σwx/Σw and Σ w (x − c)²."""
+    mass = weights.sum()
+    centre = x[0] + weights @ (x - x[0]) / torch.where(mass == 0, torch.ones_like(mass), mass)
+    return mass, centre, weights @ (x - centre).square()
+
+
+def standardised(x: Tensor, center: Tensor, unit: Tensor) -> Tensor:
+    """(x − c)/s (n, d)."""
+    return (x - center) / unit
+
+
 def affine(x: Tensor, center: Tensor, matrix: Tensor) -> Tensor:
     """(x − c) A (n, e)."""
     return (x - center) @ matrix
