@@ -22,6 +22,7 @@ from . import store
 from .config import Config, dump
 from .directory import Place, choose, writing
 from .job import Job, Watch
+from .jobs import prepare
 from .report import write_report
 
 
@@ -48,7 +49,7 @@ class RunResult:
 
 
 def run(config: Config, directory: str | Path | None = None, progress: bool = True) -> RunResult:
-    """Train the network of a configuration and write the run directory.
+    """Carry out the run of a configuration and write the run directory.
 
     Parameters
     ----------
@@ -78,11 +79,11 @@ def run(config: Config, directory: str | Path | None = None, progress: bool = Tr
     process when the run is saved.
     """
     started, clock = datetime.datetime.now().astimezone(), time.perf_counter()
-    out, name = directory or config.output.directory, config.data.name
+    out, name = directory or config.output.directory, config.name
     with signals.caught():
         choose(out, name)  # refused before the data are read
         with signals.during(Mode.RAISE):
-            job = Job.prepare(config)
+            job = prepare(config)
         with writing(out, name) as place:
             solution, summary, warned = _carried_out(job, place, reporter(progress), started, clock)
         if not signals.arrived():  # else interrupted while files were written
