@@ -190,7 +190,7 @@ def add_deviations(_typing, x, weights, at, like, centre, first, second):
         )
         index, size, width = builder.extract_value(rows.shape, 1), x.dtype.bitwidth // 8, like.count
         kind, loaded = (ir.VectorType(context.get_value_type(t), width) for t in (types.float64, x.dtype))
-        column, fused = context.cast(builder, args[2], kinds[2], types.intp), _fused(builder.module, kind)
+        column, fused = context.cast(builder, args[2], kinds[2], types.intp), fmuladd(builder.module, kind)
         places = [_vector_at(builder, a.data, column, kind) for a in (middle, one, two)]
         c, *begun = (builder.load(place, align=8) for place in places)
         lane, here = ir.Constant(ir.IntType(32), 0), ir.Constant(ir.VectorType(ir.IntType(32), width), None)
