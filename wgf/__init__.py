@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .functional import Functional as Functional
     from .measure import Ensemble as Ensemble
     from .measure import Noise as Noise
+    from .sweeps import sweep as sweep
 
     __version__: str
 
@@ -51,6 +52,7 @@ _HOMES = {
     "collapse_index": "flow",
     "from_function": "energies",
     "solve": "flow",
+    "sweep": "sweeps",
 }
 _TERMS = ("energies", "entropies")
 """Packages whose registered classes are names of `wgf`."""
