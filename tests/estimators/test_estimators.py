@@ -159,6 +159,7 @@ def test_the_validation_part_decides_the_time():
     assert wrong[0] < 0.5 * wrong[1]
 
 
+@pytest.mark.slow
 def test_the_flow_ends_at_equilibrium():
     x, y = IRIS
     settings = {"early_stopping": False, "weight_decay": 0.1, "temperature": 0.05, "random_state": 0, "neurons": 30}
@@ -259,7 +260,9 @@ def test_data_that_are_not_acceptable():
         MeanFieldClassifier().fit(x, np.ones(150, dtype=int))
     with pytest.raises(ConfigError, match="rows of one class only"):
         MeanFieldClassifier().fit(x, y, sample_weight=(y == 0) * 1.0)
-    with pytest.raises(ConfigError, match="every weight is 0"):
+    with pytest.raises(ConfigError, match="every row here has the weight 0"):
+        MeanFieldClassifier(class_weight={0: 0, 1: 0, 2: 0}).partial_fit(x, y)
+    with pytest.raises(ValueError, match="at least one non-zero"):
         MeanFieldRegressor().fit(x, y, sample_weight=np.zeros(150))
     with pytest.raises(ValueError, match="Negative values"):
         MeanFieldRegressor().fit(x, y, sample_weight=-np.ones(150))

@@ -123,7 +123,7 @@ class MeanField(BaseEstimator):
         law = self._law(targets, weights, partial)
         kept = law > 0
         if not kept.any():
-            raise ConfigError("sample_weight: every weight is 0; wanted a positive one at least.")
+            raise ConfigError("class_weight: every row here has the weight 0; wanted a positive one at least.")
         X, targets, weights, law = X[kept], targets[kept], weights[kept], law[kept]
         if not again:
             self._begin_units(X, targets, weights)
