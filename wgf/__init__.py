@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from . import domains as domains
     from . import drives as drives
     from . import errors as errors
+    from . import estimators as estimators
     from . import kernels as kernels
     from . import regularizers as regularizers
     from . import solvers as solvers
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_ROOMS = ("data", "diagnostics", "domains", "drives", "errors", "kernels", "regularizers", "solvers")
+_ROOMS = ("data", "diagnostics", "domains", "drives", "errors", "estimators", "kernels", "regularizers", "solvers")
 _HOMES = {
     "Ensemble": "measure",
     "FreeEnergy": "functional",
