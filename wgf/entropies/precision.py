@@ -27,7 +27,8 @@ class Precision(Spectrum):
     """The matrix (C + εI)⁻¹ of an ensemble: by Cholesky, or by eigenvectors where C is singular or nearly so.
 
     With fewer particles than dimensions the Gram matrix of `Spectrum` is used, by (C + ε)⁻¹Yᵀ = Yᵀ(YYᵀ + ε)⁻¹. Where
-    the rows are centred YYᵀ has the null vector √w. Adding a multiple of √w√wᵀ makes it regular and changes nothing on Y.
+    the rows are centred YYᵀ has the null vector √w. Adding a multiple of √w√wᵀ makes it regular and changes nothing
+    on Y.
     """
 
     owner: str = "LogDet"
