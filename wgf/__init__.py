@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from . import domains as domains
     from . import drives as drives
     from . import errors as errors
+    from . import estimators as estimators
     from . import kernels as kernels
     from . import regularizers as regularizers
     from . import solvers as solvers
@@ -38,10 +39,11 @@ if TYPE_CHECKING:
     from .functional import Functional as Functional
     from .measure import Ensemble as Ensemble
     from .measure import Noise as Noise
+    from .sweeps import sweep as sweep
 
     __version__: str
 
-_ROOMS = ("data", "diagnostics", "domains", "drives", "errors", "kernels", "regularizers", "solvers")
+_ROOMS = ("data", "diagnostics", "domains", "drives", "errors", "estimators", "kernels", "regularizers", "solvers")
 _HOMES = {
     "Ensemble": "measure",
     "FreeEnergy": "functional",
@@ -55,6 +57,7 @@ _HOMES = {
     "load": "flow",
     "resume": "flow",
     "solve": "flow",
+    "sweep": "sweeps",
 }
 _TERMS = ("energies", "entropies")
 """Packages whose registered classes are names of `wgf`."""

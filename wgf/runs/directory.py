@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import CheckpointError, ConfigError, LockedError
+from ..errors import CheckpointError, ConfigError
 from ..process.signals import Mode, during
 
 
@@ -21,12 +21,14 @@ from ..process.signals import Mode, during
 class Place:
     """A directory that is being written: its final `path`, and the `partial` one in which files are written until then.
 
-    While `keep` is False an error removes it; afterwards `partial` is left where it is, and the error names it.
+    While `keep` is False an error removes it; afterwards `partial` is left where it is, and the error names it. With
+    `goes_on` it is left too, but the error stays as it is: it holds what a later call goes on with.
     """
 
     path: Path
     partial: Path
     keep: bool = False
+    goes_on: bool = False
 
 
 def choose(directory: str | Path | None, name: str) -> Path:
@@ -103,7 +105,7 @@ def partial_of(path: Path) -> Path:
 
 
 @contextmanager
-def writing(directory: str | Path | None, name: str) -> Iterator[Place]:
+def writing(directory: str | Path | None, name: str, again: Path | None = None) -> Iterator[Place]:
     """Provide a place to write in, under a temporary name; it gets its own name at the end.
 
     Signals are held in the block, unless an inner one says otherwise.
@@ -114,6 +116,8 @@ def writing(directory: str | Path | None, name: str) -> Iterator[Place]:
         As for `choose`.
     name : str
         As for `choose`.
+    again : Path, optional
+        The directory of a call that was killed, to go on with it in place of a new one.
 
     Yields
     ------
@@ -128,60 +132,30 @@ def writing(directory: str | Path | None, name: str) -> Iterator[Place]:
         Where the directory cannot be made, or cannot be renamed at the end. It names the partial one if that was kept.
     """
     with during(Mode.HOLD):
-        place, parents = _made(directory, name)
-        with _completing(place, parents):
+        place, parents = (
+            _made(directory, name) if again is None else (Place(again, partial_of(again), goes_on=True), [])
+        )
+        try:
             yield place
-
-
-@contextmanager
-def continuing(path: Path) -> Iterator[Place]:
-    """Provide the place of a run that goes on: its partial directory, which gets its own name at the end.
-
-    Parameters
-    ----------
-    path : Path
-        The run directory, without ".partial".
-
-    Yields
-    ------
-    Place
-        It is kept whatever happens.
-
-    Raises
-    ------
-    CheckpointError
-        As `writing`.
-    """
-    with during(Mode.HOLD):
-        place = Place(path, partial_of(path), keep=True)
-        with _completing(place, []):
-            yield place
-
-
-@contextmanager
-def _completing(place: Place, parents: list[Path]) -> Iterator[None]:
-    """Rename the partial directory at the end. After an error remove it, or name it where it is kept."""
-    try:
-        yield
-    except BaseException as error:
-        _give_up(place, parents)
-        if place.keep and not isinstance(error, LockedError):
-            kept = f"{place.path.name} could not be written; what there is of it is kept in {place.partial}"
-            if isinstance(error, Exception):
-                raise CheckpointError(f"{_reason(error)}: {kept}.") from error
-            error.add_note(kept)
-        if isinstance(error, OSError) and not isinstance(error, CheckpointError):
-            raise CheckpointError(f"cannot write to {place.path}: {_reason(error)}.") from error
-        raise
-    try:
-        with suppress(FileNotFoundError):  # an empty directory of that name
-            place.path.rmdir()
-        os.rename(place.partial, place.path)
-    except OSError as error:
-        raise CheckpointError(
-            f"{place.path} appeared or changed during the run ({_reason(error)}); the results are complete, in "
-            f"{place.partial}."
-        ) from error
+        except BaseException as error:
+            _give_up(place, parents)
+            if place.keep:
+                kept = f"{place.path.name} could not be written; what there is of it is kept in {place.partial}"
+                if isinstance(error, Exception):
+                    raise CheckpointError(f"{_reason(error)}: {kept}.") from error
+                error.add_note(kept)
+            if isinstance(error, OSError) and not isinstance(error, CheckpointError):
+                raise CheckpointError(f"cannot write to {place.path}: {_reason(error)}.") from error
+            raise
+        try:
+            with suppress(FileNotFoundError):  # an empty directory of that name
+                place.path.rmdir()
+            os.rename(place.partial, place.path)
+        except OSError as error:
+            raise CheckpointError(
+                f"{place.path} appeared or changed during the run ({_reason(error)}); the results are complete, in "
+                f"{place.partial}."
+            ) from error
 
 
 def _made(directory: str | Path | None, name: str) -> tuple[Place, list[Path]]:
@@ -209,7 +183,7 @@ def _made(directory: str | Path | None, name: str) -> tuple[Place, list[Path]]:
 
 def _give_up(place: Place, parents: list[Path]) -> None:
     """After an error: remove what was made, unless it is to be kept."""
-    if not place.keep:
+    if not (place.keep or place.goes_on):
         shutil.rmtree(place.partial, ignore_errors=True)
         _remove(parents)
 

@@ -18,9 +18,10 @@ from ..process import signals
 from ..process.signals import Mode
 from ..summation import load_costs
 from . import store
-from .config import Config, dump
+from .config import Config, NetworkConfig, ProblemConfig, dump
 from .directory import Place, choose, writing
-from .job import Clock, Job, Watch
+from .job import Clock, Watch
+from .jobs import prepare
 from .report import write_report
 
 
@@ -47,7 +48,7 @@ class RunResult:
 
 
 def run(config: Config, directory: str | Path | None = None, progress: bool = True) -> RunResult:
-    """Train the network of a configuration and write the run directory.
+    """Carry out the run of a configuration and write the run directory.
 
     Parameters
     ----------
@@ -77,11 +78,11 @@ def run(config: Config, directory: str | Path | None = None, progress: bool = Tr
     process when the run is saved.
     """
     clock = Clock()
-    out, name = directory or config.output.directory, config.data.name
+    out, name = directory or config.output.directory, config.name
     with signals.caught():
         choose(out, name)  # refused before the data are read
         with signals.during(Mode.RAISE):
-            job = Job.prepare(config)
+            job = prepare(config)
         with writing(out, name) as place:
             partial = place.partial
             (partial / store.CONFIG).write_text(dump(with_costs(job.config, partial)), encoding="utf-8")
@@ -174,9 +175,10 @@ def _draw(directory: Path, warned: list[str]) -> None:
 
 def with_costs(config: Config, directory: Path) -> Config:
     """The configuration as it is stored: the path of data in full, and the table of costs copied to the directory."""
-    if Path(config.data.source).suffix.lower() in SUFFIXES:
-        source = str(Path(config.data.source).absolute())
-        config = config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
+    data = config.data if isinstance(config, (NetworkConfig, ProblemConfig)) else None
+    if data is not None and Path(data.source).suffix.lower() in SUFFIXES:
+        source = str(Path(data.source).absolute())
+        config = config.model_copy(update={"data": data.model_copy(update={"source": source})})
     if config.costs is None:
         return config
     (directory / store.COSTS).write_text(load_costs(config.costs).as_json(), encoding="utf-8")
