@@ -163,7 +163,8 @@ class RunStore:
             If there is a run in the directory, or something else.
         """
         try:
-            there = {path.name for path in self.folder.iterdir() if not path.name.startswith(NAME)}
+            names = (path.name.removesuffix(".partial") for path in self.folder.iterdir())
+            there = {name for name in names if not name.startswith(NAME)}
             if self._checkpoints.paths() or (METRICS in there and RUN not in there):
                 raise CheckpointError(f"{self.folder} holds a run; resume it, or choose another directory.")
             if there - self._ours:
