@@ -223,13 +223,14 @@ def test_what_is_lost_or_foreign_is_told(tmp_path):
 
 
 def test_a_run_killed_before_its_first_checkpoint_begins_anew(tmp_path):
-    whole = LANGEVIN.begin(tmp_path / "a")
+    whole = LANGEVIN.begin(tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "a")
     shutil.rmtree(tmp_path / "a" / "checkpoints")
     (tmp_path / "a" / f"{RUN}.partial").touch()
     with pytest.raises(CheckpointError, match="holds no whole checkpoint: there is none"):
         LANGEVIN.go_on(tmp_path / "a")
     again = LANGEVIN.begin(tmp_path / "a")
-    assert same(whole, again, (tmp_path / "a", tmp_path / "a"))
+    assert same(whole, again, (tmp_path / "whole", tmp_path / "a"))
 
 
 def test_a_lock_that_was_left_behind_is_taken_over_and_told(tmp_path):

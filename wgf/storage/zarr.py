@@ -52,6 +52,9 @@ class Layout:
         The names of its axes.
     level : int
         The level of gzip: 0 stores, 1 compresses fast.
+    token : str
+        What tells this trajectory from others. With the place of a chunk it makes a mark in the chunk, in the field of
+        gzip for a time: a chunk of another place or another run is found. Empty for no mark.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Layout:
     chunk: tuple[int, ...]
     axes: tuple[str, ...]
     level: int
+    token: str = ""
 
     def metadata(self, frames: int) -> dict[str, Any]:
         """The metadata of the array with so many frames, as zarr wants them."""
@@ -89,21 +93,28 @@ class Layout:
         numbers = (*index, *[0] * (len(self.chunk) - len(index)))
         return folder.joinpath(self.name, "c", *map(str, numbers))
 
-    def encoded(self, part: np.ndarray) -> bytes:
-        """A chunk as bytes. A part that is smaller than a chunk is filled up."""
+    def _start(self, *index: int) -> bytes:
+        """How the file of a chunk begins, by its number along the first axes."""
+        mark = zlib.crc32(f"{self.token} {self.name} {index}".encode()) if self.token else 0
+        return b"\x1f\x8b\x08\0" + mark.to_bytes(4, "little")
+
+    def encoded(self, part: np.ndarray, *index: int) -> bytes:
+        """A chunk as bytes, by its number along the first axes. A part that is smaller than a chunk is filled up."""
         whole = np.full(self.chunk, float("nan") if _FILLS[self.dtype] == "NaN" else -1, dtype=self._little())
         whole[tuple(slice(length) for length in part.shape)] = part
         packer = zlib.compressobj(self.level, zlib.DEFLATED, 31)
-        return packer.compress(whole.data.cast("B")) + packer.flush()
+        start = self._start(*index)
+        return start + (packer.compress(whole.data.cast("B")) + packer.flush())[len(start) :]
 
-    def decoded(self, path: Path) -> np.ndarray:
-        """A chunk from its file; CheckpointError if it is missing or damaged."""
+    def decoded(self, folder: Path, *index: int) -> np.ndarray:
+        """A chunk from its file; CheckpointError if it is missing, damaged, or that of another place."""
+        path = self.path(folder, *index)
         try:
             raw = path.read_bytes()
             unpacker = zlib.decompressobj(31)
             content = unpacker.decompress(raw)
-            if not unpacker.eof or unpacker.unused_data or raw[:8] != b"\x1f\x8b\x08\0\0\0\0\0":
-                raise ValueError("it is cut or damaged")
+            if not unpacker.eof or unpacker.unused_data or raw[:8] != self._start(*index):
+                raise ValueError("it is cut or damaged, or belongs elsewhere")
             return np.frombuffer(bytearray(content), dtype=self._little()).reshape(self.chunk)
         except (OSError, ValueError, zlib.error) as error:
             raise CheckpointError(f"cannot read {path}: {error}.") from error
