@@ -22,6 +22,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from wgf.storage import Checkpoints
+
 RUN = """
 seed = 3
 [data]
@@ -40,7 +42,10 @@ dt = 0.25
 t_end = {t_end}
 """
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-RESULTS = {"config.toml", "final.safetensors", "frames.safetensors", "metrics.jsonl", "summary.json", "versions.json"}
+RESULTS = {
+    "config.toml", "final.safetensors", "frames.safetensors", "metrics.jsonl", "summary.json", "versions.json",
+    "run.safetensors", "checkpoints",
+}  # fmt: skip
 STARTED = 0.1
 """Signals come at least so many seconds after Python itself started; before, no program has them in its hands."""
 LONG = 60.0
@@ -111,7 +116,7 @@ def _wrong(case: Case, folder: Path, code: int, said: str, finished: bool):
     if code not in {0, *(128 + number for number in case.numbers)}:
         yield f"exit code {code}: {said[-300:]}"
     out = folder / "made" / "out"
-    present = {path.name for path in folder.rglob("*")}
+    present = {path.name for path in folder.rglob("*") if path.parent.name != "checkpoints"}
     if not out.exists():
         if finished:
             yield f"a finished run is lost: {said[-300:]}"
@@ -127,6 +132,11 @@ def _wrong(case: Case, folder: Path, code: int, said: str, finished: bool):
     if present != {"run.toml", "made", "out"} | files:
         yield f"leftovers {sorted(present)}"
     summary = json.loads((out / "summary.json").read_text())
+    head = Checkpoints(out / "checkpoints").newest().head
+    if not summary["steps"] - 1 <= head["step"] <= summary["steps"]:
+        yield f"the last checkpoint is of step {head['step']}, the run ended at {summary['steps']}"
+    if summary["status"] == "INTERRUPTED" and "`wgf resume made/out` goes on" not in said:
+        yield f"it is not said how to go on: {said[-300:]}"
     records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     if len(records) != summary["records"]:
         yield f"{len(records)} records, and {summary['records']} in the summary"

@@ -84,6 +84,7 @@ class TrajectoryWriter:
     def _begin(self, arrays: tuple[Layout, ...], times: list[float]) -> None:
         self._arrays, self._times, self.committed = arrays, times, len(times)
         self._pending: list[Path] = []
+        self._last: dict[str, tuple[Tensor, list[bytes]]] = {}
         self._shown = -1  # how many frames the metadata say that there are
 
     @staticmethod
@@ -166,15 +167,26 @@ class TrajectoryWriter:
                         f"frame {number} of {self.folder}: {layout.name} has the shape {tuple(part.shape)}; wanted "
                         f"{layout.shape}, as in the frames before it."
                     )
-                array, rows = part.detach().cpu().numpy(), layout.chunk[1]
-                for k in range(0, len(array), rows):
-                    path = layout.path(self.folder, number, k // rows)
+                for k, content in enumerate(self._encoded(layout, part)):
+                    path = layout.path(self.folder, number, k)
                     pending.append(path)
-                    put(path, layout.encoded(array[None, k : k + rows], number, k // rows))
+                    put(path, layout.marked(content, number, k))
+                    sync(path)
         except OSError as error:
             raise error if isinstance(error, CheckpointError) else self._failed(error) from error
         self._pending += pending
         self._times.append(float(t))
+
+    def _encoded(self, layout: Layout, part: Tensor) -> list[bytes]:
+        """The chunks of an array of a frame. Weights and ids are often the tensors of the frame before."""
+        before = self._last.get(layout.name)
+        if before is not None and before[0] is part:
+            return before[1]
+        array, rows = part.detach().cpu().numpy(), layout.chunk[1]
+        chunks = [layout.encoded(array[None, k : k + rows]) for k in range(0, len(array), rows)]
+        if layout.level:
+            self._last[layout.name] = part, chunks
+        return chunks
 
     def commit(self) -> None:
         """Bring all frames to the disk, and count them.
@@ -193,10 +205,10 @@ class TrajectoryWriter:
             for k in range(first, -(-frames // length)):
                 path = times.path(self.folder, k)
                 put(path, times.encoded(np.array(self._times[k * length : (k + 1) * length]), k))
+                sync(path)
                 self._pending.append(path)
             folders: dict[Path, None] = {}
             for path in self._pending:
-                sync(path)
                 folders |= dict.fromkeys((path.parent, path.parent.parent, path.parent.parent.parent))
             for folder in folders:
                 sync_folder(folder)

@@ -100,11 +100,17 @@ class Layout:
 
     def encoded(self, part: np.ndarray, *index: int) -> bytes:
         """A chunk as bytes, by its number along the first axes. A part that is smaller than a chunk is filled up."""
-        whole = np.full(self.chunk, float("nan") if _FILLS[self.dtype] == "NaN" else -1, dtype=self._little())
-        whole[tuple(slice(length) for length in part.shape)] = part
+        whole = np.ascontiguousarray(part, dtype=self._little())
+        if part.shape != self.chunk:
+            whole = np.full(self.chunk, float("nan") if _FILLS[self.dtype] == "NaN" else -1, dtype=self._little())
+            whole[tuple(slice(length) for length in part.shape)] = part
         packer = zlib.compressobj(self.level, zlib.DEFLATED, 31)
+        return self.marked(packer.compress(whole.data.cast("B")) + packer.flush(), *index)
+
+    def marked(self, content: bytes, *index: int) -> bytes:
+        """A chunk with the mark of another place."""
         start = self._start(*index)
-        return start + (packer.compress(whole.data.cast("B")) + packer.flush())[len(start) :]
+        return start + content[len(start) :]
 
     def decoded(self, folder: Path, *index: int) -> np.ndarray:
         """A chunk from its file; CheckpointError if it is missing, damaged, or that of another place."""
