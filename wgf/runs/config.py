@@ -135,7 +135,8 @@ def load_config(path: str | Path | None = None, overrides: list[str] | tuple[str
     """Read and check a TOML file, by default the embedded one, with overrides such as "solver.dt=0.05" applied.
 
     A scheme that comes by `solver.name=` takes none of the settings that the file has for another scheme.
-    A relative path in `data.source` or `costs` is taken from the folder of the file. Raises ConfigError naming the
+    A relative path in `data.source` or `costs` is taken from the folder of the file; one in an override from the
+    current directory. Raises ConfigError naming the
     file, the key, what was given and what was wanted.
 
     >>> load_config(None, ["network.neurons=64"]).network.neurons
@@ -144,6 +145,8 @@ def load_config(path: str | Path | None = None, overrides: list[str] | tuple[str
     label = "the default configuration" if path is None else str(path)
     table = read_table(path)
     changed = [toml.override(table, assignment) for assignment in overrides]
+    if changed:  # what comes by --set is relative to the current directory
+        _anchor(table, Path.cwd())
     fit_scheme(table, changed)
     return validate(table, label, changed)
 
