@@ -21,7 +21,9 @@ from .run import RunResult, carried_out, drawn, run, with_costs
 from .standing import Standing, standing
 
 
-def resume(directory: str | os.PathLike[str], until: float | None = None, progress: bool = True) -> RunResult:
+def resume(
+    directory: str | os.PathLike[str], until: float | None = None, progress: bool = True, report: bool = True
+) -> RunResult:
     """Go on with the run in a directory.
 
     Parameters
@@ -32,6 +34,8 @@ def resume(directory: str | os.PathLike[str], until: float | None = None, progre
         Another end, in flow time. It is needed where the run has reached its own.
     progress : bool, default True
         Whether to show the progress.
+    report : bool, default True
+        Whether to draw the report.
 
     Returns
     -------
@@ -66,8 +70,8 @@ def resume(directory: str | os.PathLike[str], until: float | None = None, progre
         if folder is path:
             raise CheckpointError(f"{path} has no checkpoint to go on from, as runs of earlier versions.")
         shutil.rmtree(partial)
-        return run(config, path, progress)
-    return _gone_on(path, config, until, progress)
+        return run(config, path, progress, report)
+    return _gone_on(path, config, until, progress, report)
 
 
 def _require_further(path: Path, config: Config, until: float | None) -> None:
@@ -80,7 +84,7 @@ def _require_further(path: Path, config: Config, until: float | None) -> None:
         )
 
 
-def _gone_on(path: Path, config: Config, until: float | None, progress: bool) -> RunResult:
+def _gone_on(path: Path, config: Config, until: float | None, progress: bool, report: bool) -> RunResult:
     """Go on from the last checkpoint."""
     clock, partial = Clock(), partial_of(path)
     if until is not None:
@@ -95,7 +99,7 @@ def _gone_on(path: Path, config: Config, until: float | None, progress: bool) ->
                 write_whole(partial / store.CONFIG, dump(with_costs(job.config, partial)).encode(), store.CONFIG)
             watch, shown = Watch(job, clock), reporter(progress)
             result = carried_out(place, watch, lambda keep: job.go_on(keep, watch, shown))
-        return drawn(result)
+        return drawn(result, report)
 
 
 def _reopen(path: Path, partial: Path) -> None:
