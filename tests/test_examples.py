@@ -168,6 +168,13 @@ def study_scaling(output: str) -> None:
     assert 0 < offset < 0.01
 
 
+def estimators(output: str) -> None:
+    assert numbers(r"accuracy ([\d.]+) on new data", output)[0] > 0.94
+    assert abs(numbers(r"closure ([-+\d.]+)", output)[0]) < 0.1
+    assert min(numbers(r"as they are: R² = ([\d.]+)\n.*R² = ([\d.]+)", output)) > 0.4
+    assert numbers(r"ten pieces: R² = ([\d.]+)", output)[0] > 0.4
+
+
 SCRIPTS = {
     "custom_unit": ring,
     "ornstein_uhlenbeck": ornstein_uhlenbeck,
@@ -180,6 +187,7 @@ SCRIPTS = {
     "decision_risk": decision_risk,
     "feedback": feedback,
     "controller": controller,
+    "estimators": estimators,
     "study_chaos": study_chaos,
     "study_dissipation": study_dissipation,
     "study_phase": study_phase,
