@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .functional import Functional as Functional
     from .measure import Ensemble as Ensemble
     from .measure import Noise as Noise
+    from .precision import benchmark as benchmark
 
     __version__: str
 
@@ -48,6 +49,7 @@ _HOMES = {
     "Solution": "flow",
     "Status": "flow",
     "Unit": "energies",
+    "benchmark": "precision",
     "collapse_index": "flow",
     "from_function": "energies",
     "solve": "flow",
