@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..frame.case import OURS
+from ..frame.facts import BUSY
 from ..frame.measure import ROUNDS, SLOW, TURN, VERY_SLOW
 from ..frame.page import INSTALL, error_text, gaps, heading, machine, seconds, summary, table, time, verdicts
 from ..frame.processes import ALONE
@@ -130,4 +131,4 @@ Each library runs in a process of its own. The bodies of a row take turns: {ROUN
 ms, after one call to warm up. A time is a median; a measured value is a ratio of medians, and its interval holds 90 %
 of the ratios of resampled rounds.
 
-{peers}; load average at the start {result.get("load average at the start", "unknown")}. {INSTALL}"""
+{peers}; {BUSY} {result.get(BUSY, "unknown")}. {INSTALL}"""

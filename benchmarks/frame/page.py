@@ -7,6 +7,7 @@ from typing import Any
 
 from ...precision.words import seconds, table
 from .case import OURS
+from .facts import BUSY, busy_note
 from .machine import TRIAD, WORK
 from .measure import ROUNDS, SLOW, TURN, VERY_SLOW
 
@@ -19,7 +20,6 @@ MARKS = {
     "not measured": "– not measured",
 }
 MANY = 3  # of more bodies than these only their number is said
-BUSY = 0.5  # load per thread above which the page warns that the machine was busy
 INSTALL = "`pip install 'wgflow[bench]'` installs the peers."
 
 
@@ -53,9 +53,7 @@ def heading(result: Mapping[str, Any], title: str, command: str) -> str:
     """The title, with the machine, the versions, and what spoils the figures."""
     model = f" (family {result['cpu family']}, model {result['cpu model']})" if "cpu family" in result else ""
     note = "\n\n**Small sizes (`--quick`): these figures say nothing about the targets.**" if result["quick"] else ""
-    load = result.get("load average at the start", 0.0)
-    if load > BUSY * result["threads"]:
-        note += f"\n\n**The machine was busy with other work (load {load:g} at the start).**"
+    note += busy_note(result)
     wide = {True: ", AVX-512", False: ", no AVX-512", None: ""}[result.get("AVX-512")]
     return (
         f"# {title}\n\n"
@@ -173,7 +171,7 @@ which loses digits). Compiled torch works on one array for each coordinate; a fa
 runs as it comes, and with `CXXFLAGS="-march=native -ffast-math"` in a cache folder of its own. JAX runs under jit.
 
 {peers}; OPENBLAS_CORETYPE {result["OPENBLAS_CORETYPE"]}; KeOps compiles with {result["C++ compiler of KeOps"]};
-load average at the start {result.get("load average at the start", "unknown")}. {INSTALL}"""
+{BUSY} {result.get(BUSY, "unknown")}. {INSTALL}"""
 
 
 # ------------------------------------------------------------------------------------------- figures as text

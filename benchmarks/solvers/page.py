@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...precision.page import section
+from ..frame.facts import BUSY, busy_note
 
 
 def page(result: Mapping[str, Any], figures: Sequence[str]) -> str:
@@ -17,9 +18,7 @@ def page(result: Mapping[str, Any], figures: Sequence[str]) -> str:
 
 def _head(result: Mapping[str, Any]) -> str:
     note = "\n\n**Small sizes (`--quick`).**" if result["quick"] else ""
-    load = result.get("load average at the start", 0.0)
-    if load > 0.5 * result["threads"]:
-        note += f"\n\n**The machine was busy with other work (load {load:g} at the start): times are upper bounds.**"
+    note += busy_note(result)
     versions = ", ".join(f"{name} {result[name]}" for name in ("wgf", "torch", "numba", "numpy"))
     return (
         "# Solvers: work and precision\n\n"
@@ -42,5 +41,5 @@ an entropy with a force (log-det or a blob), or the problem has none. Stein and 
 own: 5 and 4 times the h and t_end of the others. The columns ≤ 0.1 to ≤ 0.0001 hold the time of the cheapest run with
 at most that error.
 
-Other libraries are in `wgf bench flows` (whole runs) and `wgf bench kernels` (operations). Load average at the start:
-{result.get("load average at the start", "unknown")}."""
+Other libraries are in `wgf bench flows` (whole runs) and `wgf bench kernels` (operations). {BUSY.capitalize()}:
+{result.get(BUSY, "unknown")}."""

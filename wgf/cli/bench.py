@@ -20,13 +20,20 @@ _Out = Annotated[
         "--out", "-o", metavar="DIR", help="Output directory: by default benchmarks/results in a clone, else wgf-bench."
     ),
 ]
+_Only = Annotated[
+    str | None, typer.Option("--only", metavar="WORDS", help="Run one family, or the rows whose name has these words.")
+]
+_Merge = Annotated[
+    bool, typer.Option("--merge", help="With --only: put the rows into the stored results of everything.")
+]
 _Quick = Annotated[bool, typer.Option("--quick", help="Small sizes: a test that everything works.")]
 
 
 @bench.command("kernels")
 def bench_kernels(
     quick: _Quick = False,
-    only: Annotated[str | None, typer.Option("--only", metavar="FAMILY", help="Run one family of kernels.")] = None,
+    only: _Only = None,
+    merge: _Merge = False,
     out: _Out = None,
     device: Annotated[str, typer.Option("--device", help='"cpu" or "cuda".')] = "cpu",
 ) -> None:
@@ -36,14 +43,15 @@ def bench_kernels(
             from ..benchmarks.frame.facts import default_folder
             from ..benchmarks.kernels import run as kernels
 
-        path = kernels.run(out or default_folder(), quick=quick, only=only, device=device)
+        path = kernels.run(out or default_folder(), quick=quick, only=only, merge=merge, device=device)
     typer.echo(f"results: {short(path.absolute())}")
 
 
 @bench.command("flows")
 def bench_flows(
     quick: _Quick = False,
-    only: Annotated[str | None, typer.Option("--only", metavar="FAMILY", help="Run one family of runs.")] = None,
+    only: _Only = None,
+    merge: _Merge = False,
     out: _Out = None,
 ) -> None:
     """Time whole runs and those of peers (JAX, torch, diffrax, torchsde, BlackJAX, ...), with errors."""
@@ -52,7 +60,7 @@ def bench_flows(
             from ..benchmarks.flows import run as flows
             from ..benchmarks.frame.facts import default_folder
 
-        path = flows.run(out or default_folder(), quick=quick, only=only)
+        path = flows.run(out or default_folder(), quick=quick, only=only, merge=merge)
     typer.echo(f"results: {short(path.absolute())}")
 
 

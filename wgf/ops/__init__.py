@@ -19,6 +19,7 @@ from .sliced import (
     transport_maps,
     transport_potentials,
 )
+from .softmax import softmax_entropy
 from .threads import all_threads, one_blas_thread, one_torch_thread, small_steps
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "quantile_costs",
     "recorded",
     "small_steps",
+    "softmax_entropy",
     "sorted_projections",
     "standardised",
     "stein_direction",

@@ -107,6 +107,14 @@ def affine(x: Tensor, center: Tensor, matrix: Tensor) -> Tensor:
     return (x - center) @ matrix
 
 
+def softmax_entropy(x: Tensor, tau: float) -> tuple[Tensor, Tensor]:
+    """H (n,) of p = softmax(x/τ) in each row, and its gradient (n, d)."""
+    log_p = torch.log_softmax((x - x.amax(1, keepdim=True)) / tau, dim=1)
+    p = log_p.exp()
+    h = -(p * log_p).sum(1)
+    return h, -p * (log_p + h[:, None]) / tau
+
+
 def network_forward(theta: Tensor, weights: Tensor, z: Tensor, outputs: int, activation: int) -> Tensor:
     """fₘ = Σᵢ weightsᵢ aᵢ σ(wᵢ·zₘ + bᵢ) (M, K), for θ = (a, w, b)."""
     f = torch.zeros(len(z), outputs, dtype=theta.dtype, device=theta.device)
