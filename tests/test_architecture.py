@@ -30,7 +30,7 @@ ORDER = [
     "entropies",
     "domains", "data", "protocol", "ledger", "diagnostics", "drives", "solvers", "figures", "flow", "regularizers",
     "precision",
-    "runs", "studies", "benchmarks", "cli",
+    "estimators", "runs", "sweeps", "studies", "benchmarks", "cli",
 ]  # fmt: skip
 
 

@@ -176,6 +176,13 @@ def own_problem(output: str) -> None:
     assert "not usable: RungeKutta4: h = 0.4: DivergenceError" in output
 
 
+def estimators(output: str) -> None:
+    assert numbers(r"accuracy ([\d.]+) on new data", output)[0] > 0.94
+    assert abs(numbers(r"closure ([-+\d.]+)", output)[0]) < 0.1
+    assert min(numbers(r"as they are: R² = ([\d.]+)\n.*R² = ([\d.]+)", output)) > 0.4
+    assert numbers(r"ten pieces: R² = ([\d.]+)", output)[0] > 0.4
+
+
 SCRIPTS = {
     "own_problem": own_problem,
     "custom_unit": ring,
@@ -189,6 +196,7 @@ SCRIPTS = {
     "decision_risk": decision_risk,
     "feedback": feedback,
     "controller": controller,
+    "estimators": estimators,
     "study_chaos": study_chaos,
     "study_dissipation": study_dissipation,
     "study_phase": study_phase,

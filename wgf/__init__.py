@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from . import domains as domains
     from . import drives as drives
     from . import errors as errors
+    from . import estimators as estimators
     from . import kernels as kernels
     from . import regularizers as regularizers
     from . import solvers as solvers
@@ -37,10 +38,11 @@ if TYPE_CHECKING:
     from .measure import Ensemble as Ensemble
     from .measure import Noise as Noise
     from .precision import benchmark as benchmark
+    from .sweeps import sweep as sweep
 
     __version__: str
 
-_ROOMS = ("data", "diagnostics", "domains", "drives", "errors", "kernels", "regularizers", "solvers")
+_ROOMS = ("data", "diagnostics", "domains", "drives", "errors", "estimators", "kernels", "regularizers", "solvers")
 _HOMES = {
     "Ensemble": "measure",
     "FreeEnergy": "functional",
@@ -53,6 +55,7 @@ _HOMES = {
     "collapse_index": "flow",
     "from_function": "energies",
     "solve": "flow",
+    "sweep": "sweeps",
 }
 _TERMS = ("energies", "entropies")
 """Packages whose registered classes are names of `wgf`."""

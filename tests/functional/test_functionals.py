@@ -92,6 +92,11 @@ TERMS: dict[str, Any] = {
     "LogDet-ridge": lambda d: wgf.LogDet(0.3),
     "Variance": lambda d: wgf.Variance(),
     "LogVariance": lambda d: wgf.LogVariance(0.1),
+    "CodingRate": lambda d: wgf.CodingRate(0.8),
+    "SpectralEntropy": lambda d: wgf.SpectralEntropy(),
+    "SpectralEntropy-ridge": lambda d: wgf.SpectralEntropy(0.3),
+    "HingeVariance": lambda d: wgf.HingeVariance(1.1, 1e-3),
+    "Uniformity": lambda d: wgf.Uniformity(0.9),
     "Softmax-features": lambda d: wgf.Softmax(0.7),
     "Softmax-particles": lambda d: wgf.Softmax(0.7, axis="particles"),
     "Blob": lambda d: wgf.Blob(0.8),
@@ -112,7 +117,7 @@ NETWORKS = {
         ("squared", "identity"), ("squared", "relu"),
     ]
 }  # fmt: skip
-NEEDS_A_RIDGE = {"LogDet", "sum"}
+NEEDS_A_RIDGE = {"LogDet", "sum", "SpectralEntropy"}
 """Cases whose covariance is singular where there is one particle."""
 NOT_OF_THE_MEASURE = {"Displacement": "a function of labelled particles: see the test below"}
 

@@ -99,7 +99,9 @@ def test_every_kernel_can_be_named(name):
 
 @pytest.mark.parametrize("name", ENTROPIES)
 def test_every_entropy_can_be_named(name):
-    extra = {"Blob": ', bandwidth = "silverman"', "Power": ", m = 2.0, bandwidth = 0.5"}.get(name, "")
+    values = {"bandwidth": '"silverman"', "m": 2.0, "epsilon": 0.5, "target": 1.0, "t": 2.0}
+    required = [key for key, entry in ENTROPIES[name].model_fields.items() if entry.is_required()]
+    extra = "".join(f", {key} = {values[key]}" for key in required if key in values)
     config = load_config(None, [f'entropy.0={{ term = "{name}", temperature = 0.1{extra} }}'])
     entropy: Any = config.terms()[1]
     (term,) = entropy.terms

@@ -1,4 +1,4 @@
-"""The commands `wgf bench kernels`, `wgf bench flows`, `wgf bench solvers`, `wgf bench mine` and `wgf bench noise`."""
+"""The commands `wgf bench kernels`, `flows`, `solvers`, `mine`, `estimators` and `noise`."""
 
 from __future__ import annotations
 
@@ -116,6 +116,18 @@ def bench_mine(
         )
         path = result.save(out, settings.name)
     typer.echo(result.page())
+    typer.echo(f"results: {short(path.absolute())}")
+
+
+@bench.command("estimators")
+def bench_estimators(quick: _Quick = False, out: _Out = None) -> None:
+    """Cross-validate the estimators and scikit-learn's network of the same width: scores and times."""
+    with errors_as_lines():
+        with importing():
+            from ..benchmarks.estimators import run as estimators
+            from ..benchmarks.frame.facts import default_folder
+
+        path = estimators.run(out or default_folder(), quick=quick)
     typer.echo(f"results: {short(path.absolute())}")
 
 

@@ -186,15 +186,22 @@ def load_config(path: str | Path | None = None, overrides: list[str] | tuple[str
     64
     """
     label = "the default configuration" if path is None else str(path)
-    table = toml.read(DEFAULT if path is None else Path(path), label)
-    if path is not None:
-        _anchor(table, Path(path).resolve().parent)
+    table = read_table(path)
     changed = [toml.override(table, assignment) for assignment in overrides]
-    _fit_scheme(table, changed)
+    fit_scheme(table, changed)
     return validate(table, label, changed)
 
 
-def _fit_scheme(table: dict[str, Any], changed: list[str]) -> None:
+def read_table(path: str | Path | None) -> dict[str, Any]:
+    """The tables of a file, unchecked, with the relative paths in them made absolute."""
+    if path is None:
+        return toml.read(DEFAULT, "the default configuration")
+    table = toml.read(Path(path), str(path))
+    _anchor(table, Path(path).resolve().parent)
+    return table
+
+
+def fit_scheme(table: dict[str, Any], changed: list[str]) -> None:
     """Where another scheme comes by --set, take out the settings of the file that it does not have."""
     solver: Any = table.get("solver")
     name = solver.get("name") if "solver.name" in changed and isinstance(solver, dict) else None

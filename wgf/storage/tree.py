@@ -124,6 +124,11 @@ def parts_of(value: Any) -> Mapping[str, Any] | None:
     return None if called is None else _kinds[called].parts(value)
 
 
+def name_of(value: Any) -> str | None:
+    """The name under which objects of the class of `value` are stored; None if it is not registered."""
+    return _names.get(type(value))
+
+
 def _fields(value: Any) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
 
