@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .functional import Functional as Functional
     from .measure import Ensemble as Ensemble
     from .measure import Noise as Noise
+    from .precision import benchmark as benchmark
     from .sweeps import sweep as sweep
 
     __version__: str
@@ -52,6 +53,7 @@ _HOMES = {
     "Solution": "flow",
     "Status": "flow",
     "Unit": "energies",
+    "benchmark": "precision",
     "collapse_index": "flow",
     "from_function": "energies",
     "load": "flow",
