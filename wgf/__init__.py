@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from . import domains as domains
     from . import drives as drives
     from . import errors as errors
+    from . import estimators as estimators
     from . import kernels as kernels
     from . import regularizers as regularizers
     from . import solvers as solvers
@@ -38,11 +39,12 @@ if TYPE_CHECKING:
     from .functional import Functional as Functional
     from .measure import Ensemble as Ensemble
     from .measure import Noise as Noise
+    from .precision import benchmark as benchmark
     from .sweeps import sweep as sweep
 
     __version__: str
 
-_ROOMS = ("data", "diagnostics", "domains", "drives", "errors", "kernels", "regularizers", "solvers")
+_ROOMS = ("data", "diagnostics", "domains", "drives", "errors", "estimators", "kernels", "regularizers", "solvers")
 _HOMES = {
     "Ensemble": "measure",
     "FreeEnergy": "functional",
@@ -51,6 +53,7 @@ _HOMES = {
     "Solution": "flow",
     "Status": "flow",
     "Unit": "energies",
+    "benchmark": "precision",
     "collapse_index": "flow",
     "from_function": "energies",
     "load": "flow",

@@ -92,12 +92,21 @@ TERMS: dict[str, Any] = {
     "LogDet-ridge": lambda d: wgf.LogDet(0.3),
     "Variance": lambda d: wgf.Variance(),
     "LogVariance": lambda d: wgf.LogVariance(0.1),
+    "CodingRate": lambda d: wgf.CodingRate(0.8),
+    "SpectralEntropy": lambda d: wgf.SpectralEntropy(),
+    "SpectralEntropy-ridge": lambda d: wgf.SpectralEntropy(0.3),
+    "HingeVariance": lambda d: wgf.HingeVariance(1.1, 1e-3),
+    "Uniformity": lambda d: wgf.Uniformity(0.9),
     "Softmax-features": lambda d: wgf.Softmax(0.7),
     "Softmax-particles": lambda d: wgf.Softmax(0.7, axis="particles"),
     "Blob": lambda d: wgf.Blob(0.8),
     "Power-2": lambda d: wgf.Power(2.0, 0.8),
     "Power-half": lambda d: wgf.Power(0.5, 0.8),
     "Power-3": lambda d: wgf.Power(3.0, 0.8),
+    "GaussianMixture": lambda d: wgf.GaussianMixture(np.arange(2.0 * d).reshape(2, d) - d, [0.3, 0.7], 0.9),
+    "LogisticPosterior": lambda d: wgf.LogisticPosterior(
+        np.random.default_rng(5).normal(size=(9, d)), data(d)[1] > 0, intercept=False
+    ),
     "sum": lambda d: wgf.Quadratic() + 0.5 * wgf.Interaction(K.Gaussian(1.0)) - 0.1 * wgf.LogDet(),
     **{f"Interaction-{name}": lambda d, make=make: wgf.Interaction(make(d)) for name, make in KERNELS.items()},
 }
@@ -108,7 +117,7 @@ NETWORKS = {
         ("squared", "identity"), ("squared", "relu"),
     ]
 }  # fmt: skip
-NEEDS_A_RIDGE = {"LogDet", "sum"}
+NEEDS_A_RIDGE = {"LogDet", "sum", "SpectralEntropy"}
 """Cases whose covariance is singular where there is one particle."""
 NOT_OF_THE_MEASURE = {"Displacement": "a function of labelled particles: see the test below"}
 
@@ -145,7 +154,11 @@ FUNCTIONALS = {
 TERMS_ADDED, TERMS_MISSING = by_default(FUNCTIONALS, COVERED | {wgf.NetworkRisk})
 TERMS |= TERMS_ADDED
 
-CASES = [(name, make, d) for name, make in TERMS.items() for d in (1, 3)] + [(n, m, 4) for n, m in NETWORKS.items()]
+DIMENSIONS = {"Banana": (2, 3), "MullerBrown": (2,)}
+"""The dimensions of terms that are not defined in every one."""
+CASES = [(name, make, d) for name, make in TERMS.items() for d in DIMENSIONS.get(name, (1, 3))] + [
+    (n, m, 4) for n, m in NETWORKS.items()
+]
 cases = pytest.mark.parametrize(("make", "d"), [pytest.param(m, d, id=f"{n}-d{d}") for n, m, d in CASES])
 # Softmax over one feature is constant (H = 0): its value and force vanish and a relative error has no meaning.
 varying = pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..domains import Domain
-from ..entropies import REGISTRY as ENTROPIES
 from ..errors import ConfigError, WgfWarning, require_integer, require_number, require_seed, shown
 from ..extension import same_value
 from ..functional import FreeEnergy, Functional
@@ -169,8 +168,8 @@ def require_solver(free_energy: FreeEnergy, solver: Solver) -> None:
     if not solver.realises_shannon and any(realised_by_noise(term) for term in free_energy.terms):
         raise ConfigError(
             f"{solver.name} is deterministic and cannot realise the Shannon entropy, whose force −∇log ρ "
-            "does not exist on particles; use a stochastic solver (wgf.solvers.Langevin) or a surrogate with a force: "
-            f"{', '.join(name for name, entropy in ENTROPIES.items() if not entropy.realised_by_noise)}."
+            "does not exist on particles; use a stochastic solver (wgf.solvers.Langevin) or a surrogate "
+            "with a force, such as LogDet, Variance or Blob."
         )
 
 

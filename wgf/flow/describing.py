@@ -26,7 +26,7 @@ PARTS = ("F", "solver", "domain", "noise", "until", "records")
 _NUMBERS = ("dt", "t_end", "trajectory_every", "max_steps")
 
 
-def described(given: Arguments, noise: NoiseSource | None) -> dict[str, Any]:
+def described(given: Arguments, noise: NoiseSource | None, alone: bool = True) -> dict[str, Any]:
     """Describe a run.
 
     Parameters
@@ -35,6 +35,9 @@ def described(given: Arguments, noise: NoiseSource | None) -> dict[str, Any]:
         The checked arguments of `solve`.
     noise : NoiseSource or None
         The argument `noise`, as it was given.
+    alone : bool, default True
+        Whether F and the scheme are to be built from the description alone. False where they always come from
+        elsewhere: their data need not be stored then.
 
     Returns
     -------
@@ -45,7 +48,10 @@ def described(given: Arguments, noise: NoiseSource | None) -> dict[str, Any]:
         "F": given.free_energy, "solver": given.solver, "domain": given.domain, "noise": noise, "until": given.until,
         "records": given.records,
     }  # fmt: skip
-    objects = {name: {"is": description(part), "made": object_tree(part)} for name, part in parts.items()}
+    objects = {
+        name: {"is": description(part), "made": object_tree(part) if alone or name == "records" else None}
+        for name, part in parts.items()
+    }
     numbers = {"dt": given.plan.dt, "t_end": given.plan.t_end, "trajectory_every": given.trajectory_every}
     limits = {"first": given.plan.first, "max_steps": given.max_steps}
     return objects | numbers | limits | {"observers": tuple(given.observers), "versions": versions()}

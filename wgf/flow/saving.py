@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ..errors import CheckpointError
 from ..ledger import Lines
 from ..storage import Checkpoints, DirectoryLock, TrajectoryWriter
 from .store import CHECKPOINTS, METRICS, TRAJECTORY
 
-if TYPE_CHECKING:
-    from .solution import Solution
 
-
-def save(solution: Solution, folder: str | os.PathLike[str]) -> None:
-    """Write a solution: `Solution.save` documents it."""
+def save(solution: Any, folder: str | os.PathLike[str]) -> None:
+    """Write a `Solution`, whose method `save` documents it."""
     path = Path(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -30,7 +27,7 @@ def save(solution: Solution, folder: str | os.PathLike[str]) -> None:
         _write(solution, path)
 
 
-def _write(solution: Solution, path: Path) -> None:
+def _write(solution: Any, path: Path) -> None:
     """Write records, frames, and the state last, which counts them."""
     ledger, status = solution.ledger, solution.status
     lines = Lines(path / METRICS)
@@ -47,7 +44,7 @@ def _write(solution: Solution, path: Path) -> None:
     Checkpoints(path / CHECKPOINTS).write(content, head, leave_out=True)
 
 
-def _frames(solution: Solution, folder: Path) -> int:
+def _frames(solution: Any, folder: Path) -> int:
     """Write the frames one by one, and tell how many there are."""
     x, times = solution.trajectory, solution.trajectory_times
     weights, ids = solution.trajectory_weights, solution.trajectory_ids

@@ -198,10 +198,10 @@ def solve(
         return begun(keep, run, arguments, noise).go(throw)
 
 
-def begun(keep: RunStore, run: Run, arguments: Arguments, noise: NoiseSource | None = None) -> Run:
-    """Give the run as one that is kept in a directory from now on."""
+def begun(keep: RunStore, run: Run, arguments: Arguments, noise: NoiseSource | None, alone: bool = True) -> Run:
+    """Give the run as one that is kept in a directory from now on. `alone` is that of `described`."""
     keep.head |= limits(arguments.plan, arguments.max_steps)
-    keep.begin(described(arguments, noise))
+    keep.begin(described(arguments, noise, alone))
     run.keeping = Stored(keep)
     return run
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import CheckpointError, ConfigError, LockedError
+from ..errors import CheckpointError, ConfigError
 from ..process.signals import Mode, during
 
 
@@ -135,59 +135,27 @@ def writing(directory: str | Path | None, name: str, again: Path | None = None) 
         place, parents = (
             _made(directory, name) if again is None else (Place(again, partial_of(again), goes_on=True), [])
         )
-        with _completing(place, parents):
+        try:
             yield place
-
-
-@contextmanager
-def continuing(path: Path) -> Iterator[Place]:
-    """Provide the place of a run that goes on: its partial directory, which gets its own name at the end.
-
-    Parameters
-    ----------
-    path : Path
-        The run directory, without ".partial".
-
-    Yields
-    ------
-    Place
-        It is kept whatever happens.
-
-    Raises
-    ------
-    CheckpointError
-        As `writing`.
-    """
-    with during(Mode.HOLD):
-        place = Place(path, partial_of(path), keep=True)
-        with _completing(place, []):
-            yield place
-
-
-@contextmanager
-def _completing(place: Place, parents: list[Path]) -> Iterator[None]:
-    """Rename the partial directory at the end. After an error remove it, or name it where it is kept."""
-    try:
-        yield
-    except BaseException as error:
-        _give_up(place, parents)
-        if place.keep and not isinstance(error, LockedError):
-            kept = f"{place.path.name} could not be written; what there is of it is kept in {place.partial}"
-            if isinstance(error, Exception):
-                raise CheckpointError(f"{_reason(error)}: {kept}.") from error
-            error.add_note(kept)
-        if isinstance(error, OSError) and not isinstance(error, CheckpointError):
-            raise CheckpointError(f"cannot write to {place.path}: {_reason(error)}.") from error
-        raise
-    try:
-        with suppress(FileNotFoundError):  # an empty directory of that name
-            place.path.rmdir()
-        os.rename(place.partial, place.path)
-    except OSError as error:
-        raise CheckpointError(
-            f"{place.path} appeared or changed during the run ({_reason(error)}); the results are complete, in "
-            f"{place.partial}."
-        ) from error
+        except BaseException as error:
+            _give_up(place, parents)
+            if place.keep:
+                kept = f"{place.path.name} could not be written; what there is of it is kept in {place.partial}"
+                if isinstance(error, Exception):
+                    raise CheckpointError(f"{_reason(error)}: {kept}.") from error
+                error.add_note(kept)
+            if isinstance(error, OSError) and not isinstance(error, CheckpointError):
+                raise CheckpointError(f"cannot write to {place.path}: {_reason(error)}.") from error
+            raise
+        try:
+            with suppress(FileNotFoundError):  # an empty directory of that name
+                place.path.rmdir()
+            os.rename(place.partial, place.path)
+        except OSError as error:
+            raise CheckpointError(
+                f"{place.path} appeared or changed during the run ({_reason(error)}); the results are complete, in "
+                f"{place.partial}."
+            ) from error
 
 
 def _made(directory: str | Path | None, name: str) -> tuple[Place, list[Path]]:

@@ -14,8 +14,9 @@ from ..process.signals import Mode
 from ..storage import Checkpoints, write_whole
 from . import store
 from .config import Config, dump, load_config
-from .directory import continuing, partial_of
-from .job import Clock, Job, Watch
+from .directory import partial_of, writing
+from .job import Clock, Watch
+from .jobs import prepare
 from .run import RunResult, carried_out, drawn, run, with_costs
 from .standing import Standing, standing
 
@@ -90,10 +91,10 @@ def _gone_on(path: Path, config: Config, until: float | None, progress: bool, re
         config = config.model_copy(update={"solver": config.solver.model_copy(update={"t_end": float(until)})})
     with signals.caught():
         with signals.during(Mode.RAISE):
-            job = Job.prepare(config)
+            job = prepare(config)
         if not partial.is_dir():
             _reopen(path, partial)
-        with continuing(path) as place:
+        with writing(None, config.name, again=path) as place:
             if until is not None:
                 write_whole(partial / store.CONFIG, dump(with_costs(job.config, partial)).encode(), store.CONFIG)
             watch, shown = Watch(job, clock), reporter(progress)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..data import SUFFIXES
 from ..errors import WgfError, WgfWarning
 from ..flow import Monitor, Outcome, Row, Solution, Status, loop, reporter
 from ..flow.store import RunStore
@@ -17,9 +18,10 @@ from ..process import signals
 from ..process.signals import Mode
 from ..summation import load_costs
 from . import store
-from .config import Config, dump
+from .config import Config, NetworkConfig, ProblemConfig, dump
 from .directory import Place, choose, writing
-from .job import Clock, Job, Watch
+from .job import Clock, Watch
+from .jobs import prepare
 from .report import write_report
 
 
@@ -46,7 +48,7 @@ class RunResult:
 
 
 def run(config: Config, directory: str | Path | None = None, progress: bool = True, report: bool = True) -> RunResult:
-    """Train the network of a configuration and write the run directory.
+    """Carry out the run of a configuration and write the run directory.
 
     Parameters
     ----------
@@ -78,11 +80,11 @@ def run(config: Config, directory: str | Path | None = None, progress: bool = Tr
     process when the run is saved.
     """
     clock = Clock()
-    out, name = directory or config.output.directory, config.data.name
+    out, name = directory or config.output.directory, config.name
     with signals.caught():
         choose(out, name)  # refused before the data are read
         with signals.during(Mode.RAISE):
-            job = Job.prepare(config)
+            job = prepare(config)
         with writing(out, name) as place:
             partial = place.partial
             (partial / store.CONFIG).write_text(dump(with_costs(job.config, partial)), encoding="utf-8")
@@ -174,7 +176,11 @@ def _draw(directory: Path, warned: list[str]) -> None:
 
 
 def with_costs(config: Config, directory: Path) -> Config:
-    """Copy the table of costs into the run directory, so that the stored configuration repeats the same choices."""
+    """The configuration as it is stored: the path of data in full, and the table of costs copied to the directory."""
+    data = config.data if isinstance(config, (NetworkConfig, ProblemConfig)) else None
+    if data is not None and Path(data.source).suffix.lower() in SUFFIXES:
+        source = str(Path(data.source).absolute())
+        config = config.model_copy(update={"data": data.model_copy(update={"source": source})})
     if config.costs is None:
         return config
     (directory / store.COSTS).write_text(load_costs(config.costs).as_json(), encoding="utf-8")

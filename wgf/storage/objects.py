@@ -90,7 +90,7 @@ class _Writer:
         cls = type(value)
         if isinstance(value, LeftOut):
             return _without(value.name)
-        known = name_of(cls)
+        known = name_of(value)
         if known is None and _place(value) is not None:
             return {CLASS: "name", "of": _place(value)}
         if known is None and (_place(cls) is None or not hasattr(value, "__dict__")):

@@ -124,9 +124,9 @@ def parts_of(value: Any) -> Mapping[str, Any] | None:
     return None if called is None else _kinds[called].parts(value)
 
 
-def name_of(cls: type) -> str | None:
-    """The name under which a class is registered; None for another one."""
-    return _names.get(cls)
+def name_of(value: Any) -> str | None:
+    """The name under which objects of the class of `value` are stored; None if it is not registered."""
+    return _names.get(type(value))
 
 
 def make_of(called: str) -> Callable[[dict[str, Any]], Any]:

@@ -156,13 +156,20 @@ def _config(table: dict[str, Any], point: Mapping[str, Any], changed: list[str],
 
 def _resolved(config: Config, files: dict[str, str]) -> dict[str, Any]:
     """What the id of a run depends on: all settings, and the content of files instead of their paths."""
-    tables = config.model_dump(exclude={"output"})
-    source = config.data.source
-    if Path(source).suffix.lower() in SUFFIXES:
-        tables["data"]["source"] = _content(source, files)
+    found: dict[str, Any] = _with_content(config.model_dump(exclude={"output"}), files)
     if config.costs is not None:
-        tables["costs"] = _content(config.costs, files)
-    return tables
+        found["costs"] = _content(config.costs, files)
+    return found
+
+
+def _with_content(value: Any, files: dict[str, str]) -> Any:
+    """A value of a configuration, with what files of data hold in place of their paths."""
+    if isinstance(value, dict):
+        return {key: _with_content(part, files) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_with_content(part, files) for part in value]
+    is_file = isinstance(value, str) and Path(value).suffix.lower() in SUFFIXES
+    return _content(value, files) if is_file else value
 
 
 def _content(path: str, files: dict[str, str]) -> str:

@@ -178,7 +178,7 @@ def _put_in(value: Any) -> Any:
         if all(isinstance(key, str) and key for key in value):
             return {key: _put_in(entry) for key, entry in value.items()}
         return _Pairs(tuple(map(_put_in, value.keys())), tuple(map(_put_in, value.values())))
-    name, parts = name_of(type(value)), parts_of(value)
+    name, parts = name_of(value), parts_of(value)
     if name is None or parts is None:
         return value
     return _Object(name, {key: _put_in(part) for key, part in parts.items()})
