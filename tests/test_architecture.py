@@ -29,6 +29,7 @@ ORDER = [
     "errors", "process", "storage", "ops", "extension", "kernels", "summation", "measure", "functional", "energies",
     "entropies",
     "domains", "data", "protocol", "ledger", "diagnostics", "drives", "solvers", "figures", "flow", "regularizers",
+    "precision",
     "estimators", "runs", "sweeps", "studies", "benchmarks", "cli",
 ]  # fmt: skip
 

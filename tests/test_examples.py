@@ -168,6 +168,14 @@ def study_scaling(output: str) -> None:
     assert 0 < offset < 0.01
 
 
+def own_problem(output: str) -> None:
+    for name, order in (("Euler", 1), ("midpoint", 2), ("RungeKutta4", 4)):
+        coarse, fine = (numbers(rf"{name} +h = {h} +error ([\d.e+-]+)", output)[0] for h in ("0.05", "0.025"))
+        assert np.log2(coarse / fine) == pytest.approx(order, abs=0.5)
+    assert "BogackiShampine  rtol = 0.001" in output
+    assert "not usable: RungeKutta4: h = 0.4: DivergenceError" in output
+
+
 def estimators(output: str) -> None:
     assert numbers(r"accuracy ([\d.]+) on new data", output)[0] > 0.94
     assert abs(numbers(r"closure ([-+\d.]+)", output)[0]) < 0.1
@@ -176,6 +184,7 @@ def estimators(output: str) -> None:
 
 
 SCRIPTS = {
+    "own_problem": own_problem,
     "custom_unit": ring,
     "ornstein_uhlenbeck": ornstein_uhlenbeck,
     "log_gas": log_gas,

@@ -32,11 +32,14 @@ if TYPE_CHECKING:
     from .flow import Solution as Solution
     from .flow import Status as Status
     from .flow import collapse_index as collapse_index
+    from .flow import load as load
+    from .flow import resume as resume
     from .flow import solve as solve
     from .functional import FreeEnergy as FreeEnergy
     from .functional import Functional as Functional
     from .measure import Ensemble as Ensemble
     from .measure import Noise as Noise
+    from .precision import benchmark as benchmark
     from .sweeps import sweep as sweep
 
     __version__: str
@@ -50,8 +53,11 @@ _HOMES = {
     "Solution": "flow",
     "Status": "flow",
     "Unit": "energies",
+    "benchmark": "precision",
     "collapse_index": "flow",
     "from_function": "energies",
+    "load": "flow",
+    "resume": "flow",
     "solve": "flow",
     "sweep": "sweeps",
 }
