@@ -26,7 +26,7 @@ from .losses import Squared as Squared
 from .network import NetworkRisk as NetworkRisk
 from .potential import Potential as Potential
 from .potential import Quadratic as Quadratic
-from .units import TwoLayer as TwoLayer
+from .two_layer import TwoLayer as TwoLayer
 from .units import Unit as Unit
 
 REGISTRY: Registry[Functional] = Registry("energy", Functional, globals(), without=(FunctionOf, LinearisedLeastSquares))
