@@ -183,6 +183,13 @@ def estimators(output: str) -> None:
     assert numbers(r"ten pieces: R² = ([\d.]+)", output)[0] > 0.4
 
 
+def torch_modules(output: str) -> None:
+    one, other, flow = numbers(r"loss ([\d.]+)\n.*risk ([\d.]+)\n.*risk ([\d.]+)", output)
+    assert one == other > flow
+    assert numbers(r"outputs ([\d.e+-]+), same bits back: True", output)[0] < 1e-12
+    assert numbers(r"differ by ([\d.e+-]+)", output)[0] < 1e-12
+
+
 SCRIPTS = {
     "own_problem": own_problem,
     "custom_unit": ring,
@@ -197,6 +204,7 @@ SCRIPTS = {
     "feedback": feedback,
     "controller": controller,
     "estimators": estimators,
+    "torch_modules": torch_modules,
     "study_chaos": study_chaos,
     "study_dissipation": study_dissipation,
     "study_phase": study_phase,
