@@ -43,4 +43,7 @@ def operations():
         "uniform": (ops.uniform, (torch.arange(20), [1, 2], 3, 0, 5)),
         "normal": (ops.normal, (torch.arange(20), [1, 2], 3, 0, 5, torch.float32)),
         "langevin": (ops.langevin, (x, real(20, 3), torch.arange(20), [1, 2], 3, 0, 0.1, 0.2)),
+        "variances": (ops.variances, (x, w)),
+        "standardised": (ops.standardised, (x, mean, real(3, dtype=torch.float64))),
+        "softmax_entropy": (ops.softmax_entropy, (x, 0.7)),
     }

@@ -105,6 +105,10 @@ TERMS: dict[str, Any] = {
     "Power-2": lambda d: wgf.Power(2.0, 0.8),
     "Power-half": lambda d: wgf.Power(0.5, 0.8),
     "Power-3": lambda d: wgf.Power(3.0, 0.8),
+    "GaussianMixture": lambda d: wgf.GaussianMixture(np.arange(2.0 * d).reshape(2, d) - d, [0.3, 0.7], 0.9),
+    "LogisticPosterior": lambda d: wgf.LogisticPosterior(
+        np.random.default_rng(5).normal(size=(9, d)), data(d)[1] > 0, intercept=False
+    ),
     "sum": lambda d: wgf.Quadratic() + 0.5 * wgf.Interaction(K.Gaussian(1.0)) - 0.1 * wgf.LogDet(),
     **{f"Interaction-{name}": lambda d, make=make: wgf.Interaction(make(d)) for name, make in KERNELS.items()},
 }
@@ -153,7 +157,11 @@ FUNCTIONALS = {
 TERMS_ADDED, TERMS_MISSING = by_default(FUNCTIONALS, COVERED | {wgf.NetworkRisk})
 TERMS |= TERMS_ADDED
 
-CASES = [(name, make, d) for name, make in TERMS.items() for d in (1, 3)] + [(n, m, 4) for n, m in NETWORKS.items()]
+DIMENSIONS = {"Banana": (2, 3), "MullerBrown": (2,)}
+"""The dimensions of terms that are not defined in every one."""
+CASES = [(name, make, d) for name, make in TERMS.items() for d in DIMENSIONS.get(name, (1, 3))] + [
+    (n, m, 4) for n, m in NETWORKS.items()
+]
 cases = pytest.mark.parametrize(("make", "d"), [pytest.param(m, d, id=f"{n}-d{d}") for n, m, d in CASES])
 # Softmax over one feature is constant (H = 0): its value and force vanish and a relative error has no meaning.
 varying = pytest.mark.parametrize(

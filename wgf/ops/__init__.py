@@ -4,6 +4,7 @@ An operation takes tensors and returns tensors. On the CPU compiled numba code r
 result has the same bits for every number of threads.
 """
 
+from .coordinates import standardised, variances
 from .finite import all_finite
 from .moments import ROUNDING, affine, inner, least_variance, moments, weighted_sum
 from .neighbours import log_distance_slopes, neighbours
@@ -19,6 +20,7 @@ from .sliced import (
     transport_maps,
     transport_potentials,
 )
+from .softmax import softmax_entropy
 from .threads import all_threads, one_blas_thread, one_torch_thread, small_steps
 
 __all__ = [
@@ -47,10 +49,13 @@ __all__ = [
     "quantile_costs",
     "recorded",
     "small_steps",
+    "softmax_entropy",
     "sorted_projections",
+    "standardised",
     "stein_direction",
     "transport_maps",
     "transport_potentials",
     "uniform",
+    "variances",
     "weighted_sum",
 ]

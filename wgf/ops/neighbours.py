@@ -10,15 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .cpu import leaves as partition
-from .cpu import neighbours as cpu
+from .cpu import trees as cpu
 from .cpu.registers import COUNT, PANEL, lanes, panels, tile_of
+from .local_scores import arrange
 from .reference import row_blocks
 from .registry import array, custom_op, native, register
 from .threads import run_blocks
 
 _SMALL, _LARGE = 16, 128  # particles in a leaf, up to `cpu.FEW` dimensions and above
-_PARTS = 4  # parts of the particles that threads partition further
 _BLOCKS = 8  # blocks of points in one piece of work
 
 
@@ -37,29 +36,14 @@ class _Tree(NamedTuple):
         n, d = x.shape
         size = _SMALL if d <= cpu.FEW else _LARGE
         leaves = 2 ** max(0, math.ceil(math.log2(max(1.0, n / size))))
-        order, starts = _partition(x, leaves)
-        points = x[order]
+        columns, order, starts = x.T.copy(), np.arange(n, dtype=np.float64), np.empty(leaves + 1, np.int64)
+        starts[0], starts[leaves] = 0, n
+        arrange(columns, order, starts)
+        points = np.ascontiguousarray(columns.T)
         low, high = np.empty((2, 2 * leaves, d))
         cpu.corners(points, starts, low[leaves:], high[leaves:])
         cpu.join(low, high)
-        return _Tree(points, order, starts, low, high)
-
-
-def _partition(x: np.ndarray, leaves: int) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of x leaf after leaf, and where leaves begin; 2^D leaves. Parts of it in threads."""
-    order, parts = np.arange(len(x)), min(_PARTS, leaves)
-    ends, within = np.empty(parts + 1, np.int64), leaves // parts
-    partition.partition(x, order, ends)
-    starts = np.empty(leaves + 1, np.int64)
-
-    def worker(indices: Iterator[int]) -> None:
-        for part in indices:
-            own = np.empty(within + 1, np.int64)
-            partition.partition(x, order[ends[part] : ends[part + 1]], own)
-            starts[part * within : (part + 1) * within + 1] = ends[part] + own
-
-    run_blocks(worker, parts, 300.0 * len(x))
-    return order, starts
+        return _Tree(points, order.astype(np.int64), starts, low, high)
 
 
 def _products(tree: _Tree, asked: _Tree) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float, float]:
