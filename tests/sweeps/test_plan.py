@@ -136,5 +136,5 @@ def test_a_file_without_a_sweep_says_what_is_missing(tmp_path):
 
 def test_what_varies_is_not_set(plan):
     assert plan("solver.dt = [0.5]", overrides=["solver.t_end=3"]).runs[0].config.solver.t_end == 3.0
-    with pytest.raises(ConfigError, match="the sweep varies 'solver.dt'"):
+    with pytest.raises(ConfigError, match=r"the sweep varies 'solver.dt'"):
         plan("solver.dt = [0.5]", overrides=["solver.dt=3"])
