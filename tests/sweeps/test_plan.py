@@ -82,7 +82,7 @@ def test_the_configuration_may_be_another_file(plan, tmp_path):
     whole = plan("solver.dt = [0.5]").runs[0].id
     (tmp_path / "base.toml").write_text(BASE)
     assert plan('base = "base.toml"\nsolver.dt = [0.5]', base="").runs[0].id == whole
-    with pytest.raises(ConfigError, match="sweep.base and tables of its own"):
+    with pytest.raises(ConfigError, match=r"sweep\.base and tables of its own"):
         plan('base = "base.toml"\nsolver.dt = [0.5]')
     with pytest.raises(ConfigError, match="cannot be read"):
         plan('base = "nowhere.toml"\nsolver.dt = [0.5]', base="")
