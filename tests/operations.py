@@ -30,6 +30,8 @@ def operations():
         "weighted_sum": (ops.weighted_sum, (w, x)),
         "inner": (ops.inner, (w, x, real(20, 3))),
         "moments": (ops.moments, (x, w)),
+        "neighbours": (ops.neighbours, (x, real(9, 3), 2, False)),
+        "log_distance_slopes": (ops.log_distance_slopes, (x, w, *ops.neighbours(x, x, 2, True)[::-1])),
         "all_finite": (ops.all_finite, (x,)),
         "affine": (ops.affine, (x, mean, real(3, 5, dtype=torch.float64))),
         "network_forward": (ops.network_forward, (theta, w, z, 3, activations.TANH)),
@@ -41,4 +43,7 @@ def operations():
         "uniform": (ops.uniform, (torch.arange(20), [1, 2], 3, 0, 5)),
         "normal": (ops.normal, (torch.arange(20), [1, 2], 3, 0, 5, torch.float32)),
         "langevin": (ops.langevin, (x, real(20, 3), torch.arange(20), [1, 2], 3, 0, 0.1, 0.2)),
+        "variances": (ops.variances, (x, w)),
+        "standardised": (ops.standardised, (x, mean, real(3, dtype=torch.float64))),
+        "softmax_entropy": (ops.softmax_entropy, (x, 0.7)),
     }

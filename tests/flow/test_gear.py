@@ -74,6 +74,7 @@ TERMS = {
     "LogDet with a ridge": lambda d: wgf.Quadratic() - 0.2 * wgf.LogDet(1e-2),
     "LogVariance": lambda d: wgf.Quadratic() - 0.2 * wgf.LogVariance(),
     "Variance": lambda d: wgf.Quadratic() - 0.2 * wgf.Variance(),
+    "Softmax": lambda d: wgf.Quadratic() - 0.2 * wgf.Softmax(0.6),
     "Blob": lambda d: wgf.Quadratic() - 0.2 * wgf.Blob(0.7),
     "Interaction": lambda d: wgf.Quadratic(0.3) + wgf.Interaction(K.Gaussian(1.0)) - 0.1 * wgf.LogDet(),
     **{f"Interaction by {kernel.formula}": partial(interacting, kernel) for kernel in KERNELS},

@@ -96,19 +96,13 @@ class LogDet(_OfMoments):
         return Evaluation(0.5 * precision.log_det(), precision.apply(None))
 
 
-def _centre(mu: Ensemble) -> tuple[Tensor, Tensor]:
-    """The mean (d,) and x − m (n, d), float64. The mean of equal values is that value, without rounding."""
-    mean, x = mu.mean(), mu.x.double()
-    mean = mean + mu.expect(x - mean)
-    return mean, x - mean
-
-
-def _centred(mu: Ensemble, at: Tensor | None) -> Tensor:
-    return (mu.points(at) - mu.mean()).to(mu.dtype)
-
-
-def _variances(mu: Ensemble) -> Tensor:
-    return mu.expect(_centred(mu, None).double() ** 2)
+def _mean_and_variances(mu: Ensemble) -> tuple[Tensor, Tensor]:
+    """The mean and the variance of each coordinate (d,), float64. Equal values have exactly the variance 0."""
+    mass, centre, squares = ops.variances(mu.x, mu.weights)
+    if type(mu).reduce is Ensemble.reduce:
+        return centre, squares
+    mean = mu.reduce(mass * centre)
+    return mean, mu.reduce(squares + mass * (centre - mean).square())
 
 
 class Variance(_OfMoments):
@@ -139,14 +133,23 @@ class Variance(_OfMoments):
         return numbers and bodies.Variance(*numbers)
 
     def _value(self, mu: Ensemble) -> Tensor:
-        return 0.5 * linalg.total(_variances(mu))
+        return 0.5 * linalg.total(_mean_and_variances(mu)[1])
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        centred = _centred(mu, at)
+        centred = self._gradient(mu, at)
         return (0.5 * linalg.row_dot(centred, centred)).to(mu.dtype)
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        return _centred(mu, at)
+        return _away(mu.points(at), _mean_and_variances(mu)[0])
+
+    def _evaluate(self, mu: Ensemble) -> Evaluation:
+        mean, variances = _mean_and_variances(mu)
+        return Evaluation(0.5 * linalg.total(variances), _away(mu.x, mean))
+
+
+def _away(x: Tensor, mean: Tensor) -> Tensor:
+    """x − m (n, d) in the dtype of x; the difference is formed in float64."""
+    return ops.standardised(x, mean, torch.ones_like(mean))
 
 
 class LogVariance(_OfMoments):
@@ -190,10 +193,9 @@ class LogVariance(_OfMoments):
         numbers = self._moments(mu, self.ridge)
         return numbers and bodies.LogVariance(*numbers)
 
-    def _regular(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor]:
-        """x − m for the rows x of `at` (m, d), by default the particles, and C + ε (d,); float64."""
-        mean, away = _centre(mu)
-        variances = mu.expect(away.square())
+    def _regular(self, mu: Ensemble) -> tuple[Tensor, Tensor]:
+        """The mean and C + ε (d,), float64."""
+        mean, variances = _mean_and_variances(mu)
         least = ops.least_variance(mean, mu.dtype) if self.ridge == 0.0 else torch.zeros_like(mean)
         if not checks.holds(~(variances + self.ridge <= least).any()):
             column = int((variances + self.ridge - least).argmin())
@@ -201,19 +203,19 @@ class LogVariance(_OfMoments):
                 f"LogVariance: coordinate {column} has zero variance over {mu.n} particles, up to rounding; give a "
                 "ridge, LogVariance(ridge=1e-3)."
             )
-        return away if at is None else mu.points(at).double() - mean, variances + self.ridge
+        return mean, variances + self.ridge
 
     def _value(self, mu: Ensemble) -> Tensor:
-        return 0.5 * linalg.total(torch.log(self._regular(mu, None)[1]))
+        return 0.5 * linalg.total(torch.log(self._regular(mu)[1]))
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        away, variances = self._regular(mu, at)
+        mean, variances = self._regular(mu)
+        away = mu.points(at).double() - mean
         return (0.5 * linalg.row_dot(away, away / variances)).to(mu.dtype)
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        away, variances = self._regular(mu, at)
-        return (away / variances).to(mu.dtype)
+        return ops.standardised(mu.points(at), *self._regular(mu))
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
-        away, variances = self._regular(mu, None)
-        return Evaluation(0.5 * linalg.total(torch.log(variances)), (away / variances).to(mu.dtype))
+        mean, variances = self._regular(mu)
+        return Evaluation(0.5 * linalg.total(torch.log(variances)), ops.standardised(mu.x, mean, variances))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -10,7 +12,7 @@ from ..errors import ConfigError, closest, require_length, shown
 from ..extension import renamed
 from ..functional import Evaluation
 from ..measure import Ensemble
-from ..ops.range import within
+from ..ops import bodies
 from .base import OfCoordinates, Variant
 
 _AXES = ("features", "particles")
@@ -76,16 +78,12 @@ class Softmax(OfCoordinates):
             Variant("SoftmaxParticles", "softmax over particles", lambda mu: cls(axis="particles")),
         )
 
+    def body(self, mu: Ensemble) -> Any:
+        return bodies.Softmax(self.tau) if self.axis == "features" else None
+
     def _features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """H (m,) and the gradient (m, d) of x ↦ H(softmax(x/τ))."""
-        if x.dtype == torch.float32 and not within(self.tau, 1e15):  # x/τ and its slope may be out of range there
-            h, gradient = self._features(x.double())
-            return h.to(x.dtype), gradient.to(x.dtype)
-        with ops.one_torch_thread():
-            log_p = torch.log_softmax(x / self.tau, dim=1)
-            p = log_p.exp()
-            h = -(p * log_p).sum(1)
-        return h, -p * (log_p + h[:, None]) / self.tau
+        return ops.softmax_entropy(x, self.tau)
 
     def _density(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """q and log q (m, d) at the points, and H (d,). The largest exponent is taken out so that nothing overflows."""

@@ -4,8 +4,10 @@ An operation takes tensors and returns tensors. On the CPU compiled numba code r
 result has the same bits for every number of threads.
 """
 
+from .coordinates import standardised, variances
 from .finite import all_finite
 from .moments import ROUNDING, affine, inner, least_variance, moments, weighted_sum
+from .neighbours import log_distance_slopes, neighbours
 from .network import network_backward, network_forward, network_forward_backward
 from .noise import langevin, normal, normal_law, uniform
 from .pairwise import DIRECT_UP_TO, pair_body, pair_sums, stein_direction
@@ -18,6 +20,7 @@ from .sliced import (
     transport_maps,
     transport_potentials,
 )
+from .softmax import softmax_entropy
 from .threads import all_threads, one_blas_thread, one_torch_thread, small_steps
 
 __all__ = [
@@ -31,7 +34,9 @@ __all__ = [
     "inner",
     "langevin",
     "least_variance",
+    "log_distance_slopes",
     "moments",
+    "neighbours",
     "network_backward",
     "network_forward",
     "network_forward_backward",
@@ -44,10 +49,13 @@ __all__ = [
     "quantile_costs",
     "recorded",
     "small_steps",
+    "softmax_entropy",
     "sorted_projections",
+    "standardised",
     "stein_direction",
     "transport_maps",
     "transport_potentials",
     "uniform",
+    "variances",
     "weighted_sum",
 ]

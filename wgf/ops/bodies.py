@@ -80,6 +80,21 @@ class Rows(NamedTuple):
         return n * (10.0 + 5.0 * d)
 
 
+class Softmax(NamedTuple):
+    """∇H of the entropy of a softmax over the coordinates of each particle."""
+
+    tau: float
+
+    @property
+    def separable(self) -> bool:
+        """Whether particles do not meet in this term."""
+        return True
+
+    def nanoseconds(self, n: int, d: int) -> float:
+        """The time of one gradient, roughly."""
+        return 200.0 + 3.0 * n * d
+
+
 class Pair(NamedTuple):
     """One radial formula in a sum over pairs; `wgf.ops.pairwise.pair_body` makes it."""
 

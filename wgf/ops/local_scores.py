@@ -53,7 +53,7 @@ class Leaves:
         d, n = x.shape
         columns, order, starts = np.array(x), np.arange(n, dtype=np.float64), np.empty(leaves + 1, np.int64)
         starts[0], starts[leaves] = 0, n
-        _arrange(columns, order, starts)
+        arrange(columns, order, starts)
         counts = np.empty((2, leaves), np.int64)
         counts[1] = np.add.reduceat(second[order.astype(np.int64)], starts[:-1], dtype=np.int64)
         counts[0] = np.diff(starts) - counts[1]
@@ -111,8 +111,8 @@ def _padded(count: int) -> int:
     return -(-count // LANES) * LANES
 
 
-def _arrange(columns: np.ndarray, order: np.ndarray, starts: np.ndarray) -> None:
-    """Arrange columns and their order leaf after leaf."""
+def arrange(columns: np.ndarray, order: np.ndarray, starts: np.ndarray) -> None:
+    """Arrange columns (d, n) and their `order` (n,) leaf after leaf; `starts` has 0 and n at its ends."""
     leaves, n = len(starts) - 1, columns.shape[1]
     spare, side, parts = np.empty((2, n)), np.empty(n, np.int64), [(0, leaves)]
     together = _TOGETHER if n >= 2**14 else 0

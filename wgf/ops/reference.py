@@ -90,9 +90,29 @@ def moments(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return mass, centre, (u * weights[:, None]).T @ u
 
 
+def variances(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mass Σw, centre c = Σwx/Σw and Σ w (x − c)²."""
+    mass = weights.sum()
+    centre = x[0] + weights @ (x - x[0]) / torch.where(mass == 0, torch.ones_like(mass), mass)
+    return mass, centre, weights @ (x - centre).square()
+
+
+def standardised(x: Tensor, center: Tensor, unit: Tensor) -> Tensor:
+    """(x − c)/s (n, d)."""
+    return (x - center) / unit
+
+
 def affine(x: Tensor, center: Tensor, matrix: Tensor) -> Tensor:
     """(x − c) A (n, e)."""
     return (x - center) @ matrix
+
+
+def softmax_entropy(x: Tensor, tau: float) -> tuple[Tensor, Tensor]:
+    """H (n,) of p = softmax(x/τ) in each row, and its gradient (n, d)."""
+    log_p = torch.log_softmax((x - x.amax(1, keepdim=True)) / tau, dim=1)
+    p = log_p.exp()
+    h = -(p * log_p).sum(1)
+    return h, -p * (log_p + h[:, None]) / tau
 
 
 def network_forward(theta: Tensor, weights: Tensor, z: Tensor, outputs: int, activation: int) -> Tensor:

@@ -11,9 +11,10 @@ import math
 import numpy as np
 from numba.extending import overload
 
+from .coordinates import mean_and_variances
 from .extent import extent
 from .jit import compiled
-from .moments import centre_of, moved_rows, row_sums, scatter_of
+from .moments import centre_of, moved_rows, scatter_of
 from .pairwise import pair_rows
 from .rows import row
 
@@ -217,17 +218,10 @@ def _entries_of(rows, zeros):
 
 
 @compiled(exact=True)
-def _mean(term, x, weights, mean):
-    total = row_sums(weights, x, term.zeros)
-    for c in range(len(total)):
-        mean[c] = total[c]
-
-
-@compiled(exact=True)
 def variance(term, x, weights, out):
     """∇S = x − m."""
-    mean = np.empty(x.shape[1])
-    _mean(term, x, weights, mean)
+    mean, squares = np.empty(x.shape[1]), np.empty(x.shape[1])
+    mean_and_variances(weights, x, term.zeros, mean, squares)
     for i in range(x.shape[0]):
         for c in range(x.shape[1]):
             out[i, c] = np.float64(x[i, c]) - mean[c]
@@ -237,25 +231,13 @@ def variance(term, x, weights, out):
 def log_variance(term, x, weights, out):
     """∇S = (x − m)/(Cⱼⱼ + ε). NaN where a coordinate has no variance."""
     n, d = x.shape
-    mean, more, away = np.empty(d), np.empty(d), np.empty((n, d))
-    _mean(term, x, weights, mean)
-    for i in range(n):
-        for c in range(d):
-            away[i, c] = np.float64(x[i, c]) - mean[c]
-    _mean(term, away, weights, more)
+    mean, squares = np.empty(d), np.empty(d)
+    mean_and_variances(weights, x, term.zeros, mean, squares)
     for c in range(d):
-        mean[c] = mean[c] + more[c]
-    squares = np.empty((n, d))
-    for i in range(n):
-        for c in range(d):
-            away[i, c] = np.float64(x[i, c]) - mean[c]
-            squares[i, c] = away[i, c] * away[i, c]
-    _mean(term, squares, weights, more)
-    for c in range(d):
-        more[c] = more[c] + term.ridge
+        squares[c] = squares[c] + term.ridge
         least = (term.rounding * mean[c]) ** 2 if term.ridge == 0.0 else 0.0
-        if more[c] <= least:
-            more[c] = np.nan
+        if squares[c] <= least:
+            squares[c] = np.nan
     for i in range(n):
         for c in range(d):
-            out[i, c] = away[i, c] / more[c]
+            out[i, c] = (np.float64(x[i, c]) - mean[c]) / squares[c]

@@ -13,6 +13,7 @@ from . import coupled
 from .coupled import entries
 from .jit import compiled
 from .moments import moved_rows
+from .softmax import softmax_rows
 from .user import call_rows
 
 EXACT: Any = {"error_model": "numpy", "fastmath": False}
@@ -46,11 +47,17 @@ def _rows(term, x, weights, out):
     call_rows(term.address, x, out)
 
 
+@compiled(exact=True)
+def _softmax(term, x, weights, out):
+    softmax_rows(x, term.tau, np.empty(x.shape[0], x.dtype), out)
+
+
 _GRADIENTS = {
     bodies.Quadratic: _quadratic,
     bodies.Diagonal: _diagonal,
     bodies.Matrix: _matrix,
     bodies.Rows: _rows,
+    bodies.Softmax: _softmax,
     bodies.Pairs: coupled.pairs,
     bodies.Blob: coupled.blob,
     bodies.LogDet: coupled.log_det,

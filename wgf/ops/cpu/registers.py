@@ -176,6 +176,56 @@ def add_block(_typing, out, at, row, a, a_at, a_row, a_step, b, b_at, b_step, st
     return types.void(out, at, row, a, a_at, a_row, a_step, b, b_at, b_step, steps, rows, vectors), code
 
 
+@intrinsic
+def add_deviations(_typing, x, weights, at, like, centre, first, second):
+    """Add Σᵢ wᵢ u to `first` and Σᵢ wᵢ u² to `second`, u = xᵢ − c, in the columns from `at` on, as many as `like` has.
+
+    x is C-contiguous (n, d), the others are float64. Rows are added one after the other.
+    """
+
+    def code(context, builder, signature, args):
+        kinds = signature.args
+        rows, factors, middle, one, two = (
+            context.make_array(kinds[k])(context, builder, args[k]) for k in (0, 1, 4, 5, 6)
+        )
+        index, size, width = builder.extract_value(rows.shape, 1), x.dtype.bitwidth // 8, like.count
+        kind, loaded = (ir.VectorType(context.get_value_type(t), width) for t in (types.float64, x.dtype))
+        column, fused = context.cast(builder, args[2], kinds[2], types.intp), fmuladd(builder.module, kind)
+        places = [_vector_at(builder, a.data, column, kind) for a in (middle, one, two)]
+        c, *begun = (builder.load(place, align=8) for place in places)
+        lane, here = ir.Constant(ir.IntType(32), 0), ir.Constant(ir.VectorType(ir.IntType(32), width), None)
+        count, before = builder.extract_value(factors.shape, 0), builder.block
+        loop, after = builder.append_basic_block("rows"), builder.append_basic_block("summed")
+        zero = ir.Constant(count.type, 0)
+        builder.cbranch(builder.icmp_signed(">", count, zero), loop, after)
+        builder.position_at_end(loop)
+        i = builder.phi(count.type)
+        i.add_incoming(zero, before)
+        sums = [builder.phi(kind) for _ in begun]
+        place = _vector_at(builder, rows.data, builder.add(builder.mul(i, index), column), loaded)
+        u = builder.load(place, align=size)
+        u = builder.fsub(u if loaded == kind else builder.fpext(u, kind), c)
+        w = builder.insert_element(ir.Constant(kind, ir.Undefined), builder.load(builder.gep(factors.data, [i])), lane)
+        w = builder.shuffle_vector(w, ir.Constant(kind, ir.Undefined), here)
+        scaled = builder.fmul(w, u)
+        totals = [builder.call(fused, [w, u, sums[0]]), builder.call(fused, [scaled, u, sums[1]])]
+        following = builder.add(i, ir.Constant(count.type, 1))
+        i.add_incoming(following, loop)
+        for phi, start, total in zip(sums, begun, totals, strict=True):
+            phi.add_incoming(start, before)
+            phi.add_incoming(total, loop)
+        builder.cbranch(builder.icmp_signed("<", following, count), loop, after)
+        builder.position_at_end(after)
+        ends = [builder.phi(kind) for _ in begun]
+        for end, start, total, where in zip(ends, begun, totals, places[1:], strict=True):
+            end.add_incoming(start, before)
+            end.add_incoming(total, loop)
+            builder.store(end, where, align=8)
+        return context.get_dummy_value()
+
+    return types.void(x, weights, at, like, centre, first, second), code
+
+
 @compiled
 def dot_products(tile, x, first, last, packed, left, right):
     """tile[i − first, j − left] = Σ_c x[i, c] y[j, c] for rows first ≤ i < last and columns left ≤ j < right.
