@@ -192,6 +192,13 @@ def chains(output: str) -> None:
     assert "refused: the particles have unequal weights" in output
 
 
+def torch_modules(output: str) -> None:
+    one, other, flow = numbers(r"loss ([\d.]+)\n.*risk ([\d.]+)\n.*risk ([\d.]+)", output)
+    assert one == other > flow
+    assert numbers(r"outputs ([\d.e+-]+), same bits back: True", output)[0] < 1e-12
+    assert numbers(r"differ by ([\d.e+-]+)", output)[0] < 1e-12
+
+
 SCRIPTS = {
     "chains": chains,
     "own_problem": own_problem,
@@ -207,6 +214,7 @@ SCRIPTS = {
     "feedback": feedback,
     "controller": controller,
     "estimators": estimators,
+    "torch_modules": torch_modules,
     "study_chaos": study_chaos,
     "study_dissipation": study_dissipation,
     "study_phase": study_phase,

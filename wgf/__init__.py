@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .flow import Solution as Solution
     from .flow import Status as Status
     from .flow import collapse_index as collapse_index
+    from .flow import load as load
+    from .flow import resume as resume
     from .flow import solve as solve
     from .functional import FreeEnergy as FreeEnergy
     from .functional import Functional as Functional
@@ -54,6 +56,8 @@ _HOMES = {
     "benchmark": "precision",
     "collapse_index": "flow",
     "from_function": "energies",
+    "load": "flow",
+    "resume": "flow",
     "solve": "flow",
     "sweep": "sweeps",
 }

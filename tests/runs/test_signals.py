@@ -159,7 +159,7 @@ def test_a_signal_that_becomes_another_error_is_an_interruption(place, monkeypat
 def test_before_the_first_record_nothing_is_left(place, monkeypatch):
     from wgf.runs.job import Job
 
-    sending(monkeypatch, Job, "solve", signal.SIGHUP)
+    sending(monkeypatch, Job, "begin", signal.SIGHUP)
     result = wgf_command("run", "small.toml", "--out", "a/b/out")
     assert result.exit_code == 129
     assert result.stderr == "interrupted; nothing was saved\n"

@@ -1,4 +1,4 @@
-"""The commands `wgf run`, `wgf new`, `wgf report`, `wgf tune` and `wgf info`."""
+"""The commands `wgf run`, `wgf resume`, `wgf new`, `wgf report`, `wgf tune` and `wgf info`."""
 
 from __future__ import annotations
 
@@ -61,6 +61,27 @@ def run_command(
         _say_the_spread([result.summary for result in results])
     for result in results:
         _say_how_it_went(result, quiet or seeds is not None)
+
+
+@app.command("resume")
+def resume_command(
+    directory: Annotated[Path, typer.Argument(help="A run directory.", metavar="DIR")],
+    until: Annotated[float | None, typer.Option("--until", metavar="T", help="Another end, in flow time.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the path of the report.")] = False,
+) -> None:
+    """Go on with a run that was killed or interrupted, or take one further that has ended."""
+    import warnings
+
+    with errors_as_lines():
+        with importing():
+            from ..errors import WgfWarning
+            from ..runs import resume
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", WgfWarning)  # the result has them; they are printed below
+            warnings.simplefilter("ignore", RuntimeWarning)
+            result = resume(directory, until, progress=not quiet)
+    _say_how_it_went(result, quiet)
 
 
 @app.command("new")
@@ -161,7 +182,8 @@ def _say_how_it_went(result: RunResult, quiet: bool) -> None:
     report = result.directory / "report.html"
     typer.echo(f"report: {short(report)}" if report.exists() else f"results: {short(result.directory)}")
     if summary["status"] == "INTERRUPTED":
-        typer.echo(f"interrupted at t = {summary['t']:g}; what was computed is saved", err=True)
+        on = f"`wgf resume {short(result.directory)}` goes on"
+        typer.echo(f"interrupted at t = {summary['t']:g}; what was computed is saved; {on}", err=True)
         raise typer.Exit(signals.code())
     if not summary["ok"]:
         typer.echo(f"error: the run failed after t = {summary['t']:g}: {summary['message']}", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -101,6 +102,7 @@ class Arguments:
         max_steps: int,
         progress: bool | Monitor,
         noise: NoiseSource | None,
+        store: str | os.PathLike[str] | None = None,
     ) -> Arguments:
         """Check the arguments of `solve`. The first that is not acceptable raises a ConfigError or ShapeError."""
         free_energy = require_free_energy(F)
@@ -126,7 +128,7 @@ class Arguments:
         if plan.steps is not None and until is None:  # else it is not known how long the run is
             columns = len(COLUMNS) + len(free_energy.terms) + len(watchers)
             steps = min(plan.steps, most)
-            require_kept(steps, records.within(steps), columns, frames, first)
+            require_kept(steps, records.within(steps), columns, frames, first, store)
         leg = leg_number(first, plan.start) if state is None else state.leg
         return Arguments(
             free_energy=free_energy,

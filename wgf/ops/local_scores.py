@@ -53,7 +53,7 @@ class Leaves:
         d, n = x.shape
         columns, order, starts = np.array(x), np.arange(n, dtype=np.float64), np.empty(leaves + 1, np.int64)
         starts[0], starts[leaves] = 0, n
-        _arrange(columns, order, starts)
+        arrange(columns, order, starts)
         counts = np.empty((2, leaves), np.int64)
         counts[1] = np.add.reduceat(second[order.astype(np.int64)], starts[:-1], dtype=np.int64)
         counts[0] = np.diff(starts) - counts[1]
@@ -97,12 +97,12 @@ class Leaves:
         starts = np.concatenate([[0], np.cumsum(counts[counts > 0])])
         return order[own], starts
 
-    def reaches(self, wide: int, narrow: int) -> np.ndarray:
-        """Distances (2, m) from each centre to the `wide`-th and the `narrow`-th nearest other centre."""
-        out, like = np.empty((2, self.count)), (0.0,) * len(self.columns)
-        wide, narrow = min(wide, self.count - 1), min(narrow, self.count - 1)
-        work = _REACH * self.count * (self.count + 1000.0)
-        _in_blocks(self.count, lambda a, b: cpu.reaches(self.centres, like, wide, narrow, a, b, out), work)
+    def reaches(self, ranks: tuple[int, ...]) -> np.ndarray:
+        """Distances from each centre to the nearest other centres of these ranks (len(ranks), m)."""
+        out, like = np.empty((len(ranks), self.count)), (0.0,) * len(self.columns)
+        found = tuple(min(rank, self.count - 1) for rank in ranks)
+        work = _REACH * self.count * (self.count + 500.0 * len(ranks))
+        _in_blocks(self.count, lambda a, b: cpu.reaches(self.centres, like, found, a, b, out), work)
         return out
 
 
@@ -110,8 +110,8 @@ def _padded(count: int) -> int:
     return -(-count // LANES) * LANES
 
 
-def _arrange(columns: np.ndarray, order: np.ndarray, starts: np.ndarray) -> None:
-    """Arrange columns and their order leaf after leaf."""
+def arrange(columns: np.ndarray, order: np.ndarray, starts: np.ndarray) -> None:
+    """Arrange columns (d, n) and their `order` (n,) leaf after leaf; `starts` has 0 and n at its ends."""
     leaves, n = len(starts) - 1, columns.shape[1]
     spare, side, parts = np.empty((2, n)), np.empty(n, np.int64), [(0, leaves)]
     together = _TOGETHER if n >= 2**14 else 0
@@ -150,10 +150,12 @@ def nearest_distances(leaves: Leaves, owner: np.ndarray, k: int) -> np.ndarray:
     return np.sqrt(out, out=out)
 
 
-def radii(leaves: Leaves) -> np.ndarray:
-    """The radii of windows around the centres of the leaves (m,), about 64 leaves in each."""
-    wide, least = leaves.reaches(_LEAVES, round(_FEWEST * _LEAVES))
-    typical = math.exp(float(np.log(np.maximum(wide, 1e-300)).mean()))
+def radii(leaves: Leaves, wanted: tuple[int, ...]) -> np.ndarray:
+    """The radii of windows around the centres of the leaves (len(wanted), m), with about so many leaves in each."""
+    ranks = tuple(rank for wide in wanted for rank in (wide, max(1, round(_FEWEST * wide))))
+    found = np.maximum(leaves.reaches(ranks), 1e-300)
+    wide, least = found[::2], found[1::2]
+    typical = np.exp(np.log(wide).mean(1, keepdims=True))
     return np.maximum(wide**_SPREAD * typical ** (1 - _SPREAD), least)
 
 
@@ -162,21 +164,8 @@ def _widths(d: int) -> tuple[int, ...]:
     return d, d * d, d + 1, d * (d + 1)
 
 
-def _fitted(places: Leaves, leaves: Leaves, scales: np.ndarray) -> windows.Windows:
-    """Windows around the centres of `places`, with fits to the points."""
-    d, count, sizes = len(leaves.columns), places.count, radii(places)
-    like, pairs = (0.0,) * d, (0.0,) * (d * (d + 1) // 2)
-    bounds = np.zeros(_padded(count))
-    bounds[:count] = (_NARROW * sizes) ** 2
-    constants, slopes, heads, rest = (np.empty((3 * count, width)) for width in _widths(d))
-    found = windows.Windows(places.centres, sizes, bounds, constants, slopes, heads, rest, np.empty(count))
-    split = (leaves.columns, leaves.halves, leaves.low, leaves.high, pairs, like, scales)
-    _in_blocks(count, lambda a, b: windows.fit_windows(*split, a, b, found), 1.3 * _FIT * len(leaves.rows) * _LEAVES)
-    return found
-
-
 def local_scores(
-    leaves: Leaves, n: int, lengths: np.ndarray, scales: np.ndarray, axes: np.ndarray, part: float
+    leaves: Leaves, places: Leaves, sizes: np.ndarray, n: int, lengths: np.ndarray, scales: np.ndarray, axes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores at particles by local fits, from each half of the particles, and their divergence.
 
@@ -184,6 +173,10 @@ def local_scores(
     ----------
     leaves : Leaves
         The points: n particles, and images of them in the rows after.
+    places : Leaves
+        Around whose centres windows are: `leaves`, or coarser.
+    sizes : ndarray
+        The radii of the windows (m,).
     n : int
         The number of particles.
     lengths : ndarray
@@ -192,24 +185,28 @@ def local_scores(
         Factors (d,) of the axes for the divergence.
     axes : ndarray
         A matrix (d, d), by which scores are multiplied.
-    part : float
-        The part of the difference between windows of 64 leaves and of 64 pairs of leaves that is added to the scores.
 
     Returns
     -------
     (ndarray, ndarray)
-        The scores (4, n, d): from the first half and the second, and the same from the wide windows alone. Then the
-        divergence (n,). Each particle is left out of its own score.
+        The scores (2, n, d) from the first half and the second, and the divergence (n,). Each particle is left out of
+        its own score.
     """
-    d = len(leaves.columns)
-    fine, coarse = (_fitted(places, leaves, scales) for places in (leaves, leaves.coarser()))
-    likes = tuple((0.0,) * width for width in _widths(d))
-    turn = tuple(map(float, axes.ravel()))
-    out, trace = np.empty((4, n, d)), np.empty(n)
-    split = (leaves.columns, leaves.halves, leaves.low, leaves.high, leaves.rows, lengths)
+    d, count = len(leaves.columns), places.count
+    bounds = np.zeros(_padded(count))
+    bounds[:count] = (_NARROW * sizes) ** 2
+    constants, slopes, heads, rest = (np.empty((3 * count, width)) for width in _widths(d))
+    found = windows.Windows(places.centres, sizes, bounds, constants, slopes, heads, rest, np.empty(count))
+    points = (leaves.columns, leaves.halves, leaves.low, leaves.high)
+    fits = (*points, (0.0,) * (d * (d + 1) // 2), (0.0,) * d, scales)
+    work = _FIT * len(leaves.rows) * _LEAVES + _SOLVE * count
+    _in_blocks(count, lambda a, b: windows.fit_windows(*fits, a, b, found), work)
+    likes, turn = tuple((0.0,) * width for width in _widths(d)), tuple(map(float, axes.ravel()))
+    out, trace = np.empty((2, n, d)), np.empty(n)
 
     def body(first: int, last: int) -> None:
-        windows.blend(*split, fine, coarse, _NARROW, part, turn, likes, first, last, out, trace)
+        homes = leaves.count // count
+        windows.blend(*points, leaves.rows, lengths, homes, found, _NARROW, turn, likes, first, last, out, trace)
 
-    _in_blocks(leaves.count, body, 2.0 * _BLEND * len(leaves.rows) * _LEAVES * _NARROW**d)
+    _in_blocks(leaves.count, body, _BLEND * len(leaves.rows) * _LEAVES * _NARROW**d)
     return out, trace

@@ -1,70 +1,34 @@
-"""Runs that are carried on: where a run directory stands, and a call that begins the run, resumes it, or reads it."""
+"""One call that begins the run of a configuration, resumes it if it died, or reads it if it is done."""
 
 from __future__ import annotations
 
-import enum
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 from ..errors import LockedError, shown
-from ..storage import DirectoryLock
 from . import store
 from .config import Config
-from .directory import partial_of
+from .resume import resume
 from .run import run
+from .standing import Standing, standing
 
 
-class Standing(enum.Enum):
-    """Where the run in a directory stands. The value of each member says it in words."""
-
-    NEW = "there is no run"
-    RUNNING = "a living process writes it"
-    BROKEN = "it was killed or interrupted, and can go on"
-    DONE = "it has ended: it reached t_end, or failed; its summary says which"
-
-
-def standing(directory: str | os.PathLike[str]) -> Standing:
-    """Tell where the run in a directory stands.
-
-    Parameters
-    ----------
-    directory : str or Path
-        The run directory, as it was given to `run` or `carry_on`. While the run lives, and after it was killed, its
-        files are in DIRECTORY.partial.
-
-    Returns
-    -------
-    Standing
-        NEW, RUNNING, BROKEN or DONE.
-
-    Raises
-    ------
-    CheckpointError
-        If the summary of an ended run is damaged.
-    """
-    path = Path(directory)
-    partial = partial_of(path)
-    if partial.is_dir():
-        return Standing.RUNNING if DirectoryLock(partial).held() else Standing.BROKEN
-    if not (path / store.SUMMARY).exists():
-        return Standing.NEW
-    interrupted = store.read_json(path / store.SUMMARY)["status"] == "INTERRUPTED"
-    return Standing.BROKEN if interrupted else Standing.DONE
-
-
-def carry_on(config: Config, directory: str | os.PathLike[str], progress: bool = False) -> dict[str, Any]:
+def carry_on(
+    config: Config, directory: str | os.PathLike[str], progress: bool = False, report: bool = True
+) -> dict[str, Any]:
     """Begin the run of a configuration in a directory, or resume it if it died, or read it if it is done.
 
     Parameters
     ----------
     config : Config
-        The configuration. A run that is resumed or done must have been begun with the same one.
+        The configuration. A run that is resumed or done goes by the one with which it was begun.
     directory : str or Path
         The run directory.
     progress : bool, default False
         Whether to show the progress.
+    report : bool, default True
+        Whether to draw the report of a run that is begun or resumed.
 
     Returns
     -------
@@ -84,6 +48,5 @@ def carry_on(config: Config, directory: str | os.PathLike[str], progress: bool =
     if stands is Standing.DONE:
         return store.read_json(path / store.SUMMARY)
     if stands is Standing.BROKEN:
-        for old in (partial_of(path), path):
-            shutil.rmtree(old, ignore_errors=True)
-    return run(config, path, progress).summary
+        return resume(path, progress=progress, report=report).summary
+    return run(config, path, progress, report).summary

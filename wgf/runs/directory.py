@@ -85,8 +85,8 @@ def _require_free(path: Path, shown: str) -> None:
         raise ConfigError(f"output directory {shown} is a mount point; give a new directory in it.")
     if os.path.lexists(partial_of(path)):
         raise ConfigError(
-            f"output directory {shown}: {partial_of(path).name[-80:]} is in the way, of a run that goes on or was "
-            "killed."
+            f"output directory {shown}: {partial_of(path).name[-80:]} is in the way, of a run that goes on, or was "
+            "killed: `wgf resume` goes on with it."
         )
 
 
@@ -100,6 +100,7 @@ def _candidates(name: str) -> Iterator[Path]:
 
 
 def partial_of(path: Path) -> Path:
+    """The directory in which the files of a run are until it has ended."""
     return path.with_name(path.name + ".partial")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +16,14 @@ from ..diagnostics.force_report import force_report
 from ..diagnostics.transport import Transport, wasserstein
 from ..drives import EvaluationCap
 from ..errors import WgfError
-from ..flow import Monitor, Solution, solve
+from ..flow import Monitor, Solution
+from ..flow.arguments import Arguments
+from ..flow.describing import Description
+from ..flow.loop import Run
+from ..flow.resume import continued
+from ..flow.solve import MOST_STEPS, begun, build
+from ..flow.store import RunStore
+from ..flow.timing import Stopwatch
 from ..functional import FreeEnergy, Functional
 from ..measure import Ensemble
 from ..protocol import Solver
@@ -58,14 +67,27 @@ class Job(ABC):
         """The observers of the run by the names of their columns, such as the scores of a network."""
         return {}
 
-    def solve(self, watch: Watch, monitor: Monitor) -> Solution:
-        """Call `wgf.solve` with the settings of the configuration."""
-        solver = self.config.solver
-        return solve(
-            self.free_energy, self.start, self.scheme, dt=solver.dt, t_end=solver.t_end, seed=self.config.seed,
-            record_every=solver.record_every, observers=watch.columns(), domain=self.config.place(),
-            until=self.until, throw=False, progress=monitor,
+    def begin(self, keep: RunStore, watch: Watch, monitor: Monitor) -> Run:
+        """Build the run that `wgf.solve` would make with the settings of the configuration, and begin its store."""
+        solver, stopwatch = self.config.solver, Stopwatch()
+        arguments = Arguments.checked(
+            self.free_energy, self.start, self.scheme, dt=solver.dt, t_end=solver.t_end, t0=0.0, state=None,
+            seed=self.config.seed, record_every=solver.record_every, trajectory_every=None, observers=watch.columns(),
+            until=self.until, domain=self.config.place(), rtol=None, atol=None, max_steps=MOST_STEPS, progress=monitor,
+            noise=None, store=keep.folder,
         )  # fmt: skip
+        return begun(keep, build(arguments, stopwatch), arguments, None, alone=False)
+
+    def go_on(self, keep: RunStore, watch: Watch, monitor: Monitor) -> Run:
+        """Build the run that goes on in a store. Refuses other data, terms or schemes than those of the run."""
+        stored = Description.read(keep.folder, self.config.device)
+        parts = {
+            "F": self.free_energy, "solver": self.scheme, "domain": self.config.place(), "until": self.until,
+        }  # fmt: skip
+        given = stored.given(parts, watch.columns())
+        found = keep.resume(self.config.device)
+        watch.recall(found.beside)
+        return continued(keep, found, stored, given, Stopwatch(), t_end=self.config.solver.t_end, progress=monitor)
 
     def summary(self, solution: Solution, watch: Watch, warned: list[str]) -> dict[str, Any]:
         """The content of summary.json, except the name and the times."""
@@ -92,12 +114,29 @@ class Job(ABC):
         }
 
 
+class Clock:
+    """When a run was started, and for how many seconds it has gone, those before it went on included."""
+
+    def __init__(self) -> None:
+        self._started, self._before = datetime.datetime.now().astimezone().isoformat(timespec="seconds"), 0.0
+        self._begun = time.perf_counter()
+
+    def memory(self) -> dict[str, Any]:
+        """Both, as the summary has them."""
+        return {"started": self._started, "seconds": self._before + time.perf_counter() - self._begun}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Go on from what a checkpoint holds."""
+        self._started, self._before = str(memory["started"]), float(memory["seconds"])
+
+
 @dataclass
 class Watch:
     """The observers of a run: those of its job at every record, and at some records the distance from the start with a
     picture of the particles."""
 
     job: Job
+    clock: Clock = field(default_factory=Clock)
     frames: list[store.Frame] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
     distance: Transport | None = None
@@ -120,7 +159,8 @@ class Watch:
 
     def _frame(self, mu: Ensemble, t: float) -> float:
         """Keep a picture of the particles, and return their distance from the start; NaN where it fails."""
-        self.frames.append((t, mu.x[:SHOWN].clone(), mu.weights[:SHOWN].clone(), mu.ids[:SHOWN].clone()))
+        parts = (mu.x[:SHOWN].float(), mu.weights[:SHOWN], mu.ids[:SHOWN])
+        self.frames.append((t, *(part.detach().cpu().clone() for part in parts)))  # type: ignore[arg-type]
         try:
             self.distance = wasserstein(mu, self.job.start)
         except WgfError as error:  # a failed distance must not lose the run
@@ -133,6 +173,19 @@ class Watch:
             )
         self.notes["distance_from_start"] = f"{self.distance.method}: {note}"
         return self.distance.distance
+
+    def memory(self) -> dict[str, Any]:
+        """What a checkpoint holds of it."""
+        distance = None if self.distance is None else vars(self.distance)
+        return {"frames": tuple(self.frames), "notes": dict(self.notes), "distance": distance,
+                "parts": self._parts, "clock": self.clock.memory()}  # fmt: skip
+
+    def recall(self, memory: dict[str, Any]) -> None:
+        """Go on from what a checkpoint holds."""
+        distance = memory["distance"]
+        self.frames, self.notes, self._parts = list(memory["frames"]), dict(memory["notes"]), memory["parts"]
+        self.distance = None if distance is None else Transport(**distance)
+        self.clock.recall(memory["clock"])
 
     def finish(self, solution: Solution) -> None:
         """Add a last picture where a run ended between two of them."""

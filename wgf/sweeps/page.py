@@ -116,7 +116,7 @@ def _curves(records: Sequence[Record]) -> Any:
             numbers[key] = [float(v) for v in values if v is not None]
     by = max(numbers, key=lambda key: (not key.endswith("seed"), len(set(numbers[key]))), default="")
     differ = [key for key in records[0].settings if len({repr(r.settings.get(key)) for r in records}) > 1]
-    names = [", ".join(f"{k} = {shown(r.settings.get(k), 24)}" for k in differ)[:100] or r.name for r in records]
+    names = [", ".join(f"{k} = {_setting(r.settings.get(k))[:24]}" for k in differ)[:100] or r.name for r in records]
     return curves([r.ledger for r in records if r.ledger is not None], names, numbers.get(by), by)
 
 
