@@ -28,7 +28,8 @@ ROOT = Path(__file__).parent.parent
 ORDER = [
     "errors", "process", "storage", "ops", "extension", "kernels", "summation", "measure", "functional", "energies",
     "entropies",
-    "domains", "data", "protocol", "ledger", "diagnostics", "drives", "solvers", "figures", "flow", "regularizers",
+    "domains", "data", "protocol", "ledger", "diagnostics", "drives", "solvers", "figures",
+    "interchange", "flow", "regularizers",
     "precision",
     "estimators", "runs", "sweeps", "studies", "benchmarks", "cli",
 ]  # fmt: skip
