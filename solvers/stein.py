@@ -77,6 +77,7 @@ class Stein(Solver):
 
     order: ClassVar[int] = 1
     realises_shannon = True
+    elementwise = True
     metric = "Stein's, |v|² in the space of the kernel: T² KSD² to the Gibbs law, self pairs included"
 
     SAMPLE: ClassVar[int] = 400

@@ -10,7 +10,7 @@ from wgf.cli import app
 
 CONTENTS = {
     "config.toml", "final.safetensors", "frames.safetensors", "metrics.jsonl", "report.html", "summary.json",
-    "versions.json",
+    "versions.json", "checkpoints", "run.safetensors",
 }  # fmt: skip
 
 

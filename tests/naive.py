@@ -58,6 +58,24 @@ def entropy(name: str, x: np.ndarray, w: np.ndarray, **p: float) -> float:
         return 0.5 * np.trace(c)
     if name == "LogVariance":
         return 0.5 * np.log(np.diag(c) + p.get("ridge", 0.0)).sum()
+    if name == "CodingRate":
+        d = x.shape[1]
+        return 0.5 * np.linalg.slogdet(np.eye(d) + d / p["epsilon"] ** 2 * (x.T @ (w[:, None] * x)))[1]
+    if name == "SpectralEntropy":
+        rho = c + p.get("ridge", 0.0) * np.eye(x.shape[1])
+        q = np.linalg.eigvalsh(rho / np.trace(rho))
+        q = q[q > 1e-14]
+        return float(-(q * np.log(q)).sum())
+    if name == "HingeVariance":
+        return float(-np.maximum(0.0, p["target"] - np.sqrt(np.diag(c) + p["epsilon"])).mean())
+    if name == "Decorrelation":
+        return float(-((c**2).sum() - (np.diag(c) ** 2).sum()) / x.shape[1])
+    if name == "Uniformity":
+        q = ((x[:, None] - x[None]) ** 2).sum(-1)
+        return float(-np.log(w @ np.exp(-p["t"] * q) @ w))
+    if name == "KoLeo":
+        r = np.sort(np.sqrt(((x[:, None] - x[None]) ** 2).sum(-1)), axis=1)[:, int(p["k"])]
+        return float(x.shape[1] * (w @ np.log(r)))
     if name == "Softmax-features":
         e = np.exp(x / p["tau"])
         q = e / e.sum(1, keepdims=True)

@@ -29,7 +29,8 @@ ORDER = [
     "errors", "process", "storage", "ops", "extension", "kernels", "summation", "measure", "functional", "energies",
     "entropies",
     "domains", "data", "protocol", "ledger", "diagnostics", "drives", "solvers", "figures", "flow", "regularizers",
-    "runs", "studies", "benchmarks", "cli",
+    "precision",
+    "estimators", "runs", "sweeps", "studies", "benchmarks", "cli",
 ]  # fmt: skip
 
 

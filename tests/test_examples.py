@@ -168,7 +168,30 @@ def study_scaling(output: str) -> None:
     assert 0 < offset < 0.01
 
 
+def own_problem(output: str) -> None:
+    for name, order in (("Euler", 1), ("midpoint", 2), ("RungeKutta4", 4)):
+        coarse, fine = (numbers(rf"{name} +h = {h} +error ([\d.e+-]+)", output)[0] for h in ("0.05", "0.025"))
+        assert np.log2(coarse / fine) == pytest.approx(order, abs=0.5)
+    assert "BogackiShampine  rtol = 0.001" in output
+    assert "not usable: RungeKutta4: h = 0.4: DivergenceError" in output
+
+
+def estimators(output: str) -> None:
+    assert numbers(r"accuracy ([\d.]+) on new data", output)[0] > 0.94
+    assert abs(numbers(r"closure ([-+\d.]+)", output)[0]) < 0.1
+    assert min(numbers(r"as they are: R² = ([\d.]+)\n.*R² = ([\d.]+)", output)) > 0.4
+    assert numbers(r"ten pieces: R² = ([\d.]+)", output)[0] > 0.4
+
+
+def torch_modules(output: str) -> None:
+    one, other, flow = numbers(r"loss ([\d.]+)\n.*risk ([\d.]+)\n.*risk ([\d.]+)", output)
+    assert one == other > flow
+    assert numbers(r"outputs ([\d.e+-]+), same bits back: True", output)[0] < 1e-12
+    assert numbers(r"differ by ([\d.e+-]+)", output)[0] < 1e-12
+
+
 SCRIPTS = {
+    "own_problem": own_problem,
     "custom_unit": ring,
     "ornstein_uhlenbeck": ornstein_uhlenbeck,
     "log_gas": log_gas,
@@ -180,6 +203,8 @@ SCRIPTS = {
     "decision_risk": decision_risk,
     "feedback": feedback,
     "controller": controller,
+    "estimators": estimators,
+    "torch_modules": torch_modules,
     "study_chaos": study_chaos,
     "study_dissipation": study_dissipation,
     "study_phase": study_phase,
@@ -187,7 +212,15 @@ SCRIPTS = {
     "study_generalisation": study_generalisation,
     "study_scaling": study_scaling,
 }
-CONFIGURATIONS = {"diabetes": ("test_loss", 0.0, 0.32), "breast_cancer": ("test_accuracy", 0.95, 1.0)}
+CONFIGURATIONS = {
+    "diabetes": ("test_loss", 0.0, 0.32),
+    "breast_cancer": ("test_accuracy", 0.95, 1.0),
+    "label_shift": ("test_accuracy", 0.95, 1.0),
+    "annealing": ("term:DoubleWell", 0.04, 0.06),  # two degrees of freedom at T = 0.05, each with T/2
+    "posterior": ("term:LogisticPosterior", 43.5, 48.5),
+}
+WITHOUT_CLOSURE = {"annealing", "posterior"}
+"""Noise realises their entropy: closure is an estimate with a wide error, or there is none."""
 
 
 IN_A_PROCESS = {"moving_target", "study_chaos"}
@@ -230,7 +263,8 @@ def test_configuration(name, tmp_path):
     last = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
     metric, low, high = CONFIGURATIONS[name]
     assert low <= last[metric] <= high
-    assert abs(last["closure_total"]) < 0.1
+    if name not in WITHOUT_CLOSURE:
+        assert abs(last["closure_total"]) < 0.1
     assert (tmp_path / "run" / "report.html").stat().st_size > 10_000
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from . import domains as domains
     from . import drives as drives
     from . import errors as errors
+    from . import estimators as estimators
     from . import kernels as kernels
     from . import regularizers as regularizers
     from . import solvers as solvers
@@ -31,15 +32,19 @@ if TYPE_CHECKING:
     from .flow import Solution as Solution
     from .flow import Status as Status
     from .flow import collapse_index as collapse_index
+    from .flow import load as load
+    from .flow import resume as resume
     from .flow import solve as solve
     from .functional import FreeEnergy as FreeEnergy
     from .functional import Functional as Functional
     from .measure import Ensemble as Ensemble
     from .measure import Noise as Noise
+    from .precision import benchmark as benchmark
+    from .sweeps import sweep as sweep
 
     __version__: str
 
-_ROOMS = ("data", "diagnostics", "domains", "drives", "errors", "kernels", "regularizers", "solvers")
+_ROOMS = ("data", "diagnostics", "domains", "drives", "errors", "estimators", "kernels", "regularizers", "solvers")
 _HOMES = {
     "Ensemble": "measure",
     "FreeEnergy": "functional",
@@ -48,9 +53,13 @@ _HOMES = {
     "Solution": "flow",
     "Status": "flow",
     "Unit": "energies",
+    "benchmark": "precision",
     "collapse_index": "flow",
     "from_function": "energies",
+    "load": "flow",
+    "resume": "flow",
     "solve": "flow",
+    "sweep": "sweeps",
 }
 _TERMS = ("energies", "entropies")
 """Packages whose registered classes are names of `wgf`."""

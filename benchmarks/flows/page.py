@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..frame.case import OURS
+from ..frame.facts import BUSY
 from ..frame.measure import ROUNDS, SLOW, TURN, VERY_SLOW
 from ..frame.page import INSTALL, error_text, gaps, heading, machine, seconds, summary, table, time, verdicts
 from ..frame.processes import ALONE
@@ -109,7 +110,8 @@ def _method(result: Mapping[str, Any]) -> str:
 A body does the whole run: it begins with the particles in memory and ends with the final ones. All take the same steps
 of the same scheme in the same dtype, from the same particles. Noise comes from the generator of each library.
 Minibatches are the same for all; the peers get them ready made, ours draws them in the run. Compilation is outside the
-timing: each body is called once before.
+timing: each body is called once before. Ours too has its compiled steps on the disk by then, as after the first long
+run of a session. The double well is a potential that the user compiles, `Potential(fn, grad)` by numba.
 
 - **{OURS}** is `solve()` with its defaults: records of the ledger from the first step to the last. **{ENDS}** has
   `record_every` equal to the number of steps. **{PIECES}** calls the operations of the steps one by one.
@@ -130,4 +132,4 @@ Each library runs in a process of its own. The bodies of a row take turns: {ROUN
 ms, after one call to warm up. A time is a median; a measured value is a ratio of medians, and its interval holds 90 %
 of the ratios of resampled rounds.
 
-{peers}; load average at the start {result.get("load average at the start", "unknown")}. {INSTALL}"""
+{peers}; {BUSY} {result.get(BUSY, "unknown")}. {INSTALL}"""

@@ -22,7 +22,7 @@ FAMILIES: families.Families = {
 """Families of work and the modules that hold them, relative to this package."""
 
 
-def run(folder: Path, *, quick: bool = False, only: str | None = None) -> Path:
+def run(folder: Path, *, quick: bool = False, only: str | None = None, merge: bool = False) -> Path:
     """Measure whole runs and write the results as JSON, a figure (PNG and SVG) and a page.
 
     Parameters
@@ -32,7 +32,9 @@ def run(folder: Path, *, quick: bool = False, only: str | None = None) -> Path:
     quick : bool
         Small sizes, to test that everything works. The targets do not apply to them.
     only : str, optional
-        One family of `FAMILIES`; by default all.
+        One family of `FAMILIES`, or words that the names of some rows contain; by default everything.
+    merge : bool
+        Put the rows into the stored results of everything, so that a run can be made in pieces.
 
     Returns
     -------
@@ -42,10 +44,10 @@ def run(folder: Path, *, quick: bool = False, only: str | None = None) -> Path:
     Raises
     ------
     ConfigError
-        For an unknown family.
+        For a family or a name that is unknown, and where stored rows are from another machine or other versions.
     """
     wanted = {name: files for name, files in FAMILIES.items() if not (quick and name == "machine")}
-    return families.run("flows", wanted, str(__package__), folder, _page, quick=quick, only=only)
+    return families.run("flows", wanted, str(__package__), folder, _page, quick=quick, only=only, merge=merge)
 
 
 def _page(result: dict[str, Any], folder: Path, stem: str) -> str:

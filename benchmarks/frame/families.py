@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import time
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
@@ -14,11 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ...errors import ConfigError, closest
-from ...runs import store
 from .case import OURS
-from .facts import machine_facts, machine_name
+from .facts import machine_name
 from .measure import Hall, Row
 from .page import line
+from .stored import Stored
 
 Families = Mapping[str, tuple[str, ...]]
 """Families of work and the modules that hold them, relative to a package.
@@ -27,8 +26,20 @@ A module has `cases(quick)`, which returns a list of Case, or `rows(quick)`, whi
 Finish = Callable[[dict[str, Any], Path, str], str]
 
 
+Work = list[tuple[str, str, Any, str]]
+"""Pieces of work as (family, module, case or None, title), in the order of the page."""
+
+
 def run(
-    command: str, families: Families, package: str, folder: Path, page: Finish, *, quick: bool, only: str | None
+    command: str,
+    families: Families,
+    package: str,
+    folder: Path,
+    page: Finish,
+    *,
+    quick: bool,
+    only: str | None,
+    merge: bool = False,
 ) -> Path:
     """Measure families of work and write the results as JSON and as a page.
 
@@ -47,7 +58,10 @@ def run(
     quick : bool
         Small sizes, to test that everything works. The targets do not apply to them.
     only : str, optional
-        One family; by default all.
+        One family, or words that the names of some rows contain; by default everything.
+    merge : bool
+        Put the rows into the stored results of everything, in place of older ones of the same name. So a long
+        benchmark can be made in pieces.
 
     Returns
     -------
@@ -57,23 +71,17 @@ def run(
     Raises
     ------
     ConfigError
-        For an unknown family.
+        Where `only` is no family and in no name of a row, or where the stored results are from another machine or
+        from other versions.
     """
-    if only is not None and only not in families:
-        raise ConfigError(f"--only {only}{closest(only, families)}")
-    name = "-".join([command, machine_name(), *(["quick"] if quick else []), *([only] if only else [])])
-    result: dict[str, Any] = {
-        "date": datetime.date.today().isoformat(),
-        "quick": quick,
-        "only": only,
-        **machine_facts(),
-        "rows": [],
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = command if not quick and only is None else name
+    everything = _work(families, package, quick)
+    work = _chosen(everything, families, only)
+    words = only.replace(" ", "-").replace("/", "-") if only else ""
+    name = "-".join([command, machine_name(), *(["quick"] if quick else []), *([words] if words and not merge else [])])
+    stem = command if not quick and (merge or only is None) else name
+    stored = Stored(folder / f"{name}.json", quick, None if merge else only, merge)
     target = folder / f"{stem}.md"
     console, begun = Console(highlight=False), time.monotonic()
-    work = _work(families, package, quick, only)
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=console, transient=True) as bar, Hall(quick) as hall:
         task = bar.add_task("", total=len(work))
@@ -81,20 +89,27 @@ def run(
             bar.update(task, description=title)
             for row in _measured(hall, family, module, case, title, quick):
                 console.print(line(row), markup=False, soft_wrap=True)
-                result["rows"].append(row)
-                result["seconds"] = round(time.monotonic() - begun)
-                store.write_json(folder / f"{name}.json", result)
-                target.write_text(page(result, folder, stem), encoding="utf-8")
+                stored.put(row, [(family, case and case.name) for family, _, case, _ in everything])
+                stored.write(time.monotonic() - begun)
+                target.write_text(page(stored.result, folder, stem), encoding="utf-8")
             bar.advance(task)
     return target
 
 
-def _work(families: Families, package: str, quick: bool, only: str | None) -> list[tuple[str, str, Any, str]]:
-    """The work to do as (family, module, case or None, title), in the order of the page."""
-    work: list[tuple[str, str, Any, str]] = []
+def _chosen(work: Work, families: Families, only: str | None) -> Work:
+    """The work of one family, or else the work whose title contains the words."""
+    if only is None:
+        return work
+    found = [piece for piece in work if piece[0] == only] or [piece for piece in work if only in piece[3]]
+    if not found:
+        raise ConfigError(f"--only {only}{closest(only, families)} Words of the name of a row would do, too.")
+    return found
+
+
+def _work(families: Families, package: str, quick: bool) -> Work:
+    """All the work."""
+    work: Work = []
     for family, files in families.items():
-        if only not in (None, family):
-            continue
         for file in files:
             name = resolve_name(file, package)
             module = import_module(name)

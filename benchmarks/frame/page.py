@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ...precision.words import seconds, table
 from .case import OURS
+from .facts import BUSY, busy_note
 from .machine import TRIAD, WORK
 from .measure import ROUNDS, SLOW, TURN, VERY_SLOW
 
@@ -18,7 +20,6 @@ MARKS = {
     "not measured": "– not measured",
 }
 MANY = 3  # of more bodies than these only their number is said
-BUSY = 0.5  # load per thread above which the page warns that the machine was busy
 INSTALL = "`pip install 'wgflow[bench]'` installs the peers."
 
 
@@ -52,9 +53,7 @@ def heading(result: Mapping[str, Any], title: str, command: str) -> str:
     """The title, with the machine, the versions, and what spoils the figures."""
     model = f" (family {result['cpu family']}, model {result['cpu model']})" if "cpu family" in result else ""
     note = "\n\n**Small sizes (`--quick`): these figures say nothing about the targets.**" if result["quick"] else ""
-    load = result.get("load average at the start", 0.0)
-    if load > BUSY * result["threads"]:
-        note += f"\n\n**The machine was busy with other work (load {load:g} at the start).**"
+    note += busy_note(result)
     wide = {True: ", AVX-512", False: ", no AVX-512", None: ""}[result.get("AVX-512")]
     return (
         f"# {title}\n\n"
@@ -172,26 +171,10 @@ which loses digits). Compiled torch works on one array for each coordinate; a fa
 runs as it comes, and with `CXXFLAGS="-march=native -ffast-math"` in a cache folder of its own. JAX runs under jit.
 
 {peers}; OPENBLAS_CORETYPE {result["OPENBLAS_CORETYPE"]}; KeOps compiles with {result["C++ compiler of KeOps"]};
-load average at the start {result.get("load average at the start", "unknown")}. {INSTALL}"""
+{BUSY} {result.get(BUSY, "unknown")}. {INSTALL}"""
 
 
 # ------------------------------------------------------------------------------------------- figures as text
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in entry) + " |" for entry in lines)
-
-
-def seconds(value: float | None) -> str:
-    """A time as text: 2.31 s, 14.2 ms, 830 µs."""
-    if value is None:
-        return ""
-    for unit, factor in (("s", 1.0), ("ms", 1e3)):
-        if value * factor >= 1:
-            return f"{value * factor:.3g} {unit}"
-    return f"{value * 1e6:.3g} µs"
 
 
 def time(body: Mapping[str, Any]) -> str:

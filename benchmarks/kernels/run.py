@@ -20,12 +20,15 @@ FAMILIES: families.Families = {
     "moments": (".moments",),
     "langevin": (".langevin",),
     "transport": (".sliced",),
+    "neighbours": (".neighbours",),
     "startup": (".startup",),
 }
 """Families of work and the modules that hold them, relative to this package."""
 
 
-def run(folder: Path, *, quick: bool = False, only: str | None = None, device: str = "cpu") -> Path:
+def run(
+    folder: Path, *, quick: bool = False, only: str | None = None, merge: bool = False, device: str = "cpu"
+) -> Path:
     """Measure the kernels and write the results as JSON and as a page.
 
     Parameters
@@ -35,7 +38,9 @@ def run(folder: Path, *, quick: bool = False, only: str | None = None, device: s
     quick : bool
         Small sizes, to test that everything works. The targets do not apply to them.
     only : str, optional
-        One family of `FAMILIES`; by default all.
+        One family of `FAMILIES`, or words that the names of some rows contain; by default everything.
+    merge : bool
+        Put the rows into the stored results of everything, so that a run can be made in pieces.
     device : str
         "cpu", or "cuda" for the benchmark of the GPU kernels.
 
@@ -47,13 +52,13 @@ def run(folder: Path, *, quick: bool = False, only: str | None = None, device: s
     Raises
     ------
     ConfigError
-        For an unknown family or device.
+        For a family, name or device that is unknown, and where stored rows are from another machine or other versions.
     BackendError
         For "cuda" where torch has no GPU, or triton is not installed.
     """
     if device != "cpu":
         return _on_gpu(device, folder)
-    return families.run("kernels", FAMILIES, str(__package__), folder, _page, quick=quick, only=only)
+    return families.run("kernels", FAMILIES, str(__package__), folder, _page, quick=quick, only=only, merge=merge)
 
 
 def _page(result: dict[str, Any], folder: Path, stem: str) -> str:

@@ -22,14 +22,17 @@ from wgf.benchmarks.frame.case import (
     power,
     relative_error,
 )
-from wgf.benchmarks.frame.facts import machine_facts
+from wgf.benchmarks.frame.facts import BUSY, busy_note, busy_share, machine_facts
 from wgf.benchmarks.frame.machine import FMA32, WORK
 from wgf.benchmarks.frame.measure import Hall, judge
 from wgf.benchmarks.frame.page import page
+from wgf.benchmarks.frame.stored import Stored
 from wgf.benchmarks.kernels import moments, network, pairwise, sliced, stein
 from wgf.benchmarks.kernels import run as kernels
 
 from wgf.cli import app
+from wgf.errors import ConfigError
+from wgf.runs import store
 
 TIMES = {OURS: [1.0, 1.1, 0.9], "a": [3.0], "b": [2.0, 2.2, 1.8], FMA32: [0.5], "wgf: less": [0.1]}
 
@@ -231,3 +234,32 @@ def test_the_command_refuses_what_it_does_not_know(tmp_path):
     assert unknown.exit_code == 2
     assert "did you mean 'stein'" in textwrap.dedent(unknown.output)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pieces_of_a_benchmark_are_put_together_in_its_order(tmp_path):
+    order = [("pairs", "a"), ("pairs", "b"), ("startup", None)]
+    path = tmp_path / "toy.json"
+
+    def measured(name: str, family: str = "pairs", value: int = 1) -> None:
+        stored = Stored(path, quick=True, only=None, merge=True)
+        stored.put({"name": name, "family": family, "value": value}, order)
+        stored.write(2.0)
+
+    measured("first run", "startup")
+    measured("b")
+    measured("a")
+    measured("gone")
+    measured("b", value=2)
+    stored = store.read_json(path)
+    assert [(row["name"], row["value"]) for row in stored["rows"]] == [("a", 1), ("b", 2), ("first run", 1)]
+    assert stored["seconds"] == 10
+    assert Stored(path, quick=True, only=None, merge=False).result["rows"] == []
+    store.write_json(path, {**stored, "numba": "0.1"})
+    with pytest.raises(ConfigError, match=r"another numba: 0\.1"):
+        Stored(path, quick=True, only=None, merge=True)
+
+
+def test_a_busy_machine_is_said():
+    assert busy_note({BUSY: 0.02}) == busy_note({}) == ""
+    assert "took 40% of the cores" in busy_note({BUSY: 0.4})
+    assert busy_share() is None or 0 <= busy_share() <= 1

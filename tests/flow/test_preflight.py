@@ -28,8 +28,8 @@ def test_a_frame_at_every_step_of_a_million_particles_is_refused_before_the_firs
         wgf.solve(wgf.Quadratic(), million, wgf.solvers.Euler(), dt=0.01, t_end=100.0, trajectory_every=1)
     assert time.perf_counter() - began < 1.0
     assert str(refused.value) == (
-        "10000 frames of 1000000 particles need 447 GiB of memory, and there are 24 GiB here: take fewer frames "
-        "(trajectory_every=19)."
+        "10000 frames of 1000000 particles need 447 GiB of memory, and there are 24 GiB here: keep them on the disk by "
+        "store=DIR, or take fewer frames (trajectory_every=19)."
     )
     require_kept(10**4, 100, 30, 19, million)
     with pytest.raises(ResourceError):

@@ -38,7 +38,7 @@ from wgf.errors import WgfError
 from wgf.extension import Numbers, settings_of
 from wgf.runs import dump, load_config, toml
 from wgf.runs.config import validate
-from wgf.runs.job import Job
+from wgf.runs.jobs import prepare
 from wgf.runs.terms import models
 
 LIMIT_S = 20
@@ -261,7 +261,7 @@ def try_one(table: Table, run: bool, folder: Path) -> str:
     if not run or config.network.neurons > 200:
         return "accepted"
     try:
-        job = Job.prepare(config)
+        job = prepare(config)
         solution = wgf.solve(
             job.free_energy, job.start, job.scheme, dt=config.solver.dt, t_end=config.solver.t_end, seed=config.seed,
             record_every=config.solver.record_every, domain=config.place(), max_steps=STEPS, throw=False,

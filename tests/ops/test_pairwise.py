@@ -11,7 +11,7 @@ import torch
 
 from wgf import ops
 from wgf.ops import forms, reference
-from wgf.ops.cpu import pairwise, products
+from wgf.ops.cpu import meetings, pairwise
 from wgf.ops.cpu.intrinsics import TILE
 
 FORMS = {
@@ -77,10 +77,19 @@ def test_every_dimension(d, dtype):
 @pytest.mark.parametrize("blocks", range(1, 10))
 def test_blocks_meet_once(blocks):
     """In rounds without a block twice, so that threads never add to the same one."""
-    rounds = list(products._meetings(blocks))
+    rounds = list(meetings.meetings(blocks))
     assert all(len({block for pair in pairs for block in pair}) == 2 * len(pairs) for pairs in rounds)
     met = [pair for pairs in rounds for pair in pairs]
     assert sorted(met) == [(i, j) for i in range(blocks) for j in range(i + 1, blocks)]
+
+
+@pytest.mark.parametrize("blocks", range(1, 5))
+def test_few_blocks_meet_once_in_even_groups(blocks):
+    groups = meetings.groups(blocks)
+    met = [pair for pairs in groups for pair in pairs]
+    assert sorted(met) == [(i, j) for i in range(blocks) for j in range(i, blocks)]
+    work = [sum(2 + (i != j) for i, j in pairs) for pairs in groups]
+    assert max(work) - min(work) <= 3
 
 
 @pytest.mark.slow
@@ -100,7 +109,7 @@ def test_each_pair_once(name, d, dtype):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n", "d"), [(pairwise._ONCE_FROM + TILE // 3, 2), (5 * products._BLOCK - 3, 20)])
+@pytest.mark.parametrize(("n", "d"), [(pairwise._ONCE_FROM + TILE // 3, 2), (5 * meetings.BLOCK - 3, 20)])
 @each_dtype
 def test_each_pair_once_with_a_vector(n, d, dtype):
     """The Stein direction of many particles, weighted and not."""

@@ -14,7 +14,7 @@ import wgf
 from wgf import solvers
 from wgf.errors import BackendError, ConfigError
 from wgf.runs import DEFAULT, dump, load_config, toml
-from wgf.runs.config import Config
+from wgf.runs.config import NetworkConfig
 from wgf.runs.terms import models
 
 MINIMAL = '[data]\nsource = "digits"\n[solver]\ndt = 0.1\nt_end = 1.0\n'
@@ -99,7 +99,9 @@ def test_every_kernel_can_be_named(name):
 
 @pytest.mark.parametrize("name", ENTROPIES)
 def test_every_entropy_can_be_named(name):
-    extra = {"Blob": ', bandwidth = "silverman"', "Power": ", m = 2.0, bandwidth = 0.5"}.get(name, "")
+    values = {"bandwidth": '"silverman"', "m": 2.0, "epsilon": 0.5, "target": 1.0, "t": 2.0}
+    required = [key for key, entry in ENTROPIES[name].model_fields.items() if entry.is_required()]
+    extra = "".join(f", {key} = {values[key]}" for key in required if key in values)
     config = load_config(None, [f'entropy.0={{ term = "{name}", temperature = 0.1{extra} }}'])
     entropy: Any = config.terms()[1]
     (term,) = entropy.terms
@@ -321,7 +323,7 @@ def test_a_resolved_configuration_runs_anywhere():
     resolved = config.resolved("classification", 100)
     assert resolved.output.directory is None
     assert resolved.data.task == "classification"
-    assert Config.model_validate(resolved.model_dump()) == resolved
+    assert NetworkConfig.model_validate(resolved.model_dump()) == resolved
 
 
 @pytest.mark.parametrize(
@@ -338,7 +340,8 @@ def test_what_does_not_fit_the_data_is_refused(override, task, message):
 
 
 def test_the_names_of_terms_are_distinct():
-    kinds = [models(kind) for kind in ("kernel", "energy", "entropy", "domain")]
+    """A name picks one table at its place of the file: schedules and kernels may share names, as `Linear`."""
+    kinds = [models(kind) for kind in ("kernel", "energy", "entropy", "domain", "drive", "initial")]
     assert len({name for kind in kinds for name in kind}) == sum(map(len, kinds))
 
 

@@ -12,6 +12,7 @@ import pytest
 from commands import CONTENTS, rows, wgf_command
 
 from wgf.errors import CheckpointError, ConfigError
+from wgf.ledger import Lines
 from wgf.runs import directory, load_config, run, store
 from wgf.runs.directory import choose, writing
 
@@ -264,10 +265,10 @@ def test_a_line_that_cannot_be_written_whole_leaves_nothing_of_it(tmp_path, monk
 
     real = open
     monkeypatch.setattr("builtins.open", Short)
-    with store.metrics(tmp_path) as write:
-        write({"t": 0.0, "a": 1.0})
-        with pytest.raises(OSError, match="No space"):
-            write({"t": 1.0, "a": 2.0})
+    lines = Lines(tmp_path / store.METRICS)
+    lines.append({"t": 0.0, "a": 1.0})
+    with pytest.raises(CheckpointError, match="No space"):
+        lines.append({"t": 1.0, "a": 2.0})
     monkeypatch.undo()
     assert (tmp_path / store.METRICS).read_text() == '{"t": 0.0, "a": 1.0}\n'
 

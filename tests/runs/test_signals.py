@@ -81,7 +81,7 @@ def test_while_files_are_saved_signals_wait_however_many(place, monkeypatch, nam
 
 
 class Count:
-    """Counts the records of a run from 0, by their ensembles: `Watch._scores` is called more than once for each."""
+    """Counts the records of a run from 0, by their ensembles: `_Scores.of` is called more than once for each."""
 
     def __init__(self) -> None:
         self.seen: object = None
@@ -95,16 +95,16 @@ class Count:
 
 @pytest.mark.parametrize(("number", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
 def test_in_the_run_what_was_computed_is_saved(place, monkeypatch, undrawn, number, code):
-    from wgf.runs.job import Watch
+    from wgf.runs.training import _Scores
 
-    real, record = Watch._scores, Count()
+    real, record = _Scores.of, Count()
 
     def scores(self, mu, evaluation):
         if record(mu) == 3 and not signals.arrived():
             signal.raise_signal(getattr(signal, number))
         return real(self, mu, evaluation)
 
-    monkeypatch.setattr(Watch, "_scores", scores)
+    monkeypatch.setattr(_Scores, "of", scores)
     result = run("1000")
     assert result.exit_code == code, result.output
     assert "interrupted at t = " in result.stderr
@@ -117,9 +117,9 @@ def test_in_the_run_what_was_computed_is_saved(place, monkeypatch, undrawn, numb
 
 
 def test_a_signal_that_a_callback_loses_ends_the_run_all_the_same(place, monkeypatch, undrawn):
-    from wgf.runs.job import Watch
+    from wgf.runs.training import _Scores
 
-    real, record = Watch._scores, Count()
+    real, record = _Scores.of, Count()
 
     def losing(self, mu, evaluation):
         try:
@@ -130,28 +130,28 @@ def test_a_signal_that_a_callback_loses_ends_the_run_all_the_same(place, monkeyp
             pass
         return real(self, mu, evaluation)
 
-    monkeypatch.setattr(Watch, "_scores", losing)
+    monkeypatch.setattr(_Scores, "of", losing)
     result = run("1000")
     assert result.exit_code == 130, result.output
     assert store.read_json(Path("out/summary.json"))["records"] == 3
 
 
 def test_a_signal_that_becomes_another_error_is_an_interruption(place, monkeypatch, undrawn):
-    from wgf.runs.job import Job, Watch
+    from wgf.runs.training import _Scores
 
     def converting(*_arguments):
         signal.raise_signal(signal.SIGTERM)
         raise ImportError("initialization failed")
 
-    monkeypatch.setattr(Job, "prepare", converting)
+    monkeypatch.setattr(sys.modules["wgf.runs.run"], "prepare", converting)
     result = wgf_command("run", "small.toml", "--out", "other")
     assert result.exit_code == 143
     assert result.stderr == "interrupted; nothing was saved\n"
     assert signals.taken()
     monkeypatch.undo()
     os.chdir(place)
-    real, record = Watch._scores, Count()
-    monkeypatch.setattr(Watch, "_scores", lambda self, mu, e: (converting if record(mu) == 2 else real)(self, mu, e))
+    real, record = _Scores.of, Count()
+    monkeypatch.setattr(_Scores, "of", lambda self, mu, e: (converting if record(mu) == 2 else real)(self, mu, e))
     assert run("1000").exit_code == 143
     assert store.read_json(Path("out/summary.json"))["status"] == "INTERRUPTED"
 
@@ -159,7 +159,7 @@ def test_a_signal_that_becomes_another_error_is_an_interruption(place, monkeypat
 def test_before_the_first_record_nothing_is_left(place, monkeypatch):
     from wgf.runs.job import Job
 
-    sending(monkeypatch, Job, "solve", signal.SIGHUP)
+    sending(monkeypatch, Job, "begin", signal.SIGHUP)
     result = wgf_command("run", "small.toml", "--out", "a/b/out")
     assert result.exit_code == 129
     assert result.stderr == "interrupted; nothing was saved\n"

@@ -41,8 +41,8 @@ def same(found, count, **kind):
         assert float(found.times[k]) == t
         assert found[k].dtype == x.dtype
         assert torch.equal(found[k], x)
-        assert torch.equal(found.weights(k), weights)
-        assert torch.equal(found.ids(k), ids)
+        assert torch.equal(found.weights[k], weights)
+        assert torch.equal(found.ids[k], ids)
     return True
 
 

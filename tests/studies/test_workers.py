@@ -79,14 +79,16 @@ def test_workers_end_with_a_study_that_is_stopped(tmp_path, numbers, group, code
         assert "Traceback" not in said
         assert wait(lambda: not alive(workers), 20), "workers live on"
         if code > 0:
-            assert said.endswith("interrupted; nothing was saved\n")
-            assert not (tmp_path / "a").exists()
+            if (tmp_path / "a").exists():  # some of its runs were over
+                assert "of its runs are kept in" in said
+            else:
+                assert said.endswith("interrupted; nothing was saved\n")
     finally:
         if process.poll() is None:
             process.kill()
 
 
-def test_results_come_in_order_and_workers_see_one_thread_and_no_ctrl_c(tmp_path):
+def test_results_come_in_order_and_workers_share_the_threads_and_see_no_ctrl_c(tmp_path):
     (tmp_path / "tasks.py").write_text(
         "import os, signal, torch\n"
         "def number(k):\n"
@@ -99,10 +101,11 @@ def test_results_come_in_order_and_workers_see_one_thread_and_no_ctrl_c(tmp_path
         "    return k\n"
     )
     code = (
-        "import os, tasks\nfrom wgf.studies import Work\nfrom wgf.errors import ConfigError\n"
+        "import os, tasks\nfrom wgf.process.workers import processors\n"
+        "from wgf.studies import Work\nfrom wgf.errors import ConfigError\n"
         "found = Work(2).each('numbers', tasks.number, [(k,) for k in range(9)])\n"
         "assert [row[0] for row in found] == list(range(9))\n"
-        "assert {row[1] for row in found} == {1}\n"
+        "assert {row[1] for row in found} == {max(1, processors() // 2)}\n"
         "assert os.getpid() not in {row[2] for row in found}\n"
         "assert {row[3:] for row in found} == {(True, False)}\n"
         "try:\n    Work(2).each('broken', tasks.broken, [(k,) for k in range(9)])\n"

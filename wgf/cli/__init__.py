@@ -1,4 +1,4 @@
-"""The command line `wgf`, with the commands run, new, report, tune, bench, study and info."""
+"""The command line `wgf`, with the commands run, sweep, compare, new, report, tune, bench, study and info."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def _app() -> Any:
-    from . import bench, runs, study  # noqa: F401 - importing them registers their commands
+    from . import bench, many, runs, study  # noqa: F401 - importing them registers their commands
     from .common import app
 
     return app

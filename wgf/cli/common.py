@@ -29,6 +29,7 @@ def errors_as_lines() -> Iterator[None]:
     """Turn errors of this package into one line on stderr and an exit code. A bug still shows its traceback."""
     from ..errors import BackendError, ConfigError, ResourceError, ShapeError, WgfError
 
+    kept: list[str] = []
     try:
         with signals.during(Mode.RAISE):
             yield
@@ -36,20 +37,20 @@ def errors_as_lines() -> Iterator[None]:
     except WgfError as error:
         if signals.arrived() and isinstance(error, BackendError):  # the import of a library was interrupted
             raise typer.Exit(signals.code()) from None
-        typer.echo(f"error: {error}", err=True)
+        typer.echo("\n".join([f"error: {error}", *getattr(error, "__notes__", ())]), err=True)
         bad_input = isinstance(error, (BackendError, ConfigError, ResourceError, ShapeError))
         raise typer.Exit(CONFIGURATION if bad_input else FAILED) from None
     except MemoryError as error:
         typer.echo(f"error: out of memory: {str(error) or 'take a smaller problem'}", err=True)
         raise typer.Exit(FAILED) from None
-    except KeyboardInterrupt:
-        interrupted = True
+    except KeyboardInterrupt as error:
+        interrupted, kept = True, getattr(error, "__notes__", [])
     except Exception:  # a callback or an import may have turned a signal into another error
         if not signals.arrived():
             raise
         interrupted = True
     if interrupted:
-        typer.echo("interrupted; nothing was saved", err=True)
+        typer.echo(f"interrupted; {kept[-1] if kept else 'nothing was saved'}", err=True)
         raise typer.Exit(signals.code())
 
 

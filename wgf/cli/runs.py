@@ -1,4 +1,4 @@
-"""The commands `wgf run`, `wgf new`, `wgf report`, `wgf tune` and `wgf info`."""
+"""The commands `wgf run`, `wgf resume`, `wgf new`, `wgf report`, `wgf tune` and `wgf info`."""
 
 from __future__ import annotations
 
@@ -30,22 +30,57 @@ def run_command(
         Path | None,
         typer.Option("--costs", metavar="FILE", help="A file of `wgf tune`: the method of sums is chosen by it."),
     ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option("--seeds", metavar="N", help="Run it under N seeds, the first that of the file, and compare."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the path of the report.")] = False,
 ) -> None:
-    """Train a network as the gradient flow of a free energy, and write a report."""
+    """Follow the gradient flow of a free energy, of a network or of particles, and write a report."""
     import warnings
 
     with errors_as_lines():
         with importing():
             from ..errors import WgfWarning
-            from ..runs import load_config, run
+            from ..runs import load_config, run, run_seeds
 
         table = [] if costs is None else [f"costs={json.dumps(str(costs.absolute()))}"]
         settings = load_config(config, [*(overrides or []), *table])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", WgfWarning)  # the result has them; they are printed below
             warnings.simplefilter("ignore", RuntimeWarning)  # overflow: the status says where the run diverged
-            result = run(settings, out, progress=not quiet)
+            if seeds is None:
+                results = [run(settings, out, progress=not quiet)]
+            else:
+                results = []
+                for result in run_seeds(settings, seeds, out, progress=not quiet):
+                    results.append(result)
+                    if signals.arrived() or not result.summary["ok"]:
+                        break
+    if seeds is not None and not quiet:
+        _say_the_spread([result.summary for result in results])
+    for result in results:
+        _say_how_it_went(result, quiet or seeds is not None)
+
+
+@app.command("resume")
+def resume_command(
+    directory: Annotated[Path, typer.Argument(help="A run directory.", metavar="DIR")],
+    until: Annotated[float | None, typer.Option("--until", metavar="T", help="Another end, in flow time.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the path of the report.")] = False,
+) -> None:
+    """Go on with a run that was killed or interrupted, or take one further that has ended."""
+    import warnings
+
+    with errors_as_lines():
+        with importing():
+            from ..errors import WgfWarning
+            from ..runs import resume
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", WgfWarning)  # the result has them; they are printed below
+            warnings.simplefilter("ignore", RuntimeWarning)
+            result = resume(directory, until, progress=not quiet)
     _say_how_it_went(result, quiet)
 
 
@@ -147,12 +182,27 @@ def _say_how_it_went(result: RunResult, quiet: bool) -> None:
     report = result.directory / "report.html"
     typer.echo(f"report: {short(report)}" if report.exists() else f"results: {short(result.directory)}")
     if summary["status"] == "INTERRUPTED":
-        typer.echo(f"interrupted at t = {summary['t']:g}; what was computed is saved", err=True)
+        on = f"`wgf resume {short(result.directory)}` goes on"
+        typer.echo(f"interrupted at t = {summary['t']:g}; what was computed is saved; {on}", err=True)
         raise typer.Exit(signals.code())
     if not summary["ok"]:
         typer.echo(f"error: the run failed after t = {summary['t']:g}: {summary['message']}", err=True)
         raise typer.Exit(FAILED)
     exit_if_interrupted("run")
+
+
+def _say_the_spread(summaries: list[dict[str, Any]]) -> None:
+    """The final numbers over seeds."""
+    from rich.console import Console
+
+    from ..runs.report import number
+    from ..runs.seeds import spread
+
+    rows = [("at the end", f"mean ± standard error of {len(summaries)} seeds")]
+    for name, (mean, error, count) in spread(summaries).items():
+        fewer = "" if count == len(summaries) else f"   ({count} seeds)"
+        rows.append((name, f"{number(mean)} ± {number(error, 2)}{fewer}"))
+    Console().print(table_of(rows))
 
 
 def _thermodynamics(summary: dict[str, Any]) -> list[tuple[str, str]]:

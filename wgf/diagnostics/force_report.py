@@ -141,11 +141,11 @@ class ForceReport:
 
     def remarks(self) -> list[str]:
         """The lines under the table: whether there is an entropy, the regimes with thresholds, what is unknown."""
-        regimes = [str(span) for span in self.spans] or ["no degenerate regime"]
+        why = {regime: f": {note}" for regime in REGIMES if (note := self.notes.get(f"regime:{regime}"))}
+        regimes = [f"{span}{why.get(span.regime, '')}" for span in self.spans] or ["no degenerate regime"]
         if "no entropy term" in self.notes.get("entropy", ""):
             regimes = [self.notes["entropy"], *regimes]
-        missing = [f"{MEANING[name]} not known {why}" for name, why in self.unknown.items()]
-        return [*regimes, *missing]
+        return [*regimes, *(f"{MEANING[name]} not known {reason}" for name, reason in self.unknown.items())]
 
     def to_dict(self) -> dict[str, Any]:
         """The whole report as plain values for JSON; None for numbers that are not finite."""
@@ -255,7 +255,7 @@ def force_report(
         times, index = (np.asarray(values, dtype=np.float64) for values in (collapse.t, collapse.index))
         spans += runs_of("collapsed", times, index < limits.collapsed, f"c < {limits.collapsed:g}")
         columns["collapse"] = index
-    kept = {name: note for name, note in ledger.notes.items() if name in MEANING or name in ("entropy", "dissipation")}
+    kept = {name: note for name, note in ledger.notes.items() if name in MEANING or name.startswith(_KEPT)}
     return ForceReport(t, columns, length, limits, tuple(spans), _unknown(columns, kept), kept)
 
 
@@ -304,7 +304,7 @@ def _unknown(columns: Mapping[str, np.ndarray], notes: Mapping[str, str]) -> dic
     return said
 
 
-_QUOTIENTS = ("force_ratio", "alignment")
+_QUOTIENTS, _KEPT = ("force_ratio", "alignment"), ("entropy", "dissipation", "regime:")
 
 
 def _extent(column: np.ndarray) -> tuple[float, float]:

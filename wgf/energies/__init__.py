@@ -10,23 +10,29 @@ from ..extension import Registry
 from ..functional import Functional
 from .aggregates import Aggregate as Aggregate
 from .aggregates import Mean as Mean
+from .banana import Banana as Banana
 from .discrepancy import MMD as MMD
 from .discrepancy import SlicedWasserstein as SlicedWasserstein
+from .double_well import DoubleWell as DoubleWell
 from .function import FunctionOf as FunctionOf
 from .function import from_function as from_function
 from .interaction import Interaction as Interaction
 from .ksd import KSD as KSD
+from .landscape import Landscape as Landscape
 from .least_squares import LeastSquares as LeastSquares
 from .least_squares import LinearisedLeastSquares as LinearisedLeastSquares
+from .logistic_posterior import LogisticPosterior as LogisticPosterior
 from .losses import CrossEntropy as CrossEntropy
 from .losses import Huber as Huber
 from .losses import Logistic as Logistic
 from .losses import Loss as Loss
 from .losses import Squared as Squared
+from .mixture import GaussianMixture as GaussianMixture
+from .muller_brown import MullerBrown as MullerBrown
 from .network import NetworkRisk as NetworkRisk
 from .potential import Potential as Potential
 from .potential import Quadratic as Quadratic
-from .units import TwoLayer as TwoLayer
+from .two_layer import TwoLayer as TwoLayer
 from .units import Unit as Unit
 
 REGISTRY: Registry[Functional] = Registry("energy", Functional, globals(), without=(FunctionOf, LinearisedLeastSquares))
@@ -39,6 +45,7 @@ if not TYPE_CHECKING:  # a type checker goes by the imports above
         "CrossEntropy",
         "FunctionOf",
         "Huber",
+        "Landscape",
         "LinearisedLeastSquares",
         "Logistic",
         "Loss",

@@ -74,7 +74,7 @@ class Potential(Functional):
     linear = True
     elementwise = True
 
-    def __init__(self, fn: Callable[[Tensor], Any], grad: Callable[[Tensor], Any] | None = None) -> None:
+    def __init__(self, fn: Callable[..., Any], grad: Callable[..., Any] | None = None) -> None:
         if not callable(fn) or not (grad is None or callable(grad)):
             raise ConfigError(f"Potential(fn={shown(fn)}, grad={shown(grad)}): wanted callables.")
         self._rows = None

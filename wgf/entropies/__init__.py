@@ -10,11 +10,17 @@ from ..extension import Registry
 from .base import Entropy as Entropy
 from .blob import Blob as Blob
 from .blob import Power as Power
+from .coding_rate import CodingRate as CodingRate
 from .covariance import LogDet as LogDet
 from .covariance import LogVariance as LogVariance
 from .covariance import Variance as Variance
+from .decorrelation import Decorrelation as Decorrelation
+from .decorrelation import HingeVariance as HingeVariance
+from .koleo import KoLeo as KoLeo
 from .shannon import Shannon as Shannon
 from .softmax import Softmax as Softmax
+from .spectral import SpectralEntropy as SpectralEntropy
+from .uniformity import Uniformity as Uniformity
 
 REGISTRY: Registry[Entropy] = Registry("entropy", Entropy, globals())
 """Every entropy by its name. A new entropy is one file and one import line above."""

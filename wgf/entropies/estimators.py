@@ -123,17 +123,17 @@ def kozachenko_leonenko(logarithms: np.ndarray, n: int, d: int, k: int) -> tuple
 
 
 def extrapolated_entropy(logarithms: np.ndarray, n: int, d: int) -> tuple[float, float]:
-    """The same from the distances to the 1st … K-th neighbour (n, K), without the bias of order n^{−2/d}.
+    """The same from the distances to the 1st … K-th neighbour (K, n), without the bias of order n^{−2/d}.
 
     Σₖ vₖ Sₖ with Σ vₖ = 1 and Σ vₖ Γ(k + 2/d)/Γ(k) = 0, the v of least squares (Berrett, Samworth & Yuan).
     """
     from scipy.special import digamma, gammaln
 
-    k = np.arange(1, logarithms.shape[1] + 1)
+    k = np.arange(1, len(logarithms) + 1)
     growth = np.exp(gammaln(k + 2.0 / d) - gammaln(k))
     mean = growth.mean()
     v = 1.0 / len(k) - mean * (growth - mean) / ((growth - mean) ** 2).sum()
-    each = (logarithms * v).sum(1)
+    each = np.einsum("k,kn->n", v, logarithms)
     value = float(digamma(n) - (v * digamma(k)).sum()) + _log_ball(d) + d * float(each.mean())
     return value, d * float(each.std(ddof=1)) / math.sqrt(n)
 

@@ -63,6 +63,10 @@ class BackendError(WgfError, RuntimeError):
     """A requested device or operation is not available on this machine."""
 
 
+class JobError(WgfError, RuntimeError):
+    """Jobs of a sweep failed, or the processes that work on them."""
+
+
 class ResourceError(WgfError, RuntimeError):
     """A limit on steps, memory or work was reached."""
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from ..errors import ConfigError
+from ..storage import remembered
 
 Result = TypeVar("Result")
 
@@ -66,6 +67,11 @@ class Reading:
 
     def __repr__(self) -> str:
         return repr(self.function)
+
+
+remembered(name="Reading", parts=lambda it: {"name": it.name, "function": it.function}, make=lambda it: Reading(**it))(
+    Reading
+)
 
 
 def versions(arrays: Sequence[Tensor]) -> list[int]:

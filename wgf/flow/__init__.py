@@ -4,6 +4,7 @@ from .collapse_index import collapse_index
 from .monitor import Monitor, Row
 from .plan import Plan
 from .progress import counting, reporter
+from .resume import load, resume
 from .solution import Outcome, Solution, Status
 from .solve import solve
 from .timing import Timing
@@ -18,6 +19,8 @@ __all__ = [
     "Timing",
     "collapse_index",
     "counting",
+    "load",
     "reporter",
+    "resume",
     "solve",
 ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..domains import Domain
-from ..entropies import REGISTRY as ENTROPIES
 from ..errors import ConfigError, WgfWarning, require_integer, require_number, require_seed, shown
 from ..extension import same_value
 from ..functional import FreeEnergy, Functional
@@ -102,6 +102,7 @@ class Arguments:
         max_steps: int,
         progress: bool | Monitor,
         noise: NoiseSource | None,
+        store: str | os.PathLike[str] | None = None,
     ) -> Arguments:
         """Check the arguments of `solve`. The first that is not acceptable raises a ConfigError or ShapeError."""
         free_energy = require_free_energy(F)
@@ -127,7 +128,7 @@ class Arguments:
         if plan.steps is not None and until is None:  # else it is not known how long the run is
             columns = len(COLUMNS) + len(free_energy.terms) + len(watchers)
             steps = min(plan.steps, most)
-            require_kept(steps, records.within(steps), columns, frames, first)
+            require_kept(steps, records.within(steps), columns, frames, first, store)
         leg = leg_number(first, plan.start) if state is None else state.leg
         return Arguments(
             free_energy=free_energy,
@@ -167,8 +168,8 @@ def require_solver(free_energy: FreeEnergy, solver: Solver) -> None:
     if not solver.realises_shannon and any(realised_by_noise(term) for term in free_energy.terms):
         raise ConfigError(
             f"{solver.name} is deterministic and cannot realise the Shannon entropy, whose force −∇log ρ "
-            "does not exist on particles; use a stochastic solver (wgf.solvers.Langevin) or a surrogate with a force: "
-            f"{', '.join(name for name, entropy in ENTROPIES.items() if not entropy.realised_by_noise)}."
+            "does not exist on particles; use a stochastic solver (wgf.solvers.Langevin) or a surrogate "
+            "with a force, such as LogDet, Variance or Blob."
         )
 
 

@@ -8,21 +8,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import torch
-from torch import Tensor
-
 from .. import ops
-from ..errors import DivergenceError, ResourceError, StepSizeError, WgfWarning, require_truth
+from ..errors import CheckpointError, DivergenceError, ResourceError, StepSizeError, WgfWarning, require_truth
 from ..extension import guarded
 from ..extension.reading import versions, written
-from ..functional import Steering
-from ..ledger import Bookkeeper
-from ..measure import Ensemble, NoiseSource, checks
-from ..protocol import Dynamics, Solver, State
+from ..ledger import Bookkeeper, BookMemory
+from ..measure import checks
+from ..protocol import State
 from .cadence import Cadence, Every
 from .gear import SecondGear
+from .keeping import Keeping
 from .monitor import Monitor
-from .plan import Plan
+from .parts import Flow, Stops
 from .solution import Outcome, Solution, Status
 from .timing import Stopwatch
 from .unbounded import falling
@@ -31,42 +28,6 @@ _ADVICE = r"; try|; what|\. If F|\. Raise"
 """Where the advice of a message begins. It is wrong where F has no lower bound."""
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, eq=False)
-class Flow:
-    """What is integrated, and how.
-
-    Attributes
-    ----------
-    dynamics : Dynamics
-        F as the solver sees it.
-    steering : Steering
-        The drives, which change F between steps.
-    solver : Solver
-        The scheme.
-    plan : Plan
-        The times of the steps.
-    noise : NoiseSource
-        The noise of the scheme.
-    history : int
-        What the particles remember of this noise after the first step (`Ensemble.history`). 0 for a run without noise.
-    """
-
-    dynamics: Dynamics
-    steering: Steering
-    solver: Solver
-    plan: Plan
-    noise: NoiseSource
-    history: int = 0
-
-
-@dataclass(frozen=True)
-class Stops:
-    """What ends a run before t_end: a number of steps, or a record for which `until` is true."""
-
-    max_steps: int
-    until: Callable[[Mapping[str, float]], bool] | None = None
 
 
 @dataclass
@@ -89,8 +50,8 @@ class Run:
         What watches the run.
     stopwatch : Stopwatch
         What adds up the seconds of its parts.
-    frames, times : list of Ensemble, list of float
-        The trajectory so far: particles with weights and ids on the CPU, and their times.
+    keeping : Keeping
+        Where the frames and the run itself are kept.
     """
 
     state: State
@@ -100,14 +61,23 @@ class Run:
     stops: Stops
     monitor: Monitor = field(default_factory=Monitor)
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
-    frames: list[Ensemble] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
+    keeping: Keeping = field(default_factory=Keeping)
 
     def __post_init__(self) -> None:
         self.dynamics, self.plan = self.flow.dynamics, self.flow.plan
         self.deferred = checks.deferred_on(self.state.mu.device)
         flow, plain = self.flow, not (self.deferred or self.flow.steering.drives)
         self.gear = SecondGear(flow.dynamics, flow.solver, flow.plan, flow.noise, flow.history, plain)
+        self._observed = -1
+        self._before_record: tuple[BookMemory, Any] | None = None
+        self._mark()
+
+    def _mark(self) -> None:
+        """Remember where the run stands after a whole step: an error in the next one may leave half of it in the books.
+
+        It is what a checkpoint after an error holds.
+        """
+        self._whole = self.state, self.books.booked, self.dynamics.evaluations
 
     def go(self, throw: bool = True) -> Solution:
         """Carry out the run.
@@ -127,23 +97,39 @@ class Run:
         Exception
             What failed in the run, if `throw` is true.
         """
-        outcome, error = Outcome(Status.COMPLETED), None
-        self.stopwatch.turn("records")
-        try:
-            with self.monitor.running(self.plan.steps, self.plan.t_end):
-                outcome = self._advance()
-        except (Exception, KeyboardInterrupt) as raised:  # what was computed is kept, whatever ends the run
-            self._explain(raised)
-            outcome, error = Outcome.of(raised), raised
-        self._frame()
-        solution = self._solution(outcome)
-        if error is not None and throw:
-            error.solution = solution  # type: ignore[union-attr]
-            raise error
+        with self.keeping.ending():
+            outcome, error = self._carried_out()
+            solution = self._solution(outcome)
+            if error is not None and throw:
+                error.solution = solution  # type: ignore[union-attr]
+                raise error
         if outcome.ok:
             self.books.close(wanted=isinstance(self.cadence.records, Every))
             self._warn_of_falling()
         return solution
+
+    def _carried_out(self) -> tuple[Outcome, Exception | KeyboardInterrupt | None]:
+        """All of the run: how it ended, and the error that ended it."""
+        outcome, error = Outcome(Status.COMPLETED), None
+        self.stopwatch.turn("records")
+        self._mark()  # of a run that goes on: after its books were recalled
+        if self.keeping.observed:
+            self._observed = self.state.step
+        try:
+            with self.keeping.going(), self.monitor.running(self.plan.steps, self.plan.t_end):
+                outcome = self._advance()
+            self._frame()
+        except (Exception, KeyboardInterrupt) as raised:  # what was computed is kept, whatever ends the run
+            self._explain(raised)
+            outcome, error = Outcome.of(raised), raised
+        try:
+            self._keep(outcome)
+            if error is not None:
+                self._frame()  # of no use to a run that goes on, so the checkpoint does not count it
+            self.keeping.close()
+        except CheckpointError as raised:  # the first error counts
+            outcome, error = (Outcome.of(raised), raised) if error is None else (outcome, error)
+        return outcome, error
 
     def _explain(self, error: BaseException) -> None:
         """Where F ran to −∞, the message of the error says so in place of the advice to try a smaller dt."""
@@ -154,8 +140,10 @@ class Run:
 
     def _advance(self) -> Outcome:
         """All steps and records, up to the end of the plan or a true `until`."""
-        row = self._observe()
+        row = self._last_row() if self._observed == self.state.step else self._observe()
         while row is None or not self._stop(row):
+            if self.keeping.pause():
+                self._keep()
             if self.plan.done(self.state):
                 return Outcome(Status.COMPLETED)
             if self.state.step - self.plan.first >= self.stops.max_steps:
@@ -168,6 +156,11 @@ class Run:
                 self._stretch(self._next_stop())
             row = self._observe()
         return Outcome(Status.CONVERGED)
+
+    def _last_row(self) -> dict[str, float] | None:
+        """The record of the state with which a run goes on, if it has one."""
+        row = self.books.ledger.row(-1)
+        return row if row["step"] == self.state.step else None
 
     def _next_stop(self) -> int:
         """The number of the step at which the state is needed next: for a record, for a frame, or as the last one."""
@@ -192,7 +185,7 @@ class Run:
         except BaseException as error:
             raised = error
         if not noted.held():
-            self.state, self.books.booked, self.dynamics.evaluations = begun
+            self.state, self.books.booked, self.dynamics.evaluations = self._whole = begun
             self.dynamics.replace_free_energy(self.flow.steering.resolve(self.state.drives))
             if raised is None or isinstance(raised, Exception):  # a KeyboardInterrupt ends the run at once
                 self.deferred = False
@@ -202,14 +195,17 @@ class Run:
         return None
 
     def _steps(self, stop: int) -> None:
-        """Take the steps up to `stop`, and tell the monitor of all but the last."""
+        """Take the steps up to `stop`, or to a pause for a checkpoint. The monitor is told of all but the last."""
         while self.state.step < stop:
             leapt = self.gear.leap(self.state, stop, self.books)
             if leapt is None:
                 self._single_steps(self.state.step + 1 if self.gear.open else stop)
             else:
                 self.state = leapt
+                self._mark()
             if self.state.step < stop:
+                if self.keeping.pausing:
+                    return
                 self.monitor.advance(self.state.step - self.plan.first, self.state.t, None)
 
     def _single_steps(self, stop: int) -> None:
@@ -217,7 +213,7 @@ class Run:
         with ops.small_steps(self.state.mu.x.numel() if self.flow.solver.elementwise else ops.small_steps.SMALL):
             while True:
                 self._step()
-                if self.state.step >= stop:
+                if self.state.step >= stop or self.keeping.pausing:
                     return
                 self.monitor.advance(self.state.step - self.plan.first, self.state.t, None)
 
@@ -241,6 +237,7 @@ class Run:
         after = after.with_(mu=mu, memory=step.memory, evaluation=evaluation)
         self.books.add(before, after, taken, step)
         self.state = self._steered(after, taken)
+        self._mark()
 
     def _steered(self, state: State, h: float) -> State:
         """The state after the drives have seen it. What they change in F is booked as work."""
@@ -264,22 +261,37 @@ class Run:
     def _observe(self) -> dict[str, float] | None:
         """The record of this state, or None where none is due."""
         done, state = self.state.step - self.plan.first, self.state
-        final = self.plan.done(state)
-        if done == 0 or (self.cadence.frames and state.step % self.cadence.frames == 0):
+        final, first = self.plan.done(state), not self.books.ledger.rows
+        if first or (self.cadence.frames and state.step % self.cadence.frames == 0):
             self._frame()
-        if not (final or done == 0 or self.cadence.records.due(state, self.books.ledger)):
+        if not (final or first or self.cadence.records.due(state, self.books.ledger)):
+            self._observed = state.step
             self.monitor.advance(done, state.t, None)
             return None
         self.monitor.recording(state.t)
+        if self.keeping.stored:  # half a record is of no use
+            self._before_record = self.books.memory(), self.keeping.beside()
         row = self._reading("an observer, a term or a schedule", self.books.record, state)
+        self.keeping.record(row)
+        self._observed, self._before_record = state.step, None
+        self._mark()
         self.monitor.advance(done, state.t, row)
         return row
 
     def _frame(self) -> None:
         """Add the particles to the trajectory, once at each time."""
-        if self.cadence.frames and (not self.times or self.times[-1] != self.state.t):
-            self.frames.append(self.state.mu.to("cpu"))
-            self.times.append(self.state.t)
+        if self.cadence.frames and self.keeping.last != self.state.t:
+            self.keeping.frame(self.state.mu, self.state.t)
+
+    def _keep(self, outcome: Outcome | None = None) -> None:
+        """Write a checkpoint of the last whole step; with the outcome at the end of the run."""
+        if not self.keeping.stored:
+            return
+        state, self.books.booked, self.dynamics.evaluations = self._whole
+        whole = self._before_record is None
+        books, beside = self._before_record or (self.books.memory(), self.keeping.beside())
+        said = {} if outcome is None else {"status": outcome.name, "message": outcome.detail}
+        self.keeping.checkpoint(state, books, beside, whole and self._observed == state.step, **said)
 
     def _stop(self, row: Mapping[str, float]) -> bool:
         """Whether `until` is true for this record."""
@@ -297,16 +309,5 @@ class Run:
             warnings.warn(reason, WgfWarning, stacklevel=4)
 
     def _solution(self, outcome: Outcome) -> Solution:
-        kept, ledger = self.frames, self.books.ledger
-        if not kept:
-            return Solution(self.state.mu, ledger, outcome, self.state, timing=self.stopwatch.timing)
-        x, times = torch.stack([mu.x for mu in kept]), torch.tensor(self.times, dtype=torch.float64)
-        weights, ids = (_stacked(parts) for parts in ([mu.weights for mu in kept], [mu.ids for mu in kept]))
-        return Solution(self.state.mu, ledger, outcome, self.state, x, times, weights, ids, self.stopwatch.timing)
-
-
-def _stacked(parts: list[Tensor]) -> Tensor:
-    """The tensors as one (k, n). Where they are all the same, as for most schemes, it takes the memory of one."""
-    if all(part is parts[0] for part in parts):
-        return parts[0].clone().expand(len(parts), -1)
-    return torch.stack(parts)
+        ledger, kept = self.books.ledger, self.keeping.trajectory()
+        return Solution(self.state.mu, ledger, outcome, self.state, timing=self.stopwatch.timing, **kept)

@@ -64,7 +64,8 @@ def require_kept(
         if size > limit:
             raise ResourceError(
                 f"{frames} frames of {mu.n} particles need {written(size)} of memory, and there are {written(limit)} "
-                f"here: take fewer frames{_fewer(steps, limit, 2 * mu.x.nbytes)}."
+                "here: keep them on the disk by store=DIR, or take fewer frames"
+                f"{_fewer(steps, limit, 2 * mu.x.nbytes)}."
             )
 
 

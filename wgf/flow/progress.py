@@ -123,7 +123,7 @@ def reporter(progress: bool | Monitor) -> Monitor:
 
 
 @contextmanager
-def counting(what: str, total: int, shown: bool = True, interval: float = 10.0) -> Iterator[Callable[[int], None]]:
+def counting(what: str, total: int, shown: bool = True, interval: float = 10.0) -> Iterator[Callable[..., None]]:
     """Show the progress of a number of tasks during a `with` block.
 
     Parameters
@@ -140,10 +140,10 @@ def counting(what: str, total: int, shown: bool = True, interval: float = 10.0) 
     Yields
     ------
     callable
-        To be called with the number of tasks done so far.
+        To be called with the number of tasks done so far, with parts of tasks, and what else to show.
     """
     if not shown:
-        yield lambda done: None
+        yield lambda done, said="": None
     elif sys.stderr.isatty() and "ipykernel" not in sys.modules:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -152,17 +152,18 @@ def counting(what: str, total: int, shown: bool = True, interval: float = 10.0) 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(what, total=total)
-            yield lambda done: bar.update(task, completed=done)
+            yield lambda done, said="": bar.update(task, completed=done, description=f"{what}  {said}".rstrip())
     else:
         start = time.monotonic()
         due = start + interval
 
-        def line(done: int) -> None:
+        def line(done: float, said: str = "") -> None:
             nonlocal due
             now = time.monotonic()
             if now >= due and 0 < done < total:
                 due = now + interval
                 left = (now - start) * (total - done) / done
-                print(f"{what}: {done}/{total}  about {left:.0f} s left", file=sys.stderr, flush=True)
+                said = f"  {said}" if said else ""
+                print(f"{what}: {int(done)}/{total}{said}  about {left:.0f} s left", file=sys.stderr, flush=True)
 
         yield line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,6 +13,7 @@ from ..errors import ConfigError, DivergenceError, ResourceError, StepSizeError,
 from ..ledger import COLUMNS, Ledger
 from ..measure import Ensemble
 from ..protocol import Sent, State
+from ..storage import Frames
 from .timing import Timing
 
 if TYPE_CHECKING:
@@ -133,11 +135,12 @@ class Solution(Sent):
         How the run ended. `status.ok` is true for a good end.
     state : State
         Where the run stands. Pass it to `solve(state=)` to continue with the same bits.
-    trajectory : Tensor or None
-        The frames (k, n, d), on the CPU, in the dtype of the particles. None without `trajectory_every`.
+    trajectory : Tensor, wgf.storage.Trajectory or None
+        The frames (k, n, d), on the CPU, in the dtype of the particles. None without `trajectory_every`. Those of a
+        stored run are read from the disk: `trajectory[k]` is one frame, `trajectory.numpy()` has all.
     trajectory_times : Tensor or None
         The times of the frames (k,), float64, in flow time.
-    trajectory_weights, trajectory_ids : Tensor or None
+    trajectory_weights, trajectory_ids : Tensor, wgf.storage.Frames or None
         The weights (k, n), float64, and the ids (k, n), int64, of the particles of each frame. A mean over a frame is
         a weighted one: see `frame`.
     timing : Timing
@@ -170,10 +173,10 @@ class Solution(Sent):
     ledger: Ledger
     status: Outcome
     state: State
-    trajectory: Tensor | None = None
+    trajectory: Tensor | Frames | None = None
     trajectory_times: Tensor | None = None
-    trajectory_weights: Tensor | None = None
-    trajectory_ids: Tensor | None = None
+    trajectory_weights: Tensor | Frames | None = None
+    trajectory_ids: Tensor | Frames | None = None
     timing: Timing = field(default_factory=Timing)
 
     def frame(self, k: int) -> Ensemble:
@@ -201,6 +204,29 @@ class Solution(Sent):
         weights, ids = self.trajectory_weights[index], self.trajectory_ids[index]
         frame = Ensemble(self.trajectory[index], weights, ids=ids, period=self.ensemble.period, copy=False)
         return frame.remembering(self.ensemble.history)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the solution into a directory. `wgf.load` reads it.
+
+        Parameters
+        ----------
+        folder : str or Path
+            A new or empty directory.
+
+        Raises
+        ------
+        CheckpointError
+            If the directory has something in it, or cannot be written.
+
+        Notes
+        -----
+        What the state remembers of the user's functions is left out and named in `state.left_out`. To go on from what
+        was read: `wgf.solve(..., state=wgf.load(folder).state)`, with a ledger of its own. A run that is to go on as
+        one begins with `wgf.solve(store=)`.
+        """
+        from .saving import save
+
+        save(self, folder)
 
     def __getattr__(self, name: str) -> NoReturn:
         """AttributeError that says where it stands: particles in the ensemble, numbers against time in the ledger."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from ..domains import Domain
+from ..errors import require_number
 from ..functional import FreeEnergy, Functional, Kept, Resolved, Steering, recalled
 from ..ledger import Bookkeeper
 from ..measure import Ensemble, Noise, NoiseSource, digest
@@ -12,11 +15,19 @@ from ..protocol import Dynamics, Solver, State
 from .arguments import Arguments, require_schedules
 from .attraction import warn_of_attraction
 from .cadence import Cadence
-from .loop import Flow, Run, Stops
+from .describing import described
+from .keeping import Stored
+from .loop import Run
 from .monitor import Monitor
 from .observers import Observers
+from .parts import Flow, Stops
+from .plan import Plan
 from .solution import Solution
+from .store import RunStore
 from .timing import Stopwatch
+
+MOST_STEPS = 10_000_000
+"""The default of `max_steps`."""
 
 
 def solve(
@@ -36,10 +47,12 @@ def solve(
     domain: Domain | None = None,
     rtol: float | None = None,
     atol: float | None = None,
-    max_steps: int = 10_000_000,
+    max_steps: int = MOST_STEPS,
     throw: bool = True,
     progress: bool | Monitor = False,
     noise: NoiseSource | None = None,
+    store: str | os.PathLike[str] | None = None,
+    checkpoint_every: float | None = 60.0,
 ) -> Solution:
     """Follow the Wasserstein gradient flow of a free energy F from the ensemble `mu` to the time `t_end`.
 
@@ -92,6 +105,12 @@ def solve(
     noise : NoiseSource, optional
         Another source of noise than `Noise(seed)`, such as one that shares Brownian paths between step sizes. It sees
         steps from 0 in every run that does not continue by `state=`.
+    store : str or Path, optional
+        A new directory, in which the run is kept while it lives: records, frames and checkpoints. After a kill
+        `wgf.resume(store)` goes on to the same bits. The trajectory is on the disk then, and `sol.trajectory` reads it.
+    checkpoint_every : float or None, default 60
+        Seconds of wall-clock between two checkpoints of a run with a `store`. There is one at the start and at the end
+        in any case, also after SIGINT and SIGTERM.
 
     Returns
     -------
@@ -110,7 +129,10 @@ def solve(
     StepSizeError
         If an adaptive scheme finds no step length that it may take.
     ResourceError
-        If `max_steps` is reached before t_end.
+        If `max_steps` is reached before t_end. Before the first step: if frames or checkpoints have no room.
+    CheckpointError
+        If the store cannot be written, or its directory holds something else. A run that fails so has its solution,
+        and its last good checkpoint is untouched.
 
     Notes
     -----
@@ -143,6 +165,7 @@ def solve(
     --------
     wgf.solvers : the schemes.
     wgf.Solution : what is returned.
+    wgf.resume, wgf.load : go on with a stored run, or read it.
     wgf.collapse_index : compare a run with the same run without its entropy.
     wgf.diagnostics.force_report : what the forces in the ledger say about the entropy.
 
@@ -166,9 +189,31 @@ def solve(
     arguments = Arguments.checked(
         F, mu, solver, dt=dt, t_end=t_end, t0=t0, state=state, seed=seed, record_every=record_every,
         trajectory_every=trajectory_every, observers=observers, until=until, domain=domain, rtol=rtol, atol=atol,
-        max_steps=max_steps, progress=progress, noise=noise,
+        max_steps=max_steps, progress=progress, noise=noise, store=store,
     )  # fmt: skip
-    return build(arguments, stopwatch).go(throw)
+    run = build(arguments, stopwatch)
+    if store is None:
+        return run.go(throw)
+    with RunStore(store, require_seconds(checkpoint_every)) as keep:
+        return begun(keep, run, arguments, noise).go(throw)
+
+
+def begun(keep: RunStore, run: Run, arguments: Arguments, noise: NoiseSource | None, alone: bool = True) -> Run:
+    """Give the run as one that is kept in a directory from now on. `alone` is that of `described`."""
+    keep.head |= limits(arguments.plan, arguments.max_steps)
+    keep.begin(described(arguments, noise, alone))
+    run.keeping = Stored(keep)
+    return run
+
+
+def require_seconds(checkpoint_every: float | None) -> float | None:
+    """The seconds between two checkpoints; None where there are none but at the ends."""
+    return None if checkpoint_every is None else require_number("checkpoint_every", checkpoint_every, nonnegative=True)
+
+
+def limits(plan: Plan, max_steps: int) -> dict[str, Any]:
+    """What a checkpoint says of the end of the run, since a run that goes on may have another one."""
+    return {"t_end": plan.t_end, "limit": plan.first + max_steps}
 
 
 # ------------------------------------------------------------------------------------------------------ building

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 from torch import Tensor
@@ -35,6 +37,9 @@ class Capabilities:
     elementwise: ClassVar[bool] = False
     """Whether the torch operations of the term are on arrays of at most n·d numbers, and have the same bits with any
     number of threads. One thread of torch then does them, where the ensemble is small."""
+
+    regimes: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Where the force of an entropy is degenerate by its own nature, in words: by the regime of the force report."""
 
     @property
     def name(self) -> str:

@@ -17,6 +17,9 @@ from ..extension import same_value
 from ..storage import Tree, parts_of, remembered
 from .functional import FreeEnergy, Functional, Resolved
 
+SHOWN = 6
+"""An array of at most so many numbers is described by them, a longer one by a checksum."""
+
 
 @remembered
 @dataclass(frozen=True)
@@ -138,6 +141,8 @@ def description(value: Any) -> Tree:
         return value if value == value else "nan"
     if isinstance(value, (Tensor, np.ndarray)):
         array = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
+        if array.size <= SHOWN:
+            return f"{array.dtype}{list(array.shape)} {array.tolist()}"
         content = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:32]
         return f"{array.dtype}{list(array.shape)} {content}"
     if isinstance(value, (tuple, list)):

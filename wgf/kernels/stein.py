@@ -165,18 +165,15 @@ def squared_norm(kernel: Kernel, x: Tensor, weights: Tensor, scores: Tensor, tem
 def _trace(kernel: Kernel, x: Tensor, weights: Tensor, value: Tensor, slope: Tensor) -> Tensor:
     """∬ tr ∇ₓ∇ᵧK from the sums of K and their gradients.
 
-    For a Gaussian −ΔK = K (d − q/h²)/h² with q = |x|² + |y|² − 2 x·y, so that compiled sums suffice.
+    For a Gaussian −ΔK = K (d − q/h²)/h² with q = |x − y|². As ∇K = −K (x − y)/h² is odd, ∬ K q/h² = −2 ∫ x·(∇K * μ) dμ.
     """
     dim = x.shape[1]
     closed = minus_laplacian(kernel, dim)
     if closed is not None:
         rows = closed.sums(x, x, weights)[0]
     elif isinstance(kernel, Gaussian):
-        u = x - x[0]
-        rate = kernel.h**-2  # the vectors u/h² have the unit of the slopes, so that neither rounds the other away
-        carried = ops.stein_direction(x, x, weights, rate * u, kernel.form, kernel.parameters(), 0.0) + slope
-        distances = 2.0 * (rate * linalg.row_dot(u, u) * value - linalg.row_dot(u, carried))
-        rows = rate * (dim * value - distances)
+        rate = kernel.h**-2
+        rows = rate * (dim * value + 2.0 * linalg.row_dot(x - x[0], slope))
     else:
         rows = discrepancy(kernel, x, x, torch.zeros_like(x), torch.zeros_like(x), weights, False)[0]
     return ops.weighted_sum(weights, rows[:, None])[0]

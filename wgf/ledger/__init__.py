@@ -1,9 +1,17 @@
 """The ledger of a run: energies, forces, work and dissipation, one row per record."""
 
 from .bookkeeper import Bookkeeper
-from .lines import Lines
+from .lines import Lines, read_records
 from .memory import BookMemory
 from .observing import Observer
 from .table import COLUMNS, Ledger
 
-__all__ = ["COLUMNS", "BookMemory", "Bookkeeper", "Ledger", "Lines", "Observer"]
+__all__ = [
+    "COLUMNS",
+    "BookMemory",
+    "Bookkeeper",
+    "Ledger",
+    "Lines",
+    "Observer",
+    "read_records",
+]

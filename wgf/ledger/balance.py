@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from ..protocol import remembered
 from .booking import Booked
 
-RESOLVED = 1.0
-"""An estimate below RESOLVED times its own error bar, of two standard errors, cannot be distinguished from 0."""
 CLOSURE_LIMIT = 0.10
 """A run with |ΣQ/Σ h D̄ − 1| above this limit, and above SURE standard errors, ends with a warning."""
 SURE = 3.0
@@ -223,11 +221,14 @@ def _complaint(closure: float, advice: str) -> str:
 def interval(
     last: Mapping[str, float], row: Mapping[str, float], booked: Booked, entropies: tuple[float, float]
 ) -> tuple[Interval, float]:
-    """The time between two rows as an `Interval`, and the error bar of D integrated over it."""
-    ends = [_resolved(last), _resolved(row)]
-    rates, errors = (tuple(part) for part in zip(*ends, strict=True))
+    """The time between two rows as an `Interval`, and the error bar of D integrated over it.
+
+    An estimate of D counts as it is, below its error bar too: what is cut off there would be missing in a long sum.
+    """
+    ends = last, row
+    rates = last["dissipation"], row["dissipation"]
     between = Interval((last["t"], row["t"]), rates, entropies, booked.heating, booked.heating_moment)
-    unsure = 0.5 * between.length * sum(errors)
+    unsure = 0.5 * between.length * sum(end.get("dissipation_error", 0.0) for end in ends)
     return between, 0.0 if math.isnan(unsure) else unsure
 
 
@@ -239,9 +240,3 @@ def total_energy(row: Mapping[str, float]) -> float:
 def ratio(released: float, dissipated: float, floor: float) -> float:
     """Q/(h D̄) − 1, or NaN where the dissipation is only rounding error."""
     return released / dissipated - 1.0 if dissipated > floor else math.nan
-
-
-def _resolved(row: Mapping[str, float]) -> tuple[float, float]:
-    """D and its uncertainty at a record. A D that cannot be distinguished from 0 is 0 and counts as uncertainty."""
-    rate, error = row["dissipation"], row.get("dissipation_error", 0.0)
-    return (0.0, abs(rate) + error) if rate < RESOLVED * error else (rate, error)

@@ -186,6 +186,9 @@ class Bookkeeper:
             entropy = -sum(number * value for number, value in entropies) / temperature
         else:
             entropy = sum(value for _, value in entropies) / len(entropies)
+        for name, (term, number, _) in parts.items():
+            for regime, words in term.functional.regimes.items() if term.functional.is_entropy and number else ():
+                self._note(f"regime:{regime}", f"{name} {words}")
         free_energy = energy - temperature * entropy if temperature > 0 else energy
         if shannon is None:
             free_energy = float(evaluation.value)

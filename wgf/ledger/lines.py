@@ -58,18 +58,10 @@ class Lines:
 
     def _read(self, keep: int, digest: str | None) -> None:
         """Read the records that count, and cut the file after them."""
-        lines = self._file.read().split(b"\n")[:-1]  # without what comes after the last end of a line
-        if len(lines) < keep:
-            raise CheckpointError(f"{self.path} has {len(lines)} records; {keep} were made. Records were lost.")
-        for number, line in enumerate(lines[:keep], 1):
-            try:
-                self.ledger.append(record(line))
-            except (ValueError, TypeError, AttributeError, RecursionError) as error:
-                raise CheckpointError(f"cannot read {self.path}, line {number}: {error}.") from error
-            self._sum.update(line + b"\n")
-        if digest is not None and digest != self.digest():
-            raise CheckpointError(f"{self.path} is damaged: its records are not those that were written.")
-        self._file.truncate(sum(len(line) + 1 for line in lines[:keep]))
+        content = self._file.read()
+        self.ledger, length = read(content, keep, digest, self.path)
+        self._sum.update(content[:length])
+        self._file.truncate(length)
         self._file.seek(0, os.SEEK_END)
 
     def append(self, row: Mapping[str, float]) -> None:
@@ -108,6 +100,15 @@ class Lines:
         except OSError as error:
             raise self._failed("write", error) from error
 
+    def require(self) -> None:
+        """Make sure that the file is still there: on POSIX a file that was deleted can be written for ever."""
+        try:
+            there = os.path.samestat(os.fstat(self._file.fileno()), os.stat(self.path))
+        except OSError as error:
+            raise self._failed("write", error) from error
+        if not there:
+            raise CheckpointError(f"{self.path} is gone; another file is in its place.")
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()
@@ -116,6 +117,51 @@ class Lines:
         if isinstance(error, CheckpointError):
             return error
         return CheckpointError(f"cannot {what} {self.path}: {error.strerror or error}.")
+
+
+def read(content: bytes, keep: int, digest: str | None, path: Path) -> tuple[Ledger, int]:
+    """The first records of a file, checked, and how many bytes they take."""
+    lines, ledger = content.split(b"\n")[:-1], Ledger()  # without what comes after the last end of a line
+    if len(lines) < keep:
+        raise CheckpointError(f"{path} has {len(lines)} records; {keep} were made. Records were lost.")
+    for number, line in enumerate(lines[:keep], 1):
+        try:
+            ledger.append(record(line))
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise CheckpointError(f"cannot read {path}, line {number}: {error}.") from error
+    length = sum(len(line) + 1 for line in lines[:keep])
+    if digest is not None and digest != hashlib.sha256(content[:length]).hexdigest():
+        raise CheckpointError(f"{path} is damaged: its records are not those that were written.")
+    return ledger, length
+
+
+def read_records(path: str | os.PathLike[str], keep: int, digest: str | None = None) -> Ledger:
+    """Read the first records of a file of `Lines`, which another process may go on writing.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    keep : int
+        How many of its records count.
+    digest : str, optional
+        The SHA-256 that they must have.
+
+    Returns
+    -------
+    Ledger
+        The records.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read, is damaged, or has fewer records.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror or error}.") from error
+    return read(content, keep, digest, Path(path))[0]
 
 
 def line_of(row: Mapping[str, float]) -> bytes:

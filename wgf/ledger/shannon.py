@@ -15,6 +15,7 @@ from ..errors import ConfigError, ResourceError
 from ..measure import SUBSET, Ensemble, Noise, unwrapped
 from ..ops.local_scores import Leaves, local_scores, nearest_distances, radii
 from ..ops.reference import nearest_image
+from .widths import Combined, Width, combined
 
 LARGEST_DIM = 8  # above it, nearest neighbours and local fits need more particles than one can afford
 FEWEST_PARTICLES = 50
@@ -29,9 +30,9 @@ STEEPEST = 10.0
 far out, where few others determine it."""
 OVERLAP = 64
 """Leaves in a window."""
-EXTRAPOLATED = 1.0 / 3.0
-"""The largest part of the difference between windows of K and of 2K particles that is added to the scores. For a bias
-like R⁴ it is 1/(2^{4/d} − 1)."""
+NARROWEST, SMALLEST = 1.0 / 20.0, 8.0
+"""Windows are halved down to this part of all particles, or to so many for each number of a fit, d + 1; twice at
+least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +57,12 @@ class ShannonEstimate:
         ∇·∇log ρ at the particles (n,).
     places : tuple of ndarray or None
         A partition of the particles into small boxes: the rows, box after box (n,), and where boxes begin (m + 1,).
-    patch : float
-        The part of all particles over which the errors of a score are alike.
+    noise : float
+        The standard error of ∫ s₁·s₂ dμ for the two scores s₁, s₂, from their noise.
+    missing : float
+        How much ∫ s₁·s₂ dμ may be off besides, where windows are too wide or have few particles.
+    part : float
+        The part of all particles that is in a window.
     """
 
     entropy: float
@@ -68,7 +73,9 @@ class ShannonEstimate:
     note: str
     divergence: Tensor | None = None
     places: tuple[np.ndarray, np.ndarray] | None = None
-    patch: float = 0.0
+    noise: float = 0.0
+    missing: float = 0.0
+    part: float = 0.0
 
 
 def unknown(note: str) -> ShannonEstimate:
@@ -108,7 +115,12 @@ def estimate_shannon(mu: Ensemble, domain: Domain | None = None) -> ShannonEstim
 
     Each half of the particles gives one estimate, so that squares can be computed without the variance of the estimate.
     Fits with matrices of random entries have a bias. It is twice as large from a half as from all particles, and is
-    subtracted. The bias by the width of the windows is extrapolated from windows of K and 2K particles.
+    subtracted. The bias by the width of the windows is extrapolated from windows of K and 2K particles, and narrower
+    windows, of K/2 and less, count where they see more of the score than noise.
+
+    A curved law is seen if windows of max(n/20, 8(d + 1)) particles are no wider than its bends. A ring whose radius is
+    six times its width needs some 300 particles, two rings with a gap of four widths 1000, a spiral of 1½ turns 500.
+    With less the score is too small. The error bar covers this in general, but not if nothing of the bends is seen.
 
     K is 23 n^{0.4} (d + 1)/3, and 5.5 n^{0.65} on a line. Windows are wider where particles are rare: the radius is the
     geometric mean of one for all windows and one for as many particles in all. Time O(n) for n below about 10⁶.
@@ -157,78 +169,80 @@ class _Whitened:
         self._second = _on_cpu(Noise(0).uniform(sample.ids, 0, 1, SUBSET)[:, 0]) > 0.5
         n, d = sample.n, sample.dim
         self._window = min(5.5 * n**0.65 if d == 1 else 23.0 * (d + 1) / 3.0 * n**0.4, n / 2)
-        self._points, self._owner = self._at(sample.x), np.arange(sample.n)
+        self._points, self._owner = self._at(sample.x), np.arange(sample.n)  # columns (d, n), and rows
         if domain is not None:
             self._add_images(domain)
 
     def _at(self, x: Tensor) -> np.ndarray:
-        """Points in the coordinates y."""
-        centred = _on_cpu(x.double()) - self._mean
-        return _product(centred, self._axes)
+        """Points in the coordinates y, as columns (d, n); with the same bits for every number of threads."""
+        columns = [_on_cpu(column) - m for column, m in zip(x.double().unbind(1), self._mean, strict=True)]
+        out = np.empty((len(columns), len(x)))
+        for c, row in enumerate(out):
+            np.multiply(columns[0], self._axes[0, c], out=row)
+            for k in range(1, len(columns)):
+                row += columns[k] * self._axes[k, c]
+        return out
 
     def _leaves(self) -> Leaves:
         """The points and images in an even number of leaves."""
         wanted = OVERLAP * self._sample.n / self._window
-        wanted = min(wanted, self._sample.n / 4) * len(self._points) / self._sample.n
+        wanted = min(wanted, self._sample.n / 4) * len(self._owner) / self._sample.n
         return Leaves.of(self._points, self._second[self._owner], max(2, 2 * round(wanted / 2)))
 
     def _add_images(self, domain: Domain) -> None:
         """Add the images of all particles that a window or a neighbour could reach."""
         leaves = self._leaves()
-        reach = max(radii(leaves.coarser()).max(), nearest_distances(leaves, self._owner, FARTHEST).max())
+        _, farthest = nearest_distances(leaves, self._owner, FARTHEST)
+        reach = max(radii(leaves.coarser(), (OVERLAP,)).max(), farthest[: len(self._owner)].max())
         found = domain.images(self._sample.x, float(reach) * self._widest)
         assert found is not None
         points, rows = self._at(found[0]), _on_cpu(found[1])
-        if len(points) > MOST_IMAGES * self._sample.n:
-            raise ResourceError(f"no score: {len(points)} images of {self._sample.n} particles at the walls")
-        self._points, self._owner = np.concatenate([self._points, points]), np.concatenate([self._owner, rows])
+        if len(rows) > MOST_IMAGES * self._sample.n:
+            raise ResourceError(f"no score: {len(rows)} images of {self._sample.n} particles at the walls")
+        self._points, self._owner = np.hstack([self._points, points]), np.concatenate([self._owner, rows])
 
     def estimate(self) -> ShannonEstimate:
         """The estimate at the particles in their order."""
         n, d, leaves = self._sample.n, self._sample.dim, self._leaves()
-        distances = nearest_distances(leaves, self._owner, FARTHEST)
-        value, standard_error, error = self._entropy(leaves, distances)
-        fine, coarse = (local_scores(places, leaves, self._scales) for places in (leaves, leaves.coarser()))
-        own = leaves.order < n
-        place = np.empty(n, np.int64)
-        place[leaves.order[own]] = np.nonzero(own)[0]
-        reach = distances[place, -1]
-        (first, divergence), (wide, _) = (self._pairs(found[place], reach) for found in (fine, coarse))
-        part = min(EXTRAPOLATED, 1.0 / (2.0 ** (4.0 / d) - 1.0))
-        scores = tuple(a + part * (a - b) for a, b in zip(first, wide, strict=True))
-        starts = np.concatenate([[0], np.cumsum(np.add.reduceat(own.astype(np.int64), leaves.starts[:-1]))])
-        boxes = leaves.order[own], starts[np.append(True, starts[1:] > starts[:-1])]
+        logarithms, farthest = nearest_distances(leaves, self._owner, FARTHEST)
+        value, standard_error, error = self._entropy(leaves, logarithms)
+        found, divergence = self._scores(leaves, STEEPEST / farthest)
         note = (
             f"Kozachenko–Leonenko, k = {NEIGHBOURS if d < 3 else f'1–{FARTHEST}'}, {n} particles; score by local fits "
             "of their halves"
         )
         like = self._sample.x
-        (a, b), (c, e) = ((torch.from_numpy(s).to(like) for s in pair) for pair in (scores, wide))
-        trace = torch.from_numpy(divergence).to(like.device)
+        (a, b), (c, e) = (torch.from_numpy(pair).to(like) for pair in (found.scores, found.smoother))
         return ShannonEstimate(
-            value, standard_error, error, (a, b), (c, e), note, trace, boxes, min(1.0, self._window / n)
-        )
+            value, standard_error, error, (a, b), (c, e), note, torch.from_numpy(divergence).to(like.device),
+            leaves.boxes(n), found.noise, found.missing, found.part,
+        )  # fmt: skip
 
-    def _pairs(self, found: np.ndarray, reach: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-        """Two estimates of the score in the coordinates x, without the bias of few particles, and the divergence."""
-        d = self._sample.dim
-        own, other, of_all = (found[:, k * d : (k + 1) * d] for k in range(3))
-        bias, second = own + other - 2.0 * of_all, self._second[:, None]
-        first, twin = (_at_most(a - bias, STEEPEST / reach) for a in np.where([second, ~second], other, own))
-        return (_product(first, self._axes.T), _product(twin, self._axes.T)), found[:, 3 * d + 1]
+    def _scores(self, leaves: Leaves, lengths: np.ndarray) -> tuple[Combined, np.ndarray]:
+        """Scores from windows of all widths, and the divergence of those of the typical width."""
+        n, d, coarse = self._sample.n, self._sample.dim, leaves.coarser()
+        each, ranks = len(self._owner) / leaves.count, [OVERLAP, OVERLAP // 2]
+        while ranks[-1] * each >= 2.0 * max(NARROWEST * n, SMALLEST * (d + 1)):
+            ranks.append(ranks[-1] // 2)
+        places = [(coarse, radii(coarse, (OVERLAP,))[0]), *((leaves, sizes) for sizes in radii(leaves, tuple(ranks)))]
+        found = [local_scores(leaves, *place, n, lengths, self._scales, self._axes.T) for place in places]
+        inside = (2 * OVERLAP, *ranks)
+        return combined([Width(s, k * each) for (s, _), k in zip(found, inside, strict=True)]), found[1][1]
 
-    def _entropy(self, leaves: Leaves, distances: np.ndarray) -> tuple[float, float, float]:
+    def _entropy(self, leaves: Leaves, logarithms: np.ndarray) -> tuple[float, float, float]:
         """S, its standard error and its error bar."""
-        n, d = self._sample.n, self._sample.dim
-        distances = distances[leaves.order < n]
-        if not distances[:, NEIGHBOURS - 1].min() > 0:
-            row = int(leaves.order[leaves.order < n][int(distances[:, NEIGHBOURS - 1].argmin())])
+        n, d, rows = self._sample.n, self._sample.dim, leaves.rows
+        if len(rows) > n:  # without the images
+            logarithms, rows = logarithms[:, rows < n], rows[rows < n]
+        least = logarithms[NEIGHBOURS - 1]
+        if not least.min() > -math.inf:
             raise ConfigError(
-                f"More than k = {NEIGHBOURS} particles coincide (at row {row}): they have no density, so no entropy."
+                f"More than k = {NEIGHBOURS} particles coincide (at row {rows[int(least.argmin())]}): they have no "
+                "density, so no entropy."
             )
-        plain = kozachenko_leonenko(np.log(distances[:, NEIGHBOURS - 1]), n, d, NEIGHBOURS)
-        if distances[:, 0].min() > 0:
-            better = extrapolated_entropy(np.log(distances), n, d)
+        plain = kozachenko_leonenko(least, n, d, NEIGHBOURS)
+        if logarithms[0].min() > -math.inf:
+            better = extrapolated_entropy(logarithms, n, d)
             value, spread = better if d > 2 else plain
             error = SURE * (spread + abs(better[0] - plain[0]))
         else:  # pairs that coincide
@@ -246,19 +260,6 @@ def _reordered(found: ShannonEstimate, order: Tensor) -> ShannonEstimate:
     scores, smoother = ((a[back], b[back]) for a, b in (found.scores, found.smoother))
     places, divergence = (cpu[found.places[0]], found.places[1]), found.divergence[back]
     return replace(found, scores=scores, smoother=smoother, divergence=divergence, places=places)
-
-
-def _at_most(rows: np.ndarray, length: np.ndarray) -> np.ndarray:
-    """Rows (n, d) shortened to at most these lengths (n,)."""
-    return rows * np.minimum(1.0, length / np.sqrt(np.maximum((rows * rows).sum(1), 1e-300)))[:, None]
-
-
-def _product(x: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """x A for few dimensions, with the same bits for every number of threads."""
-    total = x[:, :1] * matrix[0]
-    for c in range(1, len(matrix)):
-        total += x[:, c, None] * matrix[c]
-    return total
 
 
 def _on_cpu(tensor: Tensor) -> np.ndarray:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from .cpu import leaves as cpu
-from .cpu import windows
+from .cpu import neighbours, windows
+from .cpu.vectors import LANES
 from .threads import run_blocks
 
-_BLOCK = 16  # leaves in one piece of work
+_PIECES, _PIECE = 48, 60_000.0  # the most pieces of work, and the least nanoseconds of one: a call takes some 10 µs
 _NARROW = 0.5  # windows count for particles within half their radius
 _SPREAD = 0.5  # the exponent of the density in the radii: 0 for equal windows, 1 for equally many particles in all
 _FEWEST = 0.2  # of the typical number of particles, at least so many are in every window
 _LEAVES = 64  # leaves in a window
+_TOGETHER = 3  # times the partition is halved before its parts are arranged by several threads
+_LEVEL, _NEAREST, _FIT, _SOLVE, _BLEND, _REACH = 10.0, 150.0, 1.0, 1000.0, 8.0, 0.5
+"""Nanoseconds of one thread: for a point in one level of the partition, for a point's neighbours, for a point in a
+window, for the fits of a window, for a window at a point, and for one leaf beside another."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,119 +30,184 @@ class Leaves:
 
     Attributes
     ----------
-    points : ndarray
-        The points (n, d), float64, leaf after leaf. In a leaf the first half of the particles comes first.
-    order : ndarray
+    columns : ndarray
+        The points (d, n + 8), float64: those of the first half of the particles, leaf after leaf, then the others.
+    rows : ndarray
         Which row each of them is (n,).
-    starts, middles : ndarray
-        Where leaves begin (m + 1,), and where the second half begins in each (m,).
+    halves : ndarray
+        Where the points of a leaf begin in `columns` (2, m + 1), for each half.
     centres, low, high : ndarray
-        The mean and the corners of each leaf (m, d).
+        The mean and the corners of each leaf (d, m and more); those after the last leaf are at infinity.
     """
 
-    points: np.ndarray
-    order: np.ndarray
-    starts: np.ndarray
-    middles: np.ndarray
+    columns: np.ndarray
+    rows: np.ndarray
+    halves: np.ndarray
     centres: np.ndarray
     low: np.ndarray
     high: np.ndarray
 
     @staticmethod
     def of(x: np.ndarray, second: np.ndarray, leaves: int) -> Leaves:
-        """Partition points (n, d) into so many leaves; `second` (n,) says which belong to the second half."""
-        order, starts = np.arange(len(x)), np.empty(leaves + 1, np.int64)
-        cpu.partition(x, order, starts)
-        counts = np.diff(starts)
-        leaf = np.repeat(np.arange(leaves), counts)
-        order = order[np.argsort(2 * leaf + second[order], kind="stable")]
-        middles = starts[1:] - np.add.reduceat(second[order].astype(np.int64), starts[:-1])
-        return Leaves._around(x[order], order, starts, middles)
+        """Partition points, columns (d, n), into so many leaves; `second` (n,) says which belong to the second half."""
+        d, n = x.shape
+        columns, order, starts = np.array(x), np.arange(n, dtype=np.float64), np.empty(leaves + 1, np.int64)
+        starts[0], starts[leaves] = 0, n
+        arrange(columns, order, starts)
+        counts = np.empty((2, leaves), np.int64)
+        counts[1] = np.add.reduceat(second[order.astype(np.int64)], starts[:-1], dtype=np.int64)
+        counts[0] = np.diff(starts) - counts[1]
+        halves = np.zeros((2, leaves + 1), np.int64)
+        np.cumsum(counts, axis=1, out=halves[:, 1:])
+        halves[1] += halves[0, -1]
+        out, rows = np.zeros((d, n + LANES)), np.empty(n, np.int64)
+        centres, low, high = np.full((3, d, _padded(leaves)), np.inf)
 
-    @staticmethod
-    def _around(points: np.ndarray, order: np.ndarray, starts: np.ndarray, middles: np.ndarray) -> Leaves:
-        centres, low, high = np.empty((3, len(middles), points.shape[1]))
-        cpu.boxes(points, starts, centres, low, high)
-        return Leaves(points, order, starts, middles, centres, low, high)
+        def body(first: int, last: int) -> None:
+            cpu.apart(columns, order, starts, second, halves, out, rows, centres, low, high, first, last)
+
+        _in_blocks(leaves, body, 5.0 * n)
+        return Leaves(out, rows, halves, centres, low, high)
+
+    @property
+    def count(self) -> int:
+        """The number of leaves."""
+        return self.halves.shape[1] - 1
 
     def coarser(self) -> Leaves:
-        """The same points with every two neighbouring leaves as one. The halves of such leaves are not apart."""
-        starts = self.starts[::2]
-        starts = starts if starts[-1] == self.starts[-1] else np.append(starts, self.starts[-1])
-        return Leaves._around(self.points, self.order, starts, starts[1:])
+        """The same points with every two neighbouring leaves as one, for an even number of leaves."""
+        halves, m = self.halves[:, ::2].copy(), self.count
+        weights = np.diff(self.halves).sum(0, dtype=np.float64)
+        parts = np.full((3, len(self.columns), _padded(m // 2)), np.inf)
+        parts[0, :, : m // 2] = np.add.reduceat(self.centres[:, :m] * weights, range(0, m, 2), axis=1)
+        parts[0, :, : m // 2] /= weights[::2] + weights[1::2]
+        parts[1, :, : m // 2] = np.minimum(self.low[:, :m:2], self.low[:, 1:m:2])
+        parts[2, :, : m // 2] = np.maximum(self.high[:, :m:2], self.high[:, 1:m:2])
+        return Leaves(self.columns, self.rows, halves, *parts)
 
-    def reaches(self, wide: int, narrow: int) -> np.ndarray:
-        """Distances (2, m) from each centre to the `wide`-th and the `narrow`-th nearest other centre."""
-        count = len(self.centres)
-        out, like = np.empty((2, count)), (0.0,) * self.points.shape[1]
-        wide, narrow = min(wide, count - 1), min(narrow, count - 1)
-        _in_blocks(count, lambda a, b: cpu.reaches(self.centres, like, wide, narrow, a, b, out))
-        return out
+    def boxes(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """The rows below n, leaf after leaf, and where leaves begin that have some."""
+        m = self.count
+        sizes = np.diff(self.halves)
+        leaf = np.repeat(np.tile(np.arange(m), 2), sizes.ravel())
+        order = np.argsort(leaf, kind="stable")
+        order, leaf = self.rows[order], leaf[order]
+        own = order < n
+        counts = np.bincount(leaf[own], minlength=m)
+        starts = np.concatenate([[0], np.cumsum(counts[counts > 0])])
+        return order[own], starts
+
+    def reaches(self, ranks: tuple[int, ...]) -> dict[int, np.ndarray]:
+        """Distances (m,) from each centre to the nearest other centre of each of these ranks."""
+        falling = sorted(set(ranks), reverse=True)
+        out, like = np.empty((len(falling), self.count)), (0.0,) * len(self.columns)
+        found = np.array([min(rank, self.count - 1) for rank in falling])
+        work = _REACH * self.count * (self.count + 1000.0)
+        _in_blocks(self.count, lambda a, b: cpu.reaches(self.centres, like, found, a, b, out), work)
+        return dict(zip(falling, out, strict=True))
 
 
-def _in_blocks(count: int, body: object) -> None:
+def _padded(count: int) -> int:
+    return -(-count // LANES) * LANES
+
+
+def arrange(columns: np.ndarray, order: np.ndarray, starts: np.ndarray) -> None:
+    """Arrange columns (d, n) and their `order` (n,) leaf after leaf; `starts` has 0 and n at its ends."""
+    leaves, n = len(starts) - 1, columns.shape[1]
+    spare, side, parts = np.empty((2, n)), np.empty(n, np.int64), [(0, leaves)]
+    together = _TOGETHER if n >= 2**14 else 0
+    for level in range(together + 1):
+        depth = 1 if level < together else leaves
+
+        def worker(indices: Iterator[int], parts: list[tuple[int, int]] = parts, depth: int = depth) -> None:
+            for index in indices:
+                cpu.partition(columns, order, spare, side, starts, *parts[index], depth)
+
+        run_blocks(worker, len(parts), _LEVEL * n * (1.0 if depth == 1 else math.log2(leaves / len(parts) + 1)))
+        parts = [half for a, b in parts for half in ((a, (a + b) // 2), ((a + b) // 2, b)) if half[1] > half[0]]
+
+
+def _in_blocks(count: int, body: Callable[[int, int], None], work: float) -> None:
     """Call body(first, last) in threads, so that all of `count` leaves are covered."""
+    pieces = max(1, min(count, _PIECES, int(work / _PIECE)))
+    ends = [count * k // pieces for k in range(pieces + 1)]
 
     def worker(indices: Iterator[int]) -> None:
         for index in indices:
-            body(index * _BLOCK, min((index + 1) * _BLOCK, count))  # type: ignore[operator]
+            body(ends[index], ends[index + 1])
 
-    run_blocks(worker, -(-count // _BLOCK))
-
-
-def nearest_distances(leaves: Leaves, owner: np.ndarray, k: int) -> np.ndarray:
-    """Distances of all points to their 1st … k-th nearest neighbours of another owner (n, k), leaf after leaf."""
-    out = np.empty((len(leaves.points), k))
-    like, mine = (0.0,) * leaves.points.shape[1], owner[leaves.order]
-
-    def body(first: int, last: int) -> None:
-        cpu.nearest(leaves.points, mine, leaves.starts, leaves.low, leaves.high, like, np.arange(first, last), out)
-
-    _in_blocks(len(leaves.centres), body)
-    return np.sqrt(out)
+    run_blocks(worker, pieces, work)
 
 
-def radii(leaves: Leaves) -> np.ndarray:
-    """The radii of windows around the centres of the leaves (m,), about 64 leaves in each."""
-    wide, least = leaves.reaches(_LEAVES, round(_FEWEST * _LEAVES))
-    typical = math.exp(float(np.log(np.maximum(wide, 1e-300)).mean()))
+def nearest_distances(leaves: Leaves, owner: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Logarithms of the distances of points to their 1st … k-th nearest neighbours of another owner, in leaf order.
+
+    They are (k, n); the distances to the k-th (n and 8,) come besides.
+    """
+    n, like, ranks = len(leaves.rows), (0.0,) * len(leaves.columns), (math.inf,) * k
+    out, last, mine = np.empty((k, n)), np.ones(n + LANES), owner[leaves.rows].astype(np.float64)
+    points = (leaves.columns, mine, leaves.halves, leaves.low, leaves.high)
+    _in_blocks(leaves.count, lambda a, b: neighbours.nearest(*points, like, ranks, a, b, out, last), _NEAREST * n)
+    return out, last
+
+
+def radii(leaves: Leaves, wanted: tuple[int, ...]) -> np.ndarray:
+    """The radii of windows around the centres of the leaves (len(wanted), m), with about so many leaves in each."""
+    fewest = [max(1, round(_FEWEST * rank)) for rank in wanted]
+    found = leaves.reaches((*wanted, *fewest))
+    wide, least = (np.maximum([found[rank] for rank in ranks], 1e-300) for ranks in (wanted, fewest))
+    typical = np.exp(np.log(wide).mean(1, keepdims=True))
     return np.maximum(wide**_SPREAD * typical ** (1 - _SPREAD), least)
 
 
-def local_scores(places: Leaves, leaves: Leaves, scales: np.ndarray) -> np.ndarray:
-    """Scores at all points by local fits (n, 3d + 2), leaf after leaf.
+def _widths(d: int) -> tuple[int, ...]:
+    """Numbers in the four parts of a fit."""
+    return d, d * d, d + 1, d * (d + 1)
 
-    The columns are the score from the half of the particle itself, from the other half, and from all particles; 1; and
-    the divergence of the score.
+
+def local_scores(
+    leaves: Leaves, places: Leaves, sizes: np.ndarray, n: int, lengths: np.ndarray, scales: np.ndarray, axes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores at particles by local fits, from each half of the particles, and their divergence.
 
     Parameters
     ----------
-    places : Leaves
-        Where windows are: around the centre of each leaf. They are `leaves`, or coarser.
     leaves : Leaves
-        The points.
+        The points: n particles, and images of them in the rows after.
+    places : Leaves
+        Around whose centres windows are: `leaves`, or coarser.
+    sizes : ndarray
+        The radii of the windows (m,).
+    n : int
+        The number of particles.
+    lengths : ndarray
+        The largest lengths of scores (n and 8,), in the order of the leaves.
     scales : ndarray
         Factors (d,) of the axes for the divergence.
+    axes : ndarray
+        A matrix (d, d), by which scores are multiplied.
 
     Returns
     -------
-    ndarray
-        Each particle is left out of its own score.
+    (ndarray, ndarray)
+        The scores (2, n, d) from the first half and the second, and the divergence (n,). Each particle is left out of
+        its own score.
     """
-    d = leaves.points.shape[1]
-    like, pairs = (0.0,) * d, (0.0,) * (d * (d + 1) // 2)
-    sizes, count = radii(places), len(places.centres)
-    inverses, fits = np.empty((count, 3, d + 1, d + 1)), np.empty((count, 3, d + 1, d))
-    split = (leaves.points, leaves.starts, leaves.middles, leaves.low, leaves.high, places.centres, sizes)
-    _in_blocks(count, lambda a, b: windows.fit_windows(*split, pairs, like, a, b, inverses, fits))
-    home = np.searchsorted(places.starts, leaves.starts[:-1], side="right") - 1
-    flat = tuple(
-        np.ascontiguousarray(part.reshape(3 * count, -1))
-        for part in (fits[:, :, 0], fits[:, :, 1:], inverses[:, :, 0], inverses[:, :, 1:])
-    )
-    traces = (fits[:, 2, range(1, d + 1), range(d)] * scales).sum(1) / sizes**2
-    likes = tuple((0.0,) * part.shape[1] for part in flat)
-    sums = np.zeros((len(leaves.points), 3 * d + 2))
-    _in_blocks(len(leaves.centres), lambda a, b: windows.blend(*split, home, _NARROW, flat, traces, likes, a, b, sums))
-    sums /= sums[:, 3 * d, None]
-    return sums
+    d, count = len(leaves.columns), places.count
+    bounds = np.zeros(_padded(count))
+    bounds[:count] = (_NARROW * sizes) ** 2
+    constants, slopes, heads, rest = (np.empty((3 * count, width)) for width in _widths(d))
+    found = windows.Windows(places.centres, sizes, bounds, constants, slopes, heads, rest, np.empty(count))
+    points = (leaves.columns, leaves.halves, leaves.low, leaves.high)
+    fits = (*points, (0.0,) * (d * (d + 1) // 2), (0.0,) * d, scales)
+    work = _FIT * len(leaves.rows) * _LEAVES + _SOLVE * count
+    _in_blocks(count, lambda a, b: windows.fit_windows(*fits, a, b, found), work)
+    likes, turn = tuple((0.0,) * width for width in _widths(d)), tuple(map(float, axes.ravel()))
+    out, trace = np.empty((2, n, d)), np.empty(n)
+
+    def body(first: int, last: int) -> None:
+        homes = leaves.count // count
+        windows.blend(*points, leaves.rows, lengths, homes, found, _NARROW, turn, likes, first, last, out, trace)
+
+    _in_blocks(leaves.count, body, _BLEND * len(leaves.rows) * _LEAVES * _NARROW**d)
+    return out, trace

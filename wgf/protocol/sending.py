@@ -20,6 +20,14 @@ def can_be_sent(thing: Any) -> bool:
     return True
 
 
+def comes_through(thing: Any) -> bool:
+    """Whether another process gets this as it is: some errors can be sent, but not received."""
+    try:
+        return type(loads(dumps(thing))) is type(thing)
+    except Exception:
+        return False
+
+
 class Sent:
     """A frozen dataclass that can always be pickled, so that an error that carries it comes through as well.
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from ..errors import closest, shown
 from .schemes import solver_model
-from .terms import tagged
+from .terms import chosen, model_at
 
 MOST = 6
 """A message tells at most this many problems."""
@@ -51,7 +51,7 @@ def complaints(error: ValidationError, model: type[BaseModel], label: str, chang
     str
         One line per problem. It begins with `label`, or with "--set" where the key came from the command line.
     """
-    problems = error.errors(include_url=False)
+    problems = sorted(error.errors(include_url=False), key=lambda problem: _rank(problem["loc"]))
     unknown = {problem["loc"] for problem in problems if problem["type"] == "extra_forbidden"}
     lines: list[str] = []
     for index, problem in enumerate(problems):
@@ -66,13 +66,19 @@ def complaints(error: ValidationError, model: type[BaseModel], label: str, chang
     return "\n".join(lines)
 
 
+def _rank(loc: Sequence[Any]) -> int:
+    """Where a problem stands in the message: what is trained or moved comes before the terms and the solver."""
+    plain, first = ("seed", "dtype", "device", "costs"), ("data", "network", "problem")
+    return 0 if loc[:1] and loc[0] in plain else 1 if loc[:1] and loc[0] in first else 2
+
+
 def _dotted(loc: Sequence[Any], kind: str) -> str:
     """The path of a key as the file writes it.
 
     pydantic's path also has the names of the chosen models, such as "Gaussian"; these are not keys and are left out.
     """
-    last, chosen = len(loc) - 1 if kind == "extra_forbidden" else None, tagged()
-    return ".".join(str(part) for depth, part in enumerate(loc) if part not in chosen or depth == last)
+    last, names = len(loc) - 1 if kind == "extra_forbidden" else None, chosen()
+    return ".".join(str(part) for depth, part in enumerate(loc) if part not in names or depth == last)
 
 
 def _is_misspelt(missing: Sequence[Any], unknown: set[tuple[Any, ...]]) -> bool:
@@ -116,10 +122,10 @@ def _wanted(kind: str, key: str, context: Any) -> str:
 
 def _keys(loc: Sequence[Any], model: type[BaseModel]) -> list[str]:
     """The keys that are known at this place of the file."""
-    chosen = tagged()
-    for part in reversed(loc):
-        if part in chosen:
-            return list(chosen[part].model_fields)
+    for depth, part in reversed(list(enumerate(loc))):
+        table = model_at(loc[:depth], part)
+        if table is not None:
+            return [*table.model_fields, *table.also]
         if part == "solver":
             return list(solver_model().model_fields)
         annotation = getattr(model.model_fields.get(str(part)), "annotation", None)

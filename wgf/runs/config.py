@@ -2,117 +2,127 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import Field, ValidationError
 
 from .. import solvers
-from ..data import SUFFIXES, TASKS
+from ..data import SUFFIXES
 from ..domains import Domain
 from ..energies.losses import LOSSES
-from ..errors import BackendError, ConfigError, ResourceError, ShapeError, closest, shown
+from ..errors import BackendError, ConfigError, ShapeError, shown
 from ..extension import settings_of
 from ..functional import Functional
-from ..measure import require_device, require_room
-from ..ops.activations import NAMES as ACTIVATIONS
+from ..measure import require_device
 from ..summation import load_costs
 from . import toml
 from .complaints import complaints
 from .schemes import AnySolver, SolverSection
-from .terms import AnyDomain, AnyEnergy, AnyEntropy, Column, Section
+from .sections import LARGEST_SEED as LARGEST_SEED
+from .sections import Data, Network, Output, Problem, Seed, one_of
+from .terms import AnyDomain, AnyDrive, AnyEnergy, AnyEntropy, alters_risk, from_data
+from .values import Section
 
-LARGEST_SEED = 2**64 - 1
 DEFAULT = Path(__file__).with_name("default.toml")
 """What `wgf run` without a file runs, and what `wgf new` writes."""
 
 
-def _one_of(*names: str) -> Any:
-    """A string that is one of the names, else an error with the nearest of them."""
-
-    def check(value: str) -> str:
-        if value not in names:
-            raise PydanticCustomError("unknown_name", "{hint}", {"hint": closest(value, names)})
-        return value
-
-    return AfterValidator(check)
-
-
-Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
-
-
-class Data(Section):
-    """Where the samples come from and how they are split."""
-
-    source: str
-    target: Column = None
-    header: bool | None = None
-    task: Annotated[str, _one_of(*TASKS)] | None = None
-    test_fraction: float = Field(default=0.2, gt=0, lt=1)
-    seed: Seed = 0
-    standardise: bool = True
-
-    @property
-    def name(self) -> str:
-        """The data set in a word, also where it is a file."""
-        return Path(self.source).stem if Path(self.source).suffix.lower() in SUFFIXES else self.source
-
-
-class Network(Section):
-    """The two-layer network a σ(w·z + b), averaged over its neurons."""
-
-    neurons: int = Field(default=4096, ge=1)
-    activation: Annotated[str, _one_of(*ACTIVATIONS)] = "tanh"
-    loss: Annotated[str, _one_of(*LOSSES)] | None = None
-    batch: int | None = Field(default=None, ge=1)
-
-    def require_room(self, dim: int, label: str) -> None:
-        """Refuse more neurons of dimension `dim` than there is memory for: ConfigError, with the source of the size."""
-        try:
-            require_room(self.neurons, dim)
-        except (ConfigError, ResourceError) as error:
-            raise ConfigError(f"{label}: network.neurons: {error}") from error
-
-
-class Output(Section):
-    """Where the run is written."""
-
-    directory: Annotated[str, Field(min_length=1)] | None = None
+STAND_IN = ([[0.0]], [0.0])
+"""Data by which the settings of a term are checked before its data are read."""
 
 
 class Config(Section):
-    """A whole run. `functional` and `solver.scheme()` turn it into objects of `wgf`."""
+    """A whole run. `terms()`, `drives()` and `solver.scheme()` turn it into objects of `wgf`.
+
+    It is a `NetworkConfig` or a `ProblemConfig`.
+    """
 
     seed: Seed = 0
-    dtype: Annotated[str, _one_of("float64", "float32")] = "float64"
+    dtype: Annotated[str, one_of("float64", "float32")] = "float64"
     device: str = "cpu"
     costs: Annotated[str, Field(min_length=1)] | None = None
-    data: Data
-    network: Network = Network()
     energy: Annotated[tuple[AnyEnergy, ...], Field(strict=False)] = ()
     entropy: Annotated[tuple[AnyEntropy, ...], Field(strict=False)] = ()
+    drive: Annotated[tuple[AnyDrive, ...], Field(strict=False)] = ()
     solver: AnySolver
     domain: AnyDomain | None = None
     output: Output = Output()
 
-    def terms(self) -> list[Functional]:
-        """The terms beside the risk, each with its coefficient."""
-        built = []
+    @property
+    def name(self) -> str:
+        """What is run, in a word."""
+        raise NotImplementedError
+
+    def terms(self, data: tuple[Any, Any] = STAND_IN) -> list[Functional]:
+        """The terms of the tables [[energy]] and [[entropy]], each with its coefficient.
+
+        `data` are the inputs and targets for terms that take theirs from the data set.
+        """
         costs = None if self.costs is None else load_costs(self.costs)
-        for section in ("energy", "entropy"):
-            for index, term in enumerate(getattr(self, section)):
-                try:
-                    built.append(term.build(costs))
-                except (ConfigError, ShapeError) as error:
-                    raise type(error)(f"{section}.{index}: {error}") from error
+        built: list[Functional] = []
+        for index, term in enumerate(self.energy):
+            with _at(f"energy.{index}"):
+                built.append(term.build(costs, data))
+        for index, term in enumerate(self.entropy):
+            with _at(f"entropy.{index}"):
+                built.append(term.build(costs))
         return built
+
+    def drives(self, risk: Functional | None = None) -> tuple[Any, list[Any]]:
+        """The risk as the drives alter it one after the other, and the drives that are terms or stops of their own."""
+        others: list[Any] = []
+        for index, table in enumerate(self.drive):
+            with _at(f"drive.{index}"):
+                made = table.build(risk)
+            if alters_risk(table.drive):
+                risk = made
+            else:
+                others.append(made)
+        return risk, others
 
     def place(self) -> Domain | None:
         """The domain of the particles, if there is one."""
         return None if self.domain is None else self.domain.build()
 
-    def resolved(self, task: str, batch_limit: int) -> Config:
+    def complete(self, label: str) -> None:
+        """Refuse what no single table shows to be wrong: ConfigError, which begins with `label`."""
+
+    def _with(self, **parts: Any) -> Any:
+        """The configuration as it is stored. The output directory is left out, so that the stored file can be run again
+        as it is."""
+        return self.model_copy(update={**parts, "output": Output()})
+
+
+@contextmanager
+def _at(place: str) -> Iterator[None]:
+    """Say in an error which table it was."""
+    try:
+        yield
+    except (ConfigError, ShapeError) as error:
+        raise type(error)(f"{place}: {error}") from error
+
+
+class NetworkConfig(Config):
+    """The training of a network on data."""
+
+    data: Data
+    network: Network = Network()
+
+    @property
+    def name(self) -> str:
+        return self.data.name
+
+    def complete(self, label: str) -> None:
+        for index, term in enumerate(self.energy):
+            if from_data(term.term):
+                wanted = f"{term.term} takes the data itself; wanted a table [problem] in place of a network"
+                raise ConfigError(f"{label}: energy.{index}: {wanted}.")
+        self.network.require_room(3, label)  # θ = (a, w, b) has at least 3 numbers; the run asks again, with the data
+
+    def resolved(self, task: str, batch_limit: int) -> NetworkConfig:
         """The configuration as it is stored, with the task known: its loss is settled and its minibatch fits the data.
 
         The output directory is left out, so that the stored file can be run again as it is.
@@ -127,8 +137,42 @@ class Config(Section):
         if batch is not None and batch > batch_limit:
             raise ConfigError(f"network.batch = {batch}: wanted at most the {batch_limit} training samples.")
         network = self.network.model_copy(update={"loss": loss})
-        data = self.data.model_copy(update={"task": task})
-        return self.model_copy(update={"network": network, "data": data, "output": Output()})
+        made: NetworkConfig = self._with(network=network, data=self.data.model_copy(update={"task": task}))
+        return made
+
+
+class ProblemConfig(Config):
+    """A system of particles in potentials, without a network."""
+
+    problem: Problem
+    data: Data | None = None
+
+    @property
+    def name(self) -> str:
+        first = self.energy[0].term.lower() if self.energy else "problem"
+        return self.problem.name or first
+
+    def complete(self, label: str) -> None:
+        if not (self.energy or self.entropy):
+            raise ConfigError(f"{label}: energy is missing; wanted one or more tables [[energy]].")
+        needing = [term.term for term in self.energy if from_data(term.term)]
+        if needing and self.data is None:
+            raise ConfigError(f"{label}: data is missing; wanted a table [data], as {needing[0]} takes its data there.")
+        if self.data is not None and not needing:
+            raise ConfigError(f"{label}: data: no term takes data; wanted one such as LogisticPosterior, or no [data].")
+        for index, drive in enumerate(self.drive):
+            if alters_risk(drive.drive):
+                raise ConfigError(
+                    f"{label}: drive.{index}: {drive.drive} alters the risk of a network, and there is none."
+                )
+        self.drives()
+        with _at(f"{label}: problem.initial"):
+            self.problem.law.draw(self.problem.law.count or 1, self.problem.law.dim or 1, 0)
+
+    def resolved(self, terms: list[Functional]) -> ProblemConfig:
+        """The configuration as it is stored, with the number and the dimension of the particles known."""
+        made: ProblemConfig = self._with(problem=self.problem.resolved(terms))
+        return made
 
 
 def load_config(path: str | Path | None = None, overrides: list[str] | tuple[str, ...] = ()) -> Config:
@@ -142,15 +186,24 @@ def load_config(path: str | Path | None = None, overrides: list[str] | tuple[str
     64
     """
     label = "the default configuration" if path is None else str(path)
-    table = toml.read(DEFAULT if path is None else Path(path), label)
-    if path is not None:
-        _anchor(table, Path(path).resolve().parent)
+    table = read_table(path)
     changed = [toml.override(table, assignment) for assignment in overrides]
-    _fit_scheme(table, changed)
+    if changed:  # what comes by --set is relative to the current directory
+        _anchor(table, Path.cwd())
+    fit_scheme(table, changed)
     return validate(table, label, changed)
 
 
-def _fit_scheme(table: dict[str, Any], changed: list[str]) -> None:
+def read_table(path: str | Path | None) -> dict[str, Any]:
+    """The tables of a file, unchecked, with the relative paths in them made absolute."""
+    if path is None:
+        return toml.read(DEFAULT, "the default configuration")
+    table = toml.read(Path(path), str(path))
+    _anchor(table, Path(path).resolve().parent)
+    return table
+
+
+def fit_scheme(table: dict[str, Any], changed: list[str]) -> None:
     """Where another scheme comes by --set, take out the settings of the file that it does not have."""
     solver: Any = table.get("solver")
     name = solver.get("name") if "solver.name" in changed and isinstance(solver, dict) else None
@@ -165,10 +218,13 @@ def _fit_scheme(table: dict[str, Any], changed: list[str]) -> None:
 def validate(table: dict[str, Any], label: str = "configuration", changed: list[str] | tuple[str, ...] = ()) -> Config:
     """A checked Config from plain tables; `changed` are the keys that came by --set, for the messages."""
     toml.require_plain(table, label)
+    model: type[Config] = ProblemConfig if "problem" in table else NetworkConfig
+    if {"problem", "network"} <= set(table):
+        raise ConfigError(f"{label}: [problem] and [network] are both there; wanted one of them.")
     try:
-        config = Config.model_validate(table)
+        config = model.model_validate(table)
     except ValidationError as error:
-        raise ConfigError(complaints(error, Config, label, changed)) from None
+        raise ConfigError(complaints(error, model, label, changed)) from None
     try:
         config.terms()
         config.solver.scheme()
@@ -176,16 +232,17 @@ def validate(table: dict[str, Any], label: str = "configuration", changed: list[
         require_device(config.device)
     except (BackendError, ConfigError, ShapeError) as error:
         raise type(error)(f"{label}: {error}") from error
-    config.network.require_room(3, label)  # θ = (a, w, b) has at least 3 numbers; the run asks again, with the data
+    config.complete(label)
     return config
 
 
 def dump(config: Config) -> str:
     """The configuration as TOML; `load_config` of this text gives the same configuration."""
     tables = config.model_dump(exclude_none=True)
-    for section in ("energy", "entropy"):
-        tables[section] = [{"term": term["term"], **term} for term in tables[section]]  # the name comes first
-    return toml.write(tables)
+    for section, tag in (("energy", "term"), ("entropy", "term"), ("drive", "drive")):
+        tables[section] = [{tag: table[tag], **table} for table in tables[section]]  # the name comes first
+    first = [key for key in ("data", "network", "problem") if key in tables]
+    return toml.write({**{key: tables.pop(key) for key in first}, **tables})
 
 
 def _anchor(table: dict[str, Any], folder: Path) -> None:

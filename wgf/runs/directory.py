@@ -21,12 +21,14 @@ from ..process.signals import Mode, during
 class Place:
     """A directory that is being written: its final `path`, and the `partial` one in which files are written until then.
 
-    While `keep` is False an error removes it; afterwards `partial` is left where it is, and the error names it.
+    While `keep` is False an error removes it; afterwards `partial` is left where it is, and the error names it. With
+    `goes_on` it is left too, but the error stays as it is: it holds what a later call goes on with.
     """
 
     path: Path
     partial: Path
     keep: bool = False
+    goes_on: bool = False
 
 
 def choose(directory: str | Path | None, name: str) -> Path:
@@ -52,7 +54,7 @@ def choose(directory: str | Path | None, name: str) -> Path:
     """
     if directory is None:
         taken = os.path.lexists
-        return next(path for path in _candidates(name) if not (taken(path) or taken(_partial(path))))
+        return next(path for path in _candidates(name) if not (taken(path) or taken(partial_of(path))))
     shown = ascii(str(directory))[:120]
     try:
         str(directory).encode()
@@ -81,9 +83,10 @@ def _require_free(path: Path, shown: str) -> None:
         raise ConfigError(f"output directory {shown} is not empty; choose another with --out, or empty it.")
     if os.path.ismount(path):
         raise ConfigError(f"output directory {shown} is a mount point; give a new directory in it.")
-    if os.path.lexists(_partial(path)):
+    if os.path.lexists(partial_of(path)):
         raise ConfigError(
-            f"output directory {shown}: {_partial(path).name[-80:]} is in the way, of a run that goes on or was killed."
+            f"output directory {shown}: {partial_of(path).name[-80:]} is in the way, of a run that goes on, or was "
+            "killed: `wgf resume` goes on with it."
         )
 
 
@@ -96,12 +99,13 @@ def _candidates(name: str) -> Iterator[Path]:
         yield base.with_name(f"{base.name}-{k}").absolute()
 
 
-def _partial(path: Path) -> Path:
+def partial_of(path: Path) -> Path:
+    """The directory in which the files of a run are until it has ended."""
     return path.with_name(path.name + ".partial")
 
 
 @contextmanager
-def writing(directory: str | Path | None, name: str) -> Iterator[Place]:
+def writing(directory: str | Path | None, name: str, again: Path | None = None) -> Iterator[Place]:
     """Provide a place to write in, under a temporary name; it gets its own name at the end.
 
     Signals are held in the block, unless an inner one says otherwise.
@@ -112,6 +116,8 @@ def writing(directory: str | Path | None, name: str) -> Iterator[Place]:
         As for `choose`.
     name : str
         As for `choose`.
+    again : Path, optional
+        The directory of a call that was killed, to go on with it in place of a new one.
 
     Yields
     ------
@@ -126,7 +132,9 @@ def writing(directory: str | Path | None, name: str) -> Iterator[Place]:
         Where the directory cannot be made, or cannot be renamed at the end. It names the partial one if that was kept.
     """
     with during(Mode.HOLD):
-        place, parents = _made(directory, name)
+        place, parents = (
+            _made(directory, name) if again is None else (Place(again, partial_of(again), goes_on=True), [])
+        )
         try:
             yield place
         except BaseException as error:
@@ -154,7 +162,7 @@ def _made(directory: str | Path | None, name: str) -> tuple[Place, list[Path]]:
     """Make the partial directory, which nobody else can have then, and tell which parents were made with it."""
     for attempt in range(10_000):
         path = choose(directory, name)
-        partial = _partial(path)
+        partial = partial_of(path)
         parents = [parent for parent in path.parents if not parent.exists()]
         try:
             partial.parent.mkdir(parents=True, exist_ok=True)
@@ -175,7 +183,7 @@ def _made(directory: str | Path | None, name: str) -> tuple[Place, list[Path]]:
 
 def _give_up(place: Place, parents: list[Path]) -> None:
     """After an error: remove what was made, unless it is to be kept."""
-    if not place.keep:
+    if not (place.keep or place.goes_on):
         shutil.rmtree(place.partial, ignore_errors=True)
         _remove(parents)
 

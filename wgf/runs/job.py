@@ -1,21 +1,30 @@
-"""A run before it is written: its data and objects, what is observed at every record, and its summary."""
+"""A run before it is written: its objects, what is observed at every record, and its summary."""
 
 from __future__ import annotations
 
+import datetime
 import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import torch
 
-from .. import data
 from ..diagnostics.force_report import force_report
 from ..diagnostics.transport import Transport, wasserstein
-from ..energies import NetworkRisk
+from ..drives import EvaluationCap
 from ..errors import WgfError
-from ..flow import Monitor, Solution, solve
-from ..functional import FreeEnergy, FreeEnergyEvaluation
+from ..flow import Monitor, Solution
+from ..flow.arguments import Arguments
+from ..flow.describing import Description
+from ..flow.loop import Run
+from ..flow.resume import continued
+from ..flow.solve import MOST_STEPS, begun, build
+from ..flow.store import RunStore
+from ..flow.timing import Stopwatch
+from ..functional import FreeEnergy, Functional
 from ..measure import Ensemble
 from ..protocol import Solver
 from . import store
@@ -28,48 +37,57 @@ SHOWN = 2000
 
 
 @dataclass(frozen=True)
-class Job:
-    """A configuration with its data loaded and its objects built."""
+class Job(ABC):
+    """A configuration with its objects built. A subclass knows where the particles come from and what is scored."""
 
     config: Config
-    train: data.Dataset
-    test: data.Dataset
-    risk: NetworkRisk
     free_energy: FreeEnergy
     start: Ensemble
     scheme: Solver
+    until: Callable[[Mapping[str, float]], bool] | None
 
     @staticmethod
-    def prepare(config: Config) -> Job:
-        """Load the data and build the free energy, the first particles and the scheme."""
-        source = config.data
-        train, test = data.load(
-            source.source,
-            target=source.target,
-            header=source.header,
-            task=cast("data.Task | None", source.task),
-            test_fraction=source.test_fraction,
-            seed=source.seed,
-            standardise=source.standardise,
-        )
-        config = config.resolved(train.task, len(train))
-        dtype = torch.float64 if config.dtype == "float64" else torch.float32
-        train, test = train.to(config.device, dtype), test.to(config.device, dtype)
-        network = config.network
-        risk = NetworkRisk(train.x, train.y, activation=network.activation, loss=str(network.loss), batch=network.batch)
-        free_energy = FreeEnergy(sum(config.terms(), start=risk)._terms())
-        network.require_room(risk.unit.dim, train.name)
-        start = risk.initial(network.neurons, config.seed, dtype=dtype)
-        return Job(config, train, test, risk, free_energy, start, config.solver.scheme())
+    def parts(config: Config, terms: list[Functional], drives: list[Any], start: Ensemble) -> dict[str, Any]:
+        """The fields of a job from its terms and from the drives that are terms or stops of their own."""
+        caps = [drive for drive in drives if isinstance(drive, EvaluationCap)]
+        every = [*terms, *(drive for drive in drives if not isinstance(drive, EvaluationCap))]
+        return {
+            "config": config,
+            "free_energy": FreeEnergy(sum(every[1:], start=every[0])._terms()),
+            "start": start,
+            "scheme": config.solver.scheme(),
+            "until": (lambda row: any(cap(row) for cap in caps)) if caps else None,
+        }
 
-    def solve(self, watch: Watch, monitor: Monitor) -> Solution:
-        """Call `wgf.solve` with the settings of the configuration."""
-        solver = self.config.solver
-        return solve(
-            self.free_energy, self.start, self.scheme, dt=solver.dt, t_end=solver.t_end, seed=self.config.seed,
-            record_every=solver.record_every, observers=watch.columns(), domain=self.config.place(),
-            throw=False, progress=monitor,
+    @abstractmethod
+    def about(self) -> dict[str, Any]:
+        """What summary.json says of the data and of the particles."""
+
+    def observers(self) -> dict[str, Any]:
+        """The observers of the run by the names of their columns, such as the scores of a network."""
+        return {}
+
+    def begin(self, keep: RunStore, watch: Watch, monitor: Monitor) -> Run:
+        """Build the run that `wgf.solve` would make with the settings of the configuration, and begin its store."""
+        solver, stopwatch = self.config.solver, Stopwatch()
+        arguments = Arguments.checked(
+            self.free_energy, self.start, self.scheme, dt=solver.dt, t_end=solver.t_end, t0=0.0, state=None,
+            seed=self.config.seed, record_every=solver.record_every, trajectory_every=None, observers=watch.columns(),
+            until=self.until, domain=self.config.place(), rtol=None, atol=None, max_steps=MOST_STEPS, progress=monitor,
+            noise=None, store=keep.folder,
         )  # fmt: skip
+        return begun(keep, build(arguments, stopwatch), arguments, None, alone=False)
+
+    def go_on(self, keep: RunStore, watch: Watch, monitor: Monitor) -> Run:
+        """Build the run that goes on in a store. Refuses other data, terms or schemes than those of the run."""
+        stored = Description.read(keep.folder, self.config.device)
+        parts = {
+            "F": self.free_energy, "solver": self.scheme, "domain": self.config.place(), "until": self.until,
+        }  # fmt: skip
+        given = stored.given(parts, watch.columns())
+        found = keep.resume(self.config.device)
+        watch.recall(found.beside)
+        return continued(keep, found, stored, given, Stopwatch(), t_end=self.config.solver.t_end, progress=monitor)
 
     def summary(self, solution: Solution, watch: Watch, warned: list[str]) -> dict[str, Any]:
         """The content of summary.json, except the name and the times."""
@@ -81,14 +99,7 @@ class Job:
             "message": solution.status.message,
             "warnings": warned,
             "free_energy": repr(self.free_energy),
-            "task": self.train.task,
-            "data": {
-                "name": self.train.name,
-                "train": len(self.train),
-                "test": len(self.test),
-                "features": self.train.x.shape[1],
-                "classes": len(self.train.classes),
-            },
+            **self.about(),
             "particles": {"n": self.start.n, "dim": self.start.dim},
             "steps": solution.state.step,
             "records": ledger.rows,
@@ -103,48 +114,39 @@ class Job:
         }
 
 
+class Clock:
+    """When a run was started, and for how many seconds it has gone, those before it went on included."""
+
+    def __init__(self) -> None:
+        self._started, self._before = datetime.datetime.now().astimezone().isoformat(timespec="seconds"), 0.0
+        self._begun = time.perf_counter()
+
+    def memory(self) -> dict[str, Any]:
+        """Both, as the summary has them."""
+        return {"started": self._started, "seconds": self._before + time.perf_counter() - self._begun}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Go on from what a checkpoint holds."""
+        self._started, self._before = str(memory["started"]), float(memory["seconds"])
+
+
 @dataclass
 class Watch:
-    """The observers of a run: scores on training and test data at every record, and at some records the distance from
-    the start with a picture of the particles."""
+    """The observers of a run: those of its job at every record, and at some records the distance from the start with a
+    picture of the particles."""
 
     job: Job
+    clock: Clock = field(default_factory=Clock)
     frames: list[store.Frame] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
     distance: Transport | None = None
 
     def __post_init__(self) -> None:
-        self._seen: tuple[Ensemble | None, dict[str, float]] = None, {}
         self._parts = -1
 
     def columns(self) -> dict[str, Any]:
         """The observers by the names of their columns in the ledger."""
-        kinds = ("accuracy", "loss") if self.job.risk.loss.classifies else ("r2", "loss")
-        names = [f"{part}_{kind}" for kind in kinds for part in ("train", "test")]
-        observers: dict[str, Any] = {
-            name: (lambda mu, t, evaluation, name=name: self._scores(mu, evaluation)[name]) for name in names
-        }
-        return {"distance_from_start": self._distance} | observers
-
-    def _scores(self, mu: Ensemble, evaluation: FreeEnergyEvaluation) -> dict[str, float]:
-        """Accuracy or R², and mean loss. The training data were seen by the gradient; one pass sees the test data."""
-        if self._seen[0] is not mu:
-            job, loss, scores = self.job, self.job.risk.loss, {}
-            own = (part.outputs for part in evaluation.terms if part.term.functional is job.risk)
-            trained = next(own, None)
-            if trained is None:  # the scheme integrates another form of the risk
-                trained = job.risk.predict(mu, job.train.x).reshape(len(job.train), -1)
-            tested = job.risk.predict(mu, job.test.x).reshape(len(job.test), -1)
-            for name, f, part in (("train", trained, job.train), ("test", tested, job.test)):
-                y, _ = loss.encode(part.y)
-                scores[f"{name}_loss"] = float(loss.value(f, y).mean())
-                if loss.classifies:
-                    scores[f"{name}_accuracy"] = float(loss.correct(f, y).double().mean())
-                else:
-                    spread = float(((y - y.mean(0)) ** 2).mean())
-                    scores[f"{name}_r2"] = 1.0 - float(((f - y) ** 2).mean()) / spread if spread else math.nan
-            self._seen = mu, scores
-        return self._seen[1]
+        return {"distance_from_start": self._distance} | self.job.observers()
 
     def _distance(self, mu: Ensemble, t: float) -> float:
         return self._frame(mu, t) if self._due(t) else math.nan
@@ -157,7 +159,8 @@ class Watch:
 
     def _frame(self, mu: Ensemble, t: float) -> float:
         """Keep a picture of the particles, and return their distance from the start; NaN where it fails."""
-        self.frames.append((t, mu.x[:SHOWN].clone(), mu.weights[:SHOWN].clone(), mu.ids[:SHOWN].clone()))
+        parts = (mu.x[:SHOWN].float(), mu.weights[:SHOWN], mu.ids[:SHOWN])
+        self.frames.append((t, *(part.detach().cpu().clone() for part in parts)))  # type: ignore[arg-type]
         try:
             self.distance = wasserstein(mu, self.job.start)
         except WgfError as error:  # a failed distance must not lose the run
@@ -170,6 +173,19 @@ class Watch:
             )
         self.notes["distance_from_start"] = f"{self.distance.method}: {note}"
         return self.distance.distance
+
+    def memory(self) -> dict[str, Any]:
+        """What a checkpoint holds of it."""
+        distance = None if self.distance is None else vars(self.distance)
+        return {"frames": tuple(self.frames), "notes": dict(self.notes), "distance": distance,
+                "parts": self._parts, "clock": self.clock.memory()}  # fmt: skip
+
+    def recall(self, memory: dict[str, Any]) -> None:
+        """Go on from what a checkpoint holds."""
+        distance = memory["distance"]
+        self.frames, self.notes, self._parts = list(memory["frames"]), dict(memory["notes"]), memory["parts"]
+        self.distance = None if distance is None else Transport(**distance)
+        self.clock.recall(memory["clock"])
 
     def finish(self, solution: Solution) -> None:
         """Add a last picture where a run ended between two of them."""

@@ -135,9 +135,10 @@ def headlines(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
     """The main numbers of a run: tuples (name, number, a remark on it)."""
     start, final = summary["start"], summary["final"]
     cards = [("free energy F", number(final["free_energy"]), f"from {number(start['free_energy'])} at the start")]
-    if summary["task"] == "classification":
+    task = summary.get("task")  # none where there is no network
+    if task == "classification":
         cards.append(("test accuracy", percent(final["test_accuracy"]), f"train {percent(final['train_accuracy'])}"))
-    else:
+    elif task is not None:
         r2 = f"R² {number(final['test_r2'], 3)}; train {number(final['train_loss'], 3)}"
         cards.append(("test loss", number(final["test_loss"], 3), r2))
     closure, error = final.get("closure_total"), final.get("closure_error")
@@ -183,7 +184,7 @@ def _sections(
         ("free-energy", figures.free_energy(ledger), ""),
         ("dissipation", figures.dissipation(ledger), ledger.notes.get("closure", "")),
         ("information-force", figures.information_force(ledger, forces), ledger.notes.get("entropy", "")),
-        ("learning", figures.learning(ledger), ""),
+        *([("learning", figures.learning(ledger), "")] if "test_loss" in ledger else []),
         ("particles", figures.particles([frames[k] for k in picked], [times[k] for k in picked], sizes),
          _shown(frames[picked], n)),
         ("transport", figures.transport(moments, distances, None if "closure_error" in ledger else ledger),

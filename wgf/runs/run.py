@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
 import math
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,16 +10,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..data import SUFFIXES
 from ..errors import WgfError, WgfWarning
-from ..flow import Monitor, Outcome, Row, Solution, Status, reporter
-from ..ledger import Ledger
+from ..flow import Monitor, Outcome, Row, Solution, Status, loop, reporter
+from ..flow.store import RunStore
 from ..process import signals
 from ..process.signals import Mode
 from ..summation import load_costs
 from . import store
-from .config import Config, dump
+from .config import Config, NetworkConfig, ProblemConfig, dump
 from .directory import Place, choose, writing
-from .job import Job, Watch
+from .job import Clock, Watch
+from .jobs import prepare
 from .report import write_report
 
 
@@ -47,8 +47,8 @@ class RunResult:
     warnings: tuple[str, ...] = ()
 
 
-def run(config: Config, directory: str | Path | None = None, progress: bool = True) -> RunResult:
-    """Train the network of a configuration and write the run directory.
+def run(config: Config, directory: str | Path | None = None, progress: bool = True, report: bool = True) -> RunResult:
+    """Carry out the run of a configuration and write the run directory.
 
     Parameters
     ----------
@@ -58,6 +58,8 @@ def run(config: Config, directory: str | Path | None = None, progress: bool = Tr
         A new or empty directory; by default the one in `config`, else runs/<data>-<date>-<time>.
     progress : bool
         Whether to show the progress.
+    report : bool
+        Whether to draw the report; `write_report` can do so later.
 
     Returns
     -------
@@ -77,47 +79,71 @@ def run(config: Config, directory: str | Path | None = None, progress: bool = Tr
     files are written they wait. Handlers of the caller's own stay in charge. A SIGTERM or SIGHUP without one ends the
     process when the run is saved.
     """
-    started, clock = datetime.datetime.now().astimezone(), time.perf_counter()
-    out, name = directory or config.output.directory, config.data.name
+    clock = Clock()
+    out, name = directory or config.output.directory, config.name
     with signals.caught():
         choose(out, name)  # refused before the data are read
         with signals.during(Mode.RAISE):
-            job = Job.prepare(config)
+            job = prepare(config)
         with writing(out, name) as place:
-            solution, summary, warned = _carried_out(job, place, reporter(progress), started, clock)
-        if not signals.arrived():  # else interrupted while files were written
-            _draw(place.path, warned)
-    for message in warned:
-        warnings.warn(message, WgfWarning, stacklevel=2)
-    return RunResult(place.path, summary, solution, tuple(warned))
+            partial = place.partial
+            (partial / store.CONFIG).write_text(dump(with_costs(job.config, partial)), encoding="utf-8")
+            store.write_json(partial / store.VERSIONS, store.versions(job.config.device))
+            watch, shown = Watch(job, clock), reporter(progress)
+            result = carried_out(place, watch, lambda keep: job.begin(keep, watch, shown))
+        return drawn(result, report)
 
 
-def _carried_out(
-    job: Job, place: Place, shown: Monitor, started: datetime.datetime, clock: float
-) -> tuple[Solution, dict[str, Any], list[str]]:
-    """Solve, and write all files but the report. From the first record on, nothing that was computed is removed."""
-    partial, watch = place.partial, Watch(job)
-    (partial / store.CONFIG).write_text(dump(_with_costs(job.config, partial)), encoding="utf-8")
-    store.write_json(partial / store.VERSIONS, store.versions(job.config.device))
-    with store.metrics(partial) as write, _collected() as warned:
-        stream = _Stream(write, shown, place)
+def carried_out(place: Place, watch: Watch, build: Callable[[RunStore], loop.Run]) -> RunResult:
+    """Carry out a run in its directory, and write all files but the report.
+
+    From the first record on, nothing that was computed is removed.
+
+    Parameters
+    ----------
+    place : Place
+        The directory.
+    watch : Watch
+        The observers.
+    build : callable
+        Gives the run in the store that it is given: a new one, or one that goes on.
+
+    Returns
+    -------
+    RunResult
+        What there is.
+    """
+    partial = place.partial
+    with RunStore(partial, ours=store.OURS, going_on="") as keep, _collected() as warned:
         with signals.during(Mode.WAIT):
-            solution = job.solve(watch, stream)
+            keep.beside = watch.memory
+            run = build(keep)
+            run.monitor = _Stream(run.monitor, place)
+            solution = run.go(throw=False)
         solution = _interrupted(solution)
         _require_records(solution)
-        failed = _failures(lambda: stream.complete(solution.ledger))
+        failed = _failures(lambda: keep.complete(solution.ledger))
     failed += _failures(lambda: solution.ensemble.save(partial / store.FINAL))
     watch.finish(solution)
     if not math.isfinite(solution.ledger["free_energy"][-1]) and "entropy" in solution.ledger.notes:
         warned.append(f"free energy, entropy and closure are blank: {solution.ledger.notes['entropy']}.")
-    times = {"started": started.isoformat(timespec="seconds"), "seconds": time.perf_counter() - clock}
     failed += _failures(lambda: store.write_frames(partial / store.FRAMES, watch.frames), partial / store.FRAMES)
-    told = {"name": place.path.name} | times | job.summary(solution, watch, warned)
+    told = {"name": place.path.name} | watch.clock.memory() | watch.job.summary(solution, watch, warned)
     summary = store.plain(told | {"checksums": store.checksums(partial)})  # of all files before it
     failed += _failures(lambda: store.write_json(partial / store.SUMMARY, summary), partial / store.SUMMARY)
     if failed:
         raise failed[0]
-    return solution, summary, warned
+    return RunResult(place.path, summary, solution, tuple(warned))
+
+
+def drawn(result: RunResult, report: bool = True) -> RunResult:
+    """Draw the report of a run if it is wanted, and give its warnings as warnings."""
+    warned = list(result.warnings)
+    if report and not signals.arrived():  # else interrupted while files were written
+        _draw(result.directory, warned)
+    for message in warned:
+        warnings.warn(message, WgfWarning, stacklevel=3)
+    return replace(result, warnings=tuple(warned))
 
 
 def _failures(write: Callable[[], None], path: Path | None = None) -> list[OSError]:
@@ -149,8 +175,12 @@ def _draw(directory: Path, warned: list[str]) -> None:
         warned.append(f"the report could not be drawn ({reason}); the results are kept, `wgf report` tries again.")
 
 
-def _with_costs(config: Config, directory: Path) -> Config:
-    """Copy the table of costs into the run directory, so that the stored configuration repeats the same choices."""
+def with_costs(config: Config, directory: Path) -> Config:
+    """The configuration as it is stored: the path of data in full, and the table of costs copied to the directory."""
+    data = config.data if isinstance(config, (NetworkConfig, ProblemConfig)) else None
+    if data is not None and Path(data.source).suffix.lower() in SUFFIXES:
+        source = str(Path(data.source).absolute())
+        config = config.model_copy(update={"data": data.model_copy(update={"source": source})})
     if config.costs is None:
         return config
     (directory / store.COSTS).write_text(load_costs(config.costs).as_json(), encoding="utf-8")
@@ -166,10 +196,10 @@ def _require_records(solution: Solution) -> None:
 
 
 class _Stream(Monitor):
-    """Follows a run: writes every record to metrics.jsonl at once, shows the progress, and ends the run on a signal."""
+    """Follows a run: from the first record on its directory is kept, and a signal ends it."""
 
-    def __init__(self, write: Callable[[Row], None], shown: Monitor, place: Place) -> None:
-        self._write, self._shown, self._place, self._rows = write, shown, place, 0
+    def __init__(self, shown: Monitor, place: Place) -> None:
+        self._shown, self._place = shown, place
 
     @contextmanager
     def running(self, steps: int | None, t_end: float) -> Iterator[None]:
@@ -181,20 +211,9 @@ class _Stream(Monitor):
         self._shown.recording(t)
 
     def advance(self, done: int, t: float, row: Row | None) -> None:
-        if row is not None:
-            self._record(row)
+        self._place.keep = self._place.keep or row is not None
         self._shown.advance(done, t, row)
         signals.check()
-
-    def _record(self, row: Row) -> None:
-        self._write(row)
-        self._rows += 1
-        self._place.keep = True
-
-    def complete(self, ledger: Ledger) -> None:
-        """Write the records that an exception kept from being written."""
-        for index in range(self._rows, ledger.rows):
-            self._record(ledger.row(index))
 
 
 @contextmanager

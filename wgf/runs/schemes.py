@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, get_args
 
-from pydantic import AfterValidator, Field, PlainValidator, SerializeAsAny, create_model
+from pydantic import AfterValidator, Field, PlainValidator, SerializeAsAny, TypeAdapter, create_model
 from pydantic_core import PydanticCustomError
 
 from .. import solvers
 from ..errors import ConfigError, closest, shown
 from ..extension import settings_of
 from ..protocol import Solver
-from .terms import Section
+from .terms import AnyKernel, Kernel
+from .values import Section
 
 
 def _scheme_name(value: str) -> str:
@@ -31,19 +32,43 @@ class SolverSection(Section):
 
     def scheme(self) -> Solver:
         """The solver of `wgf.solvers`; ConfigError for a setting that this scheme does not have."""
-        known = settings_of(solvers.REGISTRY[self.name])
-        settings = {key: value for key, value in self if key not in SolverSection.model_fields and value is not None}
-        for key in sorted(set(settings) - set(known)):
-            raise ConfigError(f"solver.{key} = {shown(settings[key])} is no setting of {self.name}.")
-        for key, value in settings.items():
-            if isinstance(known[key].default, Solver) and isinstance(value, str):  # a scheme inside a scheme, by name
-                settings[key] = solvers.by_name(value)
-        return solvers.REGISTRY.make(self.name, **settings)
+        given = {key: value for key, value in self if key not in SolverSection.model_fields and value is not None}
+        return _made("solver", self.name, given)
+
+
+def _made(place: str, name: Any, given: dict[str, Any]) -> Solver:
+    """A scheme with its settings. A scheme inside it is a name, or a table { name = ..., and its settings }."""
+    if not isinstance(name, str) or name not in solvers.REGISTRY:
+        raise ConfigError(f"{place}.name = {shown(name)}{closest(name, solvers.REGISTRY)}")
+    known = settings_of(solvers.REGISTRY[name])
+    settings: dict[str, Any] = {}
+    for key in sorted(set(given) - set(known)):
+        raise ConfigError(f"{place}.{key} = {shown(given[key])} is no setting of {name}.")
+    for key, value in given.items():
+        if isinstance(value, Kernel):
+            settings[key] = value.build()
+        elif isinstance(known[key].default, Solver) and isinstance(value, (str, dict)):
+            table = {"name": value} if isinstance(value, str) else dict(value)
+            settings[key] = _made(f"{place}.{key}", table.pop("name", None), table)
+        elif value == "none" and type(None) in get_args(known[key].kind):
+            settings[key] = None  # TOML has no word for it
+        else:
+            settings[key] = tuple(value) if isinstance(value, list) else value
+    return solvers.REGISTRY.make(name, **settings)
+
+
+def _kernel_or_rule(value: Any) -> Any:
+    """A table is a kernel. Numbers and names of rules are checked by the scheme."""
+    return TypeAdapter(AnyKernel).validate_python(value) if isinstance(value, (dict, Section)) else value
+
+
+_KERNEL = SerializeAsAny[Annotated[Any, PlainValidator(_kernel_or_rule)]]
 
 
 @cache
 def _model(settings: tuple[str, ...]) -> type[SolverSection]:
-    return create_model("Solver", __base__=SolverSection, **dict.fromkeys(settings, (Any, None)))  # type: ignore[call-overload]
+    fields = {key: (_KERNEL if key == "kernel" else Any, None) for key in settings}
+    return create_model("Solver", __base__=SolverSection, **fields)  # type: ignore[call-overload]
 
 
 def solver_model() -> type[SolverSection]:

@@ -6,8 +6,7 @@ import json
 import math
 import platform
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,31 +17,13 @@ import torch
 from ..errors import CheckpointError
 from ..ledger import Ledger
 from ..storage import digest, read_tensors, require_digest, seal, tensor_bytes, unseal, write_whole
+from ..storage.lock import NAME as LOCK
 
 CONFIG, COSTS, VERSIONS, METRICS = "config.toml", "costs.json", "versions.json", "metrics.jsonl"
 FINAL, FRAMES, SUMMARY, REPORT = "final.safetensors", "frames.safetensors", "summary.json", "report.html"
+OURS = (CONFIG, COSTS, VERSIONS, FINAL, FRAMES, SUMMARY, REPORT)
+"""What is in a run directory beside its store."""
 PACKAGES = ("wgflow", "torch", "numba", "numpy", "scipy", "POT", "scikit-learn", "safetensors", "finufft")
-
-
-@contextmanager
-def metrics(directory: Path) -> Iterator[Callable[[Mapping[str, float]], None]]:
-    """Provide a function that appends a record to metrics.jsonl at once, as one JSON object; NaN becomes null.
-
-    A record that cannot be written whole, as on a full disk, leaves nothing of it behind.
-    """
-    with open(directory / METRICS, "wb", buffering=0) as file:
-
-        def append(row: Mapping[str, float]) -> None:
-            line, begun, done = json.dumps(plain(row), allow_nan=False).encode() + b"\n", file.tell(), 0
-            try:
-                while done < len(line):
-                    done += file.write(line[done:])
-            except BaseException:
-                file.truncate(begun)
-                file.seek(begun)
-                raise
-
-        yield append
 
 
 def plain(value: Any) -> Any:
@@ -83,8 +64,8 @@ def read(path: Path) -> bytes:
 
 
 def checksums(directory: Path) -> dict[str, str]:
-    """The SHA-256 of every file in a directory and below it, by its path there."""
-    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    """The SHA-256 of every file in a directory and below it, by its path there; without its lock."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file() and not path.name.startswith(LOCK))
     return {path.relative_to(directory).as_posix(): digest(read(path)) for path in files}
 
 

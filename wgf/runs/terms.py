@@ -1,80 +1,82 @@
-"""What a configuration file may name: energies, kernels, entropies and domains, read off the registries.
+"""What a configuration file may name: energies, kernels, entropies, domains, schedules, drives and initial laws.
 
-Every registered class whose required settings a file can write has a model, made from its signature. Models are made
-when a file is checked, so that a class which a user has registered is known.
+All are read off the registries. Every registered class whose required settings a file can write has a model, made from
+its signature. Models are made when a file is checked, so that a class which a user has registered is known.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import cache
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, SerializeAsAny, TypeAdapter
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainValidator,
+    SerializeAsAny,
+    TypeAdapter,
+    model_validator,
+)
 from pydantic import create_model as make_model
-from pydantic_core import PydanticCustomError
 
-from .. import domains, energies, entropies, kernels
+from .. import domains, drives, energies, entropies, kernels
+from ..drives.altered import AlteredRisk
 from ..extension import Numbers, Registry, settings_of
-from ..functional import Functional
+from ..functional import Control, DrivenFunctional, Functional
 from ..summation import Costs
-
-
-class Section(BaseModel):
-    """A table of a configuration file: only known keys, no conversion between types, no NaN or infinity."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
+from . import laws
+from .values import Section, number_or_rule, numbers, points
 
 # ------------------------------------------------------------------------------------------------- types of settings
 
 
-def _wanted(what: str) -> PydanticCustomError:
-    return PydanticCustomError("wanted", "{what}", {"what": what})
+def _amount(**limits: Any) -> Any:
+    """The type of a number, or of a table that says how it changes."""
+    number = TypeAdapter(Annotated[float, Field(strict=True, allow_inf_nan=False, **limits)])
+
+    def check(value: Any) -> Any:
+        if isinstance(value, (dict, Section)):
+            return _choice("schedule", tuple(models("schedule").values())).validate_python(value)
+        return number.validate_python(value)
+
+    return Annotated[Any, PlainValidator(check)]
 
 
-def _numbers(value: Any, depth: int = 0) -> Any:
-    """A number, a list of numbers or a list of lists of them; a TOML array may mix types, so every entry is checked."""
-    if isinstance(value, list) and depth < 2:
-        return tuple(_numbers(entry, depth + 1) for entry in value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _finite(value):
-        raise _wanted("a finite number, a list of numbers or a matrix as a list of rows")
-    return value
+Amount: TypeAlias = _amount()  # type: ignore[valid-type]
+Temperature: TypeAlias = _amount(ge=0)  # type: ignore[valid-type]
 
 
-def _finite(value: float) -> bool:
-    """Whether a number is finite as a float; integers beyond every float are not."""
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False
+def _amounts(value: Any) -> Any:
+    if isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
+        return tuple(TypeAdapter(Amount).validate_python(entry) for entry in value)
+    return TypeAdapter(Amount).validate_python(value) if isinstance(value, dict) else numbers(value)
 
 
-def _number_or_rule(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise _wanted("a positive number or the name of a rule")
-    return value
-
-
-def _column(value: Any) -> Any:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, str))):
-        raise _wanted("the name of a column or its index")
-    return value
-
-
-Column: TypeAlias = Annotated[Any, AfterValidator(_column)]
+Amounts: TypeAlias = Annotated[Any, AfterValidator(_amounts)]
 
 
 def _type_of(kind: Any) -> Any:
     """How a file writes a setting of this type; None where it cannot."""
     if kind == Numbers:
-        return Annotated[Any, AfterValidator(_numbers)]
+        return Annotated[Any, AfterValidator(numbers)]
     if kind == float | str:
-        return Annotated[Any, AfterValidator(_number_or_rule)]
+        return Annotated[Any, AfterValidator(number_or_rule)]
+    if kind == Iterable[tuple[float, float]]:
+        return Annotated[Any, AfterValidator(points)]
+    if kind in (drives.Schedule | float, float | Callable[[float], float]):
+        return Amount
+    if kind in (_OF_TIME, _OF_TIME | None):
+        return Amounts
     if kind is kernels.Kernel:
         return AnyKernel
-    return kind if kind in (float, int, str, bool) else None
+    if kind is Functional:
+        return AnyEnergy
+    return kind if kind in (float, int, str, bool, float | None) else None
+
+
+_OF_TIME: Any = Any | Callable[[float], Any]
+"""An array, or a function of t that gives one."""
 
 
 # ------------------------------------------------------------------------------------------------- tables and models
@@ -89,30 +91,101 @@ class Kernel(Section):
         return kernels.REGISTRY.make(settings.pop("name"), **settings)
 
 
+class Varying(Section):
+    """A number that changes: a schedule with its settings, or a control that follows the run.
+
+    `{ schedule = "Exponential", start = 0.1, end = 1e-3, time = 100 }`. The key `time` is the length of a ramp: its end
+    t1 is t0 + time.
+    """
+
+    also: ClassVar[tuple[str, ...]] = ("time",)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_end(cls, table: Any) -> Any:
+        if isinstance(table, dict) and "time" in table and "t1" in cls.model_fields and "t1" not in table:
+            start, length = table.get("t0", 0.0), table["time"]
+            if all(isinstance(part, (int, float)) and not isinstance(part, bool) for part in (start, length)):
+                return {key: value for key, value in table.items() if key != "time"} | {"t1": float(start + length)}
+        return table
+
+    def build(self) -> Callable[[float], float]:
+        """The schedule or control of `wgf.drives`."""
+        settings = _built(self)
+        made: Any = drives.REGISTRY.make(settings.pop("schedule"), **settings)
+        return made
+
+
 class Energy(Section):
     """A term of the energy, times its coefficient."""
 
-    coefficient: float = 1.0
+    coefficient: Amount = 1.0
 
-    def build(self, costs: Costs | None = None) -> Functional:
-        """coefficient · term; `costs` is the table by which terms that sum over pairs choose their method."""
-        settings: dict[str, Any] = {k: v.build() if isinstance(v, Kernel) else v for k, v in self}
+    def build(self, costs: Costs | None = None, data: tuple[Any, Any] | None = None) -> Functional:
+        """coefficient · term; `costs` is the table by which terms that sum over pairs choose their method, `data` the
+        inputs and targets for terms that take theirs from the data set."""
+        settings = _built(self)
         coefficient, name = settings.pop("coefficient"), settings.pop("term")
         if "costs" in settings_of(energies.REGISTRY[name]):
             settings["costs"] = costs
+        settings |= dict(zip(from_data(name), data or (), strict=False))
         return coefficient * energies.REGISTRY.make(name, **settings)
+
+
+def from_data(term: str) -> tuple[str, ...]:
+    """The settings of an energy that come from the data set; empty for most."""
+    return tuple(getattr(energies.REGISTRY[term], "from_data", ()))
 
 
 class Entropy(Section):
     """An entropy at temperature T: the term −T·S."""
 
-    temperature: float = Field(ge=0)
+    temperature: Temperature
 
     def build(self, costs: Costs | None = None) -> Functional:
         """−T · S."""
-        settings: dict[str, Any] = dict(self)
+        settings = _built(self)
         temperature, name = settings.pop("temperature"), settings.pop("term")
-        return -temperature * entropies.REGISTRY.make(name, **settings)
+        entropy = entropies.REGISTRY.make(name, **settings)
+        return -1.0 * entropy * temperature if callable(temperature) else -temperature * entropy
+
+
+class Drive(Section):
+    """What acts on F from outside: it alters the risk, or is a term of its own."""
+
+    def build(self, risk: Any = None) -> Any:
+        """The drive of `wgf.drives`, on this risk where it alters one."""
+        settings = _built(self)
+        name = settings.pop("drive")
+        return drives.REGISTRY.make(name, **({"risk": risk} if alters_risk(name) else {}), **settings)
+
+
+def alters_risk(name: str) -> bool:
+    """Whether a drive acts on a network risk."""
+    return issubclass(drives.REGISTRY[name], AlteredRisk)
+
+
+class Initial(Section):
+    """The law of the first particles."""
+
+    def build(self) -> laws.Law:
+        """The law."""
+        settings: dict[str, Any] = dict(self)
+        return laws.REGISTRY.make(settings.pop("law"), **settings)
+
+
+def _built(section: Section) -> dict[str, Any]:
+    """The settings of a section, with the tables inside it turned into objects."""
+    return {key: _made(value) for key, value in section}
+
+
+def _made(value: Any) -> Any:
+    if isinstance(value, (Kernel, Varying, Energy)):
+        return value.build()
+    if isinstance(value, tuple) and any(isinstance(entry, Varying) for entry in value):
+        entries = [_made(entry) for entry in value]
+        return lambda t: [entry(t) if callable(entry) else entry for entry in entries]
+    return value
 
 
 class Place(Section):
@@ -129,6 +202,8 @@ def _model(cls: Hashable, name: str, tag: str, base: type[Section]) -> type[Sect
     """The table of one class, which `tag` names in a file; None where a file cannot write a required setting."""
     fields: dict[str, Any] = {tag: (Literal[name], ...)}
     for key, setting in settings_of(cls).items():
+        if key in getattr(cls, "from_data", ()) or (base is Drive and key == "risk"):
+            continue  # the run gives it
         kind = _type_of(setting.kind)
         if kind is None and setting.required:
             return None
@@ -143,19 +218,35 @@ _KINDS: dict[str, tuple[Registry[Any], str, type[Section]]] = {
     "energy": (energies.REGISTRY, "term", Energy),
     "entropy": (entropies.REGISTRY, "term", Entropy),
     "domain": (domains.REGISTRY, "kind", Place),
+    "schedule": (drives.REGISTRY, "schedule", Varying),
+    "drive": (drives.REGISTRY, "drive", Drive),
+    "initial": (laws.REGISTRY, "law", Initial),
 }
+_AMONG: dict[str, tuple[type, ...]] = {
+    "schedule": (drives.Schedule, Control),
+    "drive": (AlteredRisk, DrivenFunctional, drives.Budget, drives.EvaluationCap),
+}
+"""Which classes of a registry are of this kind; all of them where there is no entry."""
 
 
 def models(kind: str) -> dict[str, type[Section]]:
-    """The tables of one kind ("kernel", "energy", "entropy" or "domain"), by the name that a file gives."""
+    """The tables of one kind, such as "kernel" or "energy", by the name that a file gives."""
     registry, tag, base = _KINDS[kind]
-    found = {name: _model(cls, name, tag, base) for name, cls in registry.items()}  # type: ignore[arg-type]
+    among = _AMONG.get(kind, (object,))
+    found = {name: _model(cls, name, tag, base) for name, cls in registry.items() if issubclass(cls, among)}  # type: ignore[arg-type]
     return {name: model for name, model in found.items() if model is not None}
 
 
-def tagged() -> Mapping[str, type[Section]]:
-    """Every model that a file picks by name; the names are distinct."""
-    return {name: model for kind in _KINDS for name, model in models(kind).items()}
+def chosen() -> set[str]:
+    """Every name by which a file picks a table."""
+    return {name for kind in _KINDS for name in models(kind)}
+
+
+def model_at(place: Sequence[Any], name: Any) -> type[Section] | None:
+    """The table that a name picks at a place of the file, the path of keys before it; None where it picks none."""
+    keys = [part for part in place if isinstance(part, str)]
+    kind = "energy" if keys[-1:] == ["cost"] else keys[-1] if keys and keys[-1] in _KINDS else "schedule"
+    return models(kind).get(name)
 
 
 @cache
@@ -179,3 +270,5 @@ AnyKernel: Any = _one_of("kernel")
 AnyEnergy: Any = _one_of("energy")
 AnyEntropy: Any = _one_of("entropy")
 AnyDomain: Any = _one_of("domain")
+AnyDrive: Any = _one_of("drive")
+AnyInitial: Any = _one_of("initial")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +130,29 @@ def override(table: dict[str, Any], assignment: str) -> str:
     key, parts = key.strip(), [part.strip() for part in key.split(".")]
     if not equals or not all(parts) or len(parts) > DEEPEST:
         raise ConfigError(f"--set {shown(assignment)}: wanted KEY=VALUE, such as solver.dt=0.05.")
+    put(table, parts, _literal(text.strip(), assignment), f"--set {key}")
+    return key
+
+
+def put(table: dict[str, Any], parts: Sequence[str], value: Any, said: str) -> None:
+    """Set one key of the tables.
+
+    Parameters
+    ----------
+    table : dict
+        The tables of a file; changed in place.
+    parts : sequence of str
+        The parts of the key. Items of an array are counted from 0.
+    value : object
+        The value.
+    said : str
+        How an error message begins.
+
+    Raises
+    ------
+    ConfigError
+        For a key inside something that is not a table.
+    """
     node: Any = table
     for depth, part in enumerate(parts):
         here = ".".join(parts[:depth])
@@ -137,19 +160,18 @@ def override(table: dict[str, Any], assignment: str) -> str:
         if isinstance(node, list):
             if not part.isdecimal() or len(part) > 9 or int(part) >= len(node):
                 what = f"{here} has {len(node)} item(s), counted from 0; there is no {shown(part)}."
-                raise ConfigError(f"--set {key}: {what}")
+                raise ConfigError(f"{said}: {what}")
             index: Any = int(part)
         elif isinstance(node, dict):
             index = part
             if not last and part not in node:
                 node[part] = {}
         else:
-            raise ConfigError(f"--set {key}: {here} = {shown(node)} has no key {shown(part)}.")
+            raise ConfigError(f"{said}: {here} = {shown(node)} has no key {shown(part)}.")
         if last:
-            node[index] = _literal(text.strip(), assignment)
+            node[index] = value
         else:
             node = node[index]
-    return key
 
 
 def _literal(text: str, assignment: str) -> Any:

@@ -81,6 +81,7 @@ class TrajectoryWriter:
     def _begin(self, arrays: tuple[Layout, ...], times: list[float]) -> None:
         self._arrays, self._times, self.committed = arrays, times, len(times)
         self._pending: list[Path] = []
+        self._shown = -1  # how many frames the metadata say that there are
 
     @staticmethod
     def resume(folder: str | os.PathLike[str], frames: int | None = None) -> TrajectoryWriter:
@@ -154,6 +155,8 @@ class TrajectoryWriter:
         """
         number, pending = len(self._times), list[Path]()
         try:
+            if not self.folder.is_dir():
+                raise FileNotFoundError(2, "the directory is gone")
             for layout, part in zip(self._arrays, (x, weights, ids), strict=False):
                 if tuple(part.shape) != layout.shape:
                     raise CheckpointError(
@@ -179,6 +182,8 @@ class TrajectoryWriter:
             If that fails. The frames that were committed before stand.
         """
         frames, times = len(self._times), self._arrays[-1]
+        if self._shown == frames and not self._pending:
+            return
         try:
             length = times.chunk[0]
             first = min(self.committed, frames) // length
@@ -197,7 +202,7 @@ class TrajectoryWriter:
             self._put(self.folder / ROOT, root_text(self._arrays, frames, self._said))
         except OSError as error:
             raise self._failed(error) from error
-        self._pending, self.committed = [], frames
+        self._pending, self.committed, self._shown = [], frames, frames
 
     @staticmethod
     def _put(path: Path, content: bytes) -> None:

@@ -91,7 +91,7 @@ class Checkpoints:
             raise CheckpointError(f"cannot read {self.folder}: {error.strerror or error}.") from error
         return sorted(names, key=_number)
 
-    def write(self, content: Any, head: Mapping[str, Any]) -> Path:
+    def write(self, content: Any, head: Mapping[str, Any], leave_out: bool = False) -> Path:
         """Write a checkpoint, and remove all but the last two.
 
         Parameters
@@ -100,6 +100,8 @@ class Checkpoints:
             What is to be remembered: what `to_tree` takes.
         head : mapping of str to object
             What to say of it, as JSON can hold it without NaN and infinity.
+        leave_out : bool, default False
+            Whether what cannot be held is left out, with its name in its place.
 
         Returns
         -------
@@ -112,7 +114,7 @@ class Checkpoints:
             If something in `content` cannot be held, or the file cannot be written. The checkpoints before it are
             untouched then.
         """
-        text, tensors = pack(to_tree(content, "the checkpoint"))
+        text, tensors = pack(to_tree(content, "the checkpoint", leave_out))
         said = f'{{"head": {json.dumps(dict(head), allow_nan=False)}, "tree": {text}}}'
         there = self.paths()
         path = self.folder / f"checkpoint-{_number(there[-1]) + 1 if there else 1:06d}.safetensors"

@@ -102,6 +102,21 @@ class DirectoryLock:
         if self.lost:
             raise LockedError(f"{self.folder} was taken over {self.lost}; this process writes it no more.")
 
+    def held(self) -> bool:
+        """Tell whether a process holds the directory now. False also where the lock was left behind."""
+        found = _read(self.path)
+        if not found:
+            return False
+        mine = self.folder / f"{NAME}.{self._token}"
+        try:
+            mine.touch()
+            return self._left_behind(found, mine, self.path) == ""
+        except OSError:  # the directory cannot be written here, or has gone
+            return self.path.exists()
+        finally:
+            with suppress(OSError):
+                mine.unlink()
+
     # ------------------------------------------------------------------------------------------------- taking
 
     def _take(self) -> None:

@@ -19,7 +19,7 @@ Tree: TypeAlias = Any
 
 CLASS = ""
 """The key of a dictionary under which the name of its class stands."""
-TENSOR, FLOAT, _LEFT_OUT = "tensor", "float", "left out"
+TENSOR, FLOAT, LEFT_OUT = "tensor", "float", "left out"
 """Names that no class may have."""
 _DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 
@@ -111,7 +111,7 @@ def _register(cls: type, name: str | None, parts: Any, make: Any) -> type:
         raise ConfigError(f"remembered({called}): wanted a dataclass, or parts= and make=.")
     taken = _kinds.get(called)
     same = taken is not None and (taken.cls.__module__, taken.cls.__qualname__) == (cls.__module__, cls.__qualname__)
-    if called in (CLASS, TENSOR, FLOAT, _LEFT_OUT) or (taken is not None and not same):
+    if called in (CLASS, TENSOR, FLOAT, LEFT_OUT) or (taken is not None and not same):
         raise ConfigError(f"remembered({called}): the name is taken; give another one by name=.")
     _kinds[called] = _Kind(cls, parts or _fields, make or (lambda found: cls(**found)))
     _names[cls] = called
@@ -122,6 +122,16 @@ def parts_of(value: Any) -> Mapping[str, Any] | None:
     """What is stored of an object of a registered class, by name; None for another object."""
     called = _names.get(type(value))
     return None if called is None else _kinds[called].parts(value)
+
+
+def name_of(value: Any) -> str | None:
+    """The name under which objects of the class of `value` are stored; None if it is not registered."""
+    return _names.get(type(value))
+
+
+def make_of(called: str) -> Callable[[dict[str, Any]], Any]:
+    """What makes an object of the class that is registered under a name, from its parts."""
+    return _kinds[called].make
 
 
 def _fields(value: Any) -> dict[str, Any]:
@@ -167,7 +177,7 @@ def to_tree(value: Any, where: str = "it", leave_out: bool = False) -> Tree:
             return value.detach() if value.requires_grad else value
         return _refused(f"a tensor of {value.dtype}", where, leave_out, "Wanted a dense real tensor.")
     if isinstance(value, LeftOut):
-        return {CLASS: _LEFT_OUT, "name": value.name}
+        return {CLASS: LEFT_OUT, "name": value.name}
     if type(value) is tuple:
         return tuple(to_tree(entry, f"{where}[{k}]", leave_out) for k, entry in enumerate(value))
     if type(value) is dict:
@@ -209,7 +219,7 @@ def from_tree(tree: Tree, where: str = "it") -> Any:
     if CLASS not in tree:
         return {key: from_tree(entry, f"{where}[{key!r}]") for key, entry in parts.items()}
     called = tree[CLASS]
-    if called == _LEFT_OUT:
+    if called == LEFT_OUT:
         return LeftOut(str(parts.get("name")))
     kind = _kinds.get(called)
     if kind is None:
@@ -226,7 +236,7 @@ def from_tree(tree: Tree, where: str = "it") -> Any:
 
 def _refused(what: str, where: str, leave_out: bool, advice: str) -> Tree:
     if leave_out:
-        return {CLASS: _LEFT_OUT, "name": what}
+        return {CLASS: LEFT_OUT, "name": what}
     raise CheckpointError(f"{where} is {what}, which a checkpoint cannot hold. {advice}")
 
 

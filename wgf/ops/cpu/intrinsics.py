@@ -145,11 +145,17 @@ def rsqrt_estimate(_typing, x):
 # ------------------------------------------------------------------------------------------------ points
 
 
+def fmuladd(module: Any, kind: Any) -> Any:
+    """LLVM's a·b + c for numbers or for vectors, of which llvmlite has no names."""
+    if not isinstance(kind, ir.VectorType):
+        return module.declare_intrinsic("llvm.fmuladd", [kind], ir.FunctionType(kind, [kind] * 3))
+    name = f"llvm.fmuladd.v{kind.count}{kind.element.intrinsic_name}"
+    return module.globals.get(name) or ir.Function(module, ir.FunctionType(kind, [kind] * 3), name)
+
+
 def _fused(builder: Any, a: Any, b: Any, total: Any) -> Any:
     """total + a·b in one instruction if there is one. LLVM by itself does not fuse a product that is added twice."""
-    kind = a.type
-    call = builder.module.declare_intrinsic("llvm.fmuladd", [kind], ir.FunctionType(kind, [kind] * 3))
-    return builder.call(call, [a, b, total], fastmath=SUM_FLAGS)
+    return builder.call(fmuladd(builder.module, a.type), [a, b, total], fastmath=SUM_FLAGS)
 
 
 def _parts(builder, value, count):
@@ -245,7 +251,8 @@ def zeros(_typing, a):
     """A point of zeros with the length and type of a."""
 
     def code(context, builder, signature, _args):
-        return context.make_tuple(builder, signature.return_type, [_constant(a.dtype, 0.0)] * a.count)
+        nothing = ir.Constant(context.get_value_type(a.dtype), None)
+        return context.make_tuple(builder, signature.return_type, [nothing] * a.count)
 
     return a(a), code
 

@@ -1,4 +1,8 @@
-"""Partition points into boxes with equally many points, *leaves*, and find nearest neighbours with them."""
+"""Partition points into boxes with equally many points, *leaves*, and find those that are near.
+
+Points are columns (d, n), one row for each coordinate, so that eight are loaded at once. Leaves and points may be
+followed by more columns; boxes after the last leaf are at infinity.
+"""
 
 from __future__ import annotations
 
@@ -6,192 +10,189 @@ import math
 
 import numpy as np
 
-from .intrinsics import difference, square
+from .comparisons import gap, highest, lanes_less, least, lowest, most
+from .intrinsics import difference, point, square
 from .jit import compiled
-from .rows import row
+from .vectors import LANES, points_at, set_vector, spread, vector_at
 
 
 @compiled
-def _widest(x, order, first, last):
-    """The axis along which the points order[first:last] extend farthest."""
-    best, widest = 0, -1.0
-    for c in range(x.shape[1]):
-        low = high = x[order[first], c]
-        for i in range(first + 1, last):
-            value = x[order[i], c]
-            low, high = min(low, value), max(high, value)
-        if high - low > widest:
-            best, widest = c, high - low
-    return best
-
-
-@compiled
-def _split(x, order, axis, first, last, middle):
-    """Exchange entries of order[first:last] until those before `middle` have the smaller coordinates (quickselect)."""
-    low, high = first, last - 1
-    while low < high:
-        pivot, i, j = x[order[(low + high) // 2], axis], low, high
-        while i <= j:
-            while x[order[i], axis] < pivot:
-                i += 1
-            while x[order[j], axis] > pivot:
-                j -= 1
-            if i <= j:
-                order[i], order[j] = order[j], order[i]
-                i += 1
-                j -= 1
-        if middle <= j:
-            high = j
-        elif middle >= i:
-            low = i
+def select(values, spare, k):
+    """The k-th smallest of some numbers, counted from 0. It overwrites them, and `spare`, which is as long."""
+    while True:
+        n = values.size
+        pivot = _middle(values, 0, n // 2, n - 1)
+        if n > 64:
+            a, b = _middle(values, n // 8, n // 4, 3 * n // 8), _middle(values, 5 * n // 8, 3 * n // 4, 7 * n // 8)
+            pivot = max(min(a, b), min(max(a, b), pivot))
+        less = more = 0
+        for i in range(n):  # without a branch: every number is written, and counted if it belongs there
+            value = values[i]
+            values[less] = spare[more] = value
+            less += value < pivot
+            more += value > pivot
+        if k < less:
+            values = values[:less]
+        elif k < n - more:
+            return pivot
         else:
-            return
+            k -= n - more
+            values, spare = spare[:more], values
 
 
 @compiled
-def partition(x, order, starts):
-    """Arrange `order`, a permutation of the rows of x, so that order[starts[k]:starts[k + 1]] are the rows of leaf k.
+def _middle(values, i, j, k):
+    """The middle one of three numbers."""
+    a, b, c = values[i], values[j], values[k]
+    return max(min(a, b), min(max(a, b), c))
 
-    A box is halved across its longest side, in proportion to the numbers of leaves of both parts.
+
+@compiled
+def _extent(columns, c, first, last):
+    """How far points first … last extend along an axis."""
+    row = columns[c]
+    low = high = row[first]
+    if last - first < LANES:
+        for i in range(first + 1, last):
+            low, high = min(low, row[i]), max(high, row[i])
+        return high - low
+    below = above = vector_at(row, first)
+    for i in range(first + LANES, last, LANES):
+        here = vector_at(row, min(i, last - LANES))
+        below, above = least(here, below), most(here, above)
+    return highest(above) - lowest(below)
+
+
+@compiled
+def _halve(columns, order, spare, side, first, last, middle):
+    """Arrange columns first … last so that those before `middle` have the smaller coordinates on the longest axis."""
+    axis, widest = 0, -1.0
+    for c in range(columns.shape[0]):
+        extent = _extent(columns, c, first, last)
+        if extent > widest:
+            axis, widest = c, extent
+    keys = columns[axis]
+    spare[0, first:last] = keys[first:last]
+    bound = select(spare[0, first:last], spare[1, first:last], middle - first)
+    equal = middle - first  # so many of the numbers equal to the bound belong before the middle
+    for i in range(first, last):
+        equal -= keys[i] < bound
+    for i in range(first, last):
+        same = keys[i] == bound
+        side[i] = (keys[i] < bound) | (same & (equal > 0))
+        equal -= same
+    for c in range(columns.shape[0]):
+        _divide(columns[c], side, spare[0], first, last)
+    _divide(order, side, spare[0], first, last)
+
+
+@compiled
+def _divide(row, side, spare, first, last):
+    """Move numbers with side 1 to the front, in their order, and those with side 0 behind them."""
+    front = back = first
+    for i in range(first, last):
+        row[front] = spare[back] = row[i]
+        front += side[i]
+        back += 1 - side[i]
+    for i in range(first, back):
+        row[front + i - first] = spare[i]
+
+
+@compiled
+def partition(columns, order, spare, side, starts, a, b, depth):
+    """Arrange columns, and `order` with them, so that starts[k]:starts[k + 1] is leaf k, for the leaves a … b.
+
+    A box is halved across its longest side, in proportion to the numbers of leaves of both parts, and so are its parts,
+    `depth` times or until they are leaves. `order` is float64, as the numbers are exact. `spare` is memory (2, n), and
+    `side` (n,).
     """
-    leaves = starts.size - 1
-    starts[0], starts[leaves] = 0, order.size
-    stack = np.empty((64, 2), np.int64)
-    stack[0, 0], stack[0, 1] = 0, leaves
-    depth = 1
-    while depth > 0:
-        depth -= 1
-        a, b = stack[depth, 0], stack[depth, 1]
-        if b - a < 2:
+    stack = np.empty((64, 3), np.int64)
+    stack[0, 0], stack[0, 1], stack[0, 2] = a, b, depth
+    count = 1
+    while count > 0:
+        count -= 1
+        a, b, depth = stack[count, 0], stack[count, 1], stack[count, 2]
+        if b - a < 2 or depth == 0:
             continue
         half = (a + b) // 2
         first, last = starts[a], starts[b]
         middle = first + (last - first) * (half - a) // (b - a)
         starts[half] = middle
-        _split(x, order, _widest(x, order, first, last), first, last, middle)
-        stack[depth, 0], stack[depth, 1] = a, half
-        stack[depth + 1, 0], stack[depth + 1, 1] = half, b
-        depth += 2
+        if first < middle < last:
+            _halve(columns, order, spare, side, first, last, middle)
+        stack[count, 0], stack[count, 1], stack[count, 2] = half, b, depth - 1
+        stack[count + 1, 0], stack[count + 1, 1], stack[count + 1, 2] = a, half, depth - 1
+        count += 2
 
 
 @compiled
-def boxes(points, starts, centres, low, high):
-    """The centre (mean) and the two corners of each leaf of points in the order of the leaves."""
-    for leaf in range(starts.size - 1):
-        first, last = starts[leaf], starts[leaf + 1]
-        for c in range(points.shape[1]):
-            total, least, most = 0.0, points[first, c], points[first, c]
-            for i in range(first, last):
-                value = points[i, c]
-                total += value
-                least, most = min(least, value), max(most, value)
-            centres[leaf, c], low[leaf, c], high[leaf, c] = total / (last - first), least, most
+def apart(columns, order, starts, second, halves, out, rows, centres, low, high, first, last):
+    """Write the points of some leaves to `out`: those of the first half, and those of the second half, leaf by leaf.
 
-
-@compiled
-def _select(values, k):
-    """The k-th smallest of some numbers, counted from 0; rearranges them."""
-    low, high = 0, values.size - 1
-    while low < high:
-        pivot, i, j = values[(low + high) // 2], low, high
-        while i <= j:
-            while values[i] < pivot:
-                i += 1
-            while values[j] > pivot:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        if k <= j:
-            high = j
-        elif k >= i:
-            low = i
-        else:
-            return values[k]
-    return values[k]
-
-
-@compiled
-def reaches(centres, like, wide, narrow, first, last, out):
-    """Distances from the centres of some leaves to the `wide`-th and the `narrow`-th nearest centre of a leaf."""
-    squares = np.empty(centres.shape[0])
-    for leaf in range(first, last):
-        here = row(centres, leaf, like)
-        for other in range(squares.size):
-            squares[other] = square(difference(row(centres, other, like), here), 0.0)
-        out[0, leaf] = math.sqrt(_select(squares, wide))
-        out[1, leaf] = math.sqrt(_select(squares[: wide + 1], narrow))
-
-
-@compiled
-def gap(low, high, other, here, like):
-    """The square of the distance of two boxes."""
-    total = 0.0
-    for c in range(len(like)):
-        t = max(low[other, c] - high[here, c], low[here, c] - high[other, c], 0.0)
-        total += t * t
-    return total
-
-
-@compiled
-def _insert(best, value):
-    """Put a number in its place in a rising list, whose last number is dropped."""
-    k = best.size - 1
-    while k > 0 and best[k - 1] > value:
-        best[k] = best[k - 1]
-        k -= 1
-    best[k] = value
-
-
-@compiled
-def _search(points, owner, like, start, stop, first, last, best):
-    """Look among points[first:last] for neighbours of points[start:stop]; `best` are squares of distances."""
-    for i in range(start, stop):
-        here, found = row(points, i, like), best[i - start]
-        for j in range(first, last):
-            s = square(difference(row(points, j, like), here), 0.0)
-            if s < found[-1] and owner[j] != owner[i]:
-                _insert(found, s)
-
-
-@compiled
-def nearest(points, owner, starts, low, high, like, leaves, out):
-    """Squares of the distances of the points of some leaves to their nearest others, in rising order (n, k).
-
-    `owner` says which particle a point is, or is an image of: no particle is its own neighbour.
+    halves[h, k] is where those of leaf k begin. `rows` says which row each point is; centres (means) and corners are
+    those of leaves.
     """
-    most = 0
-    for leaf in range(starts.size - 1):
-        most = max(most, starts[leaf + 1] - starts[leaf])
-    near = np.empty(starts.size - 1, np.int64)
-    for leaf in leaves:
+    for leaf in range(first, last):
         start, stop = starts[leaf], starts[leaf + 1]
-        best = out[start:stop]
-        best[:] = np.inf
-        before, after = leaf, leaf + 1  # leaves next in the order are near: first as many as give bounds
-        while starts[after] - starts[before] < 3 * best.shape[1] and after - before < starts.size - 1:
-            before, after = max(before - 1, 0), min(after + 1, starts.size - 1)
-        _search(points, owner, like, start, stop, starts[before], starts[after], best)
-        farthest = 0.0
-        for i in range(stop - start):
-            farthest = max(farthest, best[i, -1])
-        count = 0
-        for other in range(starts.size - 1):
-            if (other < before or other >= after) and gap(low, high, other, leaf, like) < farthest:
-                near[count] = other
-                count += 1
-        for k in range(count):
-            _visit(points, owner, starts, low, high, like, start, stop, near[k], best)
+        one, two = halves[0, leaf], halves[1, leaf]
+        for i in range(start, stop):
+            row = np.int64(order[i])
+            half = second[row]
+            at = two if half else one
+            rows[at] = row
+            for c in range(columns.shape[0]):
+                out[c, at] = columns[c, i]
+            one, two = one + (not half), two + half
+        for c in range(columns.shape[0]):
+            total, below, above = 0.0, columns[c, start], columns[c, start]
+            for i in range(start, stop):
+                value = columns[c, i]
+                total += value
+                below, above = min(below, value), max(above, value)
+            centres[c, leaf], low[c, leaf], high[c, leaf] = total / (stop - start), below, above
 
 
 @compiled
-def _visit(points, owner, starts, low, high, like, start, stop, other, best):
-    """`_search` in one other leaf, for the points that it may be near to."""
-    for i in range(start, stop):
-        distance = 0.0
-        for c in range(len(like)):
-            t = max(low[other, c] - points[i, c], points[i, c] - high[other, c], 0.0)
-            distance += t * t
-        if distance < best[i - start, -1]:
-            _search(points, owner, like, i, i + 1, starts[other], starts[other + 1], best[i - start : i - start + 1])
+def touching(low, high, below, above, bounds, found):
+    """The boxes that are nearer to one box than √bounds; returns how many. `bounds` is a number, or one for each."""
+    count, one, two = 0, spread(below), spread(above)
+    for j in range(0, low.shape[1], LANES):
+        here = gap(points_at(low, j, below), points_at(high, j, below), one, two)
+        bits = lanes_less(here, vector_at(bounds, j))
+        if bits != 0:
+            for k in range(LANES):
+                found[count] = j + k
+                count += (bits >> k) & 1
+    return count
+
+
+@compiled
+def reaches(centres, like, ranks, first, last, out):
+    """Distances from the centres of some leaves to the nearest centres of these ranks, which fall."""
+    width = centres.shape[1] + LANES
+    values, kept, spare, tile = np.empty(width), np.empty(width), np.empty(width), np.empty(LANES)
+    bound, before = math.inf, point(centres, first, like)
+    for leaf in range(first, last):
+        here = point(centres, leaf, like)
+        if leaf > first:  # the ball around the last centre is in this ball
+            reach = out[0, leaf - 1] + math.sqrt(square(difference(here, before), 0.0))
+            bound = reach * reach * (1.0 + 1e-12)
+        count, around, largest = 0, spread(here), spread(bound)
+        for j in range(0, centres.shape[1], LANES):
+            squares = square(difference(points_at(centres, j, like), around), spread(0.0))
+            bits = lanes_less(squares, largest)
+            if bits != 0:
+                set_vector(tile, 0, squares)
+                for k in range(LANES):
+                    values[count] = tile[k]
+                    count += (bits >> k) & 1
+        for k in range(ranks.size):
+            kept[:count] = values[:count]
+            found = select(kept[:count], spare[:count], ranks[k])
+            out[k, leaf] = math.sqrt(found)
+            nearer = 0
+            for i in range(count):  # the others are among these
+                values[nearer] = values[i]
+                nearer += values[i] <= found
+            count = nearer
+        before = here

@@ -7,7 +7,8 @@ dimensions they are few. For all other pairs the relative error of |x − y|² i
 
 For an ensemble with itself, one tile of kernel values serves both of its blocks, one of them by the transpose. Two
 pairs then cost 6 d operations instead of 8 d, and half of the kernel values. The blocks meet in rounds, each block once
-in a round, so that additions have a fixed order for every number of threads.
+in a round, so that additions have a fixed order for every number of threads. The few blocks of a small ensemble meet in
+two groups instead, each with sums of its own: a round would end before its threads have begun.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from .. import forms
 from ..threads import run_blocks
 from .intrinsics import cast
 from .jit import compiled
+from .meetings import BLOCK, BLOCKS, GROUPS, blocks_of, groups, rounds
 from .radial import compiled_form, evaluate, split_weights
 from .registers import COUNT, dot_products, multiply, padded, panels, tile_of
 
-_BLOCK, _LEAST = 512, 128  # most and fewest particles in a block
-_BLOCKS = 4  # blocks of a small ensemble: two threads then have a pair of blocks each
+_NANOSECONDS = 0.02  # about what a pair takes for each dimension
 _PART = 128  # rows of a tile: a tile and its slopes fit in the second-level cache
 _NEAR = {np.dtype(np.float32): 1.0 / 16.0, np.dtype(np.float64): 1.0 / 1024.0}
 """τ for each dtype. The relative errors of |x − y|² are then at most about 1e-6 and 1e-13."""
@@ -133,61 +134,45 @@ def _meet(form, softening, near, here, there, ours, theirs, rows, columns, both,
             multiply(theirs[2], left, width, tile, 1, stride, x_values, start, stop - start)
 
 
-def _meetings(blocks: int) -> Iterator[list[tuple[int, int]]]:
-    """Rounds in which every two blocks meet once, and no block twice in a round: the circle method of tournaments."""
-    others = blocks - 1 + blocks % 2
-    for turn in range(others):
-        pairs = [(turn, others), *(((turn - k) % others, (turn + k) % others) for k in range(1, (others + 1) // 2))]
-        yield [(min(pair), max(pair)) for pair in pairs if max(pair) < blocks]
-
-
-def _rounds(blocks: int) -> Iterator[list[list[tuple[int, int]]]]:
-    """Rounds of tasks. Each block also meets itself: in the first round, or in the round in which it has no partner."""
-    for turn, pairs in enumerate(_meetings(blocks)):
-        tasks = [[pair] for pair in pairs]
-        if blocks % 2:
-            tasks.append([(turn, turn)])
-        elif turn == 0:
-            tasks = [[(i, i), (i, j), (j, j)] for i, j in pairs]
-        yield tasks
-
-
-def _blocks(n: int) -> list[tuple[int, int]]:
-    """Blocks (first, last) of n particles, of a size that depends on n alone."""
-    size = min(_BLOCK, max(_LEAST, -(-n // _BLOCKS // 32) * 32))
-    return [(first, min(first + size, n)) for first in range(0, n, size)]
-
-
 def _sums(form: NamedTuple, softening: float, rows: _Side, columns: _Side, skip_self: bool) -> _Sums:
     """The sums of all rows over all columns. If both are one ensemble, every two blocks meet once."""
-    (m, d), dtype = rows.x.shape, rows.x.dtype
-    same, apart = rows is columns, columns.values.shape[1] > 0
-    near = np.zeros((m, d + 1 + columns.payload.shape[1]))
-    sums = _Sums(near, np.zeros((m, columns.far.shape[1])), np.zeros((m, columns.values.shape[1])))
-    args = (
-        form,
-        dtype.type(softening**2),
-        dtype.type(_NEAR[dtype]),
-        tuple(rows),
-        tuple(columns),
-        tuple(sums),
-        tuple(sums),
-    )
-    blocks, across = _blocks(m), _blocks(len(columns.x))
-    rounds = (
-        _rounds(len(blocks)) if same else iter([[[(i, j) for j in range(len(across))] for i in range(len(blocks))]])
-    )
-    for tasks in rounds:
+    (m, d), dtype, same = rows.x.shape, rows.x.dtype, rows is columns
+    blocks, across = blocks_of(m), blocks_of(len(columns.x))
+    apart = columns.values.shape[1] > 0
 
-        def worker(indices: Iterator[int], tasks: list[list[tuple[int, int]]] = tasks) -> None:
-            tile, slopes = (tile_of(_PART, _BLOCK, dtype) for _ in range(2))
+    def meet(tasks: list[list[tuple[int, int]]], into: list[_Sums]) -> None:
+        """Carry out the tasks, and add each to its sums."""
+
+        def worker(indices: Iterator[int]) -> None:
+            tile, slopes = (tile_of(_PART, BLOCK, dtype) for _ in range(2))
             for index in indices:
+                own = tuple(into[index])
                 for i, j in tasks[index]:
                     both = same and i != j
-                    _meet(*args, blocks[i], across[j], both, same, skip_self, tile, slopes if apart else None)
+                    _meet(*args, own, own, blocks[i], across[j], both, same, skip_self, tile, slopes if apart else None)
 
-        run_blocks(worker, len(tasks))
+        run_blocks(worker, len(tasks), _NANOSECONDS * m * len(columns.x) * d)
+
+    args = form, dtype.type(softening**2), dtype.type(_NEAR[dtype]), tuple(rows), tuple(columns)
+    sums = _zero(m, columns)
+    if not same:
+        meet([[(i, j) for j in range(len(across))] for i in range(len(blocks))], [sums] * len(blocks))
+    elif 1 < len(blocks) <= BLOCKS:
+        others = [_zero(m, columns) for _ in range(GROUPS - 1)]
+        meet(groups(len(blocks)), [sums, *others])
+        for other in others:
+            for total, part in zip(sums, other, strict=True):
+                total += part
+    else:
+        for tasks in rounds(len(blocks)):
+            meet(tasks, [sums] * len(tasks))
     return sums
+
+
+def _zero(m: int, columns: _Side) -> _Sums:
+    """The sums of m rows before the first addition."""
+    widths = columns.x.shape[1] + 1 + columns.payload.shape[1], columns.far.shape[1], columns.values.shape[1]
+    return _Sums(*(np.zeros((m, width)) for width in widths))
 
 
 @compiled

@@ -14,7 +14,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
-from .intrinsics import SUM_FLAGS, intrinsic
+from .intrinsics import SUM_FLAGS, fmuladd, intrinsic
 from .jit import compiled
 
 
@@ -65,13 +65,6 @@ def tile_of(rows: int, columns: int, dtype: np.dtype) -> np.ndarray:
     return np.empty((rows + COUNT, columns + 2 * PANEL * lanes(dtype)), dtype)
 
 
-def _fused(module: Any, vector: Any) -> Any:
-    """LLVM's a·b + c for vectors, declared by its name: llvmlite has names of intrinsics for numbers only."""
-    name = f"llvm.fmuladd.v{vector.count}{vector.element.intrinsic_name}"
-    found = module.globals.get(name)
-    return found or ir.Function(module, ir.FunctionType(vector, [vector] * 3), name)
-
-
 def _block(context: Any, builder: Any, signature: Any, args: Any) -> tuple[Any, Any, list[list[Any]]]:
     """The loop over t. Returns the address of the result, the distance of its rows, and its vectors row by row."""
     kinds = dict(zip(_NAMES, signature.args, strict=True))
@@ -86,7 +79,7 @@ def _block(context: Any, builder: Any, signature: Any, args: Any) -> tuple[Any, 
     size = kinds["a"].dtype.bitwidth // 8
     vector = ir.VectorType(element, _BYTES // size)
     index = number["at"].type
-    fused = _fused(builder.module, vector)
+    fused = fmuladd(builder.module, vector)
     first, here = ir.Constant(ir.IntType(32), 0), ir.Constant(ir.VectorType(ir.IntType(32), _BYTES // size), None)
     zero = ir.Constant(vector, None)
     starts = [
@@ -197,7 +190,7 @@ def add_deviations(_typing, x, weights, at, like, centre, first, second):
         )
         index, size, width = builder.extract_value(rows.shape, 1), x.dtype.bitwidth // 8, like.count
         kind, loaded = (ir.VectorType(context.get_value_type(t), width) for t in (types.float64, x.dtype))
-        column, fused = context.cast(builder, args[2], kinds[2], types.intp), _fused(builder.module, kind)
+        column, fused = context.cast(builder, args[2], kinds[2], types.intp), fmuladd(builder.module, kind)
         places = [_vector_at(builder, a.data, column, kind) for a in (middle, one, two)]
         c, *begun = (builder.load(place, align=8) for place in places)
         lane, here = ir.Constant(ir.IntType(32), 0), ir.Constant(ir.VectorType(ir.IntType(32), width), None)

@@ -86,4 +86,4 @@ def times(_typing, u, matrix):
             sums.append(total)
         return context.make_tuple(builder, signature.return_type, sums)
 
-    return types.UniTuple(types.float64, width)(u, matrix), code
+    return types.UniTuple(u.dtype, width)(u, matrix), code

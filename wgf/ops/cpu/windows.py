@@ -11,51 +11,91 @@ It is exact for a Gaussian, in every window.
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .intrinsics import difference, plus, square, zeros
+from .comparisons import least, most, some_less, where_less
+from .intrinsics import difference, plus, point, square, zeros
 from .jit import compiled
+from .leaves import touching
 from .rows import plus_products, row, set_row, times
+from .vectors import LANES, numbered, points_at, quotient, root, set_vector, spread, total, vector_at
 
 _RIDGE = 1e-3  # the weight of a stand-in fit, in particles at the centre: keeps windows solvable that are almost flat
 _LEVERAGE = 0.5  # the largest part of a fit that is due to one particle; without it the fit would be divided by 0
+_AT_HOME = 1e-3  # the least weight of the window around a particle's own leaf, so that no particle is without a window
 
 
-@compiled(sums=True)
-def _moments(points, first, last, centre, inverse, pairs):
-    """Σ K, Σ K u, Σ K u uᵀ, Σ K' u, Σ K' u uᵀ for u = x − c, K' = (1 − |z|²)₊²; the matrices as lower triangles."""
-    mass, one, two = 0.0, zeros(centre), pairs
-    slope, curve = zeros(centre), pairs
-    for j in range(first, last):
-        u = difference(row(points, j, centre), centre)
-        t = max(1.0 - inverse * square(u, 0.0), 0.0)
-        k = t * t
-        w = k * t
-        mass += w
-        one, two = plus(one, w, u), plus_products(two, w, u)
-        slope, curve = plus(slope, k, u), plus_products(curve, k, u)
-    return mass, one, two, slope, curve
+class Windows(NamedTuple):
+    """Windows and their fits: from the first half of the particles, from the second, and from all, one after another.
+
+    A fit is the score a + B z, and the inverse of its matrix A, as a first row and the other rows.
+    """
+
+    centres: Any  # (d, m and more)
+    radii: Any  # (m,)
+    bounds: Any  # (m and more,): squares of the distances at which a window counts
+    constants: Any  # a (3m, d)
+    slopes: Any  # B (3m, d²)
+    first: Any  # (3m, d + 1)
+    rest: Any  # (3m, d (d + 1))
+    traces: Any  # (m,): the divergence
 
 
 @compiled
-def _add_moments(points, first, last, centre, radius, pairs, a, b):
-    """Add points[first:last] to A and b of a window; of A the lower triangle."""
-    if first == last:
-        return
-    mass, one, two, slope, curve = _moments(points, first, last, centre, 1.0 / (radius * radius), pairs)
-    r, r2, k = 1.0 / radius, 1.0 / (radius * radius), 0
-    a[0, 0] += mass
-    for c in range(len(centre)):
-        a[1 + c, 0] += r * one[c]
-        b[0, c] -= 6.0 * r * slope[c]
-        b[1 + c, c] += mass
-        for e in range(c + 1):
-            a[1 + c, 1 + e] += r2 * two[k]
-            b[1 + c, e] -= 6.0 * r2 * curve[k]
-            if e < c:
-                b[1 + e, c] -= 6.0 * r2 * curve[k]
+def _runs(found, count, runs):
+    """Write ascending numbers as runs first … last; returns how many."""
+    total, k = 0, 0
+    while k < count:
+        start = stop = found[k]
+        while k < count and found[k] == stop:
+            stop += 1
             k += 1
+        runs[total, 0], runs[total, 1] = start, stop
+        total += 1
+    return total
+
+
+@compiled
+def _moments(columns, starts, runs, count, middle, radius, pairs):
+    """Σ K, Σ K u, Σ K u uᵀ, Σ K' u, Σ K' u uᵀ for u = x − c, K' = (1 − |z|²)₊²; the matrices as lower triangles.
+
+    The sums are over the points of runs of leaves.
+    """
+    centre, inverse, one, nothing = spread(middle), spread(1.0 / (radius * radius)), spread(1.0), spread(0.0)
+    mass, first, second, slope, curve = spread(0.0), zeros(centre), spread(pairs), zeros(centre), spread(pairs)
+    eight, lanes = spread(float(LANES)), numbered()
+    for k in range(count):
+        start, stop = starts[runs[k, 0]], starts[runs[k, 1]]
+        left = spread(float(stop - start))
+        for j in range(start, stop, LANES):
+            u = difference(points_at(columns, j, middle), centre)
+            t = most(one - inverse * square(u, nothing), nothing)
+            t = where_less(lanes, left, t, nothing)
+            left = left - eight
+            w = t * t
+            k3 = w * t
+            mass = mass + k3
+            first, second = plus(first, k3, u), plus_products(second, k3, u)
+            slope, curve = plus(slope, w, u), plus_products(curve, w, u)
+    return total(mass), total(first), total(second), total(slope), total(curve)
+
+
+@compiled
+def _matrices(moments, radius, a, b):
+    """A and b of a window; of A the lower triangle."""
+    mass, one, two, slope, curve = moments
+    r, r2, k = 1.0 / radius, 1.0 / (radius * radius), 0
+    a[0, 0] = mass
+    for c in range(len(one)):
+        a[1 + c, 0] = r * one[c]
+        b[0, c] = -6.0 * r * slope[c]
+        for e in range(c + 1):
+            a[1 + c, 1 + e] = r2 * two[k]
+            b[1 + c, e] = b[1 + e, c] = -6.0 * r2 * curve[k]
+            k += 1
+        b[1 + c, c] += mass
 
 
 @compiled
@@ -92,110 +132,150 @@ def _solve(a, b, ridge, stand_in, inverse, fit):
 
 
 @compiled
-def fit_windows(points, starts, middles, low, high, centres, radii, pairs, like, first, last, inverses, fits):
-    """Fit some windows: from the first half of the particles, from the second, and from all (m, 3, …).
+def fit_windows(columns, halves, low, high, pairs, like, scales, first, last, windows):
+    """Fit some windows.
 
-    In a leaf the first half is starts[k] … middles[k], the second middles[k] … starts[k + 1].
+    halves[h, k] … halves[h, k + 1] are the columns of half h of the particles in leaf k, which has the corners `low`
+    and `high`.
     """
     q = len(like) + 1
+    found, runs = np.empty(low.shape[1] + LANES, np.int64), np.empty((low.shape[1], 2), np.int64)
     a, b = np.empty((3, q, q)), np.empty((3, q, q - 1))
-    stand_in, own = np.zeros((q, q - 1)), np.empty((1, q - 1))
+    stand_in, own, inverse, fit = np.zeros((q, q - 1)), np.empty((1, q - 1)), np.empty((q, q)), np.empty((q, q - 1))
     for window in range(first, last):
-        a[:], b[:] = 0.0, 0.0
-        centre, radius = row(centres, window, like), radii[window]
-        for leaf in range(starts.size - 1):
-            total = 0.0
-            for c in range(q - 1):
-                t = max(low[leaf, c] - centres[window, c], centres[window, c] - high[leaf, c], 0.0)
-                total += t * t
-            if total < radius * radius:
-                _add_moments(points, starts[leaf], middles[leaf], centre, radius, pairs, a[0], b[0])
-                _add_moments(points, middles[leaf], starts[leaf + 1], centre, radius, pairs, a[1], b[1])
+        centre, radius = point(windows.centres, window, like), windows.radii[window]
+        count = _runs(found, touching(low, high, centre, centre, radius * radius, found), runs)
+        for half in range(2):
+            _matrices(_moments(columns, halves[half], runs, count, centre, radius, pairs), radius, a[half], b[half])
         set_row(own, 0, centre)
         for c in range(q - 1):  # the score of the standard Gaussian, in the units of the window
             stand_in[0, c], stand_in[1 + c, c] = -radius * own[0, c], -radius * radius
         a[2], b[2] = a[0] + a[1], b[0] + b[1]
         for part in range(3):
-            ridge = _RIDGE * (1.0 + (part == 2))
-            _solve(a[part], b[part], ridge, stand_in, inverses[window, part], fits[window, part])
-
-
-@compiled(sums=True)
-def _blend_part(points, first, last, centre, inverse, narrow, home, mine, other, both, trace, sums):
-    """Add one window to the sums of points[first:last], which are all in the same half of the particles.
-
-    `mine` and `both` are fits with the particle in it, as (a, B, first row and other rows of the inverse matrix);
-    `other` is (a, B). The sums are the three scores, the weights and the divergence.
-    """
-    for i in range(first, last):
-        z = plus(zeros(centre), inverse, difference(row(points, i, centre), centre))
-        s = square(z, 0.0)
-        t = max(1.0 - narrow * s, 0.0)
-        weight = t * t * t + home
-        s = max(s, 1.0)
-        z = plus(zeros(z), 1.0 / math.sqrt(s), z)  # outside of the window: the score at its edge
-        t = max(1.0 - square(z, 0.0), 0.0)
-        k, slope = t * t * t, -6.0 * t * t
-        found = plus(other[0], 1.0, times(z, other[1]))
-        first_own, all_own = _without(z, k, slope, mine), _without(z, k, slope, both)
-        scaled = weight * inverse
-        now = row(sums, i, centre + centre + centre + (0.0, 0.0))
-        set_row(sums, i, plus(plus(now, scaled, first_own + found + all_own + _NONE), weight, _end(centre, trace)))
-
-
-_NONE = (0.0, 0.0)
-
-
-@compiled
-def _end(centre, trace):
-    """Zeros for three scores, and (1, trace)."""
-    none = zeros(centre)
-    return none + none + none + (1.0, trace)
+            _solve(a[part], b[part], _RIDGE * (1.0 + (part == 2)), stand_in, inverse, fit)
+            at, trace = 3 * window + part, 0.0
+            for c in range(q - 1):
+                windows.constants[at, c] = fit[0, c]
+                trace += fit[1 + c, c] * scales[c]
+                for e in range(q - 1):
+                    windows.slopes[at, c * (q - 1) + e] = fit[1 + c, e]
+            for c in range(q):
+                windows.first[at, c] = inverse[0, c]
+                for e in range(q - 1):
+                    windows.rest[at, e * q + c] = inverse[1 + e, c]
+        windows.traces[window] = trace / (radius * radius)
 
 
 @compiled
 def _without(z, k, slope, fit):
     """The score at z by a fit without the particle at z, whose weight and slope in the fit are k and `slope`."""
     a, b, constant, linear = fit
-    v = plus(constant, 1.0, times(z, linear))
+    v = plus(constant, spread(1.0), times(z, linear))
     leverage = v[0] + times(z, v[1:])[0]
-    left = 1.0 / max(1.0 - k * leverage, 1.0 - _LEVERAGE)
-    fitted = plus(plus(plus(a, 1.0, times(z, b)), slope * leverage, z), k, v[1:])
+    left = quotient(spread(1.0), most(spread(1.0) - k * leverage, spread(1.0 - _LEVERAGE)))
+    fitted = plus(plus(plus(a, spread(1.0), times(z, b)), slope * leverage, z), k, v[1:])
     return plus(zeros(z), left, fitted)
 
 
 @compiled
-def _fit(fits, index, like, square_like, row_like, rest_like):
-    """A fit as four tuples."""
+def _fit(windows, at, like, like_slopes, like_first, like_rest):
+    """A fit as four tuples of vectors."""
     return (
-        row(fits[0], index, like), row(fits[1], index, square_like), row(fits[2], index, row_like),
-        row(fits[3], index, rest_like),
+        spread(row(windows.constants, at, like)), spread(row(windows.slopes, at, like_slopes)),
+        spread(row(windows.first, at, like_first)), spread(row(windows.rest, at, like_rest)),
     )  # fmt: skip
 
 
 @compiled
-def blend(points, starts, middles, low, high, centres, radii, home, narrow, fits, traces, likes, first, last, sums):
-    """Add to the sums (n, 3d + 2) of the points of some leaves the scores of all windows around them, with weights.
+def _blended(here, half, windows, found, count, home, narrow, likes):
+    """Scores at eight particles of one half: from the own half, from the other, from all; and the divergence.
 
-    A window counts with the weight (1 − |z/narrow|²)₊³, and `home[leaf]` besides with a small one, so that no particle
-    is without a window. Each particle is left out of the fits in which it would take part. The columns are the score
-    from the particle's own half, from the other half, from all; the weights; the trace of the slopes.
+    They are averages over windows, with the weights (1 − |z/narrow|²)₊³. Each particle is left out of the fits in which
+    it would take part.
     """
-    like, square_like, row_like, rest_like = likes
+    like = likes[0]
+    own, other, both, weights, trace = zeros(here), zeros(here), zeros(here), spread(0.0), spread(0.0)
+    one, nothing, factor = spread(1.0), spread(0.0), spread(1.0 / (narrow * narrow))
+    for k in range(count):
+        window = found[k]
+        at, inverse = 3 * window, spread(1.0 / windows.radii[window])
+        z = plus(zeros(here), inverse, difference(here, spread(point(windows.centres, window, like))))
+        s = square(z, nothing)
+        t = most(one - factor * s, nothing)
+        weight = t * t * t
+        if window == home:
+            weight = weight + spread(_AT_HOME)
+            z = plus(zeros(here), quotient(one, root(most(s, one))), z)  # outside: the score at the window's edge
+            s = least(s, one)
+        if not some_less(nothing, weight):
+            continue
+        t = most(one - s, nothing)
+        k3, slope = t * t * t, spread(-6.0) * t * t
+        theirs, all_own = _fit(windows, at + 1 - half, *likes), _fit(windows, at + 2, *likes)
+        scaled = weight * inverse
+        own = plus(own, scaled, _without(z, k3, slope, _fit(windows, at + half, *likes)))
+        other = plus(other, scaled, plus(theirs[0], one, times(z, theirs[1])))
+        both = plus(both, scaled, _without(z, k3, slope, all_own))
+        weights, trace = weights + weight, trace + weight * spread(windows.traces[window])
+    left = quotient(one, weights)
+    nothing = zeros(here)
+    return plus(nothing, left, own), plus(nothing, left, other), plus(nothing, left, both), trace * left
+
+
+@compiled
+def _at_most(a, length):
+    """Eight vectors shortened to at most these lengths."""
+    size = root(most(square(a, spread(0.0)), spread(1e-300)))
+    return plus(zeros(a), least(spread(1.0), quotient(length, size)), a)
+
+
+@compiled
+def _two(blended, length, axes):
+    """Two estimates of the score, from the own half and from the other, without the bias of few particles."""
+    own, other, both, _ = blended
+    minus = spread(-1.0)
+    bias = plus(plus(own, spread(1.0), other), spread(-2.0), both)
+    first, second = _at_most(plus(own, minus, bias), length), _at_most(plus(other, minus, bias), length)
+    return times(first, axes), times(second, axes)
+
+
+@compiled
+def blend(columns, halves, low, high, rows, lengths, homes, windows, narrow, axes, likes, first, last, out, trace):
+    """Scores at the particles in some leaves from the windows around them: out[h, i] is from half h.
+
+    They are at most `lengths`, and multiplied by a matrix, `axes`. `homes` leaves have one window. Points in rows from
+    n on are images.
+    """
+    like, n, d = likes[0], trace.size, len(likes[0])
+    found, tile = np.empty(low.shape[1] + LANES, np.int64), np.empty((2 * d + 1) * LANES)
+    turn = spread(axes)
     for leaf in range(first, last):
-        for window in range(centres.shape[0]):
-            distance = 0.0
-            for c in range(len(like)):
-                t = max(low[leaf, c] - centres[window, c], centres[window, c] - high[leaf, c], 0.0)
-                distance += t * t
-            reach, at_home = narrow * radii[window], 1e-3 if window == home[leaf] else 0.0
-            if distance >= reach * reach and at_home == 0.0:
-                continue
-            a = _fit(fits, 3 * window, like, square_like, row_like, rest_like)
-            b = _fit(fits, 3 * window + 1, like, square_like, row_like, rest_like)
-            both = _fit(fits, 3 * window + 2, like, square_like, row_like, rest_like)
-            centre, inverse, factor = row(centres, window, like), 1.0 / radii[window], 1.0 / (narrow * narrow)
-            one, two, three = starts[leaf], middles[leaf], starts[leaf + 1]
-            trace = traces[window]
-            _blend_part(points, one, two, centre, inverse, factor, at_home, a, b, both, trace, sums)
-            _blend_part(points, two, three, centre, inverse, factor, at_home, b, a, both, trace, sums)
+        below, above, home = point(low, leaf, like), point(high, leaf, like), leaf // homes
+        count = touching(windows.centres, windows.centres, below, above, windows.bounds, found)
+        count = _with_home(found, count, home)
+        for half in range(2):
+            start, stop = halves[half, leaf], halves[half, leaf + 1]
+            for j in range(start, stop, LANES):
+                blended = _blended(points_at(columns, j, like), half, windows, found, count, home, narrow, likes)
+                own, other = _two(blended, vector_at(lengths, j), turn)
+                values = own + other
+                for k in range(2 * d):
+                    set_vector(tile, LANES * k, values[k])
+                set_vector(tile, LANES * 2 * d, blended[3])
+                for lane in range(min(LANES, stop - j)):
+                    at = rows[j + lane]
+                    if at < n:
+                        for k in range(2):
+                            for axis in range(d):
+                                out[k ^ half, at, axis] = tile[LANES * (k * d + axis) + lane]
+                        trace[at] = tile[LANES * 2 * d + lane]
+
+
+@compiled
+def _with_home(found, count, home):
+    """Add a window to a list if it is not in it; returns how many there are."""
+    for k in range(count):
+        if found[k] == home:
+            return count
+    found[count] = home
+    return count + 1

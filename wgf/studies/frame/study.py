@@ -10,8 +10,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...errors import ConfigError, closest, require_integer, with_minus
+from ...sweeps import Work
 from .statistics import Estimate
-from .work import Work
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
 import math
+import os
+import shutil
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...errors import with_minus
+from ...errors import WgfError, with_minus
 from ...process import signals
 from ...runs import store
-from ...runs.directory import writing
+from ...runs.directory import Place, partial_of, writing
 from ...runs.page import image, render, svg
+from ...storage import DirectoryLock
+from ...sweeps import Work
+from ...sweeps.results import held
+from ...sweeps.table import csv_text
 from .study import Finding, Outcome, Study, Table, Verdict
-from .work import Work
 
 STUDY, TEMPLATE = "study.json", Path(__file__).with_name("study.html")
+RUNS = "runs"
+"""The folder in an unfinished directory that keeps the results of the runs until the study is over."""
 ROWS_SHOWN = 40
 """The report shows at most this many rows of a table; the CSV file has them all."""
 
@@ -66,15 +74,60 @@ def run_study(study: Study, directory: str | Path | None, work: Work, quick: boo
         Where the directory is not empty.
     CheckpointError
         Where it cannot be written.
+
+    Notes
+    -----
+    Until the study is complete it is in DIRECTORY.partial, with the result of every run that is done. If it is killed
+    or fails, the same call goes on: with the same directory, or by default with the last one of the same settings.
     """
     started, clock = datetime.datetime.now().astimezone(), time.perf_counter()
-    with signals.caught(), writing(directory, study.name) as place:
-        with signals.during(signals.Mode.RAISE):
-            outcome = study.run(work)
+    with signals.caught(), _place(study, directory, work.progress) as place:
+        runs = place.partial / RUNS
+        work = work.kept_in(runs)
+        try:
+            with signals.during(signals.Mode.RAISE):
+                outcome = study.run(work)
+        except BaseException as error:
+            kept = len(list(runs.glob("*/result.safetensors")))
+            place.goes_on = kept > 0
+            if kept:
+                error.add_note(f"{kept} of its runs are kept in {place.partial}; the same command goes on")
+            raise
         place.keep = True  # hours of work may be in it
         seconds = time.perf_counter() - clock
         _write(place.partial, outcome, _summary(study, outcome, quick, started, seconds))
+        shutil.rmtree(runs)
     return StudyResult(study, outcome, place.path, seconds)
+
+
+@contextmanager
+def _place(study: Study, directory: str | Path | None, told: bool) -> Iterator[Place]:
+    """A place for the study, held by this process: a new one, or that of a killed call with the same settings."""
+    settings = store.plain({"settings": study.settings, "wgf": store.versions()["wgf"]})
+    again = _unfinished(study.name, directory, settings)
+    with writing(directory, study.name, again) as place, ExitStack() as stack:
+        runs = place.partial / RUNS
+        runs.mkdir(exist_ok=True)
+        stack.enter_context(held(runs))
+        if again is None:
+            store.write_json(runs / STUDY, settings)
+        elif told:
+            print(f"going on with {place.partial}", file=sys.stderr)
+        yield place
+
+
+def _unfinished(name: str, directory: str | Path | None, settings: dict[str, Any]) -> Path | None:
+    """The path of a study with these settings that was killed; without a `directory`, the last one of this name."""
+    if directory is None:
+        found = sorted(Path("runs").absolute().glob(f"{name}-*.partial"), reverse=True)
+    else:
+        found = [partial_of(Path(os.path.abspath(directory)))]
+    for partial in found:
+        with suppress(WgfError, OSError, ValueError):
+            stored = store.read_json(partial / RUNS / STUDY)
+            if {key: stored.get(key) for key in settings} == settings and not DirectoryLock(partial / RUNS).held():
+                return partial.with_name(partial.name.removesuffix(".partial"))
+    return None
 
 
 def _write(folder: Path, outcome: Outcome, summary: dict[str, Any]) -> None:
@@ -82,7 +135,8 @@ def _write(folder: Path, outcome: Outcome, summary: dict[str, Any]) -> None:
     for name in ("tables", "figures"):
         (folder / name).mkdir()
     for table in outcome.tables:
-        _write_csv(folder / "tables" / f"{table.name}.csv", table)
+        text = csv_text(table.columns, table.rows)
+        (folder / "tables" / f"{table.name}.csv").write_text(text, encoding="utf-8", newline="")
     drawn = {figure.name: svg(figure.drawing) for figure in outcome.figures}
     for figure in outcome.figures:
         (folder / "figures" / f"{figure.name}.svg").write_bytes(drawn[figure.name])
@@ -129,20 +183,6 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "criterion": finding.criterion,
         "remark": finding.remark,
     }
-
-
-def _write_csv(path: Path, table: Table) -> None:
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(table.columns)
-        writer.writerows([[_exact(entry) for entry in row] for row in table.rows])
-
-
-def _exact(entry: Any) -> Any:
-    """A number as text that reads back to the same bits; a missing one is an empty cell."""
-    if isinstance(entry, (float, np.floating)):
-        return repr(float(entry)) if math.isfinite(entry) else ""
-    return entry.item() if isinstance(entry, np.generic) else entry
 
 
 def shown(entry: Any) -> str:

@@ -21,6 +21,7 @@ from ...entropies import REGISTRY as ENTROPIES
 from ...functional import Functional
 from ...ledger import Ledger
 from ...measure import Ensemble
+from ...storage import remembered
 
 VARIANTS = {variant.name: variant for entropy in ENTROPIES.values() for variant in entropy.variants()}
 SURROGATES = {name: VARIANTS[name].words for name in sorted(VARIANTS, key=lambda name: name != "LogDet")}
@@ -103,6 +104,7 @@ def moved_by_a_pixel(x: Tensor, down: int, right: int) -> Tensor:
 # ---------------------------------------------------------------------------------------------- a run
 
 
+@remembered(name="run of information-force")
 @dataclass(frozen=True, eq=False)
 class Run:
     """What is kept of one run: its place in the sweep, the forces, and what was learned.

@@ -18,6 +18,7 @@ from ...functional import Functional
 from ...measure import Ensemble
 from ...ops import linalg, one_torch_thread
 from ...solvers import Heun
+from ...storage import remembered
 
 TEST = 4096
 """Number of fresh inputs on which the residual risk is measured."""
@@ -62,6 +63,7 @@ def information_stock(risk: NetworkRisk, mu: Ensemble, sigma: float) -> float:
         return 0.5 * float(torch.log1p(values.clamp(min=0.0)).sum())
 
 
+@remembered(name="balance")
 @dataclass(frozen=True)
 class Balance:
     """The residual risk R, the stock I, and the terms of its balance dI/dt = J − γI at one time.

@@ -1,0 +1,79 @@
+"""The same configuration under several seeds: one run directory each, and the mean and error of the final numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ConfigError, require_integer
+from .config import LARGEST_SEED, Config
+from .directory import choose
+from .run import RunResult, run
+
+MOST = 1000
+"""At most so many seeds."""
+
+
+def run_seeds(
+    config: Config, count: int, directory: str | Path | None = None, progress: bool = True
+) -> Iterator[RunResult]:
+    """Run a configuration under `count` seeds, one after the other.
+
+    Parameters
+    ----------
+    config : Config
+        The checked configuration, from `load_config`. Its seed is the first.
+    count : int
+        The number of seeds, from 1 to 1000: seed, seed + 1, …
+    directory : str or Path, optional
+        A new or empty directory; by default the one in `config`, else runs/<name>-<date>-<time>. Each run is a
+        directory in it, such as seed-3.
+    progress : bool
+        Whether to show the progress of each run.
+
+    Yields
+    ------
+    RunResult
+        The result of each run, when it has ended.
+
+    Raises
+    ------
+    ConfigError
+        If the number of seeds is not in its range, or a seed would be beyond 2⁶⁴ − 1.
+    WgfError
+        As `run`.
+    """
+    require_integer("seeds", count, low=1, high=MOST)
+    if config.seed + count - 1 > LARGEST_SEED:
+        raise ConfigError(f"seeds = {count} from seed = {config.seed}: wanted seeds up to 2^64 - 1.")
+    parent = choose(directory or config.output.directory, config.name)
+    for seed in range(config.seed, config.seed + count):
+        yield run(config.model_copy(update={"seed": seed}), parent / f"seed-{seed}", progress)
+
+
+def spread(summaries: list[dict[str, Any]]) -> dict[str, tuple[float, float, int]]:
+    """The final numbers over seeds.
+
+    Parameters
+    ----------
+    summaries : list of dict
+        The content of summary.json of each run.
+
+    Returns
+    -------
+    dict
+        Mean, standard error of the mean, and number of finite values, by the name of the column. A column without a
+        finite value is left out. The error is NaN for a single value.
+    """
+    found = {}
+    for name in summaries[0]["final"]:
+        values = np.array([summary["final"].get(name) for summary in summaries], dtype=float)
+        values = values[np.isfinite(values)]
+        if len(values):
+            error = float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+            found[name] = float(values.mean()), error, len(values)
+    return found

@@ -1,0 +1,214 @@
+"""The page of many runs: the best ones, means over seeds, curves, and a table of all."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import shown, with_minus
+from ..figures.many import curves
+from ..process.signals import Mode, during
+from ..runs import store
+from ..runs.page import image, render
+from ..runs.report import number, percent
+from ..storage import write_whole
+from .record import LARGER, Record, best_column, ranked
+
+TEMPLATE = Path(__file__).with_name("many.html")
+BEST, DRAWN, LISTED = 5, 100, 500
+"""At most so many best runs, curves, and rows of the table are shown."""
+COLUMNS = (
+    ("free_energy", "F"),
+    ("closure_total", "closure"),
+    ("closure_error", "± closure"),
+    ("train_accuracy", "train accuracy"),
+    ("test_accuracy", "test accuracy"),
+    ("train_r2", "train R²"),
+    ("test_r2", "test R²"),
+    ("train_loss", "train loss"),
+    ("test_loss", "test loss"),
+    ("force_ratio", "I / G"),
+    ("distance_from_start", "W₂ from start"),
+)
+"""The end values that the page shows, those that the runs have."""
+PER_CENT = ("closure_total", "closure_error", "train_accuracy", "test_accuracy")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table of the page: the cells, and a link for the first one."""
+
+    cells: list[str]
+    link: str = ""
+    failed: bool = False
+
+
+def write_page(path: Path, title: str, records: Sequence[Record], best: str | None = None, intro: str = "") -> None:
+    """Write the page of many runs.
+
+    Parameters
+    ----------
+    path : Path
+        The file; one of this name is replaced.
+    title : str
+        Its heading.
+    records : sequence of Record
+        The runs.
+    best : str, optional
+        The column of the ledger by which runs are judged.
+    intro : str
+        A line below the heading.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be written.
+    """
+    column = best or best_column(records)
+    with_ledger = [record for record in records if record.ledger is not None]
+    drawn = _spread(with_ledger, DRAWN)
+    figure, width, note = "", 0, ""
+    if drawn:
+        figure, width = image(_curves(drawn))
+        note = f"{len(drawn)} of {len(with_ledger)} runs are drawn" if len(drawn) < len(with_ledger) else ""
+    keys = list(dict.fromkeys(key for record in records for key in record.settings))
+    top = ranked(records, column)
+    groups = _groups(records, keys, column)
+    page = render(
+        TEMPLATE,
+        title=title,
+        intro=intro,
+        bad=[record for record in records if not record.ok],
+        count=len(records),
+        column=_label(column),
+        direction="largest" if column.endswith(LARGER) else "smallest",
+        best=_table(top[:BEST], keys, path.parent) if len(records) > 2 else None,
+        groups=groups,
+        figure=figure,
+        width=width,
+        note=note,
+        all=_table(records[:LISTED], keys, path.parent, status=True),
+        cut=len(records) if len(records) > LISTED else 0,
+    )
+    with during(Mode.HOLD):  # half a page is never left behind
+        write_whole(path, page.encode(), "the page")
+
+
+def _spread(records: Sequence[Record], most: int) -> list[Record]:
+    """At most so many records, evenly spread over all of them."""
+    if len(records) <= most:
+        return list(records)
+    return [records[k] for k in np.linspace(0, len(records) - 1, most).round().astype(int)]
+
+
+def _curves(records: Sequence[Record]) -> Any:
+    """The figure; many runs are coloured by the key with the most different numbers, a seed last."""
+    numbers: dict[str, list[float]] = {}
+    for key in records[0].settings:
+        values = [record.settings.get(key) for record in records]
+        if all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values) and len(set(values)) > 1:
+            numbers[key] = [float(v) for v in values if v is not None]
+    by = max(numbers, key=lambda key: (not key.endswith("seed"), len(set(numbers[key]))), default="")
+    differ = [key for key in records[0].settings if len({repr(r.settings.get(key)) for r in records}) > 1]
+    names = [", ".join(f"{k} = {_setting(r.settings.get(k))[:24]}" for k in differ)[:100] or r.name for r in records]
+    return curves([r.ledger for r in records if r.ledger is not None], names, numbers.get(by), by)
+
+
+def _table(records: Sequence[Record], keys: Sequence[str], folder: Path, status: bool = False) -> tuple[Any, ...]:
+    """Header and lines: the keys, and the end values that some run has."""
+    columns = [(name, label) for name, label in COLUMNS if any(_finite(record.end.get(name)) for record in records)]
+    header = ["run", *keys, *(["status"] if status else []), *(label for _, label in columns), "steps", "seconds"]
+    lines = []
+    for record in records:
+        ends = [_shown(name, record.end.get(name)) for name, _ in columns]
+        words = [record.status.lower()] if status else []
+        told = [_setting(record.settings.get(key)) for key in keys]
+        steps = "–" if record.steps is None else str(record.steps)
+        cells = [record.name, *told, *words, *ends, steps, number(record.seconds, 3)]
+        lines.append(Line(cells, _link(record.folder, folder), not record.ok))
+    return header, lines, len(keys) + 1 + status
+
+
+def summary_rows(records: Sequence[Record], column: str, most: int) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a short table for a terminal: the best runs by a column, then those that did not end well.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        The runs.
+    column : str
+        The column of the ledger by which they are judged.
+    most : int
+        At most so many rows.
+    """
+    keys = list(dict.fromkeys(key for record in records for key in record.settings))
+    order = ranked(records, column)
+    order += [record for record in records if record not in order]
+    ends = list(dict.fromkeys([column, "free_energy", "closure_total"]))
+    header = ["run", *keys, "status", *map(_label, ends)]
+    rows = [
+        [r.name, *(_setting(r.settings.get(key)) for key in keys), r.status.lower()]
+        + [_shown(name, r.end.get(name)) for name in ends]
+        for r in order[:most]
+    ]
+    return header, rows
+
+
+def _groups(records: Sequence[Record], keys: Sequence[str], column: str) -> tuple[Any, ...] | None:
+    """Means and standard deviations over seeds, for each combination of the other keys, the best mean first."""
+    others = [key for key in keys if key != "seed"]
+    if "seed" not in keys or not others:
+        return None
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        if record.ok:
+            found.setdefault(repr([record.settings.get(key) for key in others]), []).append(record)
+    columns = [(name, label) for name, label in COLUMNS if any(_finite(r.end.get(name)) for r in records)]
+    judged = [g for g in found.values() if all(_finite(record.end.get(column)) for record in g)]
+    sign = -1.0 if column.endswith(LARGER) else 1.0
+    judged.sort(key=lambda group: sign * float(np.mean([record.end[column] for record in group])))
+    lines = []
+    for group in judged[:LISTED]:
+        cells = [_setting(group[0].settings.get(key)) for key in others]
+        for name, _ in columns:
+            numbers = [record.end[name] for record in group if _finite(record.end.get(name))]
+            mean = float(np.mean(numbers)) if numbers else math.nan
+            cells.append(
+                _shown(name, mean) + (f" ± {_shown(name, np.std(numbers, ddof=1))}" if len(numbers) > 1 else "")
+            )
+        lines.append(Line([*cells, str(len(group))]))
+    return ([*others, *(label for _, label in columns), "seeds"], lines, len(others)) if lines else None
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _shown(name: str, value: Any) -> str:
+    value = float(value) if isinstance(value, (int, float)) else None
+    return percent(value) if name in PER_CENT else number(value)
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return with_minus(f"{value:.6g}" if isinstance(value, float) else str(value))
+    return "–" if value is None else value if isinstance(value, str) else shown(value, 60)
+
+
+def _label(column: str) -> str:
+    return dict(COLUMNS).get(column, column)
+
+
+def _link(folder: Path | None, home: Path) -> str:
+    """The report of a run as seen from the page, where there is one."""
+    if folder is None or not (folder / store.REPORT).is_file():
+        return ""
+    return Path(os.path.relpath(folder / store.REPORT, home)).as_posix()
