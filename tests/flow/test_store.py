@@ -47,7 +47,7 @@ def test_a_run_that_goes_on_from_any_moment_is_the_unbroken_one(tmp_path, name):
     """From a copy of the directory in the middle, with checkpoints at any step; and in pieces of 9 steps."""
     case = CASES[name]
     whole = case.begin(tmp_path / "whole", checkpoint_every=0.1, progress=Copying(tmp_path / "whole", 5))
-    again = case.go_on(tmp_path / "whole-5")
+    again = case.go_on(tmp_path / "whole-5", checkpoint_every=0.0)
     assert same(whole, again, (tmp_path / "whole", tmp_path / "whole-5"))
     end = case.begin(tmp_path / "pieces", max_steps=7, checkpoint_every=None)
     assert end.status.name == "STEP_LIMIT"

@@ -112,6 +112,7 @@ class Run:
         """All of the run: how it ended, and the error that ended it."""
         outcome, error = Outcome(Status.COMPLETED), None
         self.stopwatch.turn("records")
+        self._mark()  # of a run that goes on: after its books were recalled
         if self.keeping.observed:
             self._observed = self.state.step
         try:
