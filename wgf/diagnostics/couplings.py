@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import re
 import sys
 import warnings
@@ -18,9 +17,10 @@ import torch
 
 from .. import ops
 from ..errors import BackendError, TransportError
+from ..ops.coupling import SIMPLEX_ITERATIONS, no_other_backends
 from ..ops.threads import one_blas_thread, one_torch_thread
 
-SIMPLEX_ITERATIONS, SINKHORN_ITERATIONS, SINKHORN_TOLERANCE = 10_000_000, 10_000, 1e-4
+SINKHORN_ITERATIONS, SINKHORN_TOLERANCE = 10_000, 1e-4
 _KEOPS = re.compile(r"\[(py)?KeOps\]", re.IGNORECASE)
 BLUR = 0.01  # as a fraction of the diameter; a smaller blur takes longer and comes no closer to W₂
 
@@ -65,7 +65,7 @@ def _without_keops_notices() -> Iterator[None]:
 def library(method: str) -> Any:
     """Import the libraries of a method and return the first; BackendError says what to install."""
     try:
-        with _no_other_backends() if "ot" in METHODS[method].libraries else nullcontext():
+        with no_other_backends() if "ot" in METHODS[method].libraries else nullcontext():
             modules = [import_module(name) for name in METHODS[method].libraries]
     except ImportError as missing:
         raise BackendError(
@@ -73,35 +73,6 @@ def library(method: str) -> Any:
             f"here: pip install {METHODS[method].install}"
         ) from missing
     return modules[0] if modules else None
-
-
-BACKENDS = {"PYTORCH": "torch", "JAX": "jax", "CUPY": "cupy", "TENSORFLOW": "tensorflow"}
-"""The libraries that POT imports where they are installed, by the word in its variables POT_BACKEND_DISABLE_...."""
-
-
-@contextmanager
-def _no_other_backends() -> Iterator[None]:
-    """Let POT, which gets numpy arrays here, import no library that is not imported already, nor geomloss.
-
-    Imports of JAX or KeOps take seconds, may run a compiler, and call back into Python where Ctrl-C is lost. Backends
-    of libraries that are imported stay on: torch, and JAX where the user has imported it before.
-    """
-    before = dict(os.environ)
-    absent = [name for name in ("geomloss",) if name not in sys.modules]
-    off = {f"POT_BACKEND_DISABLE_{word}": "1" for word, name in BACKENDS.items() if name not in sys.modules}
-    os.environ.update(off)
-    for name in absent:
-        sys.modules[name] = None  # type: ignore[assignment]  # to import it is an ImportError
-    try:
-        yield
-    finally:
-        for name in absent:
-            sys.modules.pop(name, None)
-        for name in off:
-            if name in before:
-                os.environ[name] = before[name]
-            else:
-                os.environ.pop(name, None)
 
 
 def solve(method: str, found: Any, problem: Problem) -> tuple[float, str]:
