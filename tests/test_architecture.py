@@ -30,7 +30,7 @@ ORDER = [
     "entropies",
     "domains", "data", "protocol", "ledger", "diagnostics", "drives", "solvers", "figures",
     "interchange", "flow", "regularizers",
-    "precision",
+    "callbacks", "precision",
     "estimators", "runs", "sweeps", "studies", "benchmarks", "cli",
 ]  # fmt: skip
 

@@ -199,7 +199,18 @@ def torch_modules(output: str) -> None:
     assert numbers(r"differ by ([\d.e+-]+)", output)[0] < 1e-12
 
 
+def callbacks(output: str) -> None:
+    assert re.search(r"the run ended at t = [\d.]+: CONVERGED", output)
+    best, waited = numbers(r"best test loss ([\d.]+), reached (\d+) records", output)
+    assert 0.2 < best < 0.35
+    assert waited == 3
+    kept, made = numbers(r"(\d+) of (\d+) records in the file", output)
+    assert kept == made > 4
+    assert "the same bits without callbacks: True" in output
+
+
 SCRIPTS = {
+    "callbacks": callbacks,
     "chains": chains,
     "own_problem": own_problem,
     "custom_unit": ring,
