@@ -10,7 +10,6 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from ..errors import BackendError, TransportError
 
@@ -110,6 +109,8 @@ def coupling(x: np.ndarray, a: np.ndarray, y: np.ndarray, b: np.ndarray) -> Coup
     >>> coupling(np.array([[0.0]]), one, np.array([[2.0]]), one).cost
     2.0
     """
+    from scipy.spatial.distance import cdist  # SciPy takes .3 s to import, which runs without it do not wait for
+
     places, row = np.unique(x, axis=0, return_inverse=True)
     row = row.reshape(-1)
     mass = np.bincount(row, a, len(places))
