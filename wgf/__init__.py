@@ -16,6 +16,7 @@ if find_spec("wgf.solvers") is None or find_spec("wgf.benchmarks") is None:
     __path__.append(str(Path(__file__).parent.parent))
 
 if TYPE_CHECKING:
+    from . import callbacks as callbacks
     from . import data as data
     from . import diagnostics as diagnostics
     from . import domains as domains
@@ -39,11 +40,23 @@ if TYPE_CHECKING:
     from .functional import Functional as Functional
     from .measure import Ensemble as Ensemble
     from .measure import Noise as Noise
+    from .precision import benchmark as benchmark
     from .sweeps import sweep as sweep
 
     __version__: str
 
-_ROOMS = ("data", "diagnostics", "domains", "drives", "errors", "estimators", "kernels", "regularizers", "solvers")
+_ROOMS = (
+    "callbacks",
+    "data",
+    "diagnostics",
+    "domains",
+    "drives",
+    "errors",
+    "estimators",
+    "kernels",
+    "regularizers",
+    "solvers",
+)
 _HOMES = {
     "Ensemble": "measure",
     "FreeEnergy": "functional",
@@ -52,6 +65,7 @@ _HOMES = {
     "Solution": "flow",
     "Status": "flow",
     "Unit": "energies",
+    "benchmark": "precision",
     "collapse_index": "flow",
     "from_function": "energies",
     "load": "flow",

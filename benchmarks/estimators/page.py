@@ -64,5 +64,5 @@ fold, on the same rows, with the same seed. Every network has one hidden layer o
 defaults of its library. Inputs, and targets that are numbers, are scaled to mean 0 and standard deviation 1 by the
 rows of the fit: by the estimator itself (ours), by a pipeline (scikit-learn's). The standard error is that of {folds}
 folds, the scatter over all folds divided by √{folds}, since shuffles of the same data are not independent. Warnings are
-counted over all fits. "Early stopping" holds out a tenth of the rows, as ours does; ours then runs again on all.
+counted over all fits. "Early stopping" holds out a tenth of the rows, as ours does; ours then runs again on all rows.
 scikit-learn {result["peers"]["scikit-learn"]}."""

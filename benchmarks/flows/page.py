@@ -110,7 +110,8 @@ def _method(result: Mapping[str, Any]) -> str:
 A body does the whole run: it begins with the particles in memory and ends with the final ones. All take the same steps
 of the same scheme in the same dtype, from the same particles. Noise comes from the generator of each library.
 Minibatches are the same for all; the peers get them ready made, ours draws them in the run. Compilation is outside the
-timing: each body is called once before.
+timing: each body is called once before. Ours too has its compiled steps on the disk by then, as after the first long
+run of a session. The double well is a potential that the user compiles, `Potential(fn, grad)` by numba.
 
 - **{OURS}** is `solve()` with its defaults: records of the ledger from the first step to the last. **{ENDS}** has
   `record_every` equal to the number of steps. **{PIECES}** calls the operations of the steps one by one.

@@ -12,6 +12,7 @@ from ...energies import Interaction, Potential, Quadratic
 from ...entropies import LogDet
 from ...functional import Functional
 from ...kernels import Gaussian
+from ...ops.cpu.jit import compiled
 from ..frame.case import Arrays
 
 H, WIDTH, PAIRS, TEMPERATURE = 0.01, 1.0, 1.0, 0.1
@@ -38,12 +39,27 @@ class Flow:
         return F - self.temperature * LogDet() if self.temperature else F
 
 
+@compiled
+def _double_well(x: Any) -> Any:
+    """Σ x⁴/4 − x²/2 over the coordinates of one particle."""
+    total = 0.0
+    for c in range(x.size):
+        total += 0.25 * x[c] ** 4 - 0.5 * x[c] ** 2
+    return total
+
+
+@compiled
+def _double_well_slope(x: Any, out: Any) -> None:
+    for c in range(x.size):
+        out[c] = x[c] * x[c] * x[c] - x[c]
+
+
 QUADRATIC = Flow("Quadratic", Quadratic, lambda x: x)
 AUTOGRAD = Flow("Quadratic as a torch potential", lambda: Potential(lambda x: 0.5 * (x * x).sum(1)), lambda x: x)
 AGGREGATION = Flow("Quadratic + Gaussian pairs − LogDet", Quadratic, lambda x: x, PAIRS, TEMPERATURE)
 DOUBLE_WELL = Flow(
     "Double well + Gaussian pairs − LogDet",
-    lambda: Potential(lambda x: (0.25 * x**4 - 0.5 * x**2).sum(1), lambda x: x**3 - x),
+    lambda: Potential(_double_well, _double_well_slope),
     lambda x: x**3 - x,
     PAIRS,
     TEMPERATURE,

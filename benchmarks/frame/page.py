@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ...precision.words import seconds, table
 from .case import OURS
 from .facts import BUSY, busy_note
 from .machine import TRIAD, WORK
@@ -174,22 +175,6 @@ runs as it comes, and with `CXXFLAGS="-march=native -ffast-math"` in a cache fol
 
 
 # ------------------------------------------------------------------------------------------- figures as text
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in entry) + " |" for entry in lines)
-
-
-def seconds(value: float | None) -> str:
-    """A time as text: 2.31 s, 14.2 ms, 830 µs."""
-    if value is None:
-        return ""
-    for unit, factor in (("s", 1.0), ("ms", 1e3)):
-        if value * factor >= 1:
-            return f"{value * factor:.3g} {unit}"
-    return f"{value * 1e6:.3g} µs"
 
 
 def time(body: Mapping[str, Any]) -> str:

@@ -9,21 +9,10 @@ import numpy as np
 from scipy.integrate import cumulative_trapezoid, trapezoid
 from scipy.optimize import brentq
 
+from ...precision.answer import gaussian_error as gaussian_error
+
 Quantiles = Callable[[np.ndarray], np.ndarray]
 _LEVELS = 100_000
-
-
-def gaussian_error(mean: np.ndarray, cov: np.ndarray, want_mean: np.ndarray, want_cov: np.ndarray) -> float:
-    """The error √(|m − m*|²/d + ‖C − C*‖²/4d) of a mean and a covariance, both whitened by the answer C*.
-
-    To first order it is W₂ between the two Gaussians, divided by W₂ of the answer from its own mean. It does not depend
-    on the coordinates.
-    """
-    d = len(want_mean)
-    root = np.linalg.cholesky(want_cov)
-    shift = np.linalg.solve(root, mean - want_mean)
-    spread = np.linalg.solve(root, np.linalg.solve(root, cov).T) - np.eye(d)
-    return math.sqrt((float(shift @ shift) + float((spread**2).sum()) / 4) / d)
 
 
 def gaussian_floor(n: int, d: int) -> float:

@@ -2,50 +2,16 @@
 
 from __future__ import annotations
 
-import time
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ... import solvers
-from ...errors import ConfigError, WgfError
-from ...flow import Monitor, solve
+from ...errors import ConfigError
 from ...functional import Functional
+from ...precision.entry import TOLERANCES, Entry, LeftOut
 from ...protocol import Solver
 from .problems import Problem
-
-NO_RECORDS = 10**9
-
-
-class OutOfTime(Exception):
-    """Raised to stop a run that takes longer than its time limit."""
-
-
-class Stopwatch(Monitor):
-    """Times a run from the end of its first record to the beginning of its last, in seconds.
-
-    A run that takes longer than `limit` seconds is stopped.
-    """
-
-    def __init__(self, limit: float) -> None:
-        self.limit, self.seconds = limit, 0.0
-
-    @contextmanager
-    def running(self, steps: int | None, t_end: float) -> Iterator[None]:
-        self._began: float | None = None
-        yield
-
-    def recording(self, t: float) -> None:
-        if self._began is not None:
-            self.seconds = time.perf_counter() - self._began
-
-    def advance(self, done: int, t: float, row: Any) -> None:
-        if self._began is None:
-            self._began = time.perf_counter()
-        elif row is None and time.perf_counter() - self._began > self.limit:
-            raise OutOfTime
 
 
 @dataclass(frozen=True)
@@ -81,8 +47,6 @@ SCHEMES: dict[str, Scheme] = {
     "Grid": Scheme(gridded=True, by_problem={"ornstein-uhlenbeck": _COARSE, "gaussian-target": _COARSE}),
 }
 """The schemes with special settings. Every other scheme of the registry takes part with its own defaults."""
-TOLERANCES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
-"""The rtol of schemes that adapt their steps; atol is a hundredth of it."""
 
 
 @dataclass(frozen=True)
@@ -98,70 +62,20 @@ class Trial:
     reason: str = ""
 
     @property
-    def efforts(self) -> tuple[float, ...]:
-        """The time steps h, or the tolerances, from coarse to fine."""
-        if self.solver is not None and self.solver.adaptive:
-            return TOLERANCES
-        return tuple(self.pace * h for h in self.problem.hs)
-
-    @property
-    def pace(self) -> float:
-        """The factor between the time of the scheme and the time of the problem."""
-        return SCHEMES.get(self.name, Scheme()).pace
-
-    def run(self, effort: float, seed: int, limit: float, max_steps: int = 10_000_000) -> dict[str, Any]:
-        """Do one run and measure it.
-
-        Parameters
-        ----------
-        effort : float
-            The time step h, or rtol of a scheme that adapts.
-        seed : int
-            Seed of the noise.
-        limit : float
-            Seconds after which the run is stopped.
-        max_steps : int
-            The most steps.
-
-        Returns
-        -------
-        dict
-            "error", "steps", "evaluations" of ∇_W F and "seconds"; or "failed" with the reason.
-        """
-        assert self.solver is not None
-        assert self.F is not None
-        watch = Stopwatch(limit)
-        settings: dict[str, Any] = {"dt": effort}
-        if self.solver.adaptive:
-            settings = {"dt": self.problem.hs[-1], "rtol": effort, "atol": effort / 100}
-        if SCHEMES.get(self.name, Scheme()).gridded:
-            settings["domain"] = self.problem.domain
-        mu = self.problem.start(self.particles)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # coarse steps are intended here
-            try:
-                solution = solve(
-                    self.F, mu, self.solver, t_end=self.pace * self.problem.t_end, seed=seed, record_every=NO_RECORDS,
-                    progress=watch, max_steps=max_steps, **settings,
-                )  # fmt: skip
-            except OutOfTime:
-                return {"failed": f"beyond {limit:.3g} s"}
-            except WgfError as error:
-                return {"failed": f"{type(error).__name__}: {str(error).splitlines()[0]}"}
-        return {
-            "error": self.problem.error(solution.ensemble),
-            "steps": solution.state.step,
-            "evaluations": int(solution.ledger["evaluations"][-1]) - 1,  # without that of the start
-            "seconds": watch.seconds,
-        }
-
-    def warm_up(self, limit: float) -> float:
-        """Take the first step, which may compile; return its seconds. ConfigError if the solver refuses the problem."""
-        began = time.perf_counter()
-        answer = self.run(self.efforts[-1], 0, limit, max_steps=1)
-        if answer.get("failed", "").startswith("ConfigError"):
-            raise ConfigError(answer["failed"].removeprefix("ConfigError: "))
-        return time.perf_counter() - began
+    def entry(self) -> Entry | LeftOut:
+        """The scheme as the measurement takes it."""
+        if self.solver is None or self.F is None:
+            return LeftOut(self.name, self.reason)
+        scheme, problem = SCHEMES.get(self.name, Scheme()), self.problem
+        adaptive = self.solver.adaptive
+        return Entry(
+            self.name, self.solver, self.F, lambda: problem.start(self.particles), problem.error,
+            t_end=scheme.pace * problem.t_end,
+            efforts=TOLERANCES if adaptive else tuple(scheme.pace * h for h in problem.hs),
+            first=problem.hs[-1],
+            domain=problem.domain if scheme.gridded else None,
+            entropy="Shannon" if self.noisy else "force or none",
+        )  # fmt: skip
 
 
 def trial(name: str, problem: Problem) -> Trial:

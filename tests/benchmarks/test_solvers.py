@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
-from wgf.benchmarks.solvers import answers, logistic, problems, trials, work_precision
+from wgf.benchmarks.solvers import answers, logistic, problems, trials
 from wgf.benchmarks.solvers import run as solvers
 from wgf.benchmarks.solvers.page import page
 from wgf.solvers import REGISTRY
 
 import wgf
 from wgf.cli import app
+from wgf.precision import figure
 
 LEVELS = (np.arange(2000) + 0.5) / 2000
 MADE = {make.__name__: make(True) for make in problems.PROBLEMS}
@@ -132,7 +133,7 @@ SCHEME = {
 def test_a_scheme_arrives_at_every_answer(problem):
     """The answer and the problem were written apart: particles that reach one from the other prove both."""
     name, h, bound = SCHEME[problem.name]
-    found = trials.trial(name, problem).run(h, 0, 60.0)
+    found = trials.trial(name, problem).entry.run(h, 0, 60.0)
     assert found["error"] < bound
     assert found["evaluations"] >= found["steps"] > 1
     assert found["seconds"] > 0
@@ -158,11 +159,11 @@ def test_every_scheme_enters_or_says_why_not(problem):
 
 def test_a_refusal_and_a_slow_run_are_told():
     problem = MADE["aggregation"]
-    refused = replace(trials.trial("Euler", problem), F=problem.smooth - 1.0 * wgf.Shannon())
+    refused = replace(trials.trial("Euler", problem), F=problem.smooth - 1.0 * wgf.Shannon()).entry
     assert "realise" in refused.run(0.1, 0, 10.0)["failed"] or "Shannon" in refused.run(0.1, 0, 10.0)["failed"]
     with pytest.raises(wgf.errors.ConfigError, match="Shannon"):
         refused.warm_up(10.0)
-    assert trials.trial("Euler", problem).run(1e-5, 0, 0.05)["failed"] == "beyond 0.05 s"
+    assert trials.trial("Euler", problem).entry.run(1e-5, 0, 0.05)["failed"] == "beyond 0.05 s"
 
 
 # ------------------------------------------------------------------------------------------------- the command
@@ -187,7 +188,7 @@ def test_the_command_writes_a_page_its_figures_and_json(tmp_path, monkeypatch):
     text = (tmp_path / f"{stored.stem}.md").read_text(encoding="utf-8")
     assert "## Aggregation, 32 particles" in text
     assert re.search(r"^- .*Langevin.*: there is no Shannon entropy here", text, re.MULTILINE)
-    for work in work_precision.WORKS:
+    for work in figure.WORKS:
         assert f"![work and precision]({stored.stem}-{work}.png)" in text
         assert (tmp_path / f"{stored.stem}-{work}.png").stat().st_size > 10_000
         assert (tmp_path / f"{stored.stem}-{work}.svg").read_text(encoding="utf-8").startswith("<?xml")
@@ -227,15 +228,15 @@ def test_the_page_tells_what_an_error_costs_and_what_was_unstable():
 def test_the_legend_of_a_figure_with_few_problems_fits_into_it(count):
     """All fifteen schemes in one panel: the legend has as many columns as the figure has room for."""
     points = [{"seconds": 0.1 * k, "error": 0.1 / k, "evaluations": k} for k in (1, 2, 3)]
-    curves = [{"solver": name, "points": points} for name in work_precision.STYLES]
-    figure = work_precision.draw([{"title": "one", "curves": curves}] * count, "seconds")
-    figure.draw_without_rendering()
-    (legend,) = figure.legends
-    box, whole = legend.get_window_extent(), figure.bbox
+    curves = [{"solver": name, "points": points} for name in figure.STYLES]
+    drawn = figure.draw([{"title": "one", "curves": curves}] * count, "seconds")
+    drawn.draw_without_rendering()
+    (legend,) = drawn.legends
+    box, whole = legend.get_window_extent(), drawn.bbox
     assert whole.x0 <= box.x0 < box.x1 <= whole.x1
     assert whole.y0 <= box.y0 < box.y1 <= whole.y1
-    assert [text.get_text() for text in legend.get_texts()] == list(work_precision.STYLES)
+    assert [text.get_text() for text in legend.get_texts()] == list(figure.STYLES)
 
 
 def test_every_scheme_has_a_mark_of_its_own():
-    assert len(set(work_precision.STYLES.values())) == len(work_precision.STYLES)
+    assert len(set(figure.STYLES.values())) == len(figure.STYLES)

@@ -1,4 +1,4 @@
-"""The commands `wgf bench kernels`, `flows`, `solvers`, `estimators` and `noise`."""
+"""The commands `wgf bench kernels`, `flows`, `solvers`, `mine`, `estimators` and `noise`."""
 
 from __future__ import annotations
 
@@ -77,6 +77,45 @@ def bench_solvers(
             from ..benchmarks.solvers import run as solvers
 
         path = solvers.run(out or default_folder(), quick=quick, only=only)
+    typer.echo(f"results: {short(path.absolute())}")
+
+
+@bench.command("mine")
+def bench_mine(
+    config: Annotated[Path, typer.Argument(help="A TOML file, as of `wgf run`.", metavar="FILE")],
+    solvers: Annotated[
+        str | None, typer.Option("--solvers", metavar="NAMES", help="Schemes, separated by commas; by default all.")
+    ] = None,
+    reference: Annotated[
+        str,
+        typer.Option("--reference", help='"fine" for much finer steps, or a file of samples (.npy, .safetensors).'),
+    ] = "fine",
+    metric: Annotated[
+        str | None, typer.Option("--metric", help='"places", "moments" or "wasserstein"; by default what fits.')
+    ] = None,
+    equilibrium: Annotated[
+        bool, typer.Option("--equilibrium", help="The answer is the law at rest: other flows take part too.")
+    ] = False,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting. Can be repeated.")
+    ] = None,
+    rounds: Annotated[int, typer.Option("--rounds", help="How often everything is repeated.")] = 1,
+    budget: Annotated[float, typer.Option("--budget", help="Seconds for the curve of a scheme in a round.")] = 2.0,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output directory.")] = Path("wgf-bench"),
+) -> None:
+    """Run the solvers on your own problem, a configuration: error against time."""
+    with errors_as_lines():
+        with importing():
+            from ..runs import load_config
+            from ..runs.bench import bench_config
+
+        settings = load_config(config, overrides or [])
+        names = None if solvers is None else [name.strip() for name in solvers.split(",")]
+        result = bench_config(
+            settings, names, reference, metric=metric, equilibrium=equilibrium, rounds=rounds, budget=budget
+        )
+        path = result.save(out, settings.name)
+    typer.echo(result.page())
     typer.echo(f"results: {short(path.absolute())}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from ..measure import NoiseSource
 from ..protocol import Solver
 from ..storage import Checkpoints
 from .arguments import Arguments
+from .callbacks import Callback
 from .describing import Description, warn_of_other_versions
 from .keeping import Stored, trajectory_in
 from .loop import Run
@@ -23,7 +24,7 @@ from .monitor import Monitor
 from .observers import Observers
 from .parts import Found
 from .solution import Outcome, Solution, Status
-from .solve import build, limits, require_seconds
+from .solve import attended, build, limits, require_seconds
 from .store import CHECKPOINTS, METRICS, RunStore
 from .timing import Stopwatch, Timing
 
@@ -43,6 +44,7 @@ def resume(
     throw: bool = True,
     progress: bool | Monitor = False,
     device: str | None = None,
+    callbacks: Callback | Iterable[Callback] = (),
 ) -> Solution:
     """Go on with a run of `solve(store=)` that was killed or stopped, or take an ended one further.
 
@@ -74,6 +76,8 @@ def resume(
         As for `solve`.
     device : str, optional
         Where tensors go. By default each goes to the device on which it was.
+    callbacks : Callback or iterable of Callback, optional
+        As for `solve`. They are not stored.
 
     Returns
     -------
@@ -121,7 +125,7 @@ def resume(
     with RunStore(path, require_seconds(checkpoint_every)) as keep:
         found = keep.resume(device)
         run = continued(keep, found, stored, given, stopwatch, t_end=t_end, max_steps=max_steps, progress=progress)
-        return run.go(throw)
+        return attended(run, callbacks).go(throw)
 
 
 def continued(

@@ -15,6 +15,7 @@ from ..errors import ConfigError, ResourceError
 from ..measure import SUBSET, Ensemble, Noise, unwrapped
 from ..ops.local_scores import Leaves, local_scores, nearest_distances, radii
 from ..ops.reference import nearest_image
+from .widths import Combined, Width, combined
 
 LARGEST_DIM = 8  # above it, nearest neighbours and local fits need more particles than one can afford
 FEWEST_PARTICLES = 50
@@ -29,9 +30,9 @@ STEEPEST = 10.0
 far out, where few others determine it."""
 OVERLAP = 64
 """Leaves in a window."""
-EXTRAPOLATED = 1.0 / 3.0
-"""The largest part of the difference between windows of K and of 2K particles that is added to the scores. For a bias
-like R⁴ it is 1/(2^{4/d} − 1)."""
+NARROWEST, SMALLEST = 1.0 / 20.0, 8.0
+"""Windows are halved down to this part of all particles, or to so many for each number of a fit, d + 1; twice at
+least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +57,12 @@ class ShannonEstimate:
         ∇·∇log ρ at the particles (n,).
     places : tuple of ndarray or None
         A partition of the particles into small boxes: the rows, box after box (n,), and where boxes begin (m + 1,).
-    patch : float
-        The part of all particles over which the errors of a score are alike.
+    noise : float
+        The standard error of ∫ s₁·s₂ dμ for the two scores s₁, s₂, from their noise.
+    missing : float
+        How much ∫ s₁·s₂ dμ may be off besides, where windows are too wide or have few particles.
+    part : float
+        The part of all particles that is in a window.
     """
 
     entropy: float
@@ -68,7 +73,9 @@ class ShannonEstimate:
     note: str
     divergence: Tensor | None = None
     places: tuple[np.ndarray, np.ndarray] | None = None
-    patch: float = 0.0
+    noise: float = 0.0
+    missing: float = 0.0
+    part: float = 0.0
 
 
 def unknown(note: str) -> ShannonEstimate:
@@ -108,7 +115,12 @@ def estimate_shannon(mu: Ensemble, domain: Domain | None = None) -> ShannonEstim
 
     Each half of the particles gives one estimate, so that squares can be computed without the variance of the estimate.
     Fits with matrices of random entries have a bias. It is twice as large from a half as from all particles, and is
-    subtracted. The bias by the width of the windows is extrapolated from windows of K and 2K particles.
+    subtracted. The bias by the width of the windows is extrapolated from windows of K and 2K particles, and narrower
+    windows, of K/2 and less, count where they see more of the score than noise.
+
+    A curved law is seen if windows of max(n/20, 8(d + 1)) particles are no wider than its bends. A ring whose radius is
+    six times its width needs some 300 particles, two rings with a gap of four widths 1000, a spiral of 1½ turns 500.
+    With less the score is too small. The error bar covers this in general, but not if nothing of the bends is seen.
 
     K is 23 n^{0.4} (d + 1)/3, and 5.5 n^{0.65} on a line. Windows are wider where particles are rare: the radius is the
     geometric mean of one for all windows and one for as many particles in all. Time O(n) for n below about 10⁶.
@@ -180,9 +192,8 @@ class _Whitened:
     def _add_images(self, domain: Domain) -> None:
         """Add the images of all particles that a window or a neighbour could reach."""
         leaves = self._leaves()
-        reach = max(
-            radii(leaves.coarser()).max(), nearest_distances(leaves, self._owner, FARTHEST)[:, : len(self._owner)].max()
-        )
+        _, farthest = nearest_distances(leaves, self._owner, FARTHEST)
+        reach = max(radii(leaves.coarser(), (OVERLAP,)).max(), farthest[: len(self._owner)].max())
         found = domain.images(self._sample.x, float(reach) * self._widest)
         assert found is not None
         points, rows = self._at(found[0]), _on_cpu(found[1])
@@ -193,34 +204,45 @@ class _Whitened:
     def estimate(self) -> ShannonEstimate:
         """The estimate at the particles in their order."""
         n, d, leaves = self._sample.n, self._sample.dim, self._leaves()
-        distances = nearest_distances(leaves, self._owner, FARTHEST)
-        value, standard_error, error = self._entropy(leaves, distances)
-        part = min(EXTRAPOLATED, 1.0 / (2.0 ** (4.0 / d) - 1.0))
-        scores, divergence = local_scores(leaves, n, STEEPEST / distances[-1], self._scales, self._axes.T, part)
+        logarithms, farthest = nearest_distances(leaves, self._owner, FARTHEST)
+        value, standard_error, error = self._entropy(leaves, logarithms)
+        found, divergence = self._scores(leaves, STEEPEST / farthest)
         note = (
             f"Kozachenko–Leonenko, k = {NEIGHBOURS if d < 3 else f'1–{FARTHEST}'}, {n} particles; score by local fits "
             "of their halves"
         )
         like = self._sample.x
-        a, b, c, e = torch.from_numpy(scores).to(like)
-        trace = torch.from_numpy(divergence).to(like.device)
+        (a, b), (c, e) = (torch.from_numpy(pair).to(like) for pair in (found.scores, found.smoother))
         return ShannonEstimate(
-            value, standard_error, error, (a, b), (c, e), note, trace, leaves.boxes(n), min(1.0, self._window / n)
-        )
+            value, standard_error, error, (a, b), (c, e), note, torch.from_numpy(divergence).to(like.device),
+            leaves.boxes(n), found.noise, found.missing, found.part,
+        )  # fmt: skip
 
-    def _entropy(self, leaves: Leaves, distances: np.ndarray) -> tuple[float, float, float]:
+    def _scores(self, leaves: Leaves, lengths: np.ndarray) -> tuple[Combined, np.ndarray]:
+        """Scores from windows of all widths, and the divergence of those of the typical width."""
+        n, d, coarse = self._sample.n, self._sample.dim, leaves.coarser()
+        each, ranks = len(self._owner) / leaves.count, [OVERLAP, OVERLAP // 2]
+        while ranks[-1] * each >= 2.0 * max(NARROWEST * n, SMALLEST * (d + 1)):
+            ranks.append(ranks[-1] // 2)
+        places = [(coarse, radii(coarse, (OVERLAP,))[0]), *((leaves, sizes) for sizes in radii(leaves, tuple(ranks)))]
+        found = [local_scores(leaves, *place, n, lengths, self._scales, self._axes.T) for place in places]
+        inside = (2 * OVERLAP, *ranks)
+        return combined([Width(s, k * each) for (s, _), k in zip(found, inside, strict=True)]), found[1][1]
+
+    def _entropy(self, leaves: Leaves, logarithms: np.ndarray) -> tuple[float, float, float]:
         """S, its standard error and its error bar."""
-        n, d = self._sample.n, self._sample.dim
-        own = leaves.rows < n
-        distances = distances[:, : len(own)].T if own.all() else distances[:, : len(own)][:, own].T
-        if not distances[:, NEIGHBOURS - 1].min() > 0:
-            row = int(leaves.rows[own][int(distances[:, NEIGHBOURS - 1].argmin())])
+        n, d, rows = self._sample.n, self._sample.dim, leaves.rows
+        if len(rows) > n:  # without the images
+            logarithms, rows = logarithms[:, rows < n], rows[rows < n]
+        least = logarithms[NEIGHBOURS - 1]
+        if not least.min() > -math.inf:
             raise ConfigError(
-                f"More than k = {NEIGHBOURS} particles coincide (at row {row}): they have no density, so no entropy."
+                f"More than k = {NEIGHBOURS} particles coincide (at row {rows[int(least.argmin())]}): they have no "
+                "density, so no entropy."
             )
-        plain = kozachenko_leonenko(np.log(distances[:, NEIGHBOURS - 1]), n, d, NEIGHBOURS)
-        if distances[:, 0].min() > 0:
-            better = extrapolated_entropy(np.log(distances), n, d)
+        plain = kozachenko_leonenko(least, n, d, NEIGHBOURS)
+        if logarithms[0].min() > -math.inf:
+            better = extrapolated_entropy(logarithms, n, d)
             value, spread = better if d > 2 else plain
             error = SURE * (spread + abs(better[0] - plain[0]))
         else:  # pairs that coincide

@@ -15,10 +15,6 @@ from .shannon import SURE, ShannonEstimate
 SMOOTHING, ROUGH = 0.5, 2.5
 """The part of the change between narrow and wide windows that counts as error: SMOOTHING + ROUGH × the part of all
 particles that is in a window. Where that is large, the change says less about narrower windows."""
-ALIKE = 0.25
-"""The part of a window over which the errors of two scores are alike; found on laws with known scores."""
-COMMON = 0.98
-"""The part of all particles whose scores differ no more than usual."""
 
 
 def dissipation_error(
@@ -26,10 +22,11 @@ def dissipation_error(
 ) -> float:
     """The error bar of D = ∫ |g + T s|² dμ, where s = ∇log ρ is estimated.
 
-        error = 2 √(Var ψ/n + noise²) + ½(1 + 5K/n) |change|,    ψ = |g|² − 2T ∇·g − T² (2 ∇·s + |s|²)
+        error = 2 √(Var ψ/n + T⁴ noise²) + ½(1 + 5K/n) |change| + T² missing
 
-    ψ is what one more particle adds to D, also through ρ. The noise is that of the product of the two estimates s₁, s₂:
-    ½ √(K/nd) ∫ ½|s₁ − s₂|² dμ, with K particles in a window.
+    ψ = |g|² − 2T ∇·g − T² (2 ∇·s + |s|²) is what one more particle adds to D, also through ρ. K particles are in a
+    window. The noise is that of the product of the two estimates of s, and the last term is what windows may not see;
+    `wgf.ledger.widths` has both.
 
     Parameters
     ----------
@@ -55,18 +52,15 @@ def dissipation_error(
     arrays = (points, force, *shannon.scores)
     x, g, first, second = (t.detach().cpu().numpy().astype(np.float64) for t in arrays)
     curvature = shannon.divergence.cpu().numpy()
-    n, d = g.shape
+    n = len(g)
     added = (
         (g * g).sum(1)
         - 2 * temperature * _divergence(x, g, shannon.places)
         - temperature**2 * (2 * curvature + (first * second).sum(1))
     )
-    apart = first - second
-    squares = (apart * apart).sum(1)
-    usual = float(np.minimum(squares, np.quantile(squares, COMMON)).mean())  # a few far-out particles are left out
-    noise = math.sqrt(ALIKE * shannon.patch / d) * 0.5 * temperature**2 * usual
-    smoothing = (SMOOTHING + ROUGH * shannon.patch) * abs(change)
-    return SURE * math.sqrt(float(added.var()) / n + noise * noise) + smoothing
+    smoothing = (SMOOTHING + ROUGH * shannon.part) * abs(change)
+    noise = temperature**2 * shannon.noise
+    return SURE * math.sqrt(float(added.var()) / n + noise * noise) + smoothing + temperature**2 * shannon.missing
 
 
 def _divergence(x: np.ndarray, g: np.ndarray, places: tuple[np.ndarray, np.ndarray]) -> np.ndarray:

@@ -13,7 +13,7 @@ from .cpu import neighbours, windows
 from .cpu.vectors import LANES
 from .threads import run_blocks
 
-_PIECES = 48  # pieces of work, for any number of threads
+_PIECES, _PIECE = 48, 60_000.0  # the most pieces of work, and the least nanoseconds of one: a call takes some 10 µs
 _NARROW = 0.5  # windows count for particles within half their radius
 _SPREAD = 0.5  # the exponent of the density in the radii: 0 for equal windows, 1 for equally many particles in all
 _FEWEST = 0.2  # of the typical number of particles, at least so many are in every window
@@ -53,7 +53,7 @@ class Leaves:
         d, n = x.shape
         columns, order, starts = np.array(x), np.arange(n, dtype=np.float64), np.empty(leaves + 1, np.int64)
         starts[0], starts[leaves] = 0, n
-        _arrange(columns, order, starts)
+        arrange(columns, order, starts)
         counts = np.empty((2, leaves), np.int64)
         counts[1] = np.add.reduceat(second[order.astype(np.int64)], starts[:-1], dtype=np.int64)
         counts[0] = np.diff(starts) - counts[1]
@@ -97,21 +97,22 @@ class Leaves:
         starts = np.concatenate([[0], np.cumsum(counts[counts > 0])])
         return order[own], starts
 
-    def reaches(self, wide: int, narrow: int) -> np.ndarray:
-        """Distances (2, m) from each centre to the `wide`-th and the `narrow`-th nearest other centre."""
-        out, like = np.empty((2, self.count)), (0.0,) * len(self.columns)
-        wide, narrow = min(wide, self.count - 1), min(narrow, self.count - 1)
+    def reaches(self, ranks: tuple[int, ...]) -> dict[int, np.ndarray]:
+        """Distances (m,) from each centre to the nearest other centre of each of these ranks."""
+        falling = sorted(set(ranks), reverse=True)
+        out, like = np.empty((len(falling), self.count)), (0.0,) * len(self.columns)
+        found = np.array([min(rank, self.count - 1) for rank in falling])
         work = _REACH * self.count * (self.count + 1000.0)
-        _in_blocks(self.count, lambda a, b: cpu.reaches(self.centres, like, wide, narrow, a, b, out), work)
-        return out
+        _in_blocks(self.count, lambda a, b: cpu.reaches(self.centres, like, found, a, b, out), work)
+        return dict(zip(falling, out, strict=True))
 
 
 def _padded(count: int) -> int:
     return -(-count // LANES) * LANES
 
 
-def _arrange(columns: np.ndarray, order: np.ndarray, starts: np.ndarray) -> None:
-    """Arrange columns and their order leaf after leaf."""
+def arrange(columns: np.ndarray, order: np.ndarray, starts: np.ndarray) -> None:
+    """Arrange columns (d, n) and their `order` (n,) leaf after leaf; `starts` has 0 and n at its ends."""
     leaves, n = len(starts) - 1, columns.shape[1]
     spare, side, parts = np.empty((2, n)), np.empty(n, np.int64), [(0, leaves)]
     together = _TOGETHER if n >= 2**14 else 0
@@ -128,7 +129,7 @@ def _arrange(columns: np.ndarray, order: np.ndarray, starts: np.ndarray) -> None
 
 def _in_blocks(count: int, body: Callable[[int, int], None], work: float) -> None:
     """Call body(first, last) in threads, so that all of `count` leaves are covered."""
-    pieces = min(count, _PIECES)
+    pieces = max(1, min(count, _PIECES, int(work / _PIECE)))
     ends = [count * k // pieces for k in range(pieces + 1)]
 
     def worker(indices: Iterator[int]) -> None:
@@ -138,22 +139,24 @@ def _in_blocks(count: int, body: Callable[[int, int], None], work: float) -> Non
     run_blocks(worker, pieces, work)
 
 
-def nearest_distances(leaves: Leaves, owner: np.ndarray, k: int) -> np.ndarray:
-    """Distances of all points to their 1st … k-th nearest neighbours of another owner (k, n and 8), in leaf order."""
+def nearest_distances(leaves: Leaves, owner: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Logarithms of the distances of points to their 1st … k-th nearest neighbours of another owner, in leaf order.
+
+    They are (k, n); the distances to the k-th (n and 8,) come besides.
+    """
     n, like, ranks = len(leaves.rows), (0.0,) * len(leaves.columns), (math.inf,) * k
-    out, mine = np.ones((k, n + LANES)), owner[leaves.rows].astype(np.float64)
-
-    def body(first: int, last: int) -> None:
-        neighbours.nearest(leaves.columns, mine, leaves.halves, leaves.low, leaves.high, like, ranks, first, last, out)
-
-    _in_blocks(leaves.count, body, _NEAREST * n)
-    return np.sqrt(out, out=out)
+    out, last, mine = np.empty((k, n)), np.ones(n + LANES), owner[leaves.rows].astype(np.float64)
+    points = (leaves.columns, mine, leaves.halves, leaves.low, leaves.high)
+    _in_blocks(leaves.count, lambda a, b: neighbours.nearest(*points, like, ranks, a, b, out, last), _NEAREST * n)
+    return out, last
 
 
-def radii(leaves: Leaves) -> np.ndarray:
-    """The radii of windows around the centres of the leaves (m,), about 64 leaves in each."""
-    wide, least = leaves.reaches(_LEAVES, round(_FEWEST * _LEAVES))
-    typical = math.exp(float(np.log(np.maximum(wide, 1e-300)).mean()))
+def radii(leaves: Leaves, wanted: tuple[int, ...]) -> np.ndarray:
+    """The radii of windows around the centres of the leaves (len(wanted), m), with about so many leaves in each."""
+    fewest = [max(1, round(_FEWEST * rank)) for rank in wanted]
+    found = leaves.reaches((*wanted, *fewest))
+    wide, least = (np.maximum([found[rank] for rank in ranks], 1e-300) for ranks in (wanted, fewest))
+    typical = np.exp(np.log(wide).mean(1, keepdims=True))
     return np.maximum(wide**_SPREAD * typical ** (1 - _SPREAD), least)
 
 
@@ -162,21 +165,8 @@ def _widths(d: int) -> tuple[int, ...]:
     return d, d * d, d + 1, d * (d + 1)
 
 
-def _fitted(places: Leaves, leaves: Leaves, scales: np.ndarray) -> windows.Windows:
-    """Windows around the centres of `places`, with fits to the points."""
-    d, count, sizes = len(leaves.columns), places.count, radii(places)
-    like, pairs = (0.0,) * d, (0.0,) * (d * (d + 1) // 2)
-    bounds = np.zeros(_padded(count))
-    bounds[:count] = (_NARROW * sizes) ** 2
-    constants, slopes, heads, rest = (np.empty((3 * count, width)) for width in _widths(d))
-    found = windows.Windows(places.centres, sizes, bounds, constants, slopes, heads, rest, np.empty(count))
-    split = (leaves.columns, leaves.halves, leaves.low, leaves.high, pairs, like, scales)
-    _in_blocks(count, lambda a, b: windows.fit_windows(*split, a, b, found), 1.3 * _FIT * len(leaves.rows) * _LEAVES)
-    return found
-
-
 def local_scores(
-    leaves: Leaves, n: int, lengths: np.ndarray, scales: np.ndarray, axes: np.ndarray, part: float
+    leaves: Leaves, places: Leaves, sizes: np.ndarray, n: int, lengths: np.ndarray, scales: np.ndarray, axes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores at particles by local fits, from each half of the particles, and their divergence.
 
@@ -184,6 +174,10 @@ def local_scores(
     ----------
     leaves : Leaves
         The points: n particles, and images of them in the rows after.
+    places : Leaves
+        Around whose centres windows are: `leaves`, or coarser.
+    sizes : ndarray
+        The radii of the windows (m,).
     n : int
         The number of particles.
     lengths : ndarray
@@ -192,24 +186,28 @@ def local_scores(
         Factors (d,) of the axes for the divergence.
     axes : ndarray
         A matrix (d, d), by which scores are multiplied.
-    part : float
-        The part of the difference between windows of 64 leaves and of 64 pairs of leaves that is added to the scores.
 
     Returns
     -------
     (ndarray, ndarray)
-        The scores (4, n, d): from the first half and the second, and the same from the wide windows alone. Then the
-        divergence (n,). Each particle is left out of its own score.
+        The scores (2, n, d) from the first half and the second, and the divergence (n,). Each particle is left out of
+        its own score.
     """
-    d = len(leaves.columns)
-    fine, coarse = (_fitted(places, leaves, scales) for places in (leaves, leaves.coarser()))
-    likes = tuple((0.0,) * width for width in _widths(d))
-    turn = tuple(map(float, axes.ravel()))
-    out, trace = np.empty((4, n, d)), np.empty(n)
-    split = (leaves.columns, leaves.halves, leaves.low, leaves.high, leaves.rows, lengths)
+    d, count = len(leaves.columns), places.count
+    bounds = np.zeros(_padded(count))
+    bounds[:count] = (_NARROW * sizes) ** 2
+    constants, slopes, heads, rest = (np.empty((3 * count, width)) for width in _widths(d))
+    found = windows.Windows(places.centres, sizes, bounds, constants, slopes, heads, rest, np.empty(count))
+    points = (leaves.columns, leaves.halves, leaves.low, leaves.high)
+    fits = (*points, (0.0,) * (d * (d + 1) // 2), (0.0,) * d, scales)
+    work = _FIT * len(leaves.rows) * _LEAVES + _SOLVE * count
+    _in_blocks(count, lambda a, b: windows.fit_windows(*fits, a, b, found), work)
+    likes, turn = tuple((0.0,) * width for width in _widths(d)), tuple(map(float, axes.ravel()))
+    out, trace = np.empty((2, n, d)), np.empty(n)
 
     def body(first: int, last: int) -> None:
-        windows.blend(*split, fine, coarse, _NARROW, part, turn, likes, first, last, out, trace)
+        homes = leaves.count // count
+        windows.blend(*points, leaves.rows, lengths, homes, found, _NARROW, turn, likes, first, last, out, trace)
 
-    _in_blocks(leaves.count, body, 2.0 * _BLEND * len(leaves.rows) * _LEAVES * _NARROW**d)
+    _in_blocks(leaves.count, body, _BLEND * len(leaves.rows) * _LEAVES * _NARROW**d)
     return out, trace

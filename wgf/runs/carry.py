@@ -14,7 +14,9 @@ from .run import run
 from .standing import Standing, standing
 
 
-def carry_on(config: Config, directory: str | os.PathLike[str], progress: bool = False) -> dict[str, Any]:
+def carry_on(
+    config: Config, directory: str | os.PathLike[str], progress: bool = False, report: bool = True
+) -> dict[str, Any]:
     """Begin the run of a configuration in a directory, or resume it if it died, or read it if it is done.
 
     Parameters
@@ -25,6 +27,8 @@ def carry_on(config: Config, directory: str | os.PathLike[str], progress: bool =
         The run directory.
     progress : bool, default False
         Whether to show the progress.
+    report : bool, default True
+        Whether to draw the report of a run that is begun or resumed.
 
     Returns
     -------
@@ -44,5 +48,5 @@ def carry_on(config: Config, directory: str | os.PathLike[str], progress: bool =
     if stands is Standing.DONE:
         return store.read_json(path / store.SUMMARY)
     if stands is Standing.BROKEN:
-        return resume(path, progress=progress).summary
-    return run(config, path, progress).summary
+        return resume(path, progress=progress, report=report).summary
+    return run(config, path, progress, report).summary

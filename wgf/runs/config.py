@@ -188,6 +188,8 @@ def load_config(path: str | Path | None = None, overrides: list[str] | tuple[str
     label = "the default configuration" if path is None else str(path)
     table = read_table(path)
     changed = [toml.override(table, assignment) for assignment in overrides]
+    if changed:  # what comes by --set is relative to the current directory
+        _anchor(table, Path.cwd())
     fit_scheme(table, changed)
     return validate(table, label, changed)
 

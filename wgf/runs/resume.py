@@ -21,7 +21,9 @@ from .run import RunResult, carried_out, drawn, run, with_costs
 from .standing import Standing, standing
 
 
-def resume(directory: str | os.PathLike[str], until: float | None = None, progress: bool = True) -> RunResult:
+def resume(
+    directory: str | os.PathLike[str], until: float | None = None, progress: bool = True, report: bool = True
+) -> RunResult:
     """Go on with the run in a directory.
 
     Parameters
@@ -32,6 +34,8 @@ def resume(directory: str | os.PathLike[str], until: float | None = None, progre
         Another end, in flow time. It is needed where the run has reached its own.
     progress : bool, default True
         Whether to show the progress.
+    report : bool, default True
+        Whether to draw the report.
 
     Returns
     -------
@@ -67,10 +71,10 @@ def resume(directory: str | os.PathLike[str], until: float | None = None, progre
         if folder is path:
             raise CheckpointError(f"{path} has no checkpoint to go on from, as runs of earlier versions.")
         shutil.rmtree(partial)
-        return run(config, path, progress)
+        return run(config, path, progress, report)
     t_end = checkpoints.newest(config.device).head["t_end"] if until is None else float(until)
     config = config.model_copy(update={"solver": config.solver.model_copy(update={"t_end": t_end})})
-    return _gone_on(path, config, progress)
+    return _gone_on(path, config, progress, report)
 
 
 def _require_further(path: Path, config: Config, until: float | None) -> None:
@@ -83,7 +87,7 @@ def _require_further(path: Path, config: Config, until: float | None) -> None:
         )
 
 
-def _gone_on(path: Path, config: Config, progress: bool) -> RunResult:
+def _gone_on(path: Path, config: Config, progress: bool, report: bool) -> RunResult:
     """Go on from the last checkpoint."""
     clock, partial = Clock(), partial_of(path)
     with signals.caught():
@@ -95,7 +99,7 @@ def _gone_on(path: Path, config: Config, progress: bool) -> RunResult:
             write_whole(partial / store.CONFIG, dump(with_costs(job.config, partial)).encode(), store.CONFIG)
             watch, shown = Watch(job, clock), reporter(progress)
             result = carried_out(place, watch, lambda keep: job.go_on(keep, watch, shown))
-        return drawn(result)
+        return drawn(result, report)
 
 
 def _reopen(path: Path, partial: Path) -> None:

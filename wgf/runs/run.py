@@ -47,7 +47,7 @@ class RunResult:
     warnings: tuple[str, ...] = ()
 
 
-def run(config: Config, directory: str | Path | None = None, progress: bool = True) -> RunResult:
+def run(config: Config, directory: str | Path | None = None, progress: bool = True, report: bool = True) -> RunResult:
     """Carry out the run of a configuration and write the run directory.
 
     Parameters
@@ -58,6 +58,8 @@ def run(config: Config, directory: str | Path | None = None, progress: bool = Tr
         A new or empty directory; by default the one in `config`, else runs/<data>-<date>-<time>.
     progress : bool
         Whether to show the progress.
+    report : bool
+        Whether to draw the report; `write_report` can do so later.
 
     Returns
     -------
@@ -89,7 +91,7 @@ def run(config: Config, directory: str | Path | None = None, progress: bool = Tr
             store.write_json(partial / store.VERSIONS, store.versions(job.config.device))
             watch, shown = Watch(job, clock), reporter(progress)
             result = carried_out(place, watch, lambda keep: job.begin(keep, watch, shown))
-        return drawn(result)
+        return drawn(result, report)
 
 
 def carried_out(place: Place, watch: Watch, build: Callable[[RunStore], loop.Run]) -> RunResult:
@@ -134,10 +136,10 @@ def carried_out(place: Place, watch: Watch, build: Callable[[RunStore], loop.Run
     return RunResult(place.path, summary, solution, tuple(warned))
 
 
-def drawn(result: RunResult) -> RunResult:
-    """Draw the report of a run, and give its warnings as warnings."""
+def drawn(result: RunResult, report: bool = True) -> RunResult:
+    """Draw the report of a run if it is wanted, and give its warnings as warnings."""
     warned = list(result.warnings)
-    if not signals.arrived():  # else interrupted while files were written
+    if report and not signals.arrived():  # else interrupted while files were written
         _draw(result.directory, warned)
     for message in warned:
         warnings.warn(message, WgfWarning, stacklevel=3)

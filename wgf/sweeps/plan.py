@@ -118,8 +118,9 @@ def _flat(sweep: Mapping[str, Any], label: str) -> dict[str, Any]:
             name = f"{before}{key}"
             if isinstance(value, dict) and not is_range(value):
                 visit(value, f"{name}.")
-            elif name in found:
-                raise ConfigError(f"{label}: sweep.{name} is there twice.")
+            elif any(f"{other}.".startswith(f"{name}.") for other in found):
+                other = next(other for other in found if f"{other}.".startswith(f"{name}."))
+                raise ConfigError(f"{label}: sweep.{name} replaces sweep.{other}; put it before, or take one of them.")
             else:
                 found[name] = value
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tomllib
 import warnings
 from collections.abc import Sequence
@@ -11,18 +12,23 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import CheckpointError, ConfigError, WgfWarning
+from ..errors import CheckpointError, ConfigError, WgfError, WgfWarning
 from ..runs import store
-from ..runs.carry import Standing, carry_on, standing
+from ..runs.carry import carry_on
 from ..runs.config import dump, validate
 from ..runs.directory import partial_of
+from ..runs.report import write_report
+from ..runs.standing import Standing, standing
 from .compare import write_table
-from .page import write_page
+from .page import BEST, write_page
 from .plan import Plan, Planned
-from .record import HEAD, RUNS, Record, failed, read_record
+from .record import DRAWN, HEAD, RUNS, Record, evenly, failed, judged_by, ranked, read_record
+from .results import held
 from .table import Table
 from .work import Work
 
+CLAIMS = "claims"
+"""The folder among the runs in which a process locks a run before it begins or resumes it."""
 TAIL = 4096
 """The last record of a running run is in so many last bytes of its metrics.jsonl."""
 
@@ -100,18 +106,31 @@ def run_sweep(plan: Plan, directory: str | os.PathLike[str], work: Work, best: s
         done = sum(_is_done(place) for place in places.values())
         stop.add_note(f"{done} of {len(places)} runs are done in {folder}; the same command goes on")
         raise
-    records = [_record(run, places[run.id], errors) for run in plan.runs]
-    _write(plan, folder, records, best)
+    drawn = evenly(len(plan.runs), DRAWN)
+    records = [_record(run, places[run.id], errors, number in drawn) for number, run in enumerate(plan.runs)]
+    with suppress(OSError):
+        (folder / RUNS / CLAIMS).rmdir()
+    write_table(records, folder)
+    _draw(ranked(records, judged_by(records, best))[:BEST])
+    intro = f"{len(records)} runs over {', '.join(plan.keys)}"
+    write_page(folder / store.REPORT, f"Sweep {plan.name}", records, best, intro)
     return SweepResult(folder, records, len(ready), folder / store.REPORT)
 
 
 def carry(configuration: str, folder: str) -> None:
     """One run of a sweep, in whatever process: begin it, resume it, or see that it is done."""
     config = validate(tomllib.loads(configuration))
-    with warnings.catch_warnings():
+    place = Path(folder)
+    claim = place.parent / CLAIMS / place.name
+    claim.mkdir(parents=True, exist_ok=True)
+    with held(claim), warnings.catch_warnings():
         warnings.simplefilter("ignore", WgfWarning)  # its summary has them
         warnings.simplefilter("ignore", RuntimeWarning)  # overflow: the status says where it diverged
-        summary = carry_on(config, folder)
+        if partial_of(place).is_dir() and not (partial_of(place) / store.CONFIG).exists():  # killed as it began
+            shutil.rmtree(partial_of(place))
+        summary = carry_on(config, place, report=False)
+    with suppress(OSError):  # another process may look at it now
+        claim.rmdir()
     if summary["status"] == "INTERRUPTED":
         raise KeyboardInterrupt
 
@@ -134,20 +153,21 @@ def _is_done(place: Path) -> bool:
     return True
 
 
-def _record(run: Planned, place: Path, errors: dict[str, Exception]) -> Record:
+def _record(run: Planned, place: Path, errors: dict[str, Exception], with_ledger: bool) -> Record:
     if run.id in errors:
         return failed(run.id, run.varied, errors[run.id])
     try:
-        return read_record(place, run.id, run.varied)
+        return read_record(place, run.id, run.varied, with_ledger)
     except (CheckpointError, ConfigError) as error:
         return failed(run.id, run.varied, error)
 
 
-def _write(plan: Plan, folder: Path, records: Sequence[Record], best: str | None) -> None:
-    """The tables and the page. Nothing in them depends on how often the sweep was killed, but the seconds."""
-    write_table(records, folder)
-    varied = ", ".join(plan.keys)
-    write_page(folder / store.REPORT, f"Sweep {plan.name}", records, best, f"{len(records)} runs over {varied}")
+def _draw(records: Sequence[Record]) -> None:
+    """Draw the reports of the best runs, which the page links. `wgf report` draws those of others."""
+    for record in records:
+        if record.folder is not None and not (record.folder / store.REPORT).exists():
+            with suppress(WgfError):
+                write_report(record.folder)
 
 
 class _Watch:

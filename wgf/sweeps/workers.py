@@ -30,6 +30,8 @@ ONE_THREAD = ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMBA", "NUME
 """Libraries whose environment variable NAME_NUM_THREADS (NAME_THREADS where it ends in MAXIMUM) a worker sets."""
 
 Task = Sequence[object]
+_stopped: list[str] = []
+"""The job of this worker that a signal stopped."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,14 @@ class Call:
         try:
             with signals.during(signals.Mode.RAISE):
                 signals.check()
+                if _stopped:
+                    raise KeyboardInterrupt
                 ended = self.here(task, name)
+                signals.check()
         except KeyboardInterrupt:
+            _stopped.append(name)
             return Ended(stopped=True)
-        return Ended(stopped=True) if signals.arrived() and ended.error is not None else _to_send(ended)
+        return _to_send(ended)
 
     def alone(self, task: Task, name: str) -> Ended:
         """Do a job in one of several threads of a process, with one thread of its own."""

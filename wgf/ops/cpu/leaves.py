@@ -167,8 +167,8 @@ def touching(low, high, below, above, bounds, found):
 
 
 @compiled
-def reaches(centres, like, wide, narrow, first, last, out):
-    """Distances from the centres of some leaves to the `wide`-th and the `narrow`-th nearest centre of a leaf."""
+def reaches(centres, like, ranks, first, last, out):
+    """Distances from the centres of some leaves to the nearest centres of these ranks, which fall."""
     width = centres.shape[1] + LANES
     values, kept, spare, tile = np.empty(width), np.empty(width), np.empty(width), np.empty(LANES)
     bound, before = math.inf, point(centres, first, like)
@@ -186,7 +186,13 @@ def reaches(centres, like, wide, narrow, first, last, out):
                 for k in range(LANES):
                     values[count] = tile[k]
                     count += (bits >> k) & 1
-        kept[:count] = values[:count]
-        out[0, leaf] = math.sqrt(select(values[:count], spare[:count], wide))
-        out[1, leaf] = math.sqrt(select(kept[:count], spare[:count], narrow))
+        for k in range(ranks.size):
+            kept[:count] = values[:count]
+            found = select(kept[:count], spare[:count], ranks[k])
+            out[k, leaf] = math.sqrt(found)
+            nearer = 0
+            for i in range(count):  # the others are among these
+                values[nearer] = values[i]
+                nearer += values[i] <= found
+            count = nearer
         before = here

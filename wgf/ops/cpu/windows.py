@@ -240,43 +240,35 @@ def _two(blended, length, axes):
 
 
 @compiled
-def blend(columns, halves, low, high, rows, lengths, fine, coarse, narrow, part, axes, likes, first, last, out, trace):
-    """Scores at the particles in some leaves, from windows around the leaves, and from others around pairs of leaves.
+def blend(columns, halves, low, high, rows, lengths, homes, windows, narrow, axes, likes, first, last, out, trace):
+    """Scores at the particles in some leaves from the windows around them: out[h, i] is from half h.
 
-    out[h, i] is from half h, extrapolated by `part` of the difference from the wide windows, and out[2 + h, i] is from
-    these. They are at most `lengths`, and multiplied by a matrix, `axes`. The last leaves have only images.
+    They are at most `lengths`, and multiplied by a matrix, `axes`. `homes` leaves have one window. Points in rows from
+    n on are images.
     """
     like, n, d = likes[0], trace.size, len(likes[0])
-    width, tile = low.shape[1] + LANES, np.empty((4 * d + 1) * LANES)
-    near, wide = np.empty(width, np.int64), np.empty(width, np.int64)
+    found, tile = np.empty(low.shape[1] + LANES, np.int64), np.empty((2 * d + 1) * LANES)
     turn = spread(axes)
     for leaf in range(first, last):
-        below, above = point(low, leaf, like), point(high, leaf, like)
-        some = _with_home(near, touching(fine.centres, fine.centres, below, above, fine.bounds, near), leaf)
-        others = _with_home(
-            wide, touching(coarse.centres, coarse.centres, below, above, coarse.bounds, wide), leaf // 2
-        )
+        below, above, home = point(low, leaf, like), point(high, leaf, like), leaf // homes
+        count = touching(windows.centres, windows.centres, below, above, windows.bounds, found)
+        count = _with_home(found, count, home)
         for half in range(2):
             start, stop = halves[half, leaf], halves[half, leaf + 1]
             for j in range(start, stop, LANES):
-                here, length = points_at(columns, j, like), vector_at(lengths, j)
-                sharp = _blended(here, half, fine, near, some, leaf, narrow, likes)
-                blunt = _blended(here, half, coarse, wide, others, leaf // 2, narrow, likes)
-                (a, b), (c, e) = _two(sharp, length, turn), _two(blunt, length, turn)
-                more, less = spread(1.0 + part), spread(-part)
-                a, b = plus(plus(zeros(a), more, a), less, c), plus(plus(zeros(b), more, b), less, e)
-                values = a + b + c + e
-                for k in range(4 * d):
+                blended = _blended(points_at(columns, j, like), half, windows, found, count, home, narrow, likes)
+                own, other = _two(blended, vector_at(lengths, j), turn)
+                values = own + other
+                for k in range(2 * d):
                     set_vector(tile, LANES * k, values[k])
-                set_vector(tile, LANES * 4 * d, sharp[3])
+                set_vector(tile, LANES * 2 * d, blended[3])
                 for lane in range(min(LANES, stop - j)):
                     at = rows[j + lane]
                     if at < n:
-                        for k in range(4):
-                            to = k ^ half
+                        for k in range(2):
                             for axis in range(d):
-                                out[to, at, axis] = tile[LANES * (k * d + axis) + lane]
-                        trace[at] = tile[LANES * 4 * d + lane]
+                                out[k ^ half, at, axis] = tile[LANES * (k * d + axis) + lane]
+                        trace[at] = tile[LANES * 2 * d + lane]
 
 
 @compiled

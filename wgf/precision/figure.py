@@ -1,14 +1,13 @@
-"""Work-precision figures: error against seconds, and against evaluations of ∇_W F, with one panel for each problem."""
+"""Work–precision figures: error against seconds, and against evaluations of ∇_W F, with one panel for each problem."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
-
-from ...figures.canvas import BLUE, GREEN, GRID, INK, MUTED, ORANGE, PURPLE, RED, SKY
+from ..figures.canvas import BLUE, GREEN, GRID, INK, MUTED, ORANGE, PURPLE, RED, SKY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,15 +33,25 @@ STYLES: dict[str, tuple[str, str, str]] = {
 }
 """Colour, mark and line of each scheme. Solid lines: forces. Dashed lines and hollow marks: noise. Dotted lines: other
 metrics. The colours are those of Okabe and Ito."""
-_SPARE = (MUTED, "h", "-")
-TOP, BOTTOM = 2.0, 1e-13  # the range of errors drawn; a run with an error beyond 2 was unstable
+_SPARE = "hd8<>v^"
+"""Marks of schemes that are not in the list, such as a user's own; their colour is grey."""
+TOP, BOTTOM = 2.0, 1e-13
 WORKS = {"seconds": "seconds for the run", "evaluations": "evaluations of ∇F"}
+"""The errors that are drawn. A run with an error above the first was unstable."""
 _COLUMNS = 4
 LABEL = 2.2  # inches that a name in the legend takes
 
 
+def limit(problem: Mapping[str, Any]) -> float:
+    """The error above which a run was unstable: `TOP`, or another "top" of the problem, where None is no limit."""
+    top = problem.get("top", TOP)
+    return math.inf if top is None else float(top)
+
+
 def write(problems: Sequence[Mapping[str, Any]], folder: Path, stem: str) -> list[str]:
     """Write one figure for each measure of work, as PNG and SVG. Returns the names of the PNG files."""
+    import matplotlib as mpl
+
     names = []
     for work in WORKS:
         figure = draw(problems, work)
@@ -81,11 +90,12 @@ def draw(problems: Sequence[Mapping[str, Any]], work: str) -> Figure:
 def _panel(axis: Axes, problem: Mapping[str, Any], work: str) -> dict[str, Any]:
     """Draw the curves and floors of one problem. Returns the lines by the name of the scheme."""
     lines = {}
+    others = iter(_SPARE * len(problem["curves"]))
     for curve in problem["curves"]:
-        points = [p for p in curve.get("points", ()) if p.get("error") is not None and p["error"] < TOP]
+        points = [p for p in curve.get("points", ()) if p.get("error") is not None and p["error"] < limit(problem)]
         if not points:
             continue
-        colour, mark, dash = STYLES.get(curve["solver"], _SPARE)
+        colour, mark, dash = STYLES.get(curve["solver"]) or (MUTED, next(others), "-")
         (lines[curve["solver"]],) = axis.plot(
             [p[work] for p in points], [max(p["error"], BOTTOM) for p in points],
             color=colour, marker=mark, ls=dash, lw=1.6, ms=7.0, alpha=0.95,
