@@ -30,9 +30,9 @@ STEEPEST = 10.0
 far out, where few others determine it."""
 OVERLAP = 64
 """Leaves in a window."""
-NARROWEST, SMALLEST = 1.0 / 20.0, 8.0
-"""Windows are halved down to this part of all particles, or to so many for each number of a fit, d + 1; twice at
-least."""
+NARROWEST, ON_A_LINE, SMALLEST = 1.0 / 20.0, 1.0 / 5.0, 8.0
+"""Windows are halved down to this part of all particles, or to SMALLEST for each number of a fit, d + 1; twice at
+least. On a line narrow windows are noisy, so they have more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,7 +226,8 @@ class _Whitened:
         """Scores from windows of all widths, and the divergence of those of the typical width."""
         n, d, coarse = self._sample.n, self._sample.dim, leaves.coarser()
         each, ranks = len(self._owner) / leaves.count, [OVERLAP, OVERLAP // 2]
-        while ranks[-1] * each >= 2.0 * max(NARROWEST * n, SMALLEST * (d + 1)):
+        part = ON_A_LINE if d == 1 else NARROWEST
+        while ranks[-1] * each >= 2.0 * max(part * n, SMALLEST * (d + 1)):
             ranks.append(ranks[-1] // 2)
         places = [(coarse, radii(coarse, (OVERLAP,))[0]), *((leaves, sizes) for sizes in radii(leaves, tuple(ranks)))]
         found = [local_scores(leaves, *place, n, lengths, self._scales, self._axes.T) for place in places]
