@@ -61,6 +61,26 @@ def test_the_same_bits_for_one_and_two_threads_and_up_to_rounding_for_permuted_r
     assert found[0].entropy == found[1].entropy == pytest.approx(other.entropy, rel=1e-12)
 
 
+@pytest.mark.parametrize("n", [200, 500, 2000])
+@pytest.mark.parametrize("law", [LAWS[0], *LAWS[5:]], ids=[NAMES[0], *NAMES[5:]])
+def test_few_particles_have_bars_that_cover_the_truth(law, n):
+    """8 seeds. Without narrow windows the ring at n = 500 had D 78 % low, with a bar of 20 %."""
+    found = np.array([record(law, n, seed) for seed in range(8)])
+    assert (np.abs(found[:, 0] - law.dissipation) <= found[:, 1]).mean() >= 0.85
+    assert (np.abs(found[:, 2] - law.entropy) <= found[:, 3]).mean() >= 0.6
+    if n == 2000:
+        assert found[:, 0].mean() == pytest.approx(law.dissipation, rel=0.25)
+
+
+def test_scores_have_the_moments_that_partial_integration_gives():
+    """∫ s dμ = 0 and ∫ s xᵀ dμ = −1, whatever the windows are."""
+    mu = wgf.Ensemble(np.random.default_rng(0).normal(size=(400, 2)) ** 3)
+    for score in estimate_shannon(mu).scores:
+        torch.testing.assert_close(score.mean(0), torch.zeros(2, dtype=torch.float64), atol=1e-10, rtol=0)
+        mixed = score.T @ mu.x / mu.n
+        torch.testing.assert_close(mixed, -torch.eye(2, dtype=torch.float64), atol=1e-9, rtol=0)
+
+
 def test_float32_particles_have_the_same_estimate():
     x = np.random.default_rng(0).normal(size=(2000, 2))
     rows = [

@@ -30,9 +30,9 @@ STEEPEST = 10.0
 far out, where few others determine it."""
 OVERLAP = 64
 """Leaves in a window."""
-NARROWEST, SMALLEST = 1.0 / 20.0, 8.0
-"""Windows are halved down to this part of all particles, or to so many for each number of a fit, d + 1; twice at
-least."""
+NARROWEST, ON_A_LINE, SMALLEST = 1.0 / 20.0, 1.0 / 5.0, 8.0
+"""Windows are halved down to this part of all particles, or to SMALLEST for each number of a fit, d + 1; twice at
+least. On a line narrow windows are noisy, so they have more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +119,9 @@ def estimate_shannon(mu: Ensemble, domain: Domain | None = None) -> ShannonEstim
     windows, of K/2 and less, count where they see more of the score than noise.
 
     A curved law is seen if windows of max(n/20, 8(d + 1)) particles are no wider than its bends. A ring whose radius is
-    six times its width needs some 300 particles, two rings with a gap of four widths 1000, a spiral of 1½ turns 500.
+    six times its width needs some 300 particles, two rings with a gap of six widths 1000, a spiral of 1½ turns 500.
     With less the score is too small. The error bar covers this in general, but not if nothing of the bends is seen.
+    Where the particles are not in a domain, the affine part of the score is that which partial integration gives.
 
     K is 23 n^{0.4} (d + 1)/3, and 5.5 n^{0.65} on a line. Windows are wider where particles are rare: the radius is the
     geometric mean of one for all windows and one for as many particles in all. Time O(n) for n below about 10⁶.
@@ -207,6 +208,9 @@ class _Whitened:
         logarithms, farthest = nearest_distances(leaves, self._owner, FARTHEST)
         value, standard_error, error = self._entropy(leaves, logarithms)
         found, divergence = self._scores(leaves, STEEPEST / farthest)
+        if self._domain is None:
+            for estimate in (*found.scores, *found.smoother):
+                self._fit_moments(estimate)
         note = (
             f"Kozachenko–Leonenko, k = {NEIGHBOURS if d < 3 else f'1–{FARTHEST}'}, {n} particles; score by local fits "
             "of their halves"
@@ -222,12 +226,24 @@ class _Whitened:
         """Scores from windows of all widths, and the divergence of those of the typical width."""
         n, d, coarse = self._sample.n, self._sample.dim, leaves.coarser()
         each, ranks = len(self._owner) / leaves.count, [OVERLAP, OVERLAP // 2]
-        while ranks[-1] * each >= 2.0 * max(NARROWEST * n, SMALLEST * (d + 1)):
+        part = ON_A_LINE if d == 1 else NARROWEST
+        while ranks[-1] * each >= 2.0 * max(part * n, SMALLEST * (d + 1)):
             ranks.append(ranks[-1] // 2)
         places = [(coarse, radii(coarse, (OVERLAP,))[0]), *((leaves, sizes) for sizes in radii(leaves, tuple(ranks)))]
         found = [local_scores(leaves, *place, n, lengths, self._scales, self._axes.T) for place in places]
         inside = (2 * OVERLAP, *ranks)
         return combined([Width(s, k * each) for (s, _), k in zip(found, inside, strict=True)]), found[1][1]
+
+    def _fit_moments(self, scores: np.ndarray) -> None:
+        """Add an affine function of the particles to scores (n, d), so that ∫ s dμ = 0 and ∫ s yᵀ dμ = −W, as it is.
+
+        This holds by partial integration for every density that vanishes far out. The y have mean 0 and covariance 1.
+        """
+        n, turn = len(scores), self._axes.T
+        scores -= scores.mean(0)
+        excess = np.einsum("cn,nk->ck", self._points[:, :n], scores) / n + turn
+        for c, row in enumerate(self._points[:, :n]):
+            scores -= row[:, None] * excess[c]
 
     def _entropy(self, leaves: Leaves, logarithms: np.ndarray) -> tuple[float, float, float]:
         """S, its standard error and its error bar."""

@@ -16,9 +16,10 @@ COMMON = 0.98
 """The part of all particles whose scores differ no more than usual."""
 SURELY = 3.0
 """Noises by which narrower windows must see more than wider ones before they count."""
-BIAS, UNSEEN, LEFT = 2.5, 20.0, 1.5
-"""Of the part that may be missing: the bias of narrow windows, in noises; what windows with a part of all particles
-cannot see, in noises of the narrowest times this part; and the change that does not count, times this."""
+BIAS, UNSEEN, FEW, LEFT = 2.5, 20.0, 16.0, 1.5
+"""Of the part that may be missing: the bias of narrow windows, in noises; what the narrowest cannot see, in their
+noises times the part of all particles in them, and less where they have more than FEW (d + 1); and the change that does
+not count, times LEFT."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +107,7 @@ def combined(widths: list[Width]) -> Combined:
         variance, part = variance + kept * noise**2, part + kept * (parts[k - 1] - parts[k - 2])
         missing += kept * BIAS * noise + LEFT * (1.0 - kept) * max(change, 0.0)
         last = here
-    missing += UNSEEN * parts[-1] * noises[-1]
+    missing += UNSEEN * parts[-1] * noises[-1] * min(1.0, FEW * (d + 1) / widths[-1].inside)
     return Combined(_sum(sharp, widths), _sum(wide, widths), math.sqrt(variance), missing, part)
 
 
