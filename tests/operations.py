@@ -30,6 +30,8 @@ def operations():
         "weighted_sum": (ops.weighted_sum, (w, x)),
         "inner": (ops.inner, (w, x, real(20, 3))),
         "moments": (ops.moments, (x, w)),
+        "neighbours": (ops.neighbours, (x, real(9, 3), 2, False)),
+        "log_distance_slopes": (ops.log_distance_slopes, (x, w, *ops.neighbours(x, x, 2, True)[::-1])),
         "all_finite": (ops.all_finite, (x,)),
         "affine": (ops.affine, (x, mean, real(3, 5, dtype=torch.float64))),
         "network_forward": (ops.network_forward, (theta, w, z, 3, activations.TANH)),

@@ -118,6 +118,17 @@ CASES: dict[str, Case] = {
 }
 
 
+def difference(one: wgf.ledger.Ledger, other: wgf.ledger.Ledger) -> str:
+    """The first difference of two ledgers."""
+    if one.rows != other.rows:
+        return f"{one.rows} and {other.rows} rows"
+    for k in range(one.rows):
+        for name, value in one.row(k).items():
+            if value.hex() != other.row(k).get(name, 0.5).hex():
+                return f"row {k}, {name}: {value!r} and {other.row(k).get(name)!r}"
+    return f"notes {one.notes} and {other.notes}; columns {one.columns} and {other.columns}"
+
+
 def same(one: wgf.Solution, other: wgf.Solution, folders: tuple[Path, Path]) -> bool:
     """Whether two stored runs are the same to the last bit; an AssertionError says in what they differ."""
     assert one.status.name == other.status.name, (str(one.status), str(other.status))
@@ -125,7 +136,7 @@ def same(one: wgf.Solution, other: wgf.Solution, folders: tuple[Path, Path]) -> 
         assert torch.equal(getattr(one.ensemble, part), getattr(other.ensemble, part)), f"{part} differ"
     assert one.state.step == other.state.step
     assert one.state.t == other.state.t
-    assert same_ledgers(one.ledger, other.ledger), "the ledgers differ"
+    assert same_ledgers(one.ledger, other.ledger), f"the ledgers differ: {difference(one.ledger, other.ledger)}"
     lines = [(folder / METRICS).read_bytes() for folder in folders]
     assert lines[0] == lines[1], "the files of records differ"
     assert (one.trajectory is None) == (other.trajectory is None)

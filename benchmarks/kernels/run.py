@@ -20,6 +20,7 @@ FAMILIES: families.Families = {
     "moments": (".moments",),
     "langevin": (".langevin",),
     "transport": (".sliced",),
+    "neighbours": (".neighbours",),
     "startup": (".startup",),
 }
 """Families of work and the modules that hold them, relative to this package."""

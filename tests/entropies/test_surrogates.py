@@ -13,10 +13,11 @@ from flows import slope, start
 from ledgers import ends
 from samples import ensemble
 from scipy.integrate import solve_ivp
+from scipy.special import digamma, gammaln
 from wgf.solvers import Heun, RungeKutta4
 
 import wgf
-from wgf.diagnostics import effective_rank, force_report
+from wgf.diagnostics import effective_rank, force_report, knn_entropy
 from wgf.errors import ConfigError, DivergenceError
 
 # steps are coarse on purpose here
@@ -29,9 +30,9 @@ MADE: dict[str, Any] = {
     "HingeVariance": (wgf.HingeVariance(2.0, 1e-3), {"target": 2.0, "epsilon": 1e-3}),
     "Decorrelation": (wgf.Decorrelation(), {}),
     "Uniformity": (wgf.Uniformity(0.8), {"t": 0.8}),
+    "KoLeo": (wgf.KoLeo(), {"k": 1}),
 }
 named = pytest.mark.parametrize("name", MADE)
-OF_MOMENTS = [name for name in MADE if name not in ("Uniformity", "KoLeo")]
 
 
 @named
@@ -274,16 +275,59 @@ def test_uniformity_is_near_linear_in_three_dimensions_and_says_how():
     assert float(S.value(mu)) == pytest.approx(float(dense.value(mu)), rel=1e-6)
 
 
+def test_koleo_of_two_particles():
+    """Each is the neighbour of the other: ṙ = 4Td/r − kr, so that r² tends to 4Td/k at the rate 2k."""
+    k, temperature, d, t = 1.3, 0.2, 3, 0.9
+    mu = wgf.Ensemble([[0.1, 0.0, 0.4], [0.6, -0.3, 0.2]])
+    sol = wgf.solve(wgf.Quadratic(k) - temperature * wgf.KoLeo(), mu, RungeKutta4(), dt=0.005, t_end=t)
+    last = 4 * temperature * d / k
+    first = float((mu.x[0] - mu.x[1]).square().sum())
+    end = float((sol.ensemble.x[0] - sol.ensemble.x[1]).square().sum())
+    assert end == pytest.approx(last + (first - last) * math.exp(-2 * k * t), rel=1e-7)
+
+
+def test_koleo_is_the_estimate_of_the_entropy_up_to_a_constant():
+    mu = wgf.Ensemble.gaussian(500, 3, seed=0)
+    for k in (1, 4):
+        constant = digamma(500) - digamma(k) + 1.5 * math.log(math.pi) - gammaln(2.5)
+        assert float(wgf.KoLeo(k).value(mu)) + constant == pytest.approx(float(knn_entropy(mu, k)), rel=1e-12)
+
+
+def test_koleo_pushes_by_the_neighbours_of_all_orders():
+    """Three particles on a line at 0, 1, 3 with weights: ν = (1, 0, 1), and the middle one is pushed by two others."""
+    w = [0.5, 0.2, 0.3]
+    mu = wgf.Ensemble([[0.0], [1.0], [3.0]], w)
+    want = [-1.0 - w[1] / w[0], 1.0 + (w[0] * 1.0 - w[2] * 0.5) / w[1], 0.5]
+    np.testing.assert_allclose(wgf.KoLeo().gradient(mu)[:, 0], want, rtol=1e-13)
+
+
 # ------------------------------------------------------------------------------------------------- flows
 
 
-@named
+SMOOTH = pytest.mark.parametrize("name", [name for name in MADE if name != "KoLeo"])
+
+
+@SMOOTH
 @pytest.mark.parametrize(("scheme", "order"), [(Heun, 2), (RungeKutta4, 4)])
 def test_closure_falls_at_the_order_of_the_scheme(name, scheme, order):
     hs, closures = [2**k / 128 for k in (range(3) if order == 2 else range(1, 4))], []
     for h in hs:
         F = wgf.Potential(lambda x: (x**4).sum(1) / 4) - 0.3 * MADE[name][0]
         book = wgf.solve(F, start(cov=0.2), scheme(), dt=h, t_end=0.5, record_every=1).ledger
+        closures.append(np.abs(book["closure"][1:]).max())
+    assert slope(hs, closures) == pytest.approx(order, abs=0.35)
+
+
+@pytest.mark.parametrize(("scheme", "order"), [(Heun, 2), (RungeKutta4, 4)])
+def test_closure_under_koleo_falls_at_the_order_while_no_neighbour_changes(scheme, order):
+    """Six pairs, far from each other."""
+    centres = 3.0 * torch.arange(12.0, dtype=torch.float64).reshape(6, 2)
+    mu = wgf.Ensemble(torch.cat([centres, centres + 0.5 + start(6, 2).x / 10]))
+    hs, closures = [1 / 32, 1 / 64, 1 / 128], []
+    for h in hs:
+        book = wgf.solve(
+            0.01 * wgf.Quadratic() - 0.3 * wgf.KoLeo(), mu, scheme(), dt=h, t_end=0.5, record_every=1
+        ).ledger
         closures.append(np.abs(book["closure"][1:]).max())
     assert slope(hs, closures) == pytest.approx(order, abs=0.35)
 
@@ -310,6 +354,8 @@ def test_a_run_in_pieces_has_the_bits_of_an_unbroken_one(name):
         (lambda: wgf.HingeVariance(0.0, 1e-4), "hinge target = 0.0: wanted a positive number"),
         (lambda: wgf.HingeVariance(-1.0, 1e-4), "hinge target = -1.0: wanted a positive number"),
         (lambda: wgf.HingeVariance(1.0, 0.0), "hinge epsilon = 0.0: wanted a positive number"),
+        (lambda: wgf.KoLeo(0), "k = 0: wanted an integer ≥ 1"),
+        (lambda: wgf.KoLeo(1.5), "wanted an integer"),
         (lambda: wgf.Uniformity(-2.0), "uniformity t = -2.0: wanted a positive number"),
         (lambda: wgf.Uniformity(1e-200), "wanted a length"),
         (lambda: wgf.Uniformity(1.0, method="furier"), "fourier"),
@@ -326,6 +372,23 @@ def test_spectral_entropy_of_coincident_particles():
         with pytest.raises(ConfigError, match=r"all 3 particles coincide.*give a ridge"):
             wgf.SpectralEntropy().value(wgf.Ensemble(x))
         assert float(wgf.SpectralEntropy(0.1).value(wgf.Ensemble(x))) == pytest.approx(math.log(len(x[0])), rel=1e-12)
+
+
+def test_koleo_of_too_few_or_coincident_particles():
+    mu = ensemble(2, False, n=5)
+    with pytest.raises(ConfigError, match=r"KoLeo\(k=5\) of 5 particles with a weight: wanted more than k = 5"):
+        wgf.KoLeo(5).value(mu)
+    with pytest.raises(ConfigError, match=r"of 4 particles with a weight"):
+        wgf.KoLeo(4).value(wgf.Ensemble(mu.x, [0.25, 0.25, 0.25, 0.25, 0.0]))
+    twice = wgf.Ensemble(torch.cat([mu.x, mu.x[2:3]]))
+    for call in (wgf.KoLeo().value, wgf.KoLeo().gradient, wgf.KoLeo().first_variation):
+        with pytest.raises(DivergenceError, match="more than 1 of the particles coincide at"):
+            call(twice)
+    assert math.isfinite(float(wgf.KoLeo(2).value(twice)))
+    with pytest.raises(DivergenceError, match="a point of `at` coincides with 1 of the particles"):
+        wgf.KoLeo().gradient(mu, mu.x[1:2])
+    with pytest.raises(ConfigError, match="batch of 2 rows: wanted 4 rows at least"):
+        wgf.regularizers.KoLeo(3)(torch.ones(2, 3))
 
 
 @named
@@ -374,6 +437,14 @@ def test_coding_rate_of_a_cloud_far_below_its_precision_is_weak():
 def test_uniformity_of_particles_far_apart_is_weak():
     said = weak(wgf.Quadratic() - wgf.Uniformity(10.0), wgf.Ensemble(100.0 * start(8, 2).x))
     assert "Uniformity fades where all distances are far above" in said
+
+
+def test_koleo_of_nearly_coincident_particles_is_unstable():
+    x = start(40, 2).x.clone()
+    x[1] = x[0] + 1e-5
+    report = force_report(wgf.solve(wgf.Quadratic() - 1e-3 * wgf.KoLeo(), wgf.Ensemble(x), Heun(), dt=0.02, t_end=1.0))
+    assert ends(report, "unstable")[0][0] == 0.0
+    assert "KoLeo pushes near-coincident particles apart with a force of d/r" in " ".join(report.remarks())
 
 
 def test_a_regime_that_does_not_occur_is_not_explained():

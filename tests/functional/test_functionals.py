@@ -79,6 +79,7 @@ TERMS: dict[str, Any] = {
     "LeastSquares": lambda d: wgf.LeastSquares(torch.sin, np.arange(d), np.eye(d) + 0.3),
     "LeastSquares-wide": lambda d: wgf.LeastSquares(lambda x: x[:, :1] ** 2 * x.new_ones(3), [1.0, 0.0, -1.0], 0.5),
     "SlicedWasserstein": lambda d: wgf.SlicedWasserstein(data(d)[2], projections=9),
+    "Wasserstein": lambda d: wgf.Wasserstein(data(d)[2]),
     "from_function": lambda d: wgf.from_function(lambda x, w: (w @ torch.sin(x)).pow(2).sum()),
     "unit": unit_risk,
     "unit-classes": lambda d: class_risk(d),
@@ -97,6 +98,8 @@ TERMS: dict[str, Any] = {
     "SpectralEntropy-ridge": lambda d: wgf.SpectralEntropy(0.3),
     "HingeVariance": lambda d: wgf.HingeVariance(1.1, 1e-3),
     "Uniformity": lambda d: wgf.Uniformity(0.9),
+    "KoLeo": lambda d: wgf.KoLeo(),
+    "KoLeo-3": lambda d: wgf.KoLeo(3),
     "Softmax-features": lambda d: wgf.Softmax(0.7),
     "Softmax-particles": lambda d: wgf.Softmax(0.7, axis="particles"),
     "Blob": lambda d: wgf.Blob(0.8),
@@ -117,8 +120,9 @@ NETWORKS = {
         ("squared", "identity"), ("squared", "relu"),
     ]
 }  # fmt: skip
-NEEDS_A_RIDGE = {"LogDet", "sum", "SpectralEntropy"}
-"""Cases whose covariance is singular where there is one particle."""
+REFUSES_ONE = dict.fromkeys(("LogDet", "sum", "SpectralEntropy"), "give a ridge")
+REFUSES_ONE |= dict.fromkeys(("KoLeo", "KoLeo-3"), "wanted more than k")
+"""Cases that have no value where there is one particle, and what they say."""
 NOT_OF_THE_MEASURE = {"Displacement": "a function of labelled particles: see the test below"}
 
 
@@ -239,6 +243,11 @@ def test_a_split_particle_is_the_same_measure(make, d):
         with pytest.raises(DivergenceError, match="particle 0 and particle 7 coincide"):
             f.gradient(wgf.Ensemble(torch.cat([mu.x, mu.x[:1]])))
         return
+    if isinstance(f, wgf.KoLeo):  # neighbours are counted as particles, whatever their weight
+        if f.k == 1:
+            with pytest.raises(DivergenceError, match="more than 1 of the particles coincide"):
+                f.gradient(wgf.Ensemble(torch.cat([mu.x, mu.x[:1]])))
+        return
     x = torch.cat([mu.x, mu.x[:1]])
     w = torch.cat([mu.weights, mu.weights[:1] / 3])
     w[0] *= 2 / 3
@@ -286,8 +295,8 @@ def test_displacement_is_a_function_of_labelled_particles():
 def test_one_particle(name, make, d):
     """n = 1 works, or is refused by a typed error that says what to do (a covariance without ridge)."""
     f, mu = make(d), ensemble(d, False, n=1)
-    if name in NEEDS_A_RIDGE:
-        with pytest.raises(ConfigError, match="give a ridge"):
+    if name in REFUSES_ONE:
+        with pytest.raises(ConfigError, match=REFUSES_ONE[name]):
             f.gradient(mu)
         return
     assert f.gradient(mu).shape == (1, d)

@@ -26,6 +26,7 @@ MODULES = {
     "HingeVariance": wgf.regularizers.HingeVariance(9.0, 1e-4),
     "Decorrelation": wgf.regularizers.Decorrelation(),
     "Uniformity": wgf.regularizers.Uniformity(0.9, method="dense"),
+    "KoLeo": wgf.regularizers.KoLeo(),
     "Blob": Blob(0.8),
     "Power": Power(2.0, 0.8),
     "a sum": Regularizer(wgf.LogDet() + 0.3 * wgf.Variance()),

@@ -148,5 +148,6 @@ def test_the_study_of_the_information_force_on_a_small_scale():
         assert len(table.rows) == 1 + 2 * len(surrogates.SURROGATES)
         starts = [c0 for name, c0 in zip(table.column("surrogate"), table.column("c₀"), strict=True) if name != "none"]
         assert 0 < min(starts) < max(starts) <= 1.0 + 1e-10
-    assert [row[0] for row in outcome.table("chosen").rows] == 7 * ["particles"] + 7 * ["representations"]
+    count = 1 + len(surrogates.SURROGATES)
+    assert [row[0] for row in outcome.table("chosen").rows] == count * ["particles"] + count * ["representations"]
     assert [figure.name for figure in outcome.figures] == ["forces", "bounds", "learned"]

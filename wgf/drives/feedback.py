@@ -11,7 +11,8 @@ from torch import Tensor
 from .. import ops
 from ..energies import NetworkRisk
 from ..energies.aggregates import Mean
-from ..energies.units import NetworkUnit, require_unit
+from ..energies.two_layer import require_unit
+from ..energies.units import NetworkUnit
 from ..errors import ConfigError, ShapeError, require_integer, require_number, require_unmasked
 from ..functional import Evaluation, Functional, View
 from ..measure import ArrayLike, Ensemble, as_real, require_finite_rows, to_tensor

@@ -26,13 +26,15 @@ from ..measure import (
 from ..measure.arrays import weight_rows
 from .aggregates import Aggregate, Mean
 from .losses import CrossEntropy, Loss, require_loss
+from .modules import AsModule
 from .samples import as_inputs, as_targets
-from .units import NetworkUnit, require_unit
+from .two_layer import require_unit
+from .units import NetworkUnit
 
 _ALL = slice(None)
 
 
-class NetworkRisk(Functional):
+class NetworkRisk(AsModule, Functional):
     """The mean loss of a network that is an average over neurons, as a functional of the law μ of the neurons.
 
         R[μ] = (1/M) Σₘ ℓ(f_μ(zₘ), yₘ),    f_μ(z) = ∫ φ(z; θ) dμ(θ)
@@ -54,6 +56,8 @@ class NetworkRisk(Functional):
         Another unit, in torch. With a `Unit`, `initial` knows the dimension of θ.
     batch : int, optional
         The size of a minibatch. The gradient then uses `batch` samples, drawn anew each step from the seed of the run.
+    bias : bool, default False
+        Whether the built-in unit has an output bias: a σ(w·z + b) + c, θ = (a, w, b, c), see `wgf.energies.TwoLayer`.
 
     Raises
     ------
@@ -79,6 +83,8 @@ class NetworkRisk(Functional):
     ([1.0, 3.0], 0.0)
     """
 
+    elementwise = True  # losses are computed in one thread of torch, and the passes are compiled
+
     def __init__(
         self,
         inputs: ArrayLike,
@@ -87,13 +93,14 @@ class NetworkRisk(Functional):
         loss: str | Loss = "squared",
         unit: NetworkUnit | Callable[[Tensor, Tensor], Tensor] | None = None,
         batch: int | None = None,
+        bias: bool = False,
     ) -> None:
         self.inputs = as_inputs("inputs", inputs).clone()
         self.loss = require_loss(loss)
         self.targets, outputs = self.loss.encode(as_targets(targets, len(self.inputs)).to(self.inputs.device).clone())
         if isinstance(self.loss, CrossEntropy) and unit is None:  # a unit of the user says how many classes there are
             self.loss.require_every_class(self.targets)
-        self.unit = require_unit(unit, self.inputs.shape[1], outputs, activation)
+        self.unit = require_unit(unit, self.inputs.shape[1], outputs, activation, bias)
         self._outputs = outputs
         self._flat = np.ndim(targets) == 1 and not self.loss.classifies
         self.batch = None if batch is None else require_integer("batch", batch, low=1, high=len(self.inputs))

@@ -1,4 +1,4 @@
-"""Units φ(z; θ) of a mean-field network: the two-layer unit in closed form, and the user's own by torch.func."""
+"""Units φ(z; θ) of a mean-field network: what a unit is, and the user's own by torch.func."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from torch import Tensor
 from torch.func import grad_and_value, vmap
 
 from .. import ops
-from ..errors import ConfigError, ShapeError, closest, require_integer, require_number, shown
+from ..errors import ConfigError, ShapeError, require_integer, require_number, shown
 from ..extension import Reading
 from ..measure import INITIAL, Noise, require_room
-from ..ops import activations
 from ..ops.reference import row_blocks
 
 
@@ -99,91 +98,10 @@ class NetworkUnit(ABC):
         """Draw n initial neurons θ (n, d), float64, from a seed."""
 
 
-def _normal(n: int, dim: int, seed: int) -> Tensor:
+def normal_rows(n: int, dim: int, seed: int) -> Tensor:
+    """Draw n rows of `dim` standard normal numbers, float64, from a seed."""
     require_room(n, dim)
     return Noise(seed).normal(torch.arange(n), 0, dim, INITIAL)
-
-
-@dataclass(frozen=True)
-class TwoLayer(NetworkUnit):
-    """The two-layer unit φ(z; θ) = a σ(w·z + b), with θ = (a ∈ ℝᴷ, w ∈ ℝᴰ, b) in one row of d = K + D + 1 numbers.
-
-    `NetworkRisk` makes it by default. Neurons start with a, b ~ N(0, 1) and w ~ N(0, 1/D).
-
-    Parameters
-    ----------
-    inputs : int
-        D, the number of features.
-    width : int
-        K, the number of outputs.
-    activation : {"tanh", "relu", "sigmoid", "softplus", "erf", "identity"}
-        σ. The derivative of relu at 0 is taken as 0.
-
-    Raises
-    ------
-    ConfigError
-        If the activation is not known.
-    ShapeError
-        If particles have another dimension than K + D + 1; raised at the first evaluation.
-
-    Notes
-    -----
-    Time O(n·M·(D + K)), by compiled code that keeps one block of neurons × samples. ∇_w φ = a σ' z: where a = 0 or the
-    activation is saturated, w and b feel no force.
-
-    Examples
-    --------
-    >>> unit = TwoLayer(inputs=2, width=1)
-    >>> unit.dim, unit.initial(5, seed=0).shape
-    (4, torch.Size([5, 4]))
-    """
-
-    inputs: int
-    width: int
-    activation: str = "tanh"
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.activation, str) or self.activation not in activations.NAMES:
-            raise ConfigError(f"activation = {shown(self.activation)}{closest(self.activation, activations.NAMES)}")
-
-    @property
-    def dim(self) -> int:
-        return self.width + self.inputs + 1
-
-    @property
-    def outputs(self) -> int:
-        return self.width
-
-    @property
-    def _activation(self) -> int:
-        return activations.NAMES[self.activation]
-
-    def _require(self, theta: Tensor) -> None:
-        if theta.shape[1] != self.dim:
-            raise ShapeError(
-                f"NetworkRisk: particles of dimension {theta.shape[1]}; wanted {self.dim} = {self.width} output "
-                f"weights + {self.inputs} input weights + 1 bias (see risk.initial)."
-            )
-
-    def forward(self, theta: Tensor, weights: Tensor, z: Tensor) -> Tensor:
-        self._require(theta)
-        return ops.network_forward(theta, weights, z, self.width, self._activation)
-
-    def backward(self, theta: Tensor, z: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
-        self._require(theta)
-        value, gradient = ops.network_backward(theta, z, residual, self._activation)
-        return value, gradient
-
-    def forward_backward(
-        self, theta: Tensor, weights: Tensor, z: Tensor, residual: Callable[[Tensor, slice], Tensor]
-    ) -> Tensor:
-        self._require(theta)
-        return ops.network_forward_backward(theta, weights, z, self.width, self._activation, residual)
-
-    def initial(self, n: int, seed: int) -> Tensor:
-        theta = _normal(n, self.dim, seed)
-        theta[:, self.width : -1] /= self.inputs**0.5
-        return theta
 
 
 @dataclass(frozen=True)
@@ -288,7 +206,7 @@ class Unit(NetworkUnit):
         return value.to(theta.dtype), gradient.to(theta.dtype)
 
     def initial(self, n: int, seed: int) -> Tensor:
-        return self.scale * _normal(n, self.dim, seed)
+        return self.scale * normal_rows(n, self.dim, seed)
 
 
 def _vectorised(function: Callable[..., Any], *args: Tensor) -> Any:
@@ -301,19 +219,3 @@ def _vectorised(function: Callable[..., Any], *args: Tensor) -> Any:
             f"Unit: torch.func could not vectorise φ(z, θ): {reason} "
             "Write branches with torch.where, and change nothing in place."
         ) from error
-
-
-def require_unit(
-    unit: NetworkUnit | Callable[[Tensor, Tensor], Tensor] | None, inputs: int, outputs: int, activation: str
-) -> NetworkUnit:
-    """The unit that the user wants: the built-in one for None, a `NetworkUnit` as it is, a function as a `Unit`.
-
-    A bare function accepts θ of any dimension. Raises ConfigError for anything else.
-    """
-    if unit is None:
-        return TwoLayer(inputs, outputs, activation)
-    if isinstance(unit, NetworkUnit):
-        return unit
-    if callable(unit):
-        return Unit(unit, getattr(unit, "dim", None))
-    raise ConfigError(f"unit = {shown(unit)}: wanted a function φ(z, θ), or wgf.Unit(fn, dim=...).")

@@ -16,6 +16,7 @@ from .covariance import LogVariance as LogVariance
 from .covariance import Variance as Variance
 from .decorrelation import Decorrelation as Decorrelation
 from .decorrelation import HingeVariance as HingeVariance
+from .koleo import KoLeo as KoLeo
 from .shannon import Shannon as Shannon
 from .softmax import Softmax as Softmax
 from .spectral import SpectralEntropy as SpectralEntropy

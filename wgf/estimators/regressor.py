@@ -81,8 +81,8 @@ max_steps, warm_start, random_state
     --------
     >>> from sklearn.datasets import load_diabetes
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> model = MeanFieldRegressor(t_end=20.0, random_state=0).fit(X, y)
-    >>> model.score(X, y) > 0.5, model.predict(X[:2]).shape
+    >>> model = MeanFieldRegressor(random_state=0).fit(X, y)
+    >>> model.score(X, y) > 0.45, model.predict(X[:2]).shape
     (True, (2,))
     """
 

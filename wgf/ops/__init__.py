@@ -7,6 +7,7 @@ result has the same bits for every number of threads.
 from .coordinates import standardised, variances
 from .finite import all_finite
 from .moments import ROUNDING, affine, inner, least_variance, moments, weighted_sum
+from .neighbours import log_distance_slopes, neighbours
 from .network import network_backward, network_forward, network_forward_backward
 from .noise import langevin, normal, normal_law, uniform
 from .pairwise import DIRECT_UP_TO, pair_body, pair_sums, stein_direction
@@ -33,7 +34,9 @@ __all__ = [
     "inner",
     "langevin",
     "least_variance",
+    "log_distance_slopes",
     "moments",
+    "neighbours",
     "network_backward",
     "network_forward",
     "network_forward_backward",

@@ -190,8 +190,8 @@ class Regularizer(nn.Module):
         n, d = x.shape
         if n < self.least:
             raise ConfigError(
-                f"{self.functional.name} of a batch of {n} row: wanted {self.least} rows at least, and without a ridge "
-                f"more than the {d} features."
+                f"{self.functional.name} of a batch of {n} row{'s' * (n > 1)}: wanted {self.least} rows at least, and "
+                f"without a ridge more than the {d} features."
             )
         mu = batch.ensemble(x)
         try:

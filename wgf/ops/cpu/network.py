@@ -5,9 +5,9 @@ Sums over neurons (for f) and over samples (for the gradient) are added in float
 is a matrix product and one loop: bias, activation and output going forward; slope, residual and the gradients of a and
 b going backward.
 
-`sweep` takes chunks of samples through forward pass, residual and backward pass. The activations of a chunk are then
-still in cache when the gradient needs them: 4 N·M·D operations instead of 6. Sums over tiles have a fixed order, so
-that the result has the same bits for every number of threads.
+`forward_backward` takes chunks of samples through forward pass, residual and backward pass. The activations of a chunk
+are then still in cache when the gradient needs them: 4 N·M·D operations instead of 6. Sums over tiles have a fixed
+order, so that the result has the same bits for every number of threads. Small networks have passes of their own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..threads import one_blas_thread, run_blocks
-from . import tiles
+from . import small_network, tiles
 from .activation import COMPILED, Erf
 from .extent import largest
 
@@ -59,7 +59,11 @@ class _Network:
         self.values_are_kept = not isinstance(self.activation, Erf)
         self.a, self.bias = theta[:, :outputs].copy(), theta[:, -1].copy()
         self.w = theta[:, outputs:-1]
+        self.tile: np.ndarray | None = None  # what a small network keeps
         self.neurons = _blocks(len(theta), min(_NEURONS, max(64, len(theta) // _TASKS)))
+
+    def _small(self, m: int) -> bool:
+        return self.values_are_kept and len(self.theta) * m <= small_network.MOST
 
     def _scratch(self) -> np.ndarray:
         """Memory for one tile."""
@@ -85,6 +89,9 @@ class _Network:
 
     def forward(self, z: np.ndarray, weights: np.ndarray, memory: np.ndarray | None = None) -> np.ndarray:
         """f (m, K), float64. If `memory` is given, it keeps the activations."""
+        if self._small(len(z)):
+            f, self.tile = small_network.forward(self.activation, self.theta, self.outputs, z, weights)
+            return f
         a = (self.a * weights[:, None]).astype(self.a.dtype)
         samples = _blocks(len(z), _SAMPLES)
         runs = _spans(self.neurons, max(1, _TASKS // len(samples)))
@@ -125,6 +132,11 @@ class _Network:
             gradient += unit * part
             return
         residual = residual.astype(self.theta.dtype, order="C")
+        if self._small(len(z)):
+            if self.tile is None:
+                self.forward(z, np.ones(len(self.theta)))
+            assert self.tile is not None
+            return small_network.backward(self.activation, self.theta, self.tile, z, residual, gradient)
         across = np.ascontiguousarray(residual.T)
         runs = _spans(_blocks(len(z), _SAMPLES), max(1, _TASKS // len(self.neurons)))
         parts = [gradient, *(np.zeros_like(gradient) for _ in runs[1:])]
@@ -157,6 +169,7 @@ class _Network:
         run_blocks(worker, len(self.neurons) * len(runs))
         for part in parts[1:]:
             gradient += part
+        return None
 
 
 def forward(theta: np.ndarray, weights: np.ndarray, z: np.ndarray, outputs: int, activation: int) -> np.ndarray:
