@@ -29,7 +29,7 @@ def done(folder: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
-def wait(condition, seconds=120.0):
+def wait(condition, seconds=300.0):
     patience = time.monotonic() + seconds
     while not condition() and time.monotonic() < patience:
         time.sleep(0.02)
@@ -57,7 +57,7 @@ def test_sixty_runs_killed_twice_and_finished_by_a_third_call(place, unbroken):
         assert before.items() <= now.items()
         before = now
     process = start("2")
-    said = process.communicate(timeout=300)
+    said = process.communicate(timeout=600)
     assert process.returncode == 0, said
     after = done(place / "out")
     assert len(after) == 60
@@ -73,7 +73,7 @@ def test_a_signal_saves_the_running_runs_and_says_how_to_go_on(place, unbroken):
     process = start("2")
     wait(lambda: len(done(place / "out")) >= 3)
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=100)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 143, said
     assert said.startswith("interrupted; ")
     assert said.endswith("the same command goes on\n")

@@ -81,6 +81,14 @@ def test_an_id_depends_on_the_content_of_a_data_file_and_not_on_its_place(tmp_pa
     assert found[0] == found[1] != found[2]
 
 
+def test_a_path_that_varies_is_relative_to_the_file(plan, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    plan('data.source = ["a.csv", "b.csv"]')
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    found = load_plan(tmp_path / "s.toml")
+    assert [run.config.data.source for run in found.runs] == [str(tmp_path / name) for name in ("a.csv", "b.csv")]
+
+
 def test_the_configuration_may_be_another_file(plan, tmp_path):
     whole = plan("solver.dt = [0.5]").runs[0].id
     (tmp_path / "base.toml").write_text(BASE)

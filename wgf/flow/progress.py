@@ -155,14 +155,15 @@ def counting(what: str, total: int, shown: bool = True, interval: float = 10.0) 
             yield lambda done, said="": bar.update(task, completed=done, description=f"{what}  {said}".rstrip())
     else:
         start = time.monotonic()
-        due = start + interval
+        due, before = start + interval, -1.0
 
         def line(done: float, said: str = "") -> None:
-            nonlocal due
+            nonlocal due, before
             now = time.monotonic()
-            if now >= due and 0 < done < total:
+            before = done if before < 0 else before  # tasks that an earlier call did say nothing of the speed
+            if now >= due and before < done < total:
                 due = now + interval
-                left = (now - start) * (total - done) / done
+                left = (now - start) * (total - done) / (done - before)
                 said = f"  {said}" if said else ""
                 print(f"{what}: {int(done)}/{total}{said}  about {left:.0f} s left", file=sys.stderr, flush=True)
 

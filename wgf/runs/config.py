@@ -189,7 +189,7 @@ def load_config(path: str | Path | None = None, overrides: list[str] | tuple[str
     table = read_table(path)
     changed = [toml.override(table, assignment) for assignment in overrides]
     if changed:  # what comes by --set is relative to the current directory
-        _anchor(table, Path.cwd())
+        anchor(table, Path.cwd())
     fit_scheme(table, changed)
     return validate(table, label, changed)
 
@@ -199,7 +199,7 @@ def read_table(path: str | Path | None) -> dict[str, Any]:
     if path is None:
         return toml.read(DEFAULT, "the default configuration")
     table = toml.read(Path(path), str(path))
-    _anchor(table, Path(path).resolve().parent)
+    anchor(table, Path(path).resolve().parent)
     return table
 
 
@@ -245,7 +245,7 @@ def dump(config: Config) -> str:
     return toml.write({**{key: tables.pop(key) for key in first}, **tables})
 
 
-def _anchor(table: dict[str, Any], folder: Path) -> None:
+def anchor(table: dict[str, Any], folder: Path) -> None:
     data = table.get("data")
     source = data.get("source") if isinstance(data, dict) else None
     if isinstance(source, str) and Path(source).suffix.lower() in SUFFIXES:

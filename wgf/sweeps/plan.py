@@ -12,7 +12,7 @@ from typing import Any
 from ..data import SUFFIXES
 from ..errors import ConfigError, WgfError, shown
 from ..runs import toml
-from ..runs.config import Config, fit_scheme, read_table, validate
+from ..runs.config import Config, anchor, fit_scheme, read_table, validate
 from .grid import Grid, is_range
 from .identity import identity
 
@@ -76,12 +76,15 @@ def load_plan(path: str | Path, overrides: Sequence[str] = ()) -> Plan:
     varied = _flat(sweep, label)
     grid = Grid.of(varied, zipped if isinstance(zipped, list) else [zipped], f"{label}: [sweep]")
     changed = [toml.override(table, assignment) for assignment in overrides]
+    if changed:  # paths that come by --set are relative to the current directory
+        anchor(table, Path.cwd())
     for key in changed:
         if any(f"{key}.".startswith(f"{name}.") or name.startswith(f"{key}.") for name in varied):
             raise ConfigError(f"--set {key}: the sweep varies {shown(key)}.")
     runs, seen, files = list[Planned](), dict[str, int](), dict[str, str]()
     for number, point in enumerate(grid.points(), start=1):
-        config = _config(table, point, [*changed, *point], f"{label}, run {number} ({told(point)})")
+        said = f"{label}, run {number} ({told(point)})"
+        config = _config(table, point, [*changed, *point], Path(path).resolve().parent, said)
         name = identity(_resolved(config, files))
         if seen.setdefault(name, number) != number:
             first = runs[seen[name] - 1].varied
@@ -139,13 +142,14 @@ def _flat(sweep: Mapping[str, Any], label: str) -> dict[str, Any]:
     return found
 
 
-def _config(table: dict[str, Any], point: Mapping[str, Any], changed: list[str], label: str) -> Config:
+def _config(table: dict[str, Any], point: Mapping[str, Any], changed: list[str], folder: Path, label: str) -> Config:
     made = copy.deepcopy(table)
     for key, value in point.items():
         parts = key.split(".")
         if not all(parts) or len(parts) > toml.DEEPEST:
             raise ConfigError(f"{label}: sweep.{shown(key)} is no key of a configuration.")
         toml.put(made, parts, copy.deepcopy(value), label)
+    anchor(made, folder)
     fit_scheme(made, changed)
     try:
         return validate(made, label)
