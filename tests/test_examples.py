@@ -183,6 +183,15 @@ def estimators(output: str) -> None:
     assert numbers(r"ten pieces: R² = ([\d.]+)", output)[0] > 0.4
 
 
+def chains(output: str) -> None:
+    size, exact, agree = numbers(r"ESS (\d+), exact (\d+); R-hat ([\d.]+)", output)
+    assert size == pytest.approx(exact, rel=0.15)
+    assert agree == pytest.approx(1.0, abs=0.02)
+    assert numbers(r"variance of the draws ([\d.]+)", output)[0] == pytest.approx(1.0, abs=0.1)
+    assert numbers(r"differs by ([\de.+-]+)", output)[0] < 1e-12
+    assert "refused: the particles have unequal weights" in output
+
+
 def torch_modules(output: str) -> None:
     one, other, flow = numbers(r"loss ([\d.]+)\n.*risk ([\d.]+)\n.*risk ([\d.]+)", output)
     assert one == other > flow
@@ -191,6 +200,7 @@ def torch_modules(output: str) -> None:
 
 
 SCRIPTS = {
+    "chains": chains,
     "own_problem": own_problem,
     "custom_unit": ring,
     "ornstein_uhlenbeck": ornstein_uhlenbeck,
