@@ -31,10 +31,16 @@ def enter(regularizer: Regularizer) -> int:
     return number
 
 
+def _with_autograd() -> Any:
+    """Autograd as outside of an operation of torch, where it is off: a functional may take its derivatives by it."""
+    excluded = torch._C._dispatch_tls_local_exclude_set() & torch._C._after_ADInplaceOrView_keyset
+    return torch._C._ForceDispatchKeyGuard(torch._C._dispatch_tls_local_include_set(), excluded)
+
+
 @torch.library.custom_op("wgf::regularizer", mutates_args=())
 def evaluated(z: Tensor, number: int) -> tuple[Tensor, Tensor]:
     """S (0-d) of a batch by the regularizer of this number, and its derivative by the rows (n, d)."""
-    with torch.autocast(z.device.type, enabled=False):
+    with _with_autograd(), torch.autocast(z.device.type, enabled=False):
         value, gradient = _LIVE[number]._of(batch.rows(z))
     return value.clone(), gradient.clone()
 
