@@ -78,6 +78,6 @@ def cases(quick: bool) -> list[Case]:
 
 
 GAP = (
-    "A float32 batch has its covariance factored in float64. The representations and the force are checked to be finite, "
-    "and a batch becomes an ensemble. The Python part of a call takes about 0.3 ms."
+    "A float32 batch has its covariance factored in float64. Representations and force are checked to be finite, and a "
+    "batch becomes an ensemble. The Python part of a call takes about 0.3 ms."
 )
