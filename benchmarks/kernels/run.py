@@ -18,6 +18,7 @@ FAMILIES: families.Families = {
     "stein": (".stein",),
     "network": (".network",),
     "moments": (".moments",),
+    "regularizers": (".regularizers",),
     "langevin": (".langevin",),
     "transport": (".sliced",),
     "neighbours": (".neighbours",),

@@ -235,7 +235,9 @@ class Ensemble(Foreign):
         """Mean (d,) and covariance (d, d), float64, in one pass; ResourceError where d is too large."""
         require_memory(f"covariances in {self.dim} dimensions", 16 * self.dim**2, "reduce the dimension")
         mass, centre, scatter = ops.moments(self._x, self._weights)
-        mean = self.reduce(mass * centre) if type(self).reduce is not Ensemble.reduce else centre
+        if type(self).reduce is Ensemble.reduce:
+            return centre, scatter
+        mean = self.reduce(mass * centre)
         apart = centre - mean
         return mean, self.reduce(scatter + mass * torch.outer(apart, apart))
 

@@ -13,14 +13,10 @@ from ..entropies import Entropy
 from ..errors import ConfigError, DivergenceError, WgfError
 from ..functional import Functional
 from ..measure import checks
-from . import batch
+from . import batch, traced
 from .batch import Group
 
 PACKAGE = __name__.rpartition(".")[0]
-_TWICE = (
-    "the gradient of an entropy regularizer was differentiated again: functionals have first derivatives only. "
-    "Leave the entropy out of the part of the loss that needs create_graph=True."
-)
 
 
 class _Once(torch.autograd.Function):
@@ -36,11 +32,11 @@ class _Once(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
-        raise ConfigError(_TWICE)
+        raise ConfigError(traced.TWICE)
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
-        raise ConfigError(_TWICE)
+        raise ConfigError(traced.TWICE)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Tensor, int]:
@@ -95,6 +91,10 @@ def _rows_first(info: Any, in_dims: tuple[int | None, ...], inputs: tuple[Tensor
     ]
 
 
+_Evaluate.forward.__signature__ = inspect.signature(_Evaluate.forward)  # type: ignore[attr-defined]
+"""Torch reads the signature at every call, and finds it here at once."""
+
+
 class Regularizer(nn.Module):
     """The value S[μ] of a functional on a batch z, μ = (1/n) Σ δ(zᵢ), for use in any loss.
 
@@ -133,7 +133,9 @@ class Regularizer(nn.Module):
     row counts once in S, while the mean of the tasks by DDP counts each process once.
 
     `torch.func` transforms it (`grad`, `vjp`, `jvp`, `jacrev`; `vmap` is a loop over batches), with the same bits as
-    plain autograd. `torch.compile` breaks its graph here, with the same result. Cost: that of the functional on n rows.
+    plain autograd. For `torch.compile` and `torch.export` it is a single operation, without a break of the graph and
+    with the same bits; inside of a compiled function `torch.func.grad` is an error (take `backward`, or compile the
+    part without it). Cost: that of the functional on n rows.
 
     References
     ----------
@@ -159,6 +161,11 @@ class Regularizer(nn.Module):
         self.least = functional.fewest_particles if isinstance(functional, Entropy) else 1
         self.sync = bool(sync) or group is not None
         self.group = group
+        self._number = traced.enter(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._number = traced.enter(self)  # a copy is found by a number of its own
 
     def forward(self, z: Tensor) -> Tensor:
         """Compute S of a batch.
@@ -173,8 +180,11 @@ class Regularizer(nn.Module):
         Tensor, 0-d
             S, differentiable once by z.
         """
+        if torch.compiler.is_compiling():
+            value: Tensor = traced.evaluated(z, self._number)[0]
+            return value
         batch.rows(z)  # refuse what is no batch here, before autograd
-        value: Tensor = _Evaluate.apply(z, self)[0]
+        value = _Evaluate.apply(z, self)[0]
         return value
 
     def _of(self, x: Tensor) -> tuple[Tensor, Tensor]:
