@@ -283,6 +283,19 @@ def test_the_package_and_its_help_do_not_import_torch():
     assert done.stdout.strip() == "module 'wgf' has no attribute 'Ensembel'"
 
 
+def test_a_first_run_without_noise_does_not_wait_for_scipy():
+    """SciPy takes .3 s to import, as long as all else that a first run imports beyond torch and numba."""
+    code = (
+        "import sys, wgf\n"
+        "mu, solver = wgf.Ensemble.gaussian(8, 2), wgf.solvers.Euler()\n"
+        "wgf.solve(wgf.Quadratic() - 0.1 * wgf.LogDet(), mu, solver, dt=0.1, t_end=1.0)\n"
+        "print([m for m in ('scipy.spatial', 'scipy.special', 'scipy.stats', 'ot', 'matplotlib') if m in sys.modules])"
+    )
+    done = python(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
 def test_a_source_tree_can_be_imported_as_it_stands(tmp_path):
     """`python` started in the root of a clone finds ./wgf before the installed package, and ./solvers with it."""
     ignored = shutil.ignore_patterns("__pycache__", *APART)

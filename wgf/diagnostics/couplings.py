@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import re
 import sys
 import warnings
@@ -15,14 +14,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from scipy.spatial.distance import cdist
-from scipy.special import logsumexp
 
 from .. import ops
 from ..errors import BackendError, TransportError
+from ..ops.coupling import SIMPLEX_ITERATIONS, no_other_backends
 from ..ops.threads import one_blas_thread, one_torch_thread
 
-SIMPLEX_ITERATIONS, SINKHORN_ITERATIONS, SINKHORN_TOLERANCE = 10_000_000, 10_000, 1e-4
+SINKHORN_ITERATIONS, SINKHORN_TOLERANCE = 10_000, 1e-4
 _KEOPS = re.compile(r"\[(py)?KeOps\]", re.IGNORECASE)
 BLUR = 0.01  # as a fraction of the diameter; a smaller blur takes longer and comes no closer to W₂
 
@@ -67,7 +65,7 @@ def _without_keops_notices() -> Iterator[None]:
 def library(method: str) -> Any:
     """Import the libraries of a method and return the first; BackendError says what to install."""
     try:
-        with _no_other_backends() if "ot" in METHODS[method].libraries else nullcontext():
+        with no_other_backends() if "ot" in METHODS[method].libraries else nullcontext():
             modules = [import_module(name) for name in METHODS[method].libraries]
     except ImportError as missing:
         raise BackendError(
@@ -75,35 +73,6 @@ def library(method: str) -> Any:
             f"here: pip install {METHODS[method].install}"
         ) from missing
     return modules[0] if modules else None
-
-
-BACKENDS = {"PYTORCH": "torch", "JAX": "jax", "CUPY": "cupy", "TENSORFLOW": "tensorflow"}
-"""The libraries that POT imports where they are installed, by the word in its variables POT_BACKEND_DISABLE_...."""
-
-
-@contextmanager
-def _no_other_backends() -> Iterator[None]:
-    """Let POT, which gets numpy arrays here, import no library that is not imported already, nor geomloss.
-
-    Imports of JAX or KeOps take seconds, may run a compiler, and call back into Python where Ctrl-C is lost. Backends
-    of libraries that are imported stay on: torch, and JAX where the user has imported it before.
-    """
-    before = dict(os.environ)
-    absent = [name for name in ("geomloss",) if name not in sys.modules]
-    off = {f"POT_BACKEND_DISABLE_{word}": "1" for word, name in BACKENDS.items() if name not in sys.modules}
-    os.environ.update(off)
-    for name in absent:
-        sys.modules[name] = None  # type: ignore[assignment]  # to import it is an ImportError
-    try:
-        yield
-    finally:
-        for name in absent:
-            sys.modules.pop(name, None)
-        for name in off:
-            if name in before:
-                os.environ[name] = before[name]
-            else:
-                os.environ.pop(name, None)
 
 
 def solve(method: str, found: Any, problem: Problem) -> tuple[float, str]:
@@ -137,7 +106,7 @@ def _warnings_raised(method: str) -> Iterator[None]:
 def _squares(p: Problem) -> np.ndarray:
     """|x − y|² of all pairs (n, m), by the nearest image on a torus."""
     if p.period is None:
-        return np.asarray(cdist(p.x, p.y, "sqeuclidean"))
+        return _square_distances(p.x, p.y)
     total = np.zeros((len(p.x), len(p.y)))
     for axis, length in enumerate(p.period):
         u = p.x[:, None, axis] - p.y[None, :, axis]
@@ -155,8 +124,15 @@ def _simplex(ot: Any, p: Problem) -> tuple[float, str]:
     return math.sqrt(max(cost, 0.0)), "exact, by the network simplex"
 
 
+def _square_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """|x − y|² of all pairs (n, m). SciPy is imported here, because that takes .3 s, which most runs never need."""
+    from scipy.spatial.distance import cdist
+
+    return np.asarray(cdist(x, y, "sqeuclidean"))
+
+
 def _sinkhorn(ot: Any, p: Problem) -> tuple[float, str]:
-    cost = cdist(p.x, p.y, "sqeuclidean")  # from differences: |x|² + |y|² − 2x·y would lose digits
+    cost = _square_distances(p.x, p.y)  # from differences: |x|² + |y|² − 2x·y would lose digits
     epsilon = p.regularisation * float(p.a @ cost @ p.b)
     f, g = _self_potential(p.x, p.a, epsilon), _self_potential(p.y, p.b, epsilon)
     if f is None or g is None:
@@ -178,7 +154,9 @@ def _self_potential(x: np.ndarray, a: np.ndarray, epsilon: float) -> np.ndarray 
 
     These take tens of iterations. POT's alternating updates would take thousands.
     """
-    f, kernel = np.zeros(len(x)), np.log(a) - cdist(x, x, "sqeuclidean") / epsilon
+    from scipy.special import logsumexp
+
+    f, kernel = np.zeros(len(x)), np.log(a) - _square_distances(x, x) / epsilon
     for _ in range(SINKHORN_ITERATIONS):
         update = -epsilon * logsumexp(kernel + f / epsilon, axis=1)
         f, change = (f + update) / 2, np.abs(f - update).max()

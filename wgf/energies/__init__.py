@@ -34,6 +34,7 @@ from .potential import Potential as Potential
 from .potential import Quadratic as Quadratic
 from .two_layer import TwoLayer as TwoLayer
 from .units import Unit as Unit
+from .wasserstein import Wasserstein as Wasserstein
 
 REGISTRY: Registry[Functional] = Registry("energy", Functional, globals(), without=(FunctionOf, LinearisedLeastSquares))
 """Every energy that users make by its class. A new energy is one file and one import line above."""

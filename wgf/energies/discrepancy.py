@@ -20,12 +20,12 @@ from ..ops import linalg
 KEPT_VALUES = 2**24  # most sorted projections of a target that are kept between evaluations: 128 MiB, 256 with weights
 
 
-def _target(samples: Ensemble | ArrayLike) -> Ensemble:
+def target_of(samples: Ensemble | ArrayLike) -> Ensemble:
     """The samples as an ensemble in float64. float32 samples would round the particles that they are compared with."""
     return (samples if isinstance(samples, Ensemble) else Ensemble(samples)).to(dtype="float64")
 
 
-def _require_dimension(term: Functional, target: Ensemble, mu: Ensemble) -> None:
+def require_dimension(term: Functional, target: Ensemble, mu: Ensemble) -> None:
     if mu.dim != target.dim:
         raise ShapeError(f"{term.name}: particles of dimension {mu.dim}, samples of dimension {target.dim}.")
 
@@ -87,7 +87,7 @@ class MMD(Functional):
             raise ConfigError(
                 f"MMD(kernel={written(kernel)}): wanted a kernel that is finite at 0, such as a softened one."
             )
-        self.target = _target(samples)
+        self.target = target_of(samples)
         self.kernel = kernel
         self._known: tuple[Tensor | None, Tensor] | None = None  # the period, and the energy of the target under it
 
@@ -105,7 +105,7 @@ class MMD(Functional):
         return self._known[1]
 
     def _sums(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        _require_dimension(self, self.target, mu)
+        require_dimension(self, self.target, mu)
         value, gradient = mu.kernel_sums(self.kernel, at)
         cross, cross_gradient = self.target.on(mu.period).kernel_sums(self.kernel, mu.points(at))
         return value, gradient, cross, cross_gradient.to(gradient.dtype)
@@ -197,7 +197,7 @@ class SlicedWasserstein(Functional):
     """
 
     def __init__(self, samples: Ensemble | ArrayLike, projections: int = 100, seed: int = 0) -> None:
-        self.target = _target(samples)
+        self.target = target_of(samples)
         self.projections = require_integer("projections", projections, low=1)
         self.seed = require_seed(seed)
 
@@ -211,7 +211,7 @@ class SlicedWasserstein(Functional):
         return _Slices(self.target, directions.to(self.target.device))
 
     def _value(self, mu: Ensemble) -> Tensor:
-        _require_dimension(self, self.target, mu)
+        require_dimension(self, self.target, mu)
         require_plain(self, mu)
         costs = []
         for directions, target, levels in self._slices.parts(mu.n):
@@ -226,7 +226,7 @@ class SlicedWasserstein(Functional):
         return self._evaluate(mu).gradient if at is None else self._potential(mu, at)[1]
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
-        _require_dimension(self, self.target, mu)
+        require_dimension(self, self.target, mu)
         require_plain(self, mu)
         costs, sums = [], torch.zeros_like(mu.x, dtype=torch.float64)
         for directions, target, levels in self._slices.parts(mu.n):
@@ -237,7 +237,7 @@ class SlicedWasserstein(Functional):
 
     def _potential(self, mu: Ensemble, points: Tensor) -> tuple[Tensor, Tensor]:
         """δ𝓕/δμ (p,) and its gradient (p, d) at p points."""
-        _require_dimension(self, self.target, mu)
+        require_dimension(self, self.target, mu)
         require_plain(self, mu)
         value = torch.zeros(len(points), dtype=torch.float64, device=mu.device)
         gradient = torch.zeros_like(points, dtype=torch.float64)

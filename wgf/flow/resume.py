@@ -22,9 +22,10 @@ from .keeping import Stored, trajectory_in
 from .loop import Run
 from .monitor import Monitor
 from .observers import Observers
+from .parts import Found
 from .solution import Outcome, Solution, Status
 from .solve import attended, build, limits, require_seconds
-from .store import CHECKPOINTS, METRICS, Found, RunStore
+from .store import CHECKPOINTS, METRICS, RunStore
 from .timing import Stopwatch, Timing
 
 
@@ -174,6 +175,8 @@ def continued(
     run.books.recall(found.books, found.ledger)
     warn_of_other_versions(said["versions"], keep.folder)
     keep.head |= limits(arguments.plan, arguments.max_steps)
+    if arguments.plan.t_end != head["t_end"] or max_steps is not None:
+        keep.soon()
     run.keeping = Stored(keep, found.frame_time, bool(head["observed"]))
     return run
 
