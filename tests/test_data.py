@@ -325,20 +325,45 @@ def test_a_first_line_of_numbers_that_look_like_those_below_is_a_row(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("text", "name"),
+    ("text", "x", "y"),
     [
-        ("a;b;c\n1;2;3\n4;5;6\n", "semicolons"),
-        ("1,5;2,3;0\n2,5;3,3;1\n", "semicolons"),
-        ("1,5;2\n2,5;3\n", "semicolons"),  # two cells a line by commas: labels "5;2" and "5;3"
-        ("a\tb\n1\t2\n3\t4\n", "tabs"),
-        ("1,5\t2\n2,5\t3\n", "tabs"),
-        ("a|b\n1|2\n", "bars"),
-        ("1 2 3\n4 5 6\n", "spaces"),
+        ("a;b;c\n1;2;3\n4;5;6\n7;8;9.5\n", [[1, 2], [4, 5], [7, 8]], [3, 6, 9.5]),
+        ("1,5;2,3;0,5\n2,5;3,3;1\n4,25;-1,5e1;2,75\n", [[1.5, 2.3], [2.5, 3.3], [4.25, -15]], [0.5, 1, 2.75]),
+        ("1,5;2,5\n2,5;3\n4,5;4\n", [[1.5], [2.5], [4.5]], [2.5, 3, 4]),
+        ("a\tb\n1\t2\n3\t4.5\n5\t6\n", [[1], [3], [5]], [2, 4.5, 6]),
+        ("1,5\t2\n2,5\t3,25\n3,5\t4\n", [[1.5], [2.5], [3.5]], [2, 3.25, 4]),
+        ("a|b\n1|2\n2|3.5\n3|4\n", [[1], [2], [3]], [2, 3.5, 4]),
+        ("1.5 2  3\n4 5 6.5\n7 8 9\n", [[1.5, 2], [4, 5], [7, 8]], [3, 6.5, 9]),
     ],
 )
-def test_another_separator_is_named(tmp_path: Path, text: str, name: str) -> None:
-    with pytest.raises(ConfigError, match=f"separated by {name}; wanted commas"):
-        load(csv_file(tmp_path, text))
+def test_separators_and_decimal_commas_are_told_from_the_file(tmp_path: Path, text: str, x: Any, y: Any) -> None:
+    parts = load(csv_file(tmp_path, text), task="regression", standardise=False, test_fraction=0.33)
+    rows = sorted((*part.x[k].tolist(), float(part.y[k])) for part in parts for k in range(len(part)))
+    assert rows == sorted((*map(float, inputs), float(target)) for inputs, target in zip(x, y, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "told", "message"),
+    [
+        ("1,5;2\n2,5;3\n7.5;4\n", {}, "which one is decimal"),
+        ("1,500;2\n2,250;3\n7,125;4\n", {}, "may be decimal or mark thousands"),
+        ("a,b;c\nd,e;f\ng,h;i\n", {}, "may be separated by commas or semicolons. Tell by separator="),
+        ("1;2\n3;4\n5;6\n", {"separator": ":"}, "separator = ':'"),
+        ("1;2\n3;4\n5;6\n", {"decimal": ":"}, "decimal = ':'"),
+        ("1;2\n3;4\n5;6\n", {"decimal": ",", "separator": ","}, "wanted two marks"),
+    ],
+)
+def test_what_can_be_read_in_two_ways_is_refused(tmp_path: Path, text: str, told: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(csv_file(tmp_path, text), **told)
+
+
+def test_what_is_told_decides(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "1,500;2\n2,250;3\n7,125;4.5\n")
+    train, test = load(path, decimal=",", standardise=False, task="regression", test_fraction=0.33)
+    assert sorted([*train.x.flatten().tolist(), *test.x.flatten().tolist()]) == [1.5, 2.25, 7.125]
+    told = csv_file(tmp_path, "".join(f"{k},x;{k % 2}\n" for k in range(9)))
+    assert load(told, separator=",")[0].classes == ("x;0", "x;1")
 
 
 def test_marks_inside_labels_are_no_separators(tmp_path: Path) -> None:
@@ -519,7 +544,7 @@ def test_sources_that_do_not_exist(tmp_path: Path) -> None:
         load("digist")
     with pytest.raises(ConfigError, match=r"nowhere\.csv: no such file"):
         load(tmp_path / "nowhere.csv")
-    with pytest.raises(ConfigError, match="wanted the name of a data set or a path"):
+    with pytest.raises(ConfigError, match="wanted the name of a data set, a path, or data"):
         load(7)
     with pytest.raises(ConfigError, match="target = 0 picks a column"):
         load("digits", target=0)
@@ -550,12 +575,69 @@ def test_tasks_that_the_targets_cannot_serve(tmp_path: Path) -> None:
             load(npz_file(tmp_path, x=x, y=targets), task=task)
 
 
-def test_a_source_that_is_data_is_not_written_into_the_message() -> None:
+def same(one: Any, other: Any) -> None:
+    for a, b in zip(one, other, strict=True):
+        assert torch.equal(a.x, b.x)
+        assert torch.equal(a.y, b.y)
+        assert (a.task, a.classes) == (b.task, b.classes)
+
+
+def test_data_in_memory_are_those_of_a_file(tmp_path: Path) -> None:
+    """Arrays, tensors, frames of pandas and polars, and a dataset of torch give the split of the same file."""
+    import pandas as pd
+
+    x, y = labelled()
+    file = load(npz_file(tmp_path, x=x, y=y))
+    names = [f"f{j}" for j in range(x.shape[1])]
+    for source in (
+        (x, y),
+        [x.tolist(), y],
+        (torch.from_numpy(x), torch.from_numpy(y)),
+        (pd.DataFrame(x), pd.Series(y)),
+    ):
+        same(load(source), file)
+    same(load(torch.utils.data.TensorDataset(torch.from_numpy(x), torch.from_numpy(y))), file)
+    frame = pd.DataFrame(x, columns=names).assign(label=y)
+    same(load(frame), file)
+    same(load(frame[["label", *names]], target="label"), file)
+    assert load(frame)[0].feature_names == tuple(names)
+    polars = pytest.importorskip("polars")
+    same(load(polars.DataFrame({name: frame[name].to_numpy() for name in frame.columns})), file)
+    words = np.array(["no", "yes", "maybe"])[y % 3]
+    assert load((x, words))[0].classes == ("maybe", "no", "yes")
+    assert load((x, pd.Series(words)))[0].classes == ("maybe", "no", "yes")
+    whole = np.concatenate([x, x[:, :1]], 1)
+    assert load(whole)[0].task == "regression"
+
+
+def test_bad_data_in_memory_are_refused_in_a_line() -> None:
+    import pandas as pd
+
     x, y = labelled(10_000)
-    for source in ((x, y), [x, y], x, {"x": x}, torch.from_numpy(x)):
-        with pytest.raises(ConfigError, match="wanted the name of a data set or a path") as caught:
+    broken = x.copy()
+    broken[3, 1] = math.nan
+    for source, error, message in [
+        ({"x": x}, ConfigError, "wanted the name of a data set, a path, or data"),
+        (x[:, 0], ShapeError, "wanted .M, D . 1."),
+        ((x, y[:-1]), ShapeError, "wanted .M, D. and .M,."),
+        ((x, y, y), ConfigError, "wanted a pair"),
+        ((broken, y), ConfigError, "x is nan in row 3"),
+        ((x.astype(str), y), ConfigError, "wanted real numbers"),
+        ((x + 1j, y), ConfigError, "wanted real numbers"),
+        ((np.ma.masked_invalid(broken), y), ConfigError, "a masked array"),
+        (pd.DataFrame({"a": ["u", "v"], "b": [1, 2]}), ConfigError, "column 'a' has dtype"),
+        (pd.DataFrame({"a": [1.0]}), ShapeError, "wanted inputs and a target"),
+        (torch.utils.data.TensorDataset(torch.from_numpy(x)), ConfigError, "is no pair"),
+    ]:
+        with pytest.raises(error, match=message) as caught:
             load(source)
         assert len(str(caught.value)) < 300
+    with pytest.raises(ConfigError, match="no column 'c'"):
+        load(pd.DataFrame({"a": [1.0, 2.0], "b": [1, 2]}), target="c")
+    with pytest.raises(ConfigError, match="picks a column"):
+        load((x, y), target=0)
+    with pytest.raises(ConfigError, match="is in memory"):
+        load((x, y), header=True)
 
 
 def test_every_class_has_a_row_to_train_on(tmp_path: Path) -> None:

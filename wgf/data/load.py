@@ -13,6 +13,8 @@ import torch
 from ..errors import ConfigError, closest, require_number, require_seed, shown
 from ..ops import ROUNDING
 from .arrays import read_arrays
+from .memory import is_data, read_memory
+from .separators import require_separators
 from .table import Table, numbered
 from .teacher import TEACHER, teacher_student
 from .text import read_csv
@@ -75,7 +77,7 @@ class Dataset:
 
 
 def load(
-    source: str | os.PathLike[str],
+    source: Any,
     *,
     target: str | int | None = None,
     header: bool | None = None,
@@ -83,16 +85,20 @@ def load(
     test_fraction: float = 0.2,
     seed: int = 0,
     standardise: bool = True,
+    separator: str | None = None,
+    decimal: str | None = None,
 ) -> tuple[Dataset, Dataset]:
     """Load a data set and return its training part and its test part.
 
     Parameters
     ----------
-    source : str or path
+    source : str, path, or data
         "digits", "breast-cancer", "diabetes" (Dua & Graff 2019, UCI Machine Learning Repository), "teacher"
-        (`teacher_student` with `TEACHER`), or a path: .csv (comma-separated UTF-8), .npy (2-D) or .npz (x (M, D), y).
+        (`teacher_student` with `TEACHER`), or a path: .csv (separated UTF-8), .npy (2-D) or .npz (x (M, D), y).
+        Or data in memory: a pair (x, y) of arrays or tensors, an array (M, D + 1), a frame of pandas or polars, or a
+        dataset of torch with pairs (x, y).
     target : str or int, optional
-        The column of the target in a .csv (name or index) or .npy (index); by default the last.
+        The column of the target in a .csv or a frame (name or index), a .npy or an array (index); by default the last.
     header : bool, optional
         Whether the first line of a .csv names the columns. By default it does where none of its cells is a number. A
         first line of numbers that may be names, such as 0,1,2,3, is refused until this says what it is.
@@ -102,6 +108,10 @@ def load(
         The split is scikit-learn's `train_test_split(random_state=seed)`, stratified for classification.
     standardise : bool, default True
         Scale x and a regression target to mean 0, std 1 by training statistics alone; constant columns get scale 1.
+
+    separator, decimal : str, optional
+        What separates the cells of a .csv: "," ";" "|", a tab or a space; and its decimal mark, "." or ",". By default
+        they are told from the file. It is refused where two of them fit, or commas may mark thousands.
 
     Raises
     ------
@@ -126,7 +136,8 @@ def load(
         raise ConfigError(f"Unknown task {shown(task)}{closest(task, TASKS)}")
     if header is not None and not isinstance(header, bool):
         raise ConfigError(f"header = {shown(header)}: wanted True, False or None.")
-    table = _read(source, target, header, task, seed)
+    require_separators(separator, decimal)
+    table = _read(source, target, header, task, seed, (separator, decimal))
     task = task or _infer_task(table.y)
     y, classes = _encode(table, task)
     rows = _split(y if classes else None, len(y), fraction, seed, table.name)
@@ -143,13 +154,19 @@ def load(
 
 
 def _read(
-    source: str | os.PathLike[str], target: str | int | None, header: bool | None, task: Task | None, seed: int
+    source: Any,
+    target: str | int | None,
+    header: bool | None,
+    task: Task | None,
+    seed: int,
+    marks: tuple[str | None, str | None],
 ) -> Table:
     if not isinstance(source, (str, os.PathLike)):
-        hint = ""
-        if isinstance(source, (tuple, list)) or hasattr(source, "shape"):
-            hint = "; arrays go to wgf.NetworkRisk(x, y) as they are, or into a file by numpy.savez(path, x=x, y=y)"
-        raise ConfigError(f"source = {shown(source)}: wanted the name of a data set or a path{hint}.")
+        if not is_data(source):
+            raise ConfigError(f"source = {shown(source)}: wanted the name of a data set, a path, or data.")
+        if header is not None:
+            raise ConfigError(f"header = {header} is about the first line of a .csv file; the source is in memory.")
+        return read_memory(source, target)
     path = Path(source)
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".npy") and target is not None:
@@ -160,7 +177,7 @@ def _read(
         raise ConfigError(f"header = {header} is about the first line of a .csv file; {shown(str(source))} is none.")
     if suffix in SUFFIXES:
         _require_file(path)
-        return read_csv(path, target, task, header) if suffix == ".csv" else read_arrays(path, target)
+        return read_csv(path, target, task, header, *marks) if suffix == ".csv" else read_arrays(path, target)
     name = str(source).lower().replace("_", "-")
     if name == "teacher":
         x, y = teacher_student(seed=seed, **TEACHER)  # type: ignore[arg-type]

@@ -1,32 +1,34 @@
-"""Data sets in comma-separated text: what could be read in two ways is refused, and the message says how to tell."""
+"""Data sets in separated text: what could be read in two ways is refused, and the message says how to tell."""
 
 from __future__ import annotations
 
 import csv
-import io
-import itertools
 import re
-from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import ConfigError, printable, shown
+from .separators import Rows, separated
 from .table import Table, column, numbered
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null"})
 _WHOLE = re.compile(r"[+-]?\d+")
 _CODE = re.compile(r"[+-]?0\d+")
 """Digits with a zero before them are no number but a code: 01 and 1 are two labels."""
-_OTHER = {";": "semicolons", "\t": "tabs", "|": "bars"}
-_LOOKED_AT = 20  # lines, to find out what separates the cells
-_Rows = list[tuple[int, list[str]]]  # (line, cells) of each row
 
 
-def read_csv(path: Path, target: str | int | None, task: str | None, header: bool | None) -> Table:
+def read_csv(
+    path: Path,
+    target: str | int | None,
+    task: str | None,
+    header: bool | None,
+    separator: str | None = None,
+    decimal: str | None = None,
+) -> Table:
     """Read a .csv. A target column of integers stays exact, one of other numbers is float64, else it is text."""
-    rows = _rows(path)
+    rows = _rows(path, separator, decimal)
     first = rows[0][1] if rows else []
     has_header = bool(first) and _has_header(path, rows, target, header)
     names, rows = (first, rows[1:]) if has_header else (list(numbered(len(first))), rows)
@@ -54,16 +56,17 @@ def read_csv(path: Path, target: str | int | None, task: str | None, header: boo
     return Table(printable(path.name), np.delete(values, index, axis=1), y, features)
 
 
-def _rows(path: Path) -> _Rows:
-    """The rows of the file that are not empty; ConfigError where it is no comma-separated text."""
+def _rows(path: Path, separator: str | None, decimal: str | None) -> Rows:
+    """The rows of the file that are not empty; ConfigError where it is no separated text."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if cells]
+        rows = separated(path, text, separator, decimal)
     except UnicodeDecodeError as reason:
         raise ConfigError(
             f"{path}: cannot be read as comma-separated text: byte {reason.start} is not UTF-8. Save it as UTF-8."
         ) from reason
+    except ConfigError:
+        raise
     except (OSError, ValueError, csv.Error) as reason:
         raise ConfigError(
             f"{path}: cannot be read as comma-separated text ({printable(str(reason), 100)})."
@@ -71,33 +74,13 @@ def _rows(path: Path) -> _Rows:
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise ConfigError(f"{path}, line {line}: a NUL character; this is no comma-separated text.")
-    other = _other_separator(text)
-    if other:
-        raise ConfigError(
-            f"{path}: the cells are separated by {other}; wanted commas, and points in decimal numbers. Save it so."
-        )
     return rows
-
-
-def _other_separator(text: str) -> str:
-    """The name of what separates the cells where that is no comma: it is equally often in every line."""
-    lines = [re.sub(r'"[^"]*"', "", line) for line in itertools.islice(_lines(text), _LOOKED_AT)]
-    for mark, name in _OTHER.items():
-        counts = {line.count(mark) for line in lines}
-        if len(counts) == 1 and counts != {0}:
-            return name
-    words = {len(line.split()) for line in lines}
-    return "spaces" if len(words) == 1 and words != {1} and not any("," in line for line in lines) else ""
-
-
-def _lines(text: str) -> Sequence[str]:
-    return [line for line in text[:100_000].splitlines() if line.strip()]
 
 
 # ------------------------------------------------------------------------------------------------- the first line
 
 
-def _has_header(path: Path, rows: _Rows, target: str | int | None, header: bool | None) -> bool:
+def _has_header(path: Path, rows: Rows, target: str | int | None, header: bool | None) -> bool:
     """Whether the first line names the columns; ConfigError where it may do so or may be a row."""
     first = rows[0][1]
     if header is not None:

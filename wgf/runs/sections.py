@@ -41,6 +41,8 @@ class Data(Section):
     source: str
     target: Column = None
     header: bool | None = None
+    separator: str | None = None
+    decimal: str | None = None
     task: Annotated[str, one_of(*TASKS)] | None = None
     test_fraction: float = Field(default=0.2, gt=0, lt=1)
     seed: Seed = 0

@@ -98,4 +98,6 @@ def load(source: Data) -> tuple[data.Dataset, data.Dataset]:
         test_fraction=source.test_fraction,
         seed=source.seed,
         standardise=source.standardise,
+        separator=source.separator,
+        decimal=source.decimal,
     )
