@@ -28,8 +28,9 @@ ROOT = Path(__file__).parent.parent
 ORDER = [
     "errors", "process", "storage", "ops", "extension", "kernels", "summation", "measure", "functional", "energies",
     "entropies",
-    "domains", "data", "protocol", "ledger", "diagnostics", "drives", "solvers", "figures", "flow", "regularizers",
-    "precision",
+    "domains", "data", "protocol", "ledger", "diagnostics", "drives", "solvers", "figures",
+    "interchange", "flow", "regularizers",
+    "callbacks", "precision",
     "estimators", "runs", "sweeps", "studies", "benchmarks", "cli",
 ]  # fmt: skip
 
@@ -280,6 +281,19 @@ def test_the_package_and_its_help_do_not_import_torch():
     done = python(code)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "module 'wgf' has no attribute 'Ensembel'"
+
+
+def test_a_first_run_without_noise_does_not_wait_for_scipy():
+    """SciPy takes .3 s to import, as long as all else that a first run imports beyond torch and numba."""
+    code = (
+        "import sys, wgf\n"
+        "mu, solver = wgf.Ensemble.gaussian(8, 2), wgf.solvers.Euler()\n"
+        "wgf.solve(wgf.Quadratic() - 0.1 * wgf.LogDet(), mu, solver, dt=0.1, t_end=1.0)\n"
+        "print([m for m in ('scipy.spatial', 'scipy.special', 'scipy.stats', 'ot', 'matplotlib') if m in sys.modules])"
+    )
+    done = python(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
 
 
 def test_a_source_tree_can_be_imported_as_it_stands(tmp_path):

@@ -183,6 +183,15 @@ def estimators(output: str) -> None:
     assert numbers(r"ten pieces: R² = ([\d.]+)", output)[0] > 0.4
 
 
+def chains(output: str) -> None:
+    size, exact, agree = numbers(r"ESS (\d+), exact (\d+); R-hat ([\d.]+)", output)
+    assert size == pytest.approx(exact, rel=0.15)
+    assert agree == pytest.approx(1.0, abs=0.02)
+    assert numbers(r"variance of the draws ([\d.]+)", output)[0] == pytest.approx(1.0, abs=0.1)
+    assert numbers(r"differs by ([\de.+-]+)", output)[0] < 1e-12
+    assert "refused: the particles have unequal weights" in output
+
+
 def torch_modules(output: str) -> None:
     one, other, flow = numbers(r"loss ([\d.]+)\n.*risk ([\d.]+)\n.*risk ([\d.]+)", output)
     assert one == other > flow
@@ -190,7 +199,19 @@ def torch_modules(output: str) -> None:
     assert numbers(r"differ by ([\d.e+-]+)", output)[0] < 1e-12
 
 
+def callbacks(output: str) -> None:
+    assert re.search(r"the run ended at t = [\d.]+: CONVERGED", output)
+    best, waited = numbers(r"best test loss ([\d.]+), reached (\d+) records", output)
+    assert 0.2 < best < 0.35
+    assert waited == 3
+    kept, made = numbers(r"(\d+) of (\d+) records in the file", output)
+    assert kept == made > 4
+    assert "the same bits without callbacks: True" in output
+
+
 SCRIPTS = {
+    "callbacks": callbacks,
+    "chains": chains,
     "own_problem": own_problem,
     "custom_unit": ring,
     "ornstein_uhlenbeck": ornstein_uhlenbeck,

@@ -16,6 +16,7 @@ if find_spec("wgf.solvers") is None or find_spec("wgf.benchmarks") is None:
     __path__.append(str(Path(__file__).parent.parent))
 
 if TYPE_CHECKING:
+    from . import callbacks as callbacks
     from . import data as data
     from . import diagnostics as diagnostics
     from . import domains as domains
@@ -44,7 +45,18 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_ROOMS = ("data", "diagnostics", "domains", "drives", "errors", "estimators", "kernels", "regularizers", "solvers")
+_ROOMS = (
+    "callbacks",
+    "data",
+    "diagnostics",
+    "domains",
+    "drives",
+    "errors",
+    "estimators",
+    "kernels",
+    "regularizers",
+    "solvers",
+)
 _HOMES = {
     "Ensemble": "measure",
     "FreeEnergy": "functional",

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 
 from ...energies import Interaction, Potential, Quadratic
 from ...entropies import LogDet
 from ...functional import Functional
 from ...kernels import Gaussian
+from ...ops.cpu.jit import compiled
 from ..frame.case import Arrays
 
 H, WIDTH, PAIRS, TEMPERATURE = 0.01, 1.0, 1.0, 0.1
@@ -39,7 +39,7 @@ class Flow:
         return F - self.temperature * LogDet() if self.temperature else F
 
 
-@numba.njit
+@compiled
 def _double_well(x: Any) -> Any:
     """Σ x⁴/4 − x²/2 over the coordinates of one particle."""
     total = 0.0
@@ -48,7 +48,7 @@ def _double_well(x: Any) -> Any:
     return total
 
 
-@numba.njit
+@compiled
 def _double_well_slope(x: Any, out: Any) -> None:
     for c in range(x.size):
         out[c] = x[c] * x[c] * x[c] - x[c]

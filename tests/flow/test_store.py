@@ -223,12 +223,14 @@ def test_what_is_lost_or_foreign_is_told(tmp_path):
 
 
 def test_a_run_killed_before_its_first_checkpoint_begins_anew(tmp_path):
-    whole = LANGEVIN.begin(tmp_path / "a")
+    whole = LANGEVIN.begin(tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "a")
     shutil.rmtree(tmp_path / "a" / "checkpoints")
+    (tmp_path / "a" / f"{RUN}.partial").touch()
     with pytest.raises(CheckpointError, match="holds no whole checkpoint: there is none"):
         LANGEVIN.go_on(tmp_path / "a")
     again = LANGEVIN.begin(tmp_path / "a")
-    assert same(whole, again, (tmp_path / "a", tmp_path / "a"))
+    assert same(whole, again, (tmp_path / "whole", tmp_path / "a"))
 
 
 def test_a_lock_that_was_left_behind_is_taken_over_and_told(tmp_path):
@@ -408,6 +410,38 @@ def test_a_state_that_was_saved_goes_on(tmp_path):
     later = [wgf.solve(F, None, LANGEVIN.solver(), **given, t_end=2.0, state=state)
              for state in (first.state, wgf.load(tmp_path / "a").state)]  # fmt: skip
     assert torch.equal(later[0].ensemble.x, later[1].ensemble.x)
+
+
+READER = """
+import sys
+sys.modules["wgf"] = sys.modules["torch"] = None
+import xarray
+data = xarray.open_zarr(sys.argv[1])
+print(dict(data.sizes), data.time.values.tolist(), float(data.x.isel(time=-1).sum()), bool(data.x.isnull().any()))
+"""
+
+
+@pytest.mark.slow
+def test_xarray_reads_a_run_that_is_writing_without_this_package(tmp_path):
+    """It shows the frames of the last checkpoint, and all of them at the end."""
+    pytest.importorskip("xarray")
+    pytest.importorskip("zarr")
+    said = []
+
+    def read():
+        done = subprocess.run(
+            [sys.executable, "-P", "-W", "error", "-c", READER, str(tmp_path / "a" / TRAJECTORY)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        said.append(done.stdout or done.stderr)
+
+    sol = LANGEVIN.begin(tmp_path / "a", checkpoint_every=0.0, progress=Doing(read))
+    read()
+    first, last = (str(sol.trajectory_times[:count].tolist()) for count in (3, 11))
+    assert said[0].startswith(f"{{'time': 3, 'particle': 40, 'axis': 2}} {first} "), said[0]
+    assert said[1].startswith(f"{{'time': 11, 'particle': 40, 'axis': 2}} {last} "), said[1]
+    assert all(text.endswith(" False\n") for text in said)
+    assert float(said[1].split()[-2]) == pytest.approx(float(sol.ensemble.x.sum()))
 
 
 def test_a_living_run_can_be_read(tmp_path):

@@ -14,7 +14,7 @@ from commands import wgf_command
 from wgf.errors import CheckpointError, ConfigError
 from wgf.figures.many import curves
 from wgf.sweeps import Work, compare, load_plan, run_sweep
-from wgf.sweeps.record import read_records
+from wgf.sweeps.record import evenly, read_records
 
 
 def rows(path):
@@ -99,6 +99,22 @@ def test_compare_tells_what_differs(place, unbroken):
     assert "They differ in entropy.0.temperature." in page
     assert len(compare([unbroken.directory]).records) == 60
     assert len(compare([*some, unbroken.directory]).records) == 60  # each once
+
+
+def test_runs_are_judged_by_a_column_of_the_ledger(place, unbroken):
+    some = [record.folder for record in unbroken.records[:4]]
+    done = wgf_command("compare", *some, "--best", "closure_total")
+    assert "smallest closure at the end" in (place / "runs/compared/report.html").read_text(encoding="utf-8")
+    assert done.exit_code == 0
+    done = wgf_command("compare", *some, "--best", "test_r3")
+    assert (done.exit_code, "did you mean 'test_r2'" in done.output) == (2, True)
+
+
+def test_curves_are_drawn_of_a_hundred_runs_at_most():
+    assert evenly(60, 100) == set(range(60))
+    some = evenly(1000, 100)
+    assert len(some) == 100
+    assert {0, 999} <= some
 
 
 def test_compare_refuses_what_is_no_run(place, unbroken):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from wgf.errors import ConfigError, ResourceError
@@ -136,5 +139,11 @@ def test_a_file_without_a_sweep_says_what_is_missing(tmp_path):
 
 def test_what_varies_is_not_set(plan):
     assert plan("solver.dt = [0.5]", overrides=["solver.t_end=3"]).runs[0].config.solver.t_end == 3.0
-    with pytest.raises(ConfigError, match=r"the sweep varies 'solver.dt'"):
+    with pytest.raises(ConfigError, match=r"the sweep varies 'solver\.dt'"):
         plan("solver.dt = [0.5]", overrides=["solver.dt=3"])
+
+
+def test_the_example_of_the_documentation(tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    (tmp_path / "my-sweep.toml").write_text(re.search(r"```toml\n(.*?)```", text, flags=re.S)[1])
+    assert len(load_plan(tmp_path / "my-sweep.toml").runs) == 3 * 5 * 4 * 8

@@ -52,13 +52,13 @@ def sweep_command(
         with importing():
             from ..process.workers import processors
             from ..sweeps import Work, load_plan, run_sweep
-            from ..sweeps.record import best_column
+            from ..sweeps.record import judged_by
 
         plan = load_plan(file, overrides or [])
         work = Work(processors() if jobs is None else jobs, not quiet, backend=backend, scheduler=scheduler)
         result = run_sweep(plan, out or Path("runs") / plan.name, work, best)
     if not quiet:
-        _show(result.records, best or best_column(result.records))
+        _show(result.records, judged_by(result.records, best))
         if result.skipped:
             typer.echo(f"{result.skipped} of {len(result.records)} runs were done before")
     typer.echo(f"report: {short(result.report)}")
@@ -83,11 +83,11 @@ def compare_command(
     with errors_as_lines():
         with importing():
             from ..sweeps import compare
-            from ..sweeps.record import best_column
+            from ..sweeps.record import judged_by
 
         result = compare(directories, out, best)
     if not quiet:
-        _show(result.records, best or best_column(result.records))
+        _show(result.records, judged_by(result.records, best))
     typer.echo(f"report: {short((out / 'report.html').absolute())}")
     if signals.arrived():
         exit_if_interrupted("comparison")

@@ -23,6 +23,8 @@ def study_command(
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", metavar="N", help="Processes; by default one per CPU.")
     ] = None,
+    backend: Annotated[str, typer.Option("--backend", help="As for `wgf sweep`.")] = "loky",
+    scheduler: Annotated[str | None, typer.Option("--scheduler", metavar="ADDRESS", help="As for `wgf sweep`.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "--output", "-o", metavar="DIR", help="Output directory, new or empty.")
     ] = None,
@@ -39,7 +41,15 @@ def study_command(
             Console().print(table_of([(key, kind.question) for key, kind in studies.NAMES.items()]))
             return
         result = studies.run(
-            name, quick=quick, seeds=seeds, first_seed=first_seed, jobs=jobs, out=out, progress=not quiet
+            name,
+            quick=quick,
+            seeds=seeds,
+            first_seed=first_seed,
+            jobs=jobs,
+            out=out,
+            progress=not quiet,
+            backend=backend,
+            scheduler=scheduler,
         )
     if not quiet:
         _print(result.outcome)

@@ -3,6 +3,7 @@
 from ..entropies.estimators import effective_rank, gaussian_entropy, knn_entropy
 from ..ledger import Ledger
 from ..ledger.reference import reference_alignment
+from .chains import EffectiveSize, chains, ess
 from .collapse import CollapseIndex, collapse_of
 from .force_report import ForceReport, force_report
 from .gaussian import bures
@@ -12,6 +13,7 @@ from .transport import Transport, wasserstein
 
 __all__ = [
     "CollapseIndex",
+    "EffectiveSize",
     "ForceReport",
     "GapBound",
     "Ledger",
@@ -19,9 +21,11 @@ __all__ = [
     "Thresholds",
     "Transport",
     "bures",
+    "chains",
     "channel_information",
     "collapse_of",
     "effective_rank",
+    "ess",
     "force_report",
     "gap_bounds",
     "gaussian_entropy",

@@ -14,8 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from scipy.spatial.distance import cdist
-from scipy.special import logsumexp
 
 from .. import ops
 from ..errors import BackendError, TransportError
@@ -108,7 +106,7 @@ def _warnings_raised(method: str) -> Iterator[None]:
 def _squares(p: Problem) -> np.ndarray:
     """|x − y|² of all pairs (n, m), by the nearest image on a torus."""
     if p.period is None:
-        return np.asarray(cdist(p.x, p.y, "sqeuclidean"))
+        return _square_distances(p.x, p.y)
     total = np.zeros((len(p.x), len(p.y)))
     for axis, length in enumerate(p.period):
         u = p.x[:, None, axis] - p.y[None, :, axis]
@@ -126,8 +124,15 @@ def _simplex(ot: Any, p: Problem) -> tuple[float, str]:
     return math.sqrt(max(cost, 0.0)), "exact, by the network simplex"
 
 
+def _square_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """|x − y|² of all pairs (n, m). SciPy is imported here, because that takes .3 s, which most runs never need."""
+    from scipy.spatial.distance import cdist
+
+    return np.asarray(cdist(x, y, "sqeuclidean"))
+
+
 def _sinkhorn(ot: Any, p: Problem) -> tuple[float, str]:
-    cost = cdist(p.x, p.y, "sqeuclidean")  # from differences: |x|² + |y|² − 2x·y would lose digits
+    cost = _square_distances(p.x, p.y)  # from differences: |x|² + |y|² − 2x·y would lose digits
     epsilon = p.regularisation * float(p.a @ cost @ p.b)
     f, g = _self_potential(p.x, p.a, epsilon), _self_potential(p.y, p.b, epsilon)
     if f is None or g is None:
@@ -149,7 +154,9 @@ def _self_potential(x: np.ndarray, a: np.ndarray, epsilon: float) -> np.ndarray 
 
     These take tens of iterations. POT's alternating updates would take thousands.
     """
-    f, kernel = np.zeros(len(x)), np.log(a) - cdist(x, x, "sqeuclidean") / epsilon
+    from scipy.special import logsumexp
+
+    f, kernel = np.zeros(len(x)), np.log(a) - _square_distances(x, x) / epsilon
     for _ in range(SINKHORN_ITERATIONS):
         update = -epsilon * logsumexp(kernel + f / epsilon, axis=1)
         f, change = (f + update) / 2, np.abs(f - update).max()

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
-from scipy.special import logsumexp
 
 from ..entropies.estimators import Estimate, principal_axes
 from ..errors import require_integer, require_number, require_seed
@@ -129,6 +127,9 @@ def _gained(
 
     The exponents come from |z − xⱼ|² − |σξ|² = |x − xⱼ|² + 2σ ξ·(x − xⱼ).
     """
+    from scipy.spatial.distance import cdist  # here, because it takes .3 s to import, which most runs never need
+    from scipy.special import logsumexp
+
     with one_blas_thread():  # BLAS rounds differently for each number of threads
         along = (own * noise).sum(axis=1)[:, None] - noise @ x.T
     exponents = -0.5 * cdist(own / sigma, x / sigma, "sqeuclidean") - along / sigma

@@ -83,6 +83,8 @@ class NetworkRisk(AsModule, Functional):
     ([1.0, 3.0], 0.0)
     """
 
+    elementwise = True  # losses are computed in one thread of torch, and the passes are compiled
+
     def __init__(
         self,
         inputs: ArrayLike,

@@ -85,29 +85,33 @@ class Potential(Functional):
         self._grad = grad if grad is None else Reading("Potential: grad", grad)
 
     def _values(self, x: Tensor) -> Tensor:
-        return self._result("fn", self._fn(x), x, (len(x),))
+        return self._finite("fn", self._shaped("fn", self._fn(x), x, (len(x),)))
 
-    def _result(self, which: str, result: Any, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    def _shaped(self, which: str, result: Any, x: Tensor, shape: tuple[int, ...]) -> Tensor:
         tensor = returned(f"Potential: {which}", result, f"a tensor of shape {shape}", x.device)
         if tensor.shape != shape:
             raise ShapeError(
                 f"Potential: {which} returned shape {tuple(tensor.shape)} for {len(x)} particles; wanted {shape}."
             )
-        bad = first_bad_row(tensor.detach())
-        if bad is not None:
-            raise DivergenceError(f"Potential: {which} returned {tensor.detach()[bad].tolist()} at particle {bad}.")
         return tensor
 
+    def _finite(self, which: str, result: Tensor) -> Tensor:
+        bad = first_bad_row(result.detach())
+        if bad is not None:
+            raise DivergenceError(f"Potential: {which} returned {result.detach()[bad].tolist()} at particle {bad}.")
+        return result
+
     def _both(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        shape = x.shape
         with ops.one_torch_thread():
             if self._grad is not None:
                 with torch.no_grad():
-                    gradient = self._result("grad", self._grad(x.clone()), x, tuple(x.shape))
+                    gradient = self._finite("grad", self._shaped("grad", self._grad(x.clone()), x, shape))
                     return self._values(x.clone()), gradient.to(x.dtype)
             with ops.recorded():
                 y = x.detach().clone().requires_grad_()
                 try:
-                    values = self._values(y)
+                    values = self._shaped("fn", self._fn(y), y, shape[:1])
                 except RuntimeError as error:
                     if "requires grad" not in str(error):
                         raise
@@ -115,9 +119,14 @@ class Potential(Functional):
                         f"Potential: fn is not written in torch ({error}); pass grad= as well."
                     ) from error
                 if not values.requires_grad:
+                    self._finite("fn", values)
                     raise ConfigError("Potential: fn is not a differentiable torch function of x; pass grad= as well.")
-                (gradient,) = torch.autograd.grad(values.sum(), y)
-        return values.detach(), self._result("the derivative of fn", gradient, x, tuple(x.shape))
+                (gradient,) = torch.autograd.grad(values, y, torch.ones_like(values))  # a sum would take two more calls
+            values = values.detach()
+            if not checks.surely_finite(values, gradient):
+                self._finite("fn", values)
+                self._finite("the derivative of fn", gradient)
+        return values, gradient
 
     def _value(self, mu: Ensemble) -> Tensor:
         return mu.expect(self._first_variation(mu, None))

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
-from scipy.special import digamma, gammaln
 
 from ..errors import ConfigError, DivergenceError, require_integer
 from ..measure import Ensemble, require_ensemble
@@ -101,6 +99,8 @@ def knn_entropy(mu: Ensemble, k: int = 4) -> Estimate:
     x = mu.x.detach().cpu().numpy().astype(np.float64)
     for row, column in np.argwhere(~np.isfinite(x))[:1]:
         raise DivergenceError(f"The ensemble has the coordinate {x[row, column]} in row {row}, column {column}.")
+    from scipy.spatial import cKDTree  # here, because it takes .3 s to import, which runs without noise never need
+
     extent, largest = np.ptp(x / 2, axis=0), np.abs(x / 2).max(axis=0)  # halved, so that they cannot overflow
     scale = 2.0 * float(extent.max()) or 1.0  # the tree squares distances: scaled to 1 they cannot overflow
     # Queries are independent, so the number of workers cannot change the result. k + 1: a particle finds itself first.
@@ -116,26 +116,32 @@ def knn_entropy(mu: Ensemble, k: int = 4) -> Estimate:
 
 def kozachenko_leonenko(logarithms: np.ndarray, n: int, d: int, k: int) -> tuple[float, float]:
     """The entropy and its standard error from the logarithms of the distances to the k-th of n particles (n,)."""
+    from scipy.special import digamma
+
     value = float(digamma(n) - digamma(k)) + _log_ball(d) + d * float(logarithms.mean())
     return value, d * float(logarithms.std(ddof=1)) / math.sqrt(n)
 
 
 def extrapolated_entropy(logarithms: np.ndarray, n: int, d: int) -> tuple[float, float]:
-    """The same from the distances to the 1st … K-th neighbour (n, K), without the bias of order n^{−2/d}.
+    """The same from the distances to the 1st … K-th neighbour (K, n), without the bias of order n^{−2/d}.
 
     Σₖ vₖ Sₖ with Σ vₖ = 1 and Σ vₖ Γ(k + 2/d)/Γ(k) = 0, the v of least squares (Berrett, Samworth & Yuan).
     """
-    k = np.arange(1, logarithms.shape[1] + 1)
+    from scipy.special import digamma, gammaln
+
+    k = np.arange(1, len(logarithms) + 1)
     growth = np.exp(gammaln(k + 2.0 / d) - gammaln(k))
     mean = growth.mean()
     v = 1.0 / len(k) - mean * (growth - mean) / ((growth - mean) ** 2).sum()
-    each = (logarithms * v).sum(1)
+    each = np.einsum("k,kn->n", v, logarithms)
     value = float(digamma(n) - (v * digamma(k)).sum()) + _log_ball(d) + d * float(each.mean())
     return value, d * float(each.std(ddof=1)) / math.sqrt(n)
 
 
 def _log_ball(d: int) -> float:
     """The logarithm of the volume of the unit ball."""
+    from scipy.special import gammaln
+
     return 0.5 * d * math.log(math.pi) - float(gammaln(0.5 * d + 1))
 
 

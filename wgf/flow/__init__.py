@@ -1,5 +1,6 @@
 """Running a flow: `solve` checks its arguments, builds a run, carries it out and returns a solution."""
 
+from .callbacks import Callback
 from .collapse_index import collapse_index
 from .monitor import Monitor, Row
 from .plan import Plan
@@ -10,6 +11,7 @@ from .solve import solve
 from .timing import Timing
 
 __all__ = [
+    "Callback",
     "Monitor",
     "Outcome",
     "Plan",

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from .. import ops
-from ..errors import CheckpointError, DivergenceError, ResourceError, StepSizeError, WgfWarning, require_truth
+from ..errors import CheckpointError, DivergenceError, ResourceError, StepSizeError, require_truth
 from ..extension import guarded
 from ..extension.reading import versions, written
 from ..ledger import Bookkeeper, BookMemory
 from ..measure import checks
 from ..protocol import State
 from .cadence import Cadence, Every
+from .callbacks import Callbacks
 from .gear import SecondGear
 from .keeping import Keeping
 from .monitor import Monitor
 from .parts import Flow, Stops
 from .solution import Outcome, Solution, Status
 from .timing import Stopwatch
-from .unbounded import falling
+from .unbounded import falling, warn_of_falling
 
 _ADVICE = r"; try|; what|\. If F|\. Raise"
 """Where the advice of a message begins. It is wrong where F has no lower bound."""
@@ -52,6 +52,8 @@ class Run:
         What adds up the seconds of its parts.
     keeping : Keeping
         Where the frames and the run itself are kept.
+    callbacks : Callbacks
+        What the user wants to be done.
     """
 
     state: State
@@ -62,6 +64,7 @@ class Run:
     monitor: Monitor = field(default_factory=Monitor)
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     keeping: Keeping = field(default_factory=Keeping)
+    callbacks: Callbacks = field(default_factory=Callbacks)
 
     def __post_init__(self) -> None:
         self.dynamics, self.plan = self.flow.dynamics, self.flow.plan
@@ -100,12 +103,13 @@ class Run:
         with self.keeping.ending():
             outcome, error = self._carried_out()
             solution = self._solution(outcome)
+            self.callbacks.end(solution)
             if error is not None and throw:
                 error.solution = solution  # type: ignore[union-attr]
                 raise error
         if outcome.ok:
             self.books.close(wanted=isinstance(self.cadence.records, Every))
-            self._warn_of_falling()
+            warn_of_falling(self.state.evaluation.terms, self.books.ledger.row(0))
         return solution
 
     def _carried_out(self) -> tuple[Outcome, Exception | KeyboardInterrupt | None]:
@@ -116,6 +120,7 @@ class Run:
         if self.keeping.observed:
             self._observed = self.state.step
         try:
+            self.callbacks.start(self.state.step, self.books.ledger)
             with self.keeping.going(), self.monitor.running(self.plan.steps, self.plan.t_end):
                 outcome = self._advance()
             self._frame()
@@ -166,7 +171,8 @@ class Run:
         """The number of the step at which the state is needed next: for a record, for a frame, or as the last one."""
         if self.plan.adaptive:  # the last step is unknown, and the scheme reads its error at each step anyway
             return self.state.step + 1
-        return min(self.plan.last, self.plan.first + self.stops.max_steps, self.cadence.after(self.state.step))
+        stop = min(self.plan.last, self.plan.first + self.stops.max_steps, self.cadence.after(self.state.step))
+        return self.callbacks.before(self.state.step, stop) if self.callbacks.stepping else stop
 
     def _stretch(self, stop: int) -> None:
         """Take the steps up to `stop`, with finiteness checks at once (CPU) or after the last of them (GPU).
@@ -262,6 +268,8 @@ class Run:
         """The record of this state, or None where none is due."""
         done, state = self.state.step - self.plan.first, self.state
         final, first = self.plan.done(state), not self.books.ledger.rows
+        if self.callbacks.stepping and done:
+            self._reading("a callback", self.callbacks.step, state.step, state.t, state.mu)
         if first or (self.cadence.frames and state.step % self.cadence.frames == 0):
             self._frame()
         if not (final or first or self.cadence.records.due(state, self.books.ledger)):
@@ -276,6 +284,7 @@ class Run:
         self._observed, self._before_record = state.step, None
         self._mark()
         self.monitor.advance(done, state.t, row)
+        self._reading("a callback", self.callbacks.record, row, state.mu)
         return row
 
     def _frame(self) -> None:
@@ -296,17 +305,12 @@ class Run:
     def _stop(self, row: Mapping[str, float]) -> bool:
         """Whether `until` is true for this record."""
         until = self.stops.until
-        return until is not None and require_truth("until", self._reading("until", until, dict(row)))
+        met = until is not None and require_truth("until", self._reading("until", until, dict(row)))
+        return met or self.callbacks.stopping
 
     def _reading(self, who: str, call: Callable[..., Result], *arguments: Any) -> Result:
         """Make a call in which nobody may write to the particles and weights of the state."""
         return guarded(f"step {self.state.step}: {who}", (self.state.mu.x, self.state.mu.weights), call, *arguments)
-
-    def _warn_of_falling(self) -> None:
-        """Warn where a term of F ran so far down that it may have no lower bound."""
-        reason = falling(self.state.evaluation.terms, self.books.ledger.row(0))
-        if reason:
-            warnings.warn(reason, WgfWarning, stacklevel=4)
 
     def _solution(self, outcome: Outcome) -> Solution:
         ledger, kept = self.books.ledger, self.keeping.trajectory()

@@ -1,13 +1,15 @@
-"""The parts of a run: what is integrated and how, and what ends it."""
+"""The parts of a run: what is integrated and how, what ends it, and where a stored one stands."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..functional import Steering
+from ..ledger import BookMemory, Ledger
 from ..measure import NoiseSource
-from ..protocol import Dynamics, Solver
+from ..protocol import Dynamics, Solver, State
 from .plan import Plan
 
 
@@ -45,3 +47,31 @@ class Stops:
 
     max_steps: int
     until: Callable[[Mapping[str, float]], bool] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Where a stored run stands.
+
+    Attributes
+    ----------
+    state : State
+        The state of its last checkpoint.
+    books : BookMemory
+        What its books remember. `Bookkeeper.recall(books, ledger)` goes on with them.
+    ledger : Ledger
+        Its records up to there.
+    head : dict
+        What was said of it: versions, the hash of its configuration, step and time.
+    frame_time : float or None
+        The time of its last frame; None where it has none.
+    beside : object
+        What else was remembered: see `RunStore.beside`.
+    """
+
+    state: State
+    books: BookMemory
+    ledger: Ledger
+    head: dict[str, Any]
+    frame_time: float | None
+    beside: Any = None

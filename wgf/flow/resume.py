@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,16 @@ from ..measure import NoiseSource
 from ..protocol import Solver
 from ..storage import Checkpoints
 from .arguments import Arguments
+from .callbacks import Callback
 from .describing import Description, warn_of_other_versions
 from .keeping import Stored, trajectory_in
 from .loop import Run
 from .monitor import Monitor
 from .observers import Observers
+from .parts import Found
 from .solution import Outcome, Solution, Status
-from .solve import build, limits, require_seconds
-from .store import CHECKPOINTS, METRICS, Found, RunStore
+from .solve import attended, build, limits, require_seconds
+from .store import CHECKPOINTS, METRICS, RunStore
 from .timing import Stopwatch, Timing
 
 
@@ -42,6 +44,7 @@ def resume(
     throw: bool = True,
     progress: bool | Monitor = False,
     device: str | None = None,
+    callbacks: Callback | Iterable[Callback] = (),
 ) -> Solution:
     """Go on with a run of `solve(store=)` that was killed or stopped, or take an ended one further.
 
@@ -73,6 +76,8 @@ def resume(
         As for `solve`.
     device : str, optional
         Where tensors go. By default each goes to the device on which it was.
+    callbacks : Callback or iterable of Callback, optional
+        As for `solve`. They are not stored.
 
     Returns
     -------
@@ -120,7 +125,7 @@ def resume(
     with RunStore(path, require_seconds(checkpoint_every)) as keep:
         found = keep.resume(device)
         run = continued(keep, found, stored, given, stopwatch, t_end=t_end, max_steps=max_steps, progress=progress)
-        return run.go(throw)
+        return attended(run, callbacks).go(throw)
 
 
 def continued(
@@ -170,6 +175,8 @@ def continued(
     run.books.recall(found.books, found.ledger)
     warn_of_other_versions(said["versions"], keep.folder)
     keep.head |= limits(arguments.plan, arguments.max_steps)
+    if arguments.plan.t_end != head["t_end"] or max_steps is not None:
+        keep.soon()
     run.keeping = Stored(keep, found.frame_time, bool(head["observed"]))
     return run
 

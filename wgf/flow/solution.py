@@ -14,6 +14,7 @@ from ..ledger import COLUMNS, Ledger
 from ..measure import Ensemble
 from ..protocol import Sent, State
 from ..storage import Frames
+from .exporting import Exported
 from .timing import Timing
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, eq=False)
-class Solution(Sent):
+class Solution(Sent, Exported):
     """The result of `wgf.solve`.
 
     Attributes

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..domains import Domain
 from ..errors import require_number
-from ..functional import FreeEnergy, Functional, Kept, Resolved, Steering, recalled
+from ..functional import Functional, Steering
 from ..ledger import Bookkeeper
-from ..measure import Ensemble, Noise, NoiseSource, digest
+from ..measure import Ensemble, NoiseSource
 from ..protocol import Dynamics, Solver, State
 from .arguments import Arguments, require_schedules
 from .attraction import warn_of_attraction
+from .beginning import history, initial_state, prepared_terms, resumed_state
 from .cadence import Cadence
+from .callbacks import Callback, Callbacks
 from .describing import described
 from .keeping import Stored
 from .loop import Run
@@ -53,6 +55,7 @@ def solve(
     noise: NoiseSource | None = None,
     store: str | os.PathLike[str] | None = None,
     checkpoint_every: float | None = 60.0,
+    callbacks: Callback | Iterable[Callback] = (),
 ) -> Solution:
     """Follow the Wasserstein gradient flow of a free energy F from the ensemble `mu` to the time `t_end`.
 
@@ -111,6 +114,8 @@ def solve(
     checkpoint_every : float or None, default 60
         Seconds of wall-clock between two checkpoints of a run with a `store`. There is one at the start and at the end
         in any case, also after SIGINT and SIGTERM.
+    callbacks : Callback or iterable of Callback, optional
+        What is to be done at records, at steps and at the end, such as `wgf.callbacks.EarlyStopping("free_energy")`.
 
     Returns
     -------
@@ -191,11 +196,18 @@ def solve(
         trajectory_every=trajectory_every, observers=observers, until=until, domain=domain, rtol=rtol, atol=atol,
         max_steps=max_steps, progress=progress, noise=noise, store=store,
     )  # fmt: skip
-    run = build(arguments, stopwatch)
+    run = attended(build(arguments, stopwatch), callbacks)
     if store is None:
         return run.go(throw)
     with RunStore(store, require_seconds(checkpoint_every)) as keep:
         return begun(keep, run, arguments, noise).go(throw)
+
+
+def attended(run: Run, callbacks: Callback | Iterable[Callback]) -> Run:
+    """Give the run with callbacks. One that shows the progress takes the place of `progress`."""
+    run.callbacks = Callbacks.checked(callbacks)
+    run.monitor = run.monitor if (shown := run.callbacks.monitor) is None else run.stopwatch.watched(shown)
+    return run
 
 
 def begun(keep: RunStore, run: Run, arguments: Arguments, noise: NoiseSource | None, alone: bool = True) -> Run:
@@ -243,7 +255,9 @@ def build(given: Arguments, stopwatch: Stopwatch | None = None) -> Run:
         If the solver refuses F, or a schedule or a drive does not fit the times of the run.
     """
     solver, plan, state = given.solver, given.plan, given.state
-    prepared, resolved = _prepare(solver.rewrite(given.free_energy), given.mu, {} if state is None else state.resolved)
+    prepared, resolved = prepared_terms(
+        solver.rewrite(given.free_energy), given.mu, {} if state is None else state.resolved
+    )
     steering = Steering(prepared)
     steering.require(plan.start, plan.t_end, resumed=state is not None)
     drives = steering.begin(given.mu, plan.start, {} if state is None else state.drives)
@@ -252,64 +266,15 @@ def build(given: Arguments, stopwatch: Stopwatch | None = None) -> Run:
     dynamics = Dynamics(steered, given.noise, given.domain)
     solver.require(dynamics, given.mu, plan.start)
     warn_of_attraction(given.free_energy, steered, solver, given.mu, plan)
-    first = _initial_state(dynamics, solver, given) if state is None else _resume(dynamics, solver, given, state)
+    first = initial_state(dynamics, solver, given) if state is None else resumed_state(dynamics, solver, given, state)
     stopwatch = stopwatch or Stopwatch()
     observers = {name: stopwatch.timed("observers", observe) for name, observe in given.observers.items()}
     return Run(
         state=first.with_(resolved=resolved, drives=drives),
-        flow=Flow(dynamics, steering, solver, plan, given.noise, _history(solver, dynamics, given)),
+        flow=Flow(dynamics, steering, solver, plan, given.noise, history(solver, dynamics, given)),
         books=Bookkeeper(dynamics, steering, solver, observers),
         cadence=Cadence(given.records, given.trajectory_every),
         stops=Stops(given.max_steps, given.until),
         monitor=stopwatch.watched(given.monitor),
         stopwatch=stopwatch,
     )
-
-
-def _initial_state(dynamics: Dynamics, solver: Solver, given: Arguments) -> State:
-    """The state of a new run at its first time."""
-    t, dt = given.plan.origin_t, given.plan.dt
-    mu = solver.start(dynamics, dynamics.fold(given.mu), t)
-    evaluation = dynamics.evaluate(mu, t, 0)
-    memory = solver.init(dynamics, mu, t)
-    return State(mu, t, 0, given.seed, evaluation, t, 0, dt, memory, solver=solver.name, leg=given.leg)
-
-
-def _history(solver: Solver, dynamics: Dynamics, given: Arguments) -> int:
-    """What particles remember of the noise of this run; 0 where the run has none."""
-    if not (solver.stochastic or dynamics.free_energy.sampled):
-        return 0
-    return digest(given.noise.seed if isinstance(given.noise, Noise) else given.seed, given.leg)
-
-
-def _resume(dynamics: Dynamics, solver: Solver, given: Arguments, state: State) -> State:
-    """The given state, evaluated under the F and the solver of this run, which may differ from those that made it."""
-    plan = given.plan
-    t, mu = state.t if plan.adaptive else plan.time(state.step), dynamics.fold(state.mu)
-    memory = state.memory
-    if state.solver != solver.name:
-        mu = solver.start(dynamics, mu, t)
-        # a scheme draws its memory at step 0, whose noise an earlier scheme may have used
-        apart = given.noise.leg(digest(state.leg, state.step)) if isinstance(given.noise, Noise) else given.noise
-        memory = solver.init(Dynamics(dynamics.free_energy, apart, dynamics.domain), mu, t)
-    return state.with_(
-        mu=mu,
-        t=t,
-        evaluation=dynamics.evaluate(mu, t, state.step),
-        origin_t=plan.origin_t,
-        origin_step=plan.origin_step,
-        dt=plan.dt,
-        memory=memory,
-        solver=solver.name,
-    )
-
-
-def _prepare(free_energy: FreeEnergy, mu: Ensemble, kept: Kept) -> tuple[FreeEnergy, Resolved]:
-    """F with its rules resolved from μ, and the resolved terms by name. `kept` is what an earlier run resolved."""
-    prepared = free_energy.prepare(mu, recalled(kept, free_energy))
-    resolved = {
-        new.name: (old.functional, new.functional)
-        for old, new in zip(free_energy.terms, prepared.terms, strict=True)
-        if new.functional is not old.functional
-    }
-    return prepared, resolved

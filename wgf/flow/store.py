@@ -19,7 +19,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -32,45 +31,20 @@ from ..storage import (
     Checkpoints,
     DirectoryLock,
     TrajectoryWriter,
+    digest,
     pack,
+    require_digest,
     tensor_bytes,
     write_whole,
 )
 from ..storage.lock import NAME
+from .parts import Found
 
 METRICS, TRAJECTORY, CHECKPOINTS, RUN = "metrics.jsonl", "trajectory.zarr", "checkpoints", "run.safetensors"
 FORMAT = "wgf-run-1"
 """The format of run.safetensors."""
 WAITING = 2
 """How many frames may wait to be written. One more makes the run wait, so that memory stays bounded."""
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """Where a stored run stands.
-
-    Attributes
-    ----------
-    state : State
-        The state of its last checkpoint.
-    books : BookMemory
-        What its books remember. `Bookkeeper.recall(books, ledger)` goes on with them.
-    ledger : Ledger
-        Its records up to there.
-    head : dict
-        What was said of it: versions, the hash of its configuration, step and time.
-    frame_time : float or None
-        The time of its last frame; None where it has none.
-    beside : object
-        What else was remembered: see `RunStore.beside`.
-    """
-
-    state: State
-    books: BookMemory
-    ledger: Ledger
-    head: dict[str, Any]
-    frame_time: float | None
-    beside: Any = None
 
 
 class RunStore:
@@ -163,7 +137,8 @@ class RunStore:
             If there is a run in the directory, or something else.
         """
         try:
-            there = {path.name for path in self.folder.iterdir() if not path.name.startswith(NAME)}
+            names = (path.name.removesuffix(".partial") for path in self.folder.iterdir())
+            there = {name for name in names if not name.startswith(NAME)}
             if self._checkpoints.paths() or (METRICS in there and RUN not in there):
                 raise CheckpointError(f"{self.folder} holds a run; resume it, or choose another directory.")
             if there - self._ours:
@@ -175,7 +150,9 @@ class RunStore:
         except OSError as error:
             raise self._failed(error) from error
         text, tensors = pack(described)
-        write_whole(self.folder / RUN, tensor_bytes(tensors, FORMAT, text), "the run")
+        content = tensor_bytes(tensors, FORMAT, text)
+        write_whole(self.folder / RUN, content, "the run")
+        self.head["run"] = digest(content)
         self._lines = Lines(self.folder / METRICS)
 
     def _failed(self, error: OSError) -> CheckpointError:
@@ -202,6 +179,11 @@ class RunStore:
             If there is no whole checkpoint, or records or frames were lost.
         """
         found = self._checkpoints.newest(device)
+        self.head["run"] = found.head.get("run")
+        try:
+            require_digest((self.folder / RUN).read_bytes(), self.head["run"], self.folder / RUN)
+        except OSError as error:
+            raise self._failed(error) from error
         self._rows, self._counted = int(found.head["rows"]), int(found.head["frames"])
         self._lines = Lines(self.folder / METRICS, self._rows, str(found.head["metrics"]))
         last, trajectory = None, self.folder / TRAJECTORY
@@ -243,6 +225,10 @@ class RunStore:
     def due(self) -> bool:
         """Tell whether the time for the next checkpoint has come."""
         return time.monotonic() >= self._next
+
+    def soon(self) -> None:
+        """Let a checkpoint be due at the next step, as for a run that gets another end."""
+        self._next = -math.inf
 
     def _later(self) -> float:
         """When the next checkpoint is due, if there is one now."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 
 from ..energies import Potential
+from ..errors import WgfWarning
 from ..functional import Term, TermEvaluation
 
 FELL = 1e6
@@ -44,3 +46,10 @@ def _advice(term: Term) -> str:
     if term.functional.is_entropy:
         return "lower the temperature or add a stronger confinement."
     return "check its sign, or add a confinement."
+
+
+def warn_of_falling(terms: Iterable[TermEvaluation], first: Mapping[str, float]) -> None:
+    """Warn where a term of F ran so far down that it may have no lower bound; `first` is the first record."""
+    reason = falling(terms, first)
+    if reason:
+        warnings.warn(reason, WgfWarning, stacklevel=4)

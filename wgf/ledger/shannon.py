@@ -192,10 +192,8 @@ class _Whitened:
     def _add_images(self, domain: Domain) -> None:
         """Add the images of all particles that a window or a neighbour could reach."""
         leaves = self._leaves()
-        reach = max(
-            radii(leaves.coarser(), (OVERLAP,)).max(),
-            nearest_distances(leaves, self._owner, FARTHEST)[:, : len(self._owner)].max(),
-        )
+        _, farthest = nearest_distances(leaves, self._owner, FARTHEST)
+        reach = max(radii(leaves.coarser(), (OVERLAP,)).max(), farthest[: len(self._owner)].max())
         found = domain.images(self._sample.x, float(reach) * self._widest)
         assert found is not None
         points, rows = self._at(found[0]), _on_cpu(found[1])
@@ -206,9 +204,9 @@ class _Whitened:
     def estimate(self) -> ShannonEstimate:
         """The estimate at the particles in their order."""
         n, d, leaves = self._sample.n, self._sample.dim, self._leaves()
-        distances = nearest_distances(leaves, self._owner, FARTHEST)
-        value, standard_error, error = self._entropy(leaves, distances)
-        found, divergence = self._scores(leaves, STEEPEST / distances[-1])
+        logarithms, farthest = nearest_distances(leaves, self._owner, FARTHEST)
+        value, standard_error, error = self._entropy(leaves, logarithms)
+        found, divergence = self._scores(leaves, STEEPEST / farthest)
         note = (
             f"Kozachenko–Leonenko, k = {NEIGHBOURS if d < 3 else f'1–{FARTHEST}'}, {n} particles; score by local fits "
             "of their halves"
@@ -231,19 +229,20 @@ class _Whitened:
         inside = (2 * OVERLAP, *ranks)
         return combined([Width(s, k * each) for (s, _), k in zip(found, inside, strict=True)]), found[1][1]
 
-    def _entropy(self, leaves: Leaves, distances: np.ndarray) -> tuple[float, float, float]:
+    def _entropy(self, leaves: Leaves, logarithms: np.ndarray) -> tuple[float, float, float]:
         """S, its standard error and its error bar."""
-        n, d = self._sample.n, self._sample.dim
-        own = leaves.rows < n
-        distances = distances[:, : len(own)].T if own.all() else distances[:, : len(own)][:, own].T
-        if not distances[:, NEIGHBOURS - 1].min() > 0:
-            row = int(leaves.rows[own][int(distances[:, NEIGHBOURS - 1].argmin())])
+        n, d, rows = self._sample.n, self._sample.dim, leaves.rows
+        if len(rows) > n:  # without the images
+            logarithms, rows = logarithms[:, rows < n], rows[rows < n]
+        least = logarithms[NEIGHBOURS - 1]
+        if not least.min() > -math.inf:
             raise ConfigError(
-                f"More than k = {NEIGHBOURS} particles coincide (at row {row}): they have no density, so no entropy."
+                f"More than k = {NEIGHBOURS} particles coincide (at row {rows[int(least.argmin())]}): they have no "
+                "density, so no entropy."
             )
-        plain = kozachenko_leonenko(np.log(distances[:, NEIGHBOURS - 1]), n, d, NEIGHBOURS)
-        if distances[:, 0].min() > 0:
-            better = extrapolated_entropy(np.log(distances), n, d)
+        plain = kozachenko_leonenko(least, n, d, NEIGHBOURS)
+        if logarithms[0].min() > -math.inf:
+            better = extrapolated_entropy(logarithms, n, d)
             value, spread = better if d > 2 else plain
             error = SURE * (spread + abs(better[0] - plain[0]))
         else:  # pairs that coincide

@@ -13,7 +13,7 @@ from .cpu import neighbours, windows
 from .cpu.vectors import LANES
 from .threads import run_blocks
 
-_PIECES = 48  # pieces of work, for any number of threads
+_PIECES, _PIECE = 48, 60_000.0  # the most pieces of work, and the least nanoseconds of one: a call takes some 10 µs
 _NARROW = 0.5  # windows count for particles within half their radius
 _SPREAD = 0.5  # the exponent of the density in the radii: 0 for equal windows, 1 for equally many particles in all
 _FEWEST = 0.2  # of the typical number of particles, at least so many are in every window
@@ -97,13 +97,14 @@ class Leaves:
         starts = np.concatenate([[0], np.cumsum(counts[counts > 0])])
         return order[own], starts
 
-    def reaches(self, ranks: tuple[int, ...]) -> np.ndarray:
-        """Distances from each centre to the nearest other centres of these ranks (len(ranks), m)."""
-        out, like = np.empty((len(ranks), self.count)), (0.0,) * len(self.columns)
-        found = tuple(min(rank, self.count - 1) for rank in ranks)
-        work = _REACH * self.count * (self.count + 500.0 * len(ranks))
+    def reaches(self, ranks: tuple[int, ...]) -> dict[int, np.ndarray]:
+        """Distances (m,) from each centre to the nearest other centre of each of these ranks."""
+        falling = sorted(set(ranks), reverse=True)
+        out, like = np.empty((len(falling), self.count)), (0.0,) * len(self.columns)
+        found = np.array([min(rank, self.count - 1) for rank in falling])
+        work = _REACH * self.count * (self.count + 1000.0)
         _in_blocks(self.count, lambda a, b: cpu.reaches(self.centres, like, found, a, b, out), work)
-        return out
+        return dict(zip(falling, out, strict=True))
 
 
 def _padded(count: int) -> int:
@@ -128,7 +129,7 @@ def arrange(columns: np.ndarray, order: np.ndarray, starts: np.ndarray) -> None:
 
 def _in_blocks(count: int, body: Callable[[int, int], None], work: float) -> None:
     """Call body(first, last) in threads, so that all of `count` leaves are covered."""
-    pieces = min(count, _PIECES)
+    pieces = max(1, min(count, _PIECES, int(work / _PIECE)))
     ends = [count * k // pieces for k in range(pieces + 1)]
 
     def worker(indices: Iterator[int]) -> None:
@@ -138,23 +139,23 @@ def _in_blocks(count: int, body: Callable[[int, int], None], work: float) -> Non
     run_blocks(worker, pieces, work)
 
 
-def nearest_distances(leaves: Leaves, owner: np.ndarray, k: int) -> np.ndarray:
-    """Distances of all points to their 1st … k-th nearest neighbours of another owner (k, n and 8), in leaf order."""
+def nearest_distances(leaves: Leaves, owner: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Logarithms of the distances of points to their 1st … k-th nearest neighbours of another owner, in leaf order.
+
+    They are (k, n); the distances to the k-th (n and 8,) come besides.
+    """
     n, like, ranks = len(leaves.rows), (0.0,) * len(leaves.columns), (math.inf,) * k
-    out, mine = np.ones((k, n + LANES)), owner[leaves.rows].astype(np.float64)
-
-    def body(first: int, last: int) -> None:
-        neighbours.nearest(leaves.columns, mine, leaves.halves, leaves.low, leaves.high, like, ranks, first, last, out)
-
-    _in_blocks(leaves.count, body, _NEAREST * n)
-    return np.sqrt(out, out=out)
+    out, last, mine = np.empty((k, n)), np.ones(n + LANES), owner[leaves.rows].astype(np.float64)
+    points = (leaves.columns, mine, leaves.halves, leaves.low, leaves.high)
+    _in_blocks(leaves.count, lambda a, b: neighbours.nearest(*points, like, ranks, a, b, out, last), _NEAREST * n)
+    return out, last
 
 
 def radii(leaves: Leaves, wanted: tuple[int, ...]) -> np.ndarray:
     """The radii of windows around the centres of the leaves (len(wanted), m), with about so many leaves in each."""
-    ranks = tuple(rank for wide in wanted for rank in (wide, max(1, round(_FEWEST * wide))))
-    found = np.maximum(leaves.reaches(ranks), 1e-300)
-    wide, least = found[::2], found[1::2]
+    fewest = [max(1, round(_FEWEST * rank)) for rank in wanted]
+    found = leaves.reaches((*wanted, *fewest))
+    wide, least = (np.maximum([found[rank] for rank in ranks], 1e-300) for ranks in (wanted, fewest))
     typical = np.exp(np.log(wide).mean(1, keepdims=True))
     return np.maximum(wide**_SPREAD * typical ** (1 - _SPREAD), least)
 

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from .threads import small_steps
+
 
 class Operation:
     """An operation of this package, which torch knows as a custom op.
@@ -164,7 +166,10 @@ def native(tensor: Tensor) -> np.ndarray:
 
 
 def like(values: np.ndarray, tensor: Tensor) -> Tensor:
-    """An array as a tensor of the dtype of `tensor`."""
+    """An array as a tensor of the dtype of `tensor`. A small one is converted without the threads of torch."""
+    if values.size < small_steps.SMALL:
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = values.astype(tensor.detach().numpy().dtype, copy=False)
     return torch.from_numpy(values).to(tensor.dtype)
 
 

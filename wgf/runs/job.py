@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import math
 import time
 from abc import ABC, abstractmethod
@@ -15,7 +16,7 @@ import numpy as np
 from ..diagnostics.force_report import force_report
 from ..diagnostics.transport import Transport, wasserstein
 from ..drives import EvaluationCap
-from ..errors import WgfError
+from ..errors import ConfigError, WgfError
 from ..flow import Monitor, Solution
 from ..flow.arguments import Arguments
 from ..flow.describing import Description
@@ -27,6 +28,7 @@ from ..flow.timing import Stopwatch
 from ..functional import FreeEnergy, Functional
 from ..measure import Ensemble
 from ..protocol import Solver
+from ..storage import digest
 from . import store
 from .config import Config
 
@@ -76,6 +78,7 @@ class Job(ABC):
             until=self.until, domain=self.config.place(), rtol=None, atol=None, max_steps=MOST_STEPS, progress=monitor,
             noise=None, store=keep.folder,
         )  # fmt: skip
+        keep.head["configuration"] = self.identity()
         return begun(keep, build(arguments, stopwatch), arguments, None, alone=False)
 
     def go_on(self, keep: RunStore, watch: Watch, monitor: Monitor) -> Run:
@@ -86,8 +89,16 @@ class Job(ABC):
         }  # fmt: skip
         given = stored.given(parts, watch.columns())
         found = keep.resume(self.config.device)
+        keep.head["configuration"] = self.identity()
+        if found.head.get("configuration") != self.identity():
+            raise ConfigError(f"{keep.folder}: the configuration is not that of the run; restore config.toml.")
         watch.recall(found.beside)
         return continued(keep, found, stored, given, Stopwatch(), t_end=self.config.solver.t_end, progress=monitor)
+
+    def identity(self) -> str:
+        """A checksum of the configuration, without its end and paths. The checksums of the data are in F."""
+        table = self.config.model_dump(exclude={"costs": True, "output": True, "solver": {"t_end"}, "data": {"source"}})
+        return digest(json.dumps(table, sort_keys=True, default=str).encode())
 
     def summary(self, solution: Solution, watch: Watch, warned: list[str]) -> dict[str, Any]:
         """The content of summary.json, except the name and the times."""

@@ -66,12 +66,15 @@ def resume(
     config = load_config(folder / store.CONFIG)
     if stands is Standing.DONE:
         _require_further(path, config, until)
-    if not Checkpoints(folder / CHECKPOINTS).paths():
+    checkpoints = Checkpoints(folder / CHECKPOINTS)
+    if not checkpoints.paths():
         if folder is path:
             raise CheckpointError(f"{path} has no checkpoint to go on from, as runs of earlier versions.")
         shutil.rmtree(partial)
         return run(config, path, progress, report)
-    return _gone_on(path, config, until, progress, report)
+    t_end = checkpoints.newest(config.device).head["t_end"] if until is None else float(until)
+    config = config.model_copy(update={"solver": config.solver.model_copy(update={"t_end": t_end})})
+    return _gone_on(path, config, progress, report)
 
 
 def _require_further(path: Path, config: Config, until: float | None) -> None:
@@ -84,19 +87,16 @@ def _require_further(path: Path, config: Config, until: float | None) -> None:
         )
 
 
-def _gone_on(path: Path, config: Config, until: float | None, progress: bool, report: bool) -> RunResult:
+def _gone_on(path: Path, config: Config, progress: bool, report: bool) -> RunResult:
     """Go on from the last checkpoint."""
     clock, partial = Clock(), partial_of(path)
-    if until is not None:
-        config = config.model_copy(update={"solver": config.solver.model_copy(update={"t_end": float(until)})})
     with signals.caught():
         with signals.during(Mode.RAISE):
             job = prepare(config)
         if not partial.is_dir():
             _reopen(path, partial)
         with writing(None, config.name, again=path) as place:
-            if until is not None:
-                write_whole(partial / store.CONFIG, dump(with_costs(job.config, partial)).encode(), store.CONFIG)
+            write_whole(partial / store.CONFIG, dump(with_costs(job.config, partial)).encode(), store.CONFIG)
             watch, shown = Watch(job, clock), reporter(progress)
             result = carried_out(place, watch, lambda keep: job.go_on(keep, watch, shown))
         return drawn(result, report)

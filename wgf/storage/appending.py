@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,8 +69,10 @@ class TrajectoryWriter:
         attributes: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder = Path(folder)
-        self._said = {"format": FORMAT, "particles": n, "dim": dim, "dtype": dtype, **(attributes or {})}
-        self._begin(layouts(n, dim, dtype), [])
+        token = uuid.uuid4().hex
+        said = {"format": FORMAT, "particles": n, "dim": dim, "dtype": dtype, "token": token}
+        self._said = said | dict(attributes or {})
+        self._begin(layouts(n, dim, dtype, token), [])
         try:
             self.folder.mkdir(parents=True)
         except FileExistsError:
@@ -167,7 +170,7 @@ class TrajectoryWriter:
                 for k in range(0, len(array), rows):
                     path = layout.path(self.folder, number, k // rows)
                     pending.append(path)
-                    put(path, layout.encoded(array[None, k : k + rows]))
+                    put(path, layout.encoded(array[None, k : k + rows], number, k // rows))
         except OSError as error:
             raise error if isinstance(error, CheckpointError) else self._failed(error) from error
         self._pending += pending
@@ -189,7 +192,7 @@ class TrajectoryWriter:
             first = min(self.committed, frames) // length
             for k in range(first, -(-frames // length)):
                 path = times.path(self.folder, k)
-                put(path, times.encoded(np.array(self._times[k * length : (k + 1) * length])))
+                put(path, times.encoded(np.array(self._times[k * length : (k + 1) * length]), k))
                 self._pending.append(path)
             folders: dict[Path, None] = {}
             for path in self._pending:

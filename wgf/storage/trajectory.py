@@ -23,14 +23,14 @@ TIMES = 4096
 """How many times a chunk holds."""
 
 
-def layouts(n: int, dim: int, dtype: str) -> tuple[Layout, ...]:
+def layouts(n: int, dim: int, dtype: str, token: str = "") -> tuple[Layout, ...]:
     """The arrays of a trajectory of n particles in d dimensions: x, weights, ids and time."""
     rows = parts_of_rows(n, max(dim * np.dtype(dtype).itemsize, 8), CHUNK)
     return (
-        Layout("x", dtype, (n, dim), (1, rows, dim), ("time", "particle", "axis"), 0),
-        Layout("weights", "float64", (n,), (1, rows), ("time", "particle"), 1),
-        Layout("ids", "int64", (n,), (1, rows), ("time", "particle"), 1),
-        Layout("time", "float64", (), (TIMES,), ("time",), 0),
+        Layout("x", dtype, (n, dim), (1, rows, dim), ("time", "particle", "axis"), 0, token),
+        Layout("weights", "float64", (n,), (1, rows), ("time", "particle"), 1, token),
+        Layout("ids", "int64", (n,), (1, rows), ("time", "particle"), 1, token),
+        Layout("time", "float64", (), (TIMES,), ("time",), 0, token),
     )
 
 
@@ -85,7 +85,7 @@ class Frames:
         if not -count <= index < count:
             raise IndexError(f"frame {index} of {self._folder}: there are {count}.")
         parts = range(-(-layout.shape[0] // layout.chunk[1]))
-        rows = [layout.decoded(layout.path(self._folder, index % count, k))[0] for k in parts]
+        rows = [layout.decoded(self._folder, index % count, k)[0] for k in parts]
         whole = rows[0] if len(rows) == 1 else np.concatenate(rows)
         return torch.from_numpy(whole[: layout.shape[0]].astype(layout.dtype, copy=False))
 
@@ -158,11 +158,11 @@ class Trajectory(Frames):
         said = read_root(self.folder)
         require_format(said.get("format"), FORMAT, self.folder / ROOT)
         self.attributes, count = said, int(said["frames"])
-        self._arrays = layouts(int(said["particles"]), int(said["dim"]), str(said["dtype"]))
+        self._arrays = layouts(int(said["particles"]), int(said["dim"]), str(said["dtype"]), str(said.get("token", "")))
         x, weights, ids, time = self._arrays
         super().__init__(self.folder, x, count)
         self.weights, self.ids = Frames(self.folder, weights, count), Frames(self.folder, ids, count)
-        times = [time.decoded(time.path(self.folder, k)) for k in range(-(-count // TIMES))]
+        times = [time.decoded(self.folder, k) for k in range(-(-count // TIMES))]
         self.times = torch.from_numpy(np.concatenate([*times, np.empty(0)])[:count].astype(np.float64))
         return self
 

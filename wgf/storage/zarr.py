@@ -1,8 +1,16 @@
 """The zarr format, version 3, as far as a trajectory needs it: its metadata, and chunks with a checksum.
 
-Any reader of zarr opens what stands here. It is written without the package zarr, since the order in which files appear
-matters: chunks first, then the metadata that count them. Chunks are gzip, which has a CRC-32 of its content. Particles
-are stored in it as they are (level 0), since digits at random do not shrink. Weights and ids shrink a lot.
+Any reader of zarr opens what stands here: tests read it by the packages zarr and xarray. It is written without the
+package zarr, for three reasons.
+
+- The order in which files appear matters: chunks first, on the disk, then the metadata that count them, last those of
+  the group. The package writes the new shape before the chunks, brings nothing to the disk, and replaces files under
+  temporary names that a kill leaves behind.
+- A run must not import it: that takes 1.5 s, as long as wgf itself, and 40 MB with numcodecs.
+- It writes no faster: a frame is dominated by the disk and by the checksum. 150 lines are all that a trajectory needs.
+
+Chunks are gzip, which has a CRC-32 of its content. Particles are stored in it as they are (level 0), since digits at
+random do not shrink. Weights and ids shrink a lot.
 """
 
 from __future__ import annotations
@@ -44,6 +52,9 @@ class Layout:
         The names of its axes.
     level : int
         The level of gzip: 0 stores, 1 compresses fast.
+    token : str
+        What tells this trajectory from others. With the place of a chunk it makes a mark in the chunk, in the field of
+        gzip for a time: a chunk of another place or another run is found. Empty for no mark.
     """
 
     name: str
@@ -52,6 +63,7 @@ class Layout:
     chunk: tuple[int, ...]
     axes: tuple[str, ...]
     level: int
+    token: str = ""
 
     def metadata(self, frames: int) -> dict[str, Any]:
         """The metadata of the array with so many frames, as zarr wants them."""
@@ -81,21 +93,28 @@ class Layout:
         numbers = (*index, *[0] * (len(self.chunk) - len(index)))
         return folder.joinpath(self.name, "c", *map(str, numbers))
 
-    def encoded(self, part: np.ndarray) -> bytes:
-        """A chunk as bytes. A part that is smaller than a chunk is filled up."""
+    def _start(self, *index: int) -> bytes:
+        """How the file of a chunk begins, by its number along the first axes."""
+        mark = zlib.crc32(f"{self.token} {self.name} {index}".encode()) if self.token else 0
+        return b"\x1f\x8b\x08\0" + mark.to_bytes(4, "little")
+
+    def encoded(self, part: np.ndarray, *index: int) -> bytes:
+        """A chunk as bytes, by its number along the first axes. A part that is smaller than a chunk is filled up."""
         whole = np.full(self.chunk, float("nan") if _FILLS[self.dtype] == "NaN" else -1, dtype=self._little())
         whole[tuple(slice(length) for length in part.shape)] = part
         packer = zlib.compressobj(self.level, zlib.DEFLATED, 31)
-        return packer.compress(whole.data.cast("B")) + packer.flush()
+        start = self._start(*index)
+        return start + (packer.compress(whole.data.cast("B")) + packer.flush())[len(start) :]
 
-    def decoded(self, path: Path) -> np.ndarray:
-        """A chunk from its file; CheckpointError if it is missing or damaged."""
+    def decoded(self, folder: Path, *index: int) -> np.ndarray:
+        """A chunk from its file; CheckpointError if it is missing, damaged, or that of another place."""
+        path = self.path(folder, *index)
         try:
             raw = path.read_bytes()
             unpacker = zlib.decompressobj(31)
             content = unpacker.decompress(raw)
-            if not unpacker.eof or unpacker.unused_data or raw[:8] != b"\x1f\x8b\x08\0\0\0\0\0":
-                raise ValueError("it is cut or damaged")
+            if not unpacker.eof or unpacker.unused_data or raw[:8] != self._start(*index):
+                raise ValueError("it is cut or damaged, or belongs elsewhere")
             return np.frombuffer(bytearray(content), dtype=self._little()).reshape(self.chunk)
         except (OSError, ValueError, zlib.error) as error:
             raise CheckpointError(f"cannot read {path}: {error}.") from error

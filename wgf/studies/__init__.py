@@ -46,19 +46,22 @@ def run(
     out: str | Path | None = None,
     jobs: int | None = None,
     progress: bool = False,
+    backend: str = "loky",
+    scheduler: str | None = None,
     **settings: Any,
 ) -> StudyResult:
     """Run a study and write its directory: study.json, tables, figures and report.html.
 
     `out` is a new or empty directory, by default runs/<name>-<date>. `jobs` processes share the runs (by default one
     for each processor, and one in a quick study, which would be over before they have started); the numbers do not
-    depend on it. Returns a `StudyResult` with `outcome`, `directory` and `report`.
+    depend on it. `backend` and `scheduler` are those of `Work`. A study that was killed goes on: call it again. Returns
+    a `StudyResult` with `outcome`, `directory` and `report`.
     """
     from .frame.write import run_study
 
     study = load(name, quick=quick, seeds=seeds, first_seed=first_seed, **settings)
     jobs = jobs if jobs is not None else 1 if quick else processors()
-    return run_study(study, out, Work(jobs, progress), quick)
+    return run_study(study, out, Work(jobs, progress, backend=backend, scheduler=scheduler), quick)
 
 
 if not TYPE_CHECKING:  # a type checker goes by the imports above

@@ -18,11 +18,11 @@ from ..runs import store
 from ..runs.page import image, render
 from ..runs.report import number, percent
 from ..storage import write_whole
-from .record import LARGER, Record, best_column, ranked
+from .record import LARGER, Record, judged_by, ranked
 
 TEMPLATE = Path(__file__).with_name("many.html")
-BEST, DRAWN, LISTED = 5, 100, 500
-"""At most so many best runs, curves, and rows of the table are shown."""
+BEST, LISTED = 5, 500
+"""At most so many best runs, and rows of the table, are shown."""
 COLUMNS = (
     ("free_energy", "F"),
     ("closure_total", "closure"),
@@ -70,13 +70,13 @@ def write_page(path: Path, title: str, records: Sequence[Record], best: str | No
     CheckpointError
         If it cannot be written.
     """
-    column = best or best_column(records)
-    with_ledger = [record for record in records if record.ledger is not None]
-    drawn = _spread(with_ledger, DRAWN)
+    column = judged_by(records, best)
+    ended = sum(record.folder is not None for record in records)
+    drawn = [record for record in records if record.ledger is not None]
     figure, width, note = "", 0, ""
     if drawn:
         figure, width = image(_curves(drawn))
-        note = f"{len(drawn)} of {len(with_ledger)} runs are drawn" if len(drawn) < len(with_ledger) else ""
+        note = f"{len(drawn)} of {ended} runs are drawn" if len(drawn) < ended else ""
     keys = list(dict.fromkeys(key for record in records for key in record.settings))
     top = ranked(records, column)
     groups = _groups(records, keys, column)
@@ -98,13 +98,6 @@ def write_page(path: Path, title: str, records: Sequence[Record], best: str | No
     )
     with during(Mode.HOLD):  # half a page is never left behind
         write_whole(path, page.encode(), "the page")
-
-
-def _spread(records: Sequence[Record], most: int) -> list[Record]:
-    """At most so many records, evenly spread over all of them."""
-    if len(records) <= most:
-        return list(records)
-    return [records[k] for k in np.linspace(0, len(records) - 1, most).round().astype(int)]
 
 
 def _curves(records: Sequence[Record]) -> Any:

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import CheckpointError, ConfigError, WgfError
+from ..errors import CheckpointError, ConfigError, WgfError, closest, shown
 from ..ledger import Ledger
 from ..runs import store
 
 HEAD, RUNS = "sweep.json", "runs"
 """The file that makes a directory that of a sweep, and the folder of its runs."""
+DRAWN = 100
+"""At most so many curves are drawn."""
 LARGER = ("accuracy", "r2")
 """Endings of the columns of which larger values are better; of others smaller ones are."""
 
@@ -67,7 +69,9 @@ class Record:
         return {"run": self.name} | self.settings | {"status": self.status, "steps": self.steps} | self.end | said
 
 
-def read_record(folder: str | os.PathLike[str], name: str, settings: Mapping[str, Any]) -> Record:
+def read_record(
+    folder: str | os.PathLike[str], name: str, settings: Mapping[str, Any], with_ledger: bool = True
+) -> Record:
     """Read a run from its directory.
 
     Parameters
@@ -78,6 +82,8 @@ def read_record(folder: str | os.PathLike[str], name: str, settings: Mapping[str
         What to call it.
     settings : mapping
         The keys by which it is told from others.
+    with_ledger : bool, default True
+        Whether to keep its ledger, for the curves.
 
     Returns
     -------
@@ -101,7 +107,7 @@ def read_record(folder: str | os.PathLike[str], name: str, settings: Mapping[str
     try:
         return Record(
             name, dict(settings), dict(summary["final"]), str(summary["status"]), str(summary["message"]),
-            summary["steps"], float(summary["seconds"]), path, ledger,
+            summary["steps"], float(summary["seconds"]), path, ledger if with_ledger else None,
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path / store.SUMMARY} lacks {error}.") from error
@@ -135,9 +141,10 @@ def read_records(folders: Sequence[str | os.PathLike[str]]) -> list[Record]:
     keys = list(dict.fromkeys(key for table in tables for key in table))
     differ = [key for key in keys if len({repr(table.get(key)) for table in tables}) > 1]
     names = _names(paths)
+    drawn = evenly(len(paths), DRAWN)
     return [
-        read_record(path, name, {key: table.get(key) for key in differ})
-        for path, name, table in zip(paths, names, tables, strict=True)
+        read_record(path, name, {key: table.get(key) for key in differ}, number in drawn)
+        for number, (path, name, table) in enumerate(zip(paths, names, tables, strict=True))
     ]
 
 
@@ -189,6 +196,19 @@ def best_column(records: Sequence[Record]) -> str:
         if any(isinstance(record.end.get(name), (int, float)) for record in records):
             return name
     return "free_energy"
+
+
+def judged_by(records: Sequence[Record], column: str | None) -> str:
+    """The column by which runs are judged. ConfigError for one that no run has, with the nearest known one."""
+    known = dict.fromkeys(name for record in records for name in record.end)
+    if column is not None and known and column not in known:
+        raise ConfigError(f"--best {shown(column)}: the ledger has no such column{closest(column, known)}")
+    return column or best_column(records)
+
+
+def evenly(count: int, most: int) -> set[int]:
+    """At most so many of the numbers below `count`, evenly spread: the runs whose curves are drawn."""
+    return set(range(count)) if count <= most else {round(k * (count - 1) / (most - 1)) for k in range(most)}
 
 
 def ranked(records: Sequence[Record], column: str) -> list[Record]:

@@ -22,7 +22,7 @@ from ..runs.standing import Standing, standing
 from .compare import write_table
 from .page import BEST, write_page
 from .plan import Plan, Planned
-from .record import HEAD, RUNS, Record, best_column, failed, ranked, read_record
+from .record import DRAWN, HEAD, RUNS, Record, evenly, failed, judged_by, ranked, read_record
 from .results import held
 from .table import Table
 from .work import Work
@@ -106,9 +106,14 @@ def run_sweep(plan: Plan, directory: str | os.PathLike[str], work: Work, best: s
         done = sum(_is_done(place) for place in places.values())
         stop.add_note(f"{done} of {len(places)} runs are done in {folder}; the same command goes on")
         raise
-    records = [_record(run, places[run.id], errors) for run in plan.runs]
-    _draw(ranked(records, best or best_column(records))[:BEST])
-    _write(plan, folder, records, best)
+    drawn = evenly(len(plan.runs), DRAWN)
+    records = [_record(run, places[run.id], errors, number in drawn) for number, run in enumerate(plan.runs)]
+    with suppress(OSError):
+        (folder / RUNS / CLAIMS).rmdir()
+    write_table(records, folder)
+    _draw(ranked(records, judged_by(records, best))[:BEST])
+    intro = f"{len(records)} runs over {', '.join(plan.keys)}"
+    write_page(folder / store.REPORT, f"Sweep {plan.name}", records, best, intro)
     return SweepResult(folder, records, len(ready), folder / store.REPORT)
 
 
@@ -148,11 +153,11 @@ def _is_done(place: Path) -> bool:
     return True
 
 
-def _record(run: Planned, place: Path, errors: dict[str, Exception]) -> Record:
+def _record(run: Planned, place: Path, errors: dict[str, Exception], with_ledger: bool) -> Record:
     if run.id in errors:
         return failed(run.id, run.varied, errors[run.id])
     try:
-        return read_record(place, run.id, run.varied)
+        return read_record(place, run.id, run.varied, with_ledger)
     except (CheckpointError, ConfigError) as error:
         return failed(run.id, run.varied, error)
 
@@ -163,13 +168,6 @@ def _draw(records: Sequence[Record]) -> None:
         if record.folder is not None and not (record.folder / store.REPORT).exists():
             with suppress(WgfError):
                 write_report(record.folder)
-
-
-def _write(plan: Plan, folder: Path, records: Sequence[Record], best: str | None) -> None:
-    """The tables and the page. Nothing in them depends on how often the sweep was killed, but the seconds."""
-    write_table(records, folder)
-    varied = ", ".join(plan.keys)
-    write_page(folder / store.REPORT, f"Sweep {plan.name}", records, best, f"{len(records)} runs over {varied}")
 
 
 class _Watch:

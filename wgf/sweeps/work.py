@@ -73,8 +73,6 @@ class Work:
         if scheduler is not None and backend in ("loky", "threading"):
             raise ConfigError(f"scheduler = {scheduler!r}: the backend {backend!r} has none; wanted 'dask' or 'ray'.")
         self.progress, self.backend, self.scheduler, self.results = progress, backend, scheduler, results
-        self.kept = 0
-        """How many results of this object are kept so far."""
 
     def kept_in(self, folder: Path) -> Work:
         """The same, with results kept in a folder."""
@@ -152,7 +150,6 @@ class Work:
                     with closing(self._round(call, left)) as endings:
                         for index, ending in endings:
                             del left[index]
-                            self.kept += self.results is not None
                             yield index, ending
                             done, losses = done + 1, 0
                             advance(done)

@@ -168,14 +168,14 @@ def touching(low, high, below, above, bounds, found):
 
 @compiled
 def reaches(centres, like, ranks, first, last, out):
-    """Distances from the centres of some leaves to the nearest centres of these ranks."""
-    width, most = centres.shape[1] + LANES, np.argmax(np.array(ranks))
+    """Distances from the centres of some leaves to the nearest centres of these ranks, which fall."""
+    width = centres.shape[1] + LANES
     values, kept, spare, tile = np.empty(width), np.empty(width), np.empty(width), np.empty(LANES)
     bound, before = math.inf, point(centres, first, like)
     for leaf in range(first, last):
         here = point(centres, leaf, like)
         if leaf > first:  # the ball around the last centre is in this ball
-            reach = out[most, leaf - 1] + math.sqrt(square(difference(here, before), 0.0))
+            reach = out[0, leaf - 1] + math.sqrt(square(difference(here, before), 0.0))
             bound = reach * reach * (1.0 + 1e-12)
         count, around, largest = 0, spread(here), spread(bound)
         for j in range(0, centres.shape[1], LANES):
@@ -186,7 +186,13 @@ def reaches(centres, like, ranks, first, last, out):
                 for k in range(LANES):
                     values[count] = tile[k]
                     count += (bits >> k) & 1
-        for k in range(len(ranks)):
+        for k in range(ranks.size):
             kept[:count] = values[:count]
-            out[k, leaf] = math.sqrt(select(kept[:count], spare[:count], ranks[k]))
+            found = select(kept[:count], spare[:count], ranks[k])
+            out[k, leaf] = math.sqrt(found)
+            nearer = 0
+            for i in range(count):  # the others are among these
+                values[nearer] = values[i]
+                nearer += values[i] <= found
+            count = nearer
         before = here

@@ -162,14 +162,23 @@ def _row_dots(a, b, out):
         out[i, 0] = total
 
 
+@compiled(exact=True)
+def _inner_block(weights, a, b):
+    """`inner` of one block."""
+    dots = np.empty((a.shape[0], 1))
+    _row_dots(a, b, dots)
+    return row_sums(weights, dots, (0.0,))[0]
+
+
 def inner(weights: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Σᵢ wᵢ aᵢ·bᵢ (0-d) for few columns, with the bits of `linalg.row_dot` and `weighted_sum`."""
     n = len(weights)
-    dots, blocks = np.empty((n, 1)), -(-n // _ROWS)
+    if n <= _ROWS:
+        return np.asarray(_inner_block(weights, a, b))
+    dots, parts = np.empty((n, 1)), np.zeros((-(-n // _ROWS), 1))
     _in_strides(n, lambda first, last: _row_dots(*(t[first * _ROWS : last * _ROWS] for t in (a, b, dots))))
-    parts = np.zeros((blocks, 1))
     _in_strides(n, lambda first, last: _sum_blocks(weights, dots, (0.0,), first, last, parts))
-    return (parts if blocks == 1 else parts.sum(0)).reshape(())
+    return parts.sum(0).reshape(())
 
 
 def moments(x: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from .comparisons import gap, highest, inserted, most, some_less, where_equal
+from .elementary import log
 from .intrinsics import difference, point, square
 from .jit import compiled
 from .leaves import touching
@@ -24,8 +25,10 @@ def _search(columns, owners, first, last, here, mine, like, best):
 
 
 @compiled
-def nearest(columns, owners, starts, low, high, like, ranks, first, last, out):
-    """Squares of the distances of the points of some leaves to their nearest others, in rising order (k, n).
+def nearest(columns, owners, starts, low, high, like, ranks, first, last, out, farthest_of):
+    """Logarithms of the distances of the points of some leaves to their nearest others, in rising order (k, n).
+
+    `farthest_of` gets the last distance of each point.
 
     `owners` says which particle a point is, or is an image of: no particle is its own neighbour. k is the length of
     `ranks`.
@@ -65,7 +68,7 @@ def nearest(columns, owners, starts, low, high, like, ranks, first, last, out):
                             columns, owners, starts[half, other], starts[half, other + 1], points, mine, like, found
                         )
             set_points(best, j, found)
-        _store(best, starts, leaf, out)
+        _store(best, starts, leaf, out, farthest_of)
 
 
 @compiled
@@ -84,12 +87,14 @@ def _collect(columns, owners, starts, leaf, here):
 
 
 @compiled
-def _store(best, starts, leaf, out):
-    """Copy what was found for a leaf to the places of its points."""
-    count = 0
+def _store(best, starts, leaf, out, farthest):
+    """Write what was found for a leaf to the places of its points."""
+    count, ranks = 0, best.shape[0]
     for half in range(2):
-        first, last = starts[half, leaf], starts[half, leaf + 1]
-        for k in range(best.shape[0]):
-            for i in range(first, last):
-                out[k, i] = best[k, count + i - first]
-        count += last - first
+        first, size = starts[half, leaf], starts[half, leaf + 1] - starts[half, leaf]
+        for k in range(ranks):
+            for i in range(size):
+                out[k, first + i] = 0.5 * log(best[k, count + i])
+        for i in range(size):
+            farthest[first + i] = math.sqrt(best[ranks - 1, count + i])
+        count += size
