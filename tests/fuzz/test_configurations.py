@@ -16,7 +16,7 @@ def test_configurations_end_in_a_result_or_in_one_short_message():
     report = fuzz(300, seed=0)
     assert not report.faults, "\n".join(report.faults)
     assert report.counts["refused"] > 60
-    assert report.counts["completed"] > 10
+    assert report.counts["completed"] > 5  # the more settings the registered classes have, the more are refused
     assert sum(report.counts.values()) == 300
 
 
