@@ -117,7 +117,7 @@ def test_a_path_in_a_file_is_relative_to_the_file_and_one_given_by_set_to_here(t
     path = file(tmp_path, MINIMAL.replace("digits", "table.csv"))
     assert load_config(path).data.source == str(tmp_path / "table.csv")
     assert load_config(path).data.name == "table"
-    assert load_config(path, ["data.source=other.csv"]).data.source == "other.csv"
+    assert load_config(path, ["data.source=other.csv"]).data.source == str(Path("other.csv").absolute())
 
 
 # ------------------------------------------------------------------------------------------ overrides
