@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 import torch
@@ -12,10 +12,14 @@ from torch import Tensor
 from ..errors import ConfigError
 from . import batch
 
-if TYPE_CHECKING:
-    from .entropy import Regularizer
 
-_LIVE: WeakValueDictionary[int, Regularizer] = WeakValueDictionary()
+class Evaluates(Protocol):
+    """A regularizer, as far as it is called here."""
+
+    def _of(self, x: Tensor) -> tuple[Tensor, Tensor]: ...
+
+
+_LIVE: WeakValueDictionary[int, Evaluates] = WeakValueDictionary()
 """The regularizers of this process by number: an operation of torch takes numbers and tensors only."""
 _NUMBERS = itertools.count()
 TWICE = (
@@ -24,7 +28,7 @@ TWICE = (
 )
 
 
-def enter(regularizer: Regularizer) -> int:
+def enter(regularizer: Evaluates) -> int:
     """Give a regularizer its number, by which a compiled program finds it."""
     number = next(_NUMBERS)
     _LIVE[number] = regularizer
