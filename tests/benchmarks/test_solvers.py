@@ -6,6 +6,7 @@ import json
 import math
 import re
 from dataclasses import replace
+from typing import Any
 
 import exact
 import numpy as np
@@ -133,7 +134,8 @@ SCHEME = {
 def test_a_scheme_arrives_at_every_answer(problem):
     """The answer and the problem were written apart: particles that reach one from the other prove both."""
     name, h, bound = SCHEME[problem.name]
-    found = trials.trial(name, problem).entry.run(h, 0, 60.0)
+    entry: Any = trials.trial(name, problem).entry
+    found = entry.run(h, 0, 60.0)
     assert found["error"] < bound
     assert found["evaluations"] >= found["steps"] > 1
     assert found["seconds"] > 0
@@ -159,11 +161,12 @@ def test_every_scheme_enters_or_says_why_not(problem):
 
 def test_a_refusal_and_a_slow_run_are_told():
     problem = MADE["aggregation"]
-    refused = replace(trials.trial("Euler", problem), F=problem.smooth - 1.0 * wgf.Shannon()).entry
+    refused: Any = replace(trials.trial("Euler", problem), F=problem.smooth - 1.0 * wgf.Shannon()).entry
     assert "realise" in refused.run(0.1, 0, 10.0)["failed"] or "Shannon" in refused.run(0.1, 0, 10.0)["failed"]
     with pytest.raises(wgf.errors.ConfigError, match="Shannon"):
         refused.warm_up(10.0)
-    assert trials.trial("Euler", problem).entry.run(1e-5, 0, 0.05)["failed"] == "beyond 0.05 s"
+    slow: Any = trials.trial("Euler", problem).entry
+    assert slow.run(1e-5, 0, 0.05)["failed"] == "beyond 0.05 s"
 
 
 # ------------------------------------------------------------------------------------------------- the command

@@ -249,8 +249,8 @@ def test_progress_is_a_callback(capfd):
     (lambda: EarlyStopping("a", patience=0), "patience = 0"),
     (lambda: EarlyStopping("a", mode="least"), "wanted 'min' or 'max'"),
     (lambda: solved(callbacks=[EarlyStopping("fre_energy")]), "did you mean 'free_energy'"),
-    (lambda: ForceLogger(3, []), "wanted a wgf.regularizers.ForceMonitor"),  # type: ignore[arg-type]
-    (lambda: ForceLogger(wgf.regularizers.ForceMonitor(wgf.Variance(), 0.1), [3]), "wanted wgf.callbacks.CSV"),  # type: ignore[list-item]
+    (lambda: ForceLogger(3, []), "wanted a wgf.regularizers.ForceMonitor"),
+    (lambda: ForceLogger(wgf.regularizers.ForceMonitor(wgf.Variance(), 0.1), [3]), "wanted wgf.callbacks.CSV"),
 ])  # fmt: skip
 def test_bad_input_is_refused(make, message):
     with pytest.raises(ConfigError, match=message):

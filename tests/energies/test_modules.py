@@ -198,7 +198,7 @@ def test_what_else_is_refused():
     with pytest.raises(ConfigError, match="bias = True is for the built-in unit"):
         wgf.NetworkRisk(Z, Y[:, 0], unit=lambda z, theta: theta @ z, bias=True)
     with pytest.raises(ConfigError, match="bias = 1: wanted True or False"):
-        wgf.NetworkRisk(Z, Y, bias=1)  # type: ignore[arg-type]
+        wgf.NetworkRisk(Z, Y, bias=1)
     with pytest.raises(ShapeError, match=r"wanted 8 = .* \+ 1 bias \+ 2 output biases"):
         risk(bias=True).to_module(risk().initial(5))
     with pytest.raises(ConfigError, match=r"NetworkRisk\(\.\.\., bias=True\)"):

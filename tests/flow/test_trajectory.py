@@ -61,6 +61,7 @@ def test_frames_of_a_grid_have_its_masses():
 def test_constant_weights_take_the_memory_of_one_frame():
     sol = wgf.solve(free_energy(), start(), Heun(), dt=0.1, t_end=1.0, trajectory_every=1)
     assert sol.trajectory_weights.shape == (11, 12)
+    assert isinstance(sol.trajectory_weights, torch.Tensor)
     assert sol.trajectory_weights.stride(0) == 0
     assert torch.equal(sol.frame(4).x, sol.trajectory[4])
 

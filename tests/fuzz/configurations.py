@@ -249,7 +249,7 @@ def require_exit_2(table: Table, folder: Path) -> None:
 def try_one(table: Table, run: bool, folder: Path) -> str:
     """Check one configuration, and run it for two steps where `run` is true. Say how it ended."""
     try:
-        config = validate(table)
+        config: Any = validate(table)
     except WgfError as error:
         require_short(str(error))
         require_exit_2(table, folder)

@@ -55,7 +55,7 @@ def child(case: Case, folder: Path, pace: float, whole: Unbroken, pipe: int) -> 
     written = RunStore.checkpoint
 
     def telling(store: RunStore, state: wgf.protocol.State, *arguments: object, **said: object) -> Path:
-        path = written(store, state, *arguments, **said)  # type: ignore[arg-type]
+        path = written(store, state, *arguments, **said)
         os.write(pipe, f"step {state.step}\n".encode())
         return path
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import CONTENTS, SMALL, rows, wgf_command
@@ -80,7 +81,7 @@ def test_an_interrupted_run_goes_on_to_the_same_files(place, undrawn, monkeypatc
 
 def test_a_killed_run_goes_on_in_its_partial_directory(place, undrawn, monkeypatch):
     run(load_config("small.toml"), "whole", progress=False)
-    copied = []
+    copied: list[Any] = []
     real = Watch._distance
 
     def copying(self, mu, t):

@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wgf
-from wgf import solvers
+from wgf import runs, solvers
 from wgf.errors import BackendError, ConfigError
-from wgf.runs import DEFAULT, dump, load_config, toml
+from wgf.runs import DEFAULT, dump, toml
 from wgf.runs.config import NetworkConfig
 from wgf.runs.terms import models
 
+load_config: Any = runs.load_config  # the tests know which kind of configuration a text is
 MINIMAL = '[data]\nsource = "digits"\n[solver]\ndt = 0.1\nt_end = 1.0\n'
 
 

@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,12 +106,12 @@ def test_a_store_knows_its_function_and_its_code(tmp_path):
     wgf.sweep(first, {"x": [1]}, tmp_path / "store")
     before = first
 
-    def first(x):  # a comment is no change
+    def first(x):  # type: ignore[no-redef]  # a comment is no change
         return {"y": x}
 
     wgf.sweep(first, {"x": [1, 2]}, tmp_path / "store")
 
-    def first(x):
+    def first(x):  # type: ignore[no-redef]
         return {"y": x + 1}
 
     with pytest.raises(ConfigError, match="its code has changed"):
@@ -154,7 +155,7 @@ def test_parquet_without_pyarrow_is_a_typed_error(tmp_path, monkeypatch):
 
 
 def test_results_come_back_as_they_were_given(tmp_path):
-    given = {
+    given: dict[str, Any] = {
         "list": [1, 2.5, "x", None, (True, [])],
         "array": np.arange(6.0).reshape(2, 3),
         "number": np.float32(0.1),

@@ -86,7 +86,9 @@ def test_a_path_that_varies_is_relative_to_the_file(plan, tmp_path, monkeypatch)
     plan('data.source = ["a.csv", "b.csv"]')
     monkeypatch.chdir(tmp_path / "elsewhere")
     found = load_plan(tmp_path / "s.toml")
-    assert [run.config.data.source for run in found.runs] == [str(tmp_path / name) for name in ("a.csv", "b.csv")]
+    assert [run.config.model_dump()["data"]["source"] for run in found.runs] == [
+        str(tmp_path / name) for name in ("a.csv", "b.csv")
+    ]
 
 
 def test_the_configuration_may_be_another_file(plan, tmp_path):

@@ -13,7 +13,7 @@ from ..errors import CheckpointError, ConfigError, ShapeError
 from ..ops import linalg
 from ..ops.memory import require_memory
 from ..summation import Costs, Summation, default_costs, kernel_sums
-from . import arrays, sampling, stored
+from . import arrays, images, sampling, stored
 from .arrays import ArrayLike, DType
 from .foreign import Foreign
 from .ids import distinct_ids, id_rows
@@ -69,7 +69,7 @@ class Ensemble(Foreign):
         self._weights = arrays.weight_rows(weights, self.n, copy).to(self._x.device)
         self._ids = id_rows(ids, self.n, copy).to(self._x.device)
         self._positive: bool | None = None
-        self._period = arrays.period_row(period, self.dim)
+        self._period = images.period_row(period, self.dim)
         self._history = 0
 
     @property
@@ -155,7 +155,7 @@ class Ensemble(Foreign):
     def on(self, period: ArrayLike | None) -> Ensemble:
         """The same particles in a space that repeats after `period`: a number, (d,) lengths, or None."""
         new = self._same()
-        new._period = arrays.period_row(period, self.dim)
+        new._period = images.period_row(period, self.dim)
         return new
 
     def reweighted(self, weights: Tensor) -> Ensemble:
@@ -262,7 +262,7 @@ class Ensemble(Foreign):
         points = self._x if at is None else self.points(at)
         weights = self._weights if factor is None else self._weights * factor
         if self._period is not None:
-            arrays.require_images(method)
+            images.require_images(method)
             value, gradient = kernel.periodic_sums(points, self._x, weights, at is None, self._period)
         else:
             how = Summation(method, rtol, costs or default_costs())
@@ -313,10 +313,3 @@ class Ensemble(Foreign):
         """n samples of the uniform law on the box [low, high]; the bounds are numbers or (d,)."""
         x = sampling.uniform(n, dim, low, high, seed)
         return Ensemble(x.to(arrays.require_dtype(dtype)), copy=False)
-
-
-def require_ensemble(name: str, value: object) -> Ensemble:
-    """The value, if it is an ensemble; else a ConfigError that names the argument and says how to make one."""
-    if not isinstance(value, Ensemble):
-        raise ConfigError(f"{name} is {type(value).__name__}: wanted a wgf.Ensemble (wgf.Ensemble(x) makes one).")
-    return value
