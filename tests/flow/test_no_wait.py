@@ -91,7 +91,7 @@ def plain_bodies():
             if hasattr(ops, name):
                 stack.enter_context(mock.patch.object(ops, name, body))
         stack.enter_context(mock.patch.object(linalg, "product", torch.matmul))
-        stack.enter_context(mock.patch.object(linalg, "SMALL", 0))
+        stack.enter_context(mock.patch.object(linalg, "AT_ONCE", ()))
         stack.enter_context(mock.patch.object(ops, "network_forward_backward", in_one_run))
         stack.enter_context(mock.patch.object(choice, "finite", return_value=True))  # asked on the CPU only
         yield

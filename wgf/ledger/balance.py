@@ -126,6 +126,8 @@ class Balance:
         r_k = Q_k − h D̄_k of an interval. NaN for a single interval.
     smoothing : float
         The error bar of D, of two standard errors, integrated.
+    usual, last_usual : float
+        The usual error of D, integrated, and at the last record: the bar without what windows of the estimate may miss.
     quadrature : Quadrature
         How well the records resolve D, where it is integrated between records.
     """
@@ -134,6 +136,8 @@ class Balance:
     dissipated: float = 0.0
     scatter: float = 0.0
     smoothing: float = 0.0
+    usual: float = 0.0
+    last_usual: float = 0.0
     quadrature: Quadrature = field(default_factory=Quadrature)
     _rest: float = math.nan
     _squares: float = math.nan
@@ -158,8 +162,8 @@ class Balance:
 
     @property
     def estimated(self) -> float:
-        """The uncertainty of the estimates of F and D, one standard error of each, in units of F."""
-        return self.scatter + 0.5 * self.smoothing
+        """The usual uncertainty of the estimates of F and D, one standard error of each, in units of F."""
+        return self.scatter + 0.5 * self.usual
 
     @property
     def error(self) -> float:

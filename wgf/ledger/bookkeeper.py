@@ -67,7 +67,7 @@ class Bookkeeper:
         self._last: dict[str, float] = {}
         self._balance, self._by_steps, self._every = Balance(), True, 0
         self._start_error = math.nan
-        self._last_shannon = math.nan
+        self._last_shannon = self._usual_error = math.nan
         self._told: set[str] = set()
 
     # ------------------------------------------------------------------------------------- between records
@@ -220,11 +220,13 @@ class Bookkeeper:
         assert force is not None
         g = force.force - temperature * shannon.scores[0]
         change = smoother["dissipation"] - plain["dissipation"]
-        error = dissipation_error(shannon, state.mu.x, g, temperature, change)
+        error, self._usual_error = dissipation_error(shannon, state.mu.x, g, temperature, change)
         rates = [self._own(state, part.slope(state.mu)).get("dissipation") for part in both]
         if rates[0] is not None and rates[1] is not None:  # in another metric: as large a part of D
             part = error / abs(plain["dissipation"]) if plain["dissipation"] != 0 else math.inf
+            usual = self._usual_error / error if error > 0 else 1.0
             columns["dissipation"], error = rates[0], max(part * abs(rates[0]), abs(rates[1] - rates[0]))
+            self._usual_error = usual * error
         return columns | {"dissipation_error": error}
 
     def _beside_reference(
@@ -252,7 +254,9 @@ class Bookkeeper:
         error = self._standard_error(state, shannon) if self._estimated else 0.0
         if math.isnan(self._start_error):
             self._start_error = error
+        usual = row.get("dissipation_error", 0.0) if math.isnan(self._usual_error) else self._usual_error
         if not self._last:
+            self._balance.last_usual = usual
             return blank | ({"closure_error": math.nan} if self._estimated else {})
         last, balance = self._last, self._balance
         self._every = max(self._every, int(row["step"] - last["step"]))
@@ -268,7 +272,9 @@ class Bookkeeper:
             balance.quadrature.add(between)
         if not self._by_steps:
             balance.smoothing += unsure
+            balance.usual += 0.5 * between.length * _known(balance.last_usual + usual)
             self._note("closure", "cumulative; D between records by the trapezoidal rule")
+        balance.last_usual = usual
         only_batches = self._estimated and not self._dynamics.shannon.terms
         balance.scatter = balance.irregular if only_batches else math.hypot(error, self._start_error)
         floor = 1e3 * torch.finfo(state.mu.dtype).eps * abs(row["free_energy"])
@@ -300,3 +306,8 @@ class Bookkeeper:
         complaint = self._balance.complaint(total, self._by_steps, self._every, wanted)
         if complaint:
             warnings.warn(complaint, WgfWarning, stacklevel=4)
+
+
+def _known(value: float) -> float:
+    """The value, or 0 where it is not known."""
+    return 0.0 if math.isnan(value) else value

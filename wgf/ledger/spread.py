@@ -19,7 +19,7 @@ particles that is in a window. Where that is large, the change says less about n
 
 def dissipation_error(
     shannon: ShannonEstimate, points: Tensor, force: Tensor, temperature: float, change: float
-) -> float:
+) -> tuple[float, float]:
     """The error bar of D = ∫ |g + T s|² dμ, where s = ∇log ρ is estimated.
 
         error = 2 √(Var ψ/n + T⁴ noise²) + ½(1 + 5K/n) |change| + T² missing
@@ -43,8 +43,10 @@ def dissipation_error(
 
     Returns
     -------
-    float
+    error : float
         The error bar, in the units of D.
+    usual : float
+        The same without the last term, which is an upper bound and seldom reached.
     """
     assert shannon.scores is not None
     assert shannon.divergence is not None
@@ -60,7 +62,8 @@ def dissipation_error(
     )
     smoothing = (SMOOTHING + ROUGH * shannon.part) * abs(change)
     noise = temperature**2 * shannon.noise
-    return SURE * math.sqrt(float(added.var()) / n + noise * noise) + smoothing + temperature**2 * shannon.missing
+    usual = SURE * math.sqrt(float(added.var()) / n + noise * noise) + smoothing
+    return usual + temperature**2 * shannon.missing, usual
 
 
 def _divergence(x: np.ndarray, g: np.ndarray, places: tuple[np.ndarray, np.ndarray]) -> np.ndarray:

@@ -12,6 +12,8 @@ from .threads import one_blas_thread, one_torch_thread
 
 SMALL = 8
 """Up to this dimension matrices on the CPU are inverted by compiled code, which stretches of steps use too."""
+AT_ONCE = ("cpu",)
+"""Kinds of devices on which a number can be read without waiting for other work."""
 FEW = 8
 """Up to so many columns, `row_dot` adds them one after the other."""
 
@@ -83,7 +85,7 @@ def inverse_and_log_det(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     if (
         len(matrix) <= SMALL
-        and matrix.device.type == "cpu"
+        and matrix.device.type in AT_ONCE
         and matrix.dtype == torch.float64
         and not matrix.requires_grad
     ):
@@ -92,7 +94,7 @@ def inverse_and_log_det(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return inverse, log_det, condition
     with one_torch_thread():
         factor, info = torch.linalg.cholesky_ex(matrix)
-        if matrix.device.type == "cpu" and not matrix.requires_grad and not int(info):
+        if matrix.device.type in AT_ONCE and not matrix.requires_grad and not int(info):
             inverse = torch.cholesky_inverse(factor)
             condition = torch.linalg.matrix_norm(matrix) * torch.linalg.matrix_norm(inverse)
             return inverse, 2.0 * factor.diagonal().log().sum(), condition
