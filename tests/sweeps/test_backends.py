@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
 
+import cloudpickle
 import pytest
 
 import wgf
@@ -16,6 +18,7 @@ from wgf.process.workers import processors
 from wgf.storage import DirectoryLock
 from wgf.sweeps import Results, Work, identity
 
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # processes cannot import a file of tests
 several = pytest.mark.skipif(processors() < 2, reason="with one processor jobs are done in this process")
 
 

@@ -116,7 +116,7 @@ def forward(
         _forward(activation, theta, outputs, across, scaled, size, first, last, tile, f[group])
 
     _in_groups(theta, m, one)
-    return f.sum(axis=0)[:, :outputs], tile
+    return np.ascontiguousarray(f.sum(axis=0)[:, :outputs]), tile
 
 
 def backward(
