@@ -17,6 +17,7 @@ from wgf.errors import BackendError, ConfigError, JobError
 from wgf.process.workers import processors
 from wgf.storage import DirectoryLock
 from wgf.sweeps import Results, Work, identity
+from wgf.sweeps.workers import environment_kept
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # processes cannot import a file of tests
 several = pytest.mark.skipif(processors() < 2, reason="with one processor jobs are done in this process")
@@ -131,3 +132,15 @@ def test_progress_shows_what_runs(capsys, monkeypatch):
     work = Work(progress=True)
     assert len(list(work.ended("jobs", slow, [(0.2,), (0.2,)], running=running))) == 2
     assert len(seen) >= 2
+
+
+def test_a_local_cluster_leaves_the_environment_as_it_was(monkeypatch):
+    """Dask sets OMP_NUM_THREADS and others here for its workers; other programs that start later would have one thread."""
+    monkeypatch.setenv("WGF_KEPT", "1")
+    before = dict(os.environ)
+    with pytest.raises(KeyError), environment_kept():
+        os.environ["WGF_NEW"] = "2"
+        os.environ["WGF_KEPT"] = "3"
+        del os.environ["PATH"]
+        raise KeyError
+    assert dict(os.environ) == before

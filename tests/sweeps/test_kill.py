@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from wgf.sweeps import Work, load_plan, run_sweep
+from wgf.sweeps.workers import environment_kept
 
 pytestmark = [
     pytest.mark.slow,
@@ -85,9 +86,8 @@ def test_a_signal_saves_the_running_runs_and_says_how_to_go_on(place, unbroken):
 
 def test_dask_loses_a_worker_and_no_run(place, unbroken):
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
-    ) as cluster:
+    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
+    with environment_kept(), distributed.LocalCluster(**settings) as cluster:
         victim = next(iter(cluster.workers.values())).pid
 
         def kill():

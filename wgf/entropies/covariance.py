@@ -149,7 +149,7 @@ class Variance(_OfMoments):
 
 def _away(x: Tensor, mean: Tensor) -> Tensor:
     """x − m (n, d) in the dtype of x; the difference is formed in float64."""
-    return x - mean if x.dtype == mean.dtype else ops.standardised(x, mean, torch.ones_like(mean))
+    return ops.standardised(x, mean, torch.ones_like(mean))
 
 
 class LogVariance(_OfMoments):

@@ -170,6 +170,7 @@ def _by_dask(call: Call, tasks: Mapping[int, tuple[Task, str]], jobs: int, sched
     with importing("dask", "distributed"):
         from distributed import Client, LocalCluster, as_completed
     with ExitStack() as stack:
+        stack.enter_context(environment_kept())
         try:
             if scheduler is None:
                 place = LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None, silence_logs=40)
@@ -229,6 +230,18 @@ def _ray(jobs: int, scheduler: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def environment_kept() -> Iterator[None]:
+    """Put the variables of the environment back at the end: a local cluster of Dask sets those of its workers here."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
+        os.environ.update({name: value for name, value in before.items() if os.environ.get(name) != value})
 
 
 @contextmanager
