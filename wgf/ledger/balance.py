@@ -126,8 +126,9 @@ class Balance:
         r_k = Q_k − h D̄_k of an interval. NaN for a single interval.
     smoothing : float
         The error bar of D, of two standard errors, integrated.
-    usual, last_usual : float
-        The usual error of D, integrated, and at the last record: the bar without what windows of the estimate may miss.
+    usual, last_usual, usual_error : float
+        The usual error of D, integrated, at the last record and at this one: the bar without what windows of the
+        estimate may miss. NaN where it is that of the row.
     quadrature : Quadrature
         How well the records resolve D, where it is integrated between records.
     """
@@ -138,6 +139,7 @@ class Balance:
     smoothing: float = 0.0
     usual: float = 0.0
     last_usual: float = 0.0
+    usual_error: float = math.nan
     quadrature: Quadrature = field(default_factory=Quadrature)
     _rest: float = math.nan
     _squares: float = math.nan

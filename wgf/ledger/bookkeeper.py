@@ -67,7 +67,7 @@ class Bookkeeper:
         self._last: dict[str, float] = {}
         self._balance, self._by_steps, self._every = Balance(), True, 0
         self._start_error = math.nan
-        self._last_shannon = self._usual_error = math.nan
+        self._last_shannon = math.nan
         self._told: set[str] = set()
 
     # ------------------------------------------------------------------------------------- between records
@@ -200,6 +200,7 @@ class Bookkeeper:
         self, evaluation: FreeEnergyEvaluation, state: State, shannon: ShannonEstimate | None
     ) -> dict[str, float]:
         """The columns of forces and dissipation. Where noise realises Shannon they are estimates."""
+        self._balance.usual_error = math.nan
         if self._solver.metric != "Wasserstein":
             self._note("dissipation", f"in the metric of {self._solver.name}: {self._solver.metric}")
         if shannon is None:
@@ -220,13 +221,13 @@ class Bookkeeper:
         assert force is not None
         g = force.force - temperature * shannon.scores[0]
         change = smoother["dissipation"] - plain["dissipation"]
-        error, self._usual_error = dissipation_error(shannon, state.mu.x, g, temperature, change)
+        error, self._balance.usual_error = dissipation_error(shannon, state.mu.x, g, temperature, change)
         rates = [self._own(state, part.slope(state.mu)).get("dissipation") for part in both]
         if rates[0] is not None and rates[1] is not None:  # in another metric: as large a part of D
             part = error / abs(plain["dissipation"]) if plain["dissipation"] != 0 else math.inf
-            usual = self._usual_error / error if error > 0 else 1.0
+            usual = self._balance.usual_error / error if error > 0 else 1.0
             columns["dissipation"], error = rates[0], max(part * abs(rates[0]), abs(rates[1] - rates[0]))
-            self._usual_error = usual * error
+            self._balance.usual_error = usual * error
         return columns | {"dissipation_error": error}
 
     def _beside_reference(
@@ -254,7 +255,9 @@ class Bookkeeper:
         error = self._standard_error(state, shannon) if self._estimated else 0.0
         if math.isnan(self._start_error):
             self._start_error = error
-        usual = row.get("dissipation_error", 0.0) if math.isnan(self._usual_error) else self._usual_error
+        usual = (
+            row.get("dissipation_error", 0.0) if math.isnan(self._balance.usual_error) else self._balance.usual_error
+        )
         if not self._last:
             self._balance.last_usual = usual
             return blank | ({"closure_error": math.nan} if self._estimated else {})
