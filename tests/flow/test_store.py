@@ -201,6 +201,7 @@ def test_what_is_lost_or_foreign_is_told(tmp_path):
     for damaged, said in (
         (content[: len(content) // 2], "records were made|Records were lost"),
         (b"{}x" + content[3:], "line 1"),
+        (b'{"t": 1' + b"0" * 400 + b"}\n" + content, "line 1: a number is beyond the range"),
         (content.replace(b"1", b"2", 1), "are not those that were written"),
         (b"", "Records were lost"),
     ):

@@ -187,4 +187,7 @@ def record(line: bytes) -> dict[str, float]:
     row = {name: math.nan if value is None else value for name, value in json.loads(line.decode()).items()}
     if not all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in row.values()):
         raise ValueError("not all of its values are numbers")
-    return {name: float(value) for name, value in row.items()}
+    try:
+        return {name: float(value) for name, value in row.items()}
+    except OverflowError as error:
+        raise ValueError("a number is beyond the range of float64") from error
