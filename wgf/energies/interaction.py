@@ -15,14 +15,13 @@ from ..functional import Evaluation, Functional, Work
 from ..kernels import Kernel
 from ..kernels.radial import pair_bodies
 from ..measure import Ensemble, checks
+from ..measure.audited import audited
 from ..ops import bodies
 from ..summation import (
     METHODS,
     Check,
     Costs,
     Summation,
-    Sums,
-    check,
     default_costs,
     load_costs,
     require_method,
@@ -127,9 +126,7 @@ class Interaction(Functional):
         Check
             The method in use, and the error against sums over all pairs at 256 particles.
         """
-        if mu.period is not None:
-            return Check("dense", "all pairs, nearest images", None, self.rtol)
-        return check(Sums(self.kernel, mu.x, mu.x, mu.weights, True), Summation(self.method, self.rtol, self._costs))
+        return audited(mu, self.kernel, Summation(self.method, self.rtol, self._costs))
 
     def work(self, mu: Ensemble, whole: bool = False) -> Work:
         if self.kernel.by_moments and self.method in ("auto", "moments"):

@@ -12,7 +12,8 @@ from ..errors import ConfigError, closest, require_length, require_number, shown
 from ..functional import Evaluation, Work
 from ..kernels import Gaussian
 from ..measure import Ensemble
-from ..summation import METHODS, Check, Summation, Sums, check, require_method
+from ..measure.audited import audited
+from ..summation import METHODS, Check, Summation, require_method
 from .base import Entropy
 
 
@@ -93,9 +94,7 @@ class Uniformity(Entropy):
         Check
             The method in use, and the error against sums over all pairs at 256 particles.
         """
-        if mu.period is not None:
-            return Check("dense", "all pairs, nearest images", None, self.rtol)
-        return check(Sums(self._kernel, mu.x, mu.x, mu.weights, True), Summation(self.method, self.rtol))
+        return audited(mu, self._kernel, Summation(self.method, self.rtol))
 
     def _sums(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor]:
         return mu.kernel_sums(self._kernel, at, None, self.method, self.rtol)
