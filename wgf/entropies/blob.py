@@ -166,7 +166,7 @@ class Blob(_Smoothed):
             or type(mu) is not Ensemble
         ):
             return None
-        made = pair_bodies(Gaussian(self.bandwidth), mu.weights, mu.dtype)
+        made = pair_bodies(Gaussian(self.bandwidth), mu.weights, mu.dtype, mu.dim, changing=True)
         return made and bodies.Blob(made[0][0], made[0][1], (0,) * mu.dim)
 
     def _value(self, mu: Ensemble) -> Tensor:

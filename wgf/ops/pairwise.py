@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from . import bodies, range, reference
+from .cpu import once, products
 from .cpu import pairwise as cpu
-from .cpu import products
 from .cpu.extent import extent, largest
 from .cpu.finite import all_finite
 from .cpu.radial import compiled_form, split_weights
@@ -94,7 +94,7 @@ def pair_sums(
 
 def pair_body(
     form: int, parameters: Sequence[float], softening: float, exclude_self: bool, scale: float, factor: float,
-    weights: Tensor, dtype: torch.dtype,
+    weights: Tensor, dtype: torch.dtype, dim: int, changing: bool = False,
 ) -> tuple[bodies.Pair, np.ndarray | None] | None:  # fmt: skip
     """One radial formula as plain numbers, for compiled stretches of steps.
 
@@ -108,6 +108,10 @@ def pair_body(
         The weights (n,) of the particles.
     dtype : torch.dtype
         Their dtype.
+    dim : int
+        Their dimension d.
+    changing : bool, default False
+        Whether there are also sums with other weights.
 
     Returns
     -------
@@ -122,7 +126,11 @@ def pair_body(
         return None
     total, relative = split_weights(array(weights), kind)
     numbers = float(total), number(scale), number(factor), number(softening**2)
-    return bodies.Pair(*compiled_form(form, parameters, kind), *numbers, exclude_self, *known), relative
+    made, a, b = compiled_form(form, parameters, kind)
+    loops = [(0, 0), (0, 0)]
+    for weighted in (False, True) if changing else (relative is not None,):
+        loops[weighted] = once.loops_of(made, len(weights), dim, kind, weighted)
+    return bodies.Pair(made, a, b, *numbers, exclude_self, *known, *loops), relative
 
 
 def _fits(rows: np.ndarray, columns: np.ndarray, form: int, parameters: Sequence[float], softening: float) -> bool:

@@ -150,7 +150,11 @@ def fit_windows(columns, halves, low, high, pairs, like, scales, first, last, wi
         set_row(own, 0, centre)
         for c in range(q - 1):  # the score of the standard Gaussian, in the units of the window
             stand_in[0, c], stand_in[1 + c, c] = -radius * own[0, c], -radius * radius
-        a[2], b[2] = a[0] + a[1], b[0] + b[1]
+        for i in range(q):
+            for c in range(q):
+                a[2, i, c] = a[0, i, c] + a[1, i, c]
+            for c in range(q - 1):
+                b[2, i, c] = b[0, i, c] + b[1, i, c]
         for part in range(3):
             _solve(a[part], b[part], _RIDGE * (1.0 + (part == 2)), stand_in, inverse, fit)
             at, trace = 3 * window + part, 0.0
