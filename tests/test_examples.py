@@ -209,12 +209,19 @@ def callbacks(output: str) -> None:
     assert "the same bits without callbacks: True" in output
 
 
+def lightning_forces(output: str) -> None:
+    assert "records of steps 0 to 34, each once: True" in output
+    assert numbers(r"accuracy ([\d.]+)", output)[0] > 0.9
+    assert "effective, " in output
+
+
 SCRIPTS = {
     "callbacks": callbacks,
     "chains": chains,
     "own_problem": own_problem,
     "custom_unit": ring,
     "ornstein_uhlenbeck": ornstein_uhlenbeck,
+    "lightning_forces": lightning_forces,
     "log_gas": log_gas,
     "moving_target": moving_target,
     "force_report": force_report,
