@@ -130,7 +130,8 @@ class Bookkeeper:
         """F and ∇_W F on all data: those of the state, or a new evaluation where the state has a minibatch."""
         if not self._dynamics.free_energy.sampled:
             return state.evaluation
-        return checked(self._dynamics.drift.at(state.t), state.mu, state.t, state.step)
+        found = checked(self._dynamics.drift.at(state.t), state.mu, state.t, state.step)
+        return self._dynamics.tangential(found, state.mu)
 
     def _shannon(self, state: State) -> ShannonEstimate | None:
         """The Shannon entropy: from the solver if it knows the density, else an estimate from the particles."""
@@ -239,7 +240,8 @@ class Bookkeeper:
             return {"reference_alignment": math.nan}
         reference = log_det_force(mu, evaluation, rows)
         self._note("reference_alignment", reference.note)
-        value = forces.beside(mu, reference.force)
+        force = None if reference.force is None else self._dynamics.tangent(mu, reference.force)
+        value = forces.beside(mu, force)
         if reference.force is not None and math.isnan(value):
             self._note("reference_alignment", NO_FORCE)
         return {"reference_alignment": value}
