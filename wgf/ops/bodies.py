@@ -9,17 +9,20 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from .steps import (
+    MEETING,
     REMEMBERING,
     Damped,
     ExponentialEuler,
     Langevin,
     LeimkuhlerMatthews,
     RungeKutta,
+    Stein,
     Underdamped,
 )
 
 __all__ = [
     "BLOCK",
+    "MEETING",
     "REMEMBERING",
     "SUMMED",
     "Blob",
@@ -38,6 +41,7 @@ __all__ = [
     "Rows",
     "RungeKutta",
     "Softmax",
+    "Stein",
     "Underdamped",
     "Variance",
 ]

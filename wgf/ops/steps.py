@@ -132,5 +132,32 @@ class Damped(NamedTuple):
         return 3.0 * n * d
 
 
+class Stein(NamedTuple):
+    """x' = x + h·(Stein direction), for a radial kernel and scores −∇E/T. `wgf.ops.stein_body` makes it."""
+
+    pair: Any  # the formula, a `wgf.ops.bodies.Pair`; its sums are multiplied by T times the scale of the kernel
+    weights: Any  # relative weights in the dtype of the particles, or None where they are equal
+    dims: tuple[int, ...]  # zeros, one for each dimension
+    once: bool  # whether each pair is visited once
+    temperature: Any  # T and h, in the dtype of the particles
+    h: Any
+
+    @property
+    def quadrature(self) -> None:
+        """None: the ledger takes the dissipation at records."""
+        return None
+
+    @property
+    def stages(self) -> int:
+        """How often a step evaluates ∇F."""
+        return 1
+
+    def nanoseconds(self, n: int, d: int) -> float:
+        """The time of one step without ∇F, roughly."""
+        return 1000.0 + n * (20.0 + n * (0.03 + 0.05 * d) * (1.0 if self.h.dtype.itemsize == 4 else 3.0))
+
+
+MEETING = (Stein,)
+"""Schemes in which particles meet."""
 REMEMBERING = (LeimkuhlerMatthews, Underdamped, Damped)
 """Schemes with a memory (n, d), in the dtype of the particles."""
