@@ -222,7 +222,8 @@ class Solver(ABC):
         state : State
             Where the run stands.
         slope : Slope or None
-            ∇_W F at the particles. None where noise realises an entropy whose score cannot be estimated.
+            ∇_W F at the particles. None where noise realises an entropy whose score cannot be estimated. Where noise
+            realises an entropy, the ledger also passes None first: a number then means that no slope is needed.
 
         Returns
         -------
