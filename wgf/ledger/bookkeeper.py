@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from .. import ops
 from ..errors import WgfWarning
@@ -235,14 +234,12 @@ class Bookkeeper:
             self._balance.usual_error = usual * error
         return columns | {"dissipation_error": error}
 
-    def _beside_reference(
-        self, forces: Forces, mu: Ensemble, evaluation: FreeEnergyEvaluation, rows: Tensor | slice = slice(None)
-    ) -> dict[str, float]:
+    def _beside_reference(self, forces: Forces, mu: Ensemble, evaluation: FreeEnergyEvaluation) -> dict[str, float]:
         """The cosine of ∇_W S and the gradient of the reference entropy; below 0 the entropy pushes against spread."""
         if not forces.temperature > 0:
             self._note("reference_alignment", "NaN without an entropy and at temperature 0")
             return {"reference_alignment": math.nan}
-        reference = log_det_force(mu, evaluation, rows)
+        reference = log_det_force(mu, evaluation)
         self._note("reference_alignment", reference.note)
         force = None if reference.force is None else self._dynamics.tangent(mu, reference.force)
         value = forces.beside(mu, force)
