@@ -39,6 +39,26 @@ def log_gas(output: str) -> None:
     assert difference < 1e-10
 
 
+def attention(output: str) -> None:
+    (met,) = numbers(r"β =  1: all tokens have met at t = ([\d.]+)", output)
+    (left,) = numbers(r"β = 16: (\d+) clusters at t = 400", output)
+    assert met < 40
+    assert left > 1
+    closures = [float(value) for value in re.findall(r"closure ([-+\d.]+) %", output)]
+    assert len(closures) == 4
+    assert max(map(abs, closures)) < 1
+
+
+def sphere_neurons(output: str) -> None:
+    told = r"unexplained on held-out points ([\d.]+), W₂ to the teacher ([\d.]+), closure ([-+\d.]+)"
+    rows = [numbers(rf"T = {t}: {told}", output) for t in ("0", "0.003", "0.03")]
+    errors, distances, closures = zip(*rows, strict=True)
+    assert errors[0] < 2e-3
+    assert list(errors) == sorted(errors)
+    assert list(distances) == sorted(distances)
+    assert max(map(abs, closures)) < 1
+
+
 def moving_target(output: str) -> None:
     work, dissipation, expected = numbers(r"time ([\d.]+), dissipation ([\d.]+), expected ([\d.]+)", output)
     assert work == pytest.approx(expected, abs=1e-5)
@@ -167,8 +187,10 @@ SCRIPTS = {
     "callbacks": callbacks,
     "chains": chains,
     "own_problem": own_problem,
+    "attention": attention,
     "custom_unit": ring,
     "data": data,
+    "sphere_neurons": sphere_neurons,
     "ornstein_uhlenbeck": ornstein_uhlenbeck,
     "lightning_forces": lightning_forces,
     "log_gas": log_gas,

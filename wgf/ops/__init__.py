@@ -10,7 +10,7 @@ from .moments import ROUNDING, affine, inner, least_variance, moments, weighted_
 from .neighbours import log_distance_slopes, neighbours
 from .network import network_backward, network_forward, network_forward_backward
 from .noise import langevin, normal, normal_law, uniform
-from .pairwise import DIRECT_UP_TO, pair_body, pair_sums, stein_direction
+from .pairwise import DIRECT_UP_TO, pair_body, pair_sums, stein_body, stein_direction
 from .recording import recorded
 from .sliced import (
     direction_blocks,
@@ -52,6 +52,7 @@ __all__ = [
     "softmax_entropy",
     "sorted_projections",
     "standardised",
+    "stein_body",
     "stein_direction",
     "transport_maps",
     "transport_potentials",
