@@ -16,7 +16,7 @@ from ..errors import DivergenceError, TransportError, require_integer, require_n
 from ..functional import Evaluation, View, WarmStarted, Work
 from ..measure import ArrayLike, Ensemble, checks
 from ..ops import sinkhorn
-from ..ops.sinkhorn import Cloud, Problem
+from ..ops.clouds import Cloud, Problem
 from ..storage import remembered
 from ..summation import Check
 from .discrepancy import require_dimension, require_plain, target_of
