@@ -156,7 +156,7 @@ class Bookkeeper:
                 continue
             column, allowed = f"sums_error:{name}", checked_sums.allowed
             errors[column] = checked_sums.error
-            self._note(column, f"relative, at 256 particles against all pairs; {allowed:g} is allowed")
+            self._note(column, f"{checked_sums.measure}; {allowed:g} is allowed")
             if not checked_sums.error <= allowed and name not in self._told:
                 self._told.add(name)  # once: a long run would collect a warning for each record
                 warnings.warn(
