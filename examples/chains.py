@@ -7,6 +7,8 @@ and die carry weights: means are weighted ones, and ArviZ, which knows no weight
 
 import math
 
+import matplotlib.pyplot as plt
+
 import wgf
 
 h = 0.25
@@ -36,3 +38,8 @@ try:
     weighted.to_arviz()
 except wgf.errors.ConfigError as error:
     print("refused:", error)
+
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+axis.hist(weighted.ensemble.x[:, 0], bins=40, weights=weighted.ensemble.weights, density=True)
+axis.set(title="Weighted particles of birth and death: 0.8 of the mass is left", xlabel="x", ylabel="density")
+plt.show()
