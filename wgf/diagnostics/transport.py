@@ -48,6 +48,13 @@ class Transport:
         Whether the distance is exact, a bound or an estimate.
     bures : float
         W₂ of the Gaussians with the same means and covariances, a lower bound. NaN where it was not computed.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> found = wgf.diagnostics.wasserstein(wgf.Ensemble([[0.0]]), wgf.Ensemble([[3.0]]))
+    >>> found.distance, float(found) == found.distance
+    (3.0, True)
     """
 
     distance: float

@@ -35,6 +35,13 @@ class Dynamics:
         The Shannon terms, which the scheme realises by noise, a kernel or a grid.
     evaluations : int
         How often `evaluate` was called.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> dynamics = Dynamics(FreeEnergy(wgf.Quadratic()._terms()), wgf.Noise(0))
+    >>> dynamics.evaluate(wgf.Ensemble([[2.0]]), 0.0, 0).gradient.item()
+    2.0
     """
 
     def __init__(self, free_energy: FreeEnergy, noise: NoiseSource, domain: Domain | None = None) -> None:
