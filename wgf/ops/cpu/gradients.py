@@ -80,9 +80,9 @@ def ready(term: Any, x: np.ndarray, weights: np.ndarray) -> Any:
     return _Elsewhere(address_of(_GRADIENTS[type(term)], term, x, weights, x), term)
 
 
-def is_ready(term: Any, x: np.ndarray, weights: np.ndarray) -> bool:
-    """Whether `ready` compiles nothing."""
-    return term.separable or is_built(_GRADIENTS[type(term)], (term, x, weights, x))
+def is_ready(term: Any, x: np.ndarray, weights: np.ndarray, loaded: bool) -> bool:
+    """Whether `ready` compiles nothing and, with `loaded`, reads nothing from disk."""
+    return term.separable or is_built(_GRADIENTS[type(term)], (term, x, weights, x), loaded)
 
 
 def _gradient(term, x, weights, out):
