@@ -20,7 +20,7 @@ CIRCLE = PeriodicBox(-math.pi, math.pi)
 @pytest.mark.parametrize("d", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("domain", [PeriodicBox(0.0, 1.0), Box(0.0, 1.0), Box(-2.0, -1.0)], ids=repr)
 def test_the_uniform_law_has_no_score_and_the_entropy_zero(domain, d):
-    """n = 5000. Without images the square of the score is 40 to 60; its scatter over seeds is .23 (d = 1), .37 (d = 2)."""
+    """n = 5000. Without images the square of the score is 40 to 60; it scatters by .23 (d = 1), .37 (d = 2)."""
     squares = []
     for seed in range(3):
         x = np.random.default_rng(seed).random((5000, d)) + float(domain.low)
