@@ -14,6 +14,7 @@ from .checks import (
     require_truth,
     require_unmasked,
 )
+from .facts import Facts, html_table
 from .kinds import (
     BackendError,
     CheckpointError,
@@ -39,6 +40,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "DivergenceError",
+    "Facts",
     "JobError",
     "LockedError",
     "ResourceError",
@@ -48,6 +50,7 @@ __all__ = [
     "WgfError",
     "WgfWarning",
     "closest",
+    "html_table",
     "no_attribute",
     "printable",
     "require_exponent",
