@@ -28,6 +28,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import related
+
 BLOCK = re.compile(r"^```(python|bash|toml)\n(.*?)^```$|^<!-- run\n(.*?)^-->$", re.MULTILINE | re.DOTALL)
 SIGNS = re.compile(r"([|*]|(?<=\w)_(?!\w))")
 FIGURES = "_figures"
@@ -162,6 +164,8 @@ def escaped(app: Any, what: str, name: str, value: Any, options: Any, lines: lis
 
     An equation, which is indented after an empty line, becomes a literal block.
     """
+    if what in ("class", "exception", "function"):
+        lines[:] = related.completed(name, lines)
     section, previous, equation = "Notes", "", False
     made: list[str] = []
     for line, after in zip(lines, [*lines[1:], ""], strict=False):
