@@ -122,6 +122,8 @@ class Solver(ABC):
     """How many evaluations of F a step takes, at least. The default number of records is chosen by it."""
     elementwise = False
     """Whether the torch operations of a step have at most n·d numbers, and the same bits with any number of threads."""
+    on_surfaces = False
+    """Whether the scheme keeps to a curved domain, such as `wgf.domains.Sphere`. Others refuse it."""
     metric = "Wasserstein"
     """The metric of the gradient flow that the scheme follows; the ledger names it where it is not Wasserstein."""
 
@@ -234,7 +236,8 @@ class Solver(ABC):
         state : State
             Where the run stands.
         slope : Slope or None
-            ∇_W F at the particles. None where noise realises an entropy whose score cannot be estimated.
+            ∇_W F at the particles. None where noise realises an entropy whose score cannot be estimated. Where noise
+            realises an entropy, the ledger also passes None first: a number then means that no slope is needed.
 
         Returns
         -------
