@@ -17,6 +17,7 @@ from .checks import (
 from .kinds import (
     BackendError,
     CheckpointError,
+    CommunicationError,
     ConfigError,
     DivergenceError,
     JobError,
@@ -37,6 +38,7 @@ __all__ = [
     "STEEPEST",
     "BackendError",
     "CheckpointError",
+    "CommunicationError",
     "ConfigError",
     "DivergenceError",
     "JobError",
