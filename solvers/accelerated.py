@@ -97,6 +97,7 @@ class Accelerated(Solver):
 
     order: ClassVar[int] = 2
     integrates = True
+    on_surfaces = True
     metric = "friction, γ ∫|p|² dμ"
 
     def __post_init__(self) -> None:

@@ -90,6 +90,7 @@ class BogackiShampine(Solver):
     adaptive: bool = True
 
     elementwise = True
+    on_surfaces = True
     order: ClassVar[int] = 3
     integrates = True
     evaluations = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from wgf import ops
 from wgf.errors import ConfigError, closest, require_number, shown
 from wgf.kernels import Gaussian, Kernel, Linear
 from wgf.kernels.composition import written
-from wgf.kernels.stein import direction, has_stein_operator, squared_norm
+from wgf.kernels.stein import direction, has_stein_operator, squared_norm, stein_body
 from wgf.measure import Ensemble, NoiseSource, ShardedEnsemble
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
 from wgf.protocol.requirements import refuse, warn_without_spread
@@ -119,6 +119,12 @@ class Stein(Solver):
         velocity = self._direction(mu, -gradient, temperature)
         dissipation = None if temperature > 0 else -mu.inner(gradient, velocity)
         return Step(mu.moved(mu.x + h * velocity), dissipation)
+
+    def body(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Any:
+        mu, temperature = state.mu, dynamics.noise_temperature(state.t)
+        if temperature <= 0 or self.kernel == "median":
+            return None
+        return stein_body(self.kernel_at(mu), mu.x, mu.weights, temperature, h)
 
     def dissipation(self, dynamics: Dynamics, state: State, slope: Slope | None) -> Tensor:
         """|v|² in the space of the kernel. It needs no score of μ, and uses all data instead of a minibatch."""

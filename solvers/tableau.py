@@ -51,6 +51,7 @@ class ExplicitRungeKutta(Solver):
     order: ClassVar[int]
     integrates = True
     elementwise = True
+    on_surfaces = True
 
     @property
     def evaluations(self) -> int:  # type: ignore[override]

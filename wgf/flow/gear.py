@@ -6,6 +6,7 @@ there, never on a clock.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -26,11 +27,17 @@ if TYPE_CHECKING:
 
 _OVERHEAD = 6e4  # nanoseconds that a step in the first gear takes beyond its arithmetic
 _ARITHMETIC = 20.0  # nanoseconds for each number, at most, that blocks of particles in cache save in a step
-_LOADED, _COMPILED = 3e7, 3e8  # nanoseconds that must be saved so that loading the code, or compiling it, pays
+_SHORT = 2e6  # nanoseconds that must be saved so that looking for the code pays
+_LOADED, _COMPILED = 3e7, 3e8  # the same for loading the code, and for compiling it
 _SPREAD = 3e5  # nanoseconds that several threads must save in a step in which particles meet: here it takes one
 _PIECE, _MOST = 2e8, 2**17  # nanoseconds and steps in one call, which cannot be interrupted
 
 _forced: ContextVar[bool | None] = ContextVar("wgf.flow.gear: whether runs take the second gear", default=None)
+
+
+def _least() -> float:
+    """Nanoseconds that a run must save at least: less where this process may have the code already."""
+    return _SHORT if "wgf.ops.cpu.stretch" in sys.modules else _LOADED
 
 
 @contextmanager
@@ -131,7 +138,9 @@ class SecondGear:
         """The compiled steps of this run, or None where there are none or they do not pay."""
         mu, plan = state.mu, self._plan
         most = (plan.last - state.step) * (_OVERHEAD + _ARITHMETIC * mu.n * mu.dim)
-        if not mu.whole or mu.device.type != "cpu" or mu.period is not None or not (_forced.get() or most > _LOADED):
+        if not mu.whole or mu.device.type != "cpu" or mu.period is not None:
+            return None
+        if not (_forced.get() or most > _least()):
             return None
         drift = self._dynamics.drift.at(state.t)
         terms = tuple(term.functional.body(mu) for term in drift.terms)
@@ -142,7 +151,7 @@ class SecondGear:
             return None
         each = step.nanoseconds(mu.n, mu.dim)
         each += step.stages * sum(term.nanoseconds(mu.n, mu.dim) for term in terms)
-        apart = all(term.separable for term in terms)
+        apart = all(term.separable for term in terms) and not isinstance(step, bodies.MEETING)
         if not apart and (mu.n > bodies.BLOCK or each * (1.0 - 1.0 / torch.get_num_threads()) > _SPREAD):
             return None
         self._piece = max(1, min(_MOST, int(_PIECE / each)))
@@ -154,11 +163,10 @@ class SecondGear:
     def _paying(self, step: Any, terms: Any, numbers: np.ndarray, state: State, saved: float) -> Stretch | None:
         """The stretch, if the run is long enough to load or to compile its code; `saved` is for one step."""
         mu, saved = state.mu, saved * (self._plan.last - state.step)
-        always = _forced.get() is True
-        if not always and saved < _LOADED:
+        always, x = _forced.get() is True, mu.x.numpy()
+        if not always and saved < _least():
             return None
         from ..ops.cpu.stretch import Stretch
 
         stretch = Stretch(step, terms, numbers, mu.weights.numpy(), mu.ids.numpy())
-        x = mu.x.numpy()
-        return stretch if always or saved >= _COMPILED or stretch.built(x) else None
+        return stretch if always or saved >= _COMPILED or stretch.built(x, saved < _LOADED) else None

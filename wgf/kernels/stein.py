@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..ops import linalg, reference
+from ..ops import bodies, linalg, reference
 from .base import Kernel, KernelSum, fits
 from .custom import RadialKernel
 from .derivatives import jet, minus_laplacian, twice_differentiable
@@ -115,6 +115,27 @@ def _compiled(kernel: Radial, x: Tensor, y: Tensor, weights: Tensor, scores: Ten
     if temperature > 0.0:
         return (kernel.scale * temperature) * op(scores / temperature)
     return kernel.scale * (op(scores) - op(torch.zeros_like(scores)))
+
+
+def stein_body(kernel: Kernel, x: Tensor, weights: Tensor, temperature: float, h: float) -> bodies.Stein | None:
+    """The steps x + h·`direction` as plain numbers, for compiled stretches of steps; None where there are none.
+
+    Parameters
+    ----------
+    kernel, x, weights, temperature
+        As in `direction`; T > 0.
+    h : float
+        The length of the steps.
+
+    Returns
+    -------
+    Stein or None
+        None for other kernels than `Radial` ones.
+    """
+    if not isinstance(kernel, Radial):
+        return None
+    formula = kernel.form, kernel.parameters(), kernel.softening
+    return ops.stein_body(*formula, kernel.scale, temperature, h, weights, x)
 
 
 def _by_blocks(

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from .. import ops
 from ..errors import WgfWarning
 from ..functional import FreeEnergy, FreeEnergyEvaluation, Steering
 from ..measure import Ensemble
@@ -106,16 +106,17 @@ class Bookkeeper:
 
     def record(self, state: State) -> dict[str, float]:
         """Append the row of this state to the ledger, and return it. An observer must return one number."""
-        evaluation = self._full(state)
-        shannon, near, there, exact = shannon_at(self._dynamics, self._solver, state, evaluation)
-        self._estimated = self._dynamics.free_energy.sampled if exact else self._estimated
         row: dict[str, float] = {"t": state.t, "step": state.step}
-        row |= self._energies(evaluation, state, shannon)
-        row |= self._forces(there, state, shannon, near)
-        kinetic = self._solver.kinetic(state)
-        row |= {} if kinetic is None else {"kinetic": float(kinetic)}
-        row |= self._closure(row, state, shannon)
-        row |= self._sums(evaluation, state) | self._steering.values(state.drives)
+        with ops.small_steps(state.mu.x.numel() if self._solver.elementwise else ops.small_steps.SMALL):
+            evaluation = self._full(state)
+            shannon, near, there, exact = shannon_at(self._dynamics, self._solver, state, evaluation)
+            self._estimated = self._dynamics.free_energy.sampled if exact else self._estimated
+            row |= self._energies(evaluation, state, shannon)
+            row |= self._forces(there, state, shannon, near)
+            kinetic = self._solver.kinetic(state)
+            row |= {} if kinetic is None else {"kinetic": float(kinetic)}
+            row |= self._closure(row, state, shannon) | self._sums(evaluation, state)
+        row |= self._steering.values(state.drives)
         row["evaluations"] = self._dynamics.evaluations
         self._last, self._last_shannon = dict(row), shannon.entropy if shannon else math.nan
         self.booked = Booked()
@@ -133,7 +134,8 @@ class Bookkeeper:
         """F and ∇_W F on all data: those of the state, or a new evaluation where the state has a minibatch."""
         if not self._dynamics.free_energy.sampled:
             return state.evaluation
-        return checked(self._dynamics.drift.at(state.t), state.mu, state.t, state.step)
+        found = checked(self._dynamics.drift.at(state.t), state.mu, state.t, state.step)
+        return self._dynamics.tangential(found, state.mu)
 
     def _sums(self, evaluation: FreeEnergyEvaluation, state: State) -> dict[str, float]:
         """`sums_error:<name>` of every term whose sums over pairs are approximate, with a note on the method."""
@@ -147,7 +149,7 @@ class Bookkeeper:
                 continue
             column, allowed = f"sums_error:{name}", checked_sums.allowed
             errors[column] = checked_sums.error
-            self._note(column, f"relative, at 256 particles against all pairs; {allowed:g} is allowed")
+            self._note(column, f"{checked_sums.measure}; {allowed:g} is allowed")
             if not checked_sums.error <= allowed and name not in self._told:
                 self._told.add(name)  # once: a long run would collect a warning for each record
                 warnings.warn(
@@ -215,7 +217,9 @@ class Bookkeeper:
         g = force.force - temperature * shannon.scores[0]
         change = smoother["dissipation"] - plain["dissipation"]
         error, self._balance.usual_error = dissipation_error(shannon, mu.x, g, temperature, change)
-        rates = [self._own(state, part.slope(mu)).get("dissipation") for part in both]
+        own = self._own(state, None).get("dissipation", math.nan)  # a number where the scheme needs no slope
+        slopes = [part.slope(mu) for part in both] if math.isnan(own) else []
+        rates = [self._own(state, slope).get("dissipation") for slope in slopes] or [own, own]
         if rates[0] is not None and rates[1] is not None:  # in another metric: as large a part of D
             part = error / abs(plain["dissipation"]) if plain["dissipation"] != 0 else math.inf
             usual = self._balance.usual_error / error if error > 0 else 1.0
@@ -223,16 +227,15 @@ class Bookkeeper:
             self._balance.usual_error = usual * error
         return columns | {"dissipation_error": error}
 
-    def _beside_reference(
-        self, forces: Forces, mu: Ensemble, evaluation: FreeEnergyEvaluation, rows: Tensor | slice = slice(None)
-    ) -> dict[str, float]:
+    def _beside_reference(self, forces: Forces, mu: Ensemble, evaluation: FreeEnergyEvaluation) -> dict[str, float]:
         """The cosine of ∇_W S and the gradient of the reference entropy; below 0 the entropy pushes against spread."""
         if not forces.temperature > 0:
             self._note("reference_alignment", "NaN without an entropy and at temperature 0")
             return {"reference_alignment": math.nan}
-        reference = log_det_force(mu, evaluation, rows)
+        reference = log_det_force(mu, evaluation)
         self._note("reference_alignment", reference.note)
-        value = forces.beside(mu, reference.force)
+        force = None if reference.force is None else self._dynamics.tangent(mu, reference.force)
+        value = forces.beside(mu, force)
         if reference.force is not None and math.isnan(value):
             self._note("reference_alignment", NO_FORCE)
         return {"reference_alignment": value}

@@ -10,7 +10,7 @@ from .moments import ROUNDING, affine, inner, least_variance, moments, weighted_
 from .neighbours import log_distance_slopes, neighbours
 from .network import network_backward, network_forward, network_forward_backward
 from .noise import langevin, normal, normal_law, uniform
-from .pairwise import DIRECT_UP_TO, pair_body, pair_sums, stein_direction
+from .pairwise import DIRECT_UP_TO, pair_body, pair_sums, stein_body, stein_direction
 from .recording import recorded
 from .sliced import (
     direction_blocks,
@@ -21,6 +21,7 @@ from .sliced import (
     transport_potentials,
 )
 from .softmax import softmax_entropy
+from .softmin import soft_minimum
 from .threads import all_threads, one_blas_thread, one_torch_thread, small_steps
 
 __all__ = [
@@ -49,9 +50,11 @@ __all__ = [
     "quantile_costs",
     "recorded",
     "small_steps",
+    "soft_minimum",
     "softmax_entropy",
     "sorted_projections",
     "standardised",
+    "stein_body",
     "stein_direction",
     "transport_maps",
     "transport_potentials",

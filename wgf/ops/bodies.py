@@ -8,6 +8,44 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from .steps import (
+    MEETING,
+    REMEMBERING,
+    Damped,
+    ExponentialEuler,
+    Langevin,
+    LeimkuhlerMatthews,
+    RungeKutta,
+    Stein,
+    Underdamped,
+)
+
+__all__ = [
+    "BLOCK",
+    "MEETING",
+    "REMEMBERING",
+    "SUMMED",
+    "Blob",
+    "Damped",
+    "Diagonal",
+    "ExponentialEuler",
+    "Langevin",
+    "LeimkuhlerMatthews",
+    "LogDet",
+    "LogVariance",
+    "Matrix",
+    "Moments",
+    "Pair",
+    "Pairs",
+    "Quadratic",
+    "Rows",
+    "RungeKutta",
+    "Softmax",
+    "Stein",
+    "Underdamped",
+    "Variance",
+]
+
 SUMMED = 8
 """Up to this dimension the sums of one particle have one order of additions on every path."""
 BLOCK = 2048
@@ -172,137 +210,3 @@ class LogVariance(Moments):
 
 class Variance(Moments):
     """x − m."""
-
-
-# ------------------------------------------------------------------------------------------------ schemes
-
-
-class RungeKutta(NamedTuple):
-    """An explicit Runge–Kutta step: h aᵢⱼ (s, s) and h bᵢ (s,) in the dtype of the particles, and bᵢ in float64."""
-
-    a: Any
-    b: Any
-    quadrature: Any
-
-    @property
-    def stages(self) -> int:
-        """How often a step evaluates ∇F."""
-        return len(self.b)
-
-    def nanoseconds(self, n: int, d: int) -> float:
-        """The time of one step without ∇F, roughly."""
-        return 2.0 * n * d * self.stages
-
-
-class Langevin(NamedTuple):
-    """x' = x − h ∇E + scale·ξ, with h and scale in the dtype of the particles and ξ by `law`."""
-
-    law: Any
-    h: Any
-    scale: Any
-
-    @property
-    def quadrature(self) -> None:
-        """None: the ledger estimates the dissipation."""
-        return None
-
-    @property
-    def stages(self) -> int:
-        """How often a step evaluates ∇F."""
-        return 1
-
-    def nanoseconds(self, n: int, d: int) -> float:
-        """The time of one step without ∇F, roughly."""
-        return 100.0 + 6.0 * n * d
-
-
-class ExponentialEuler(NamedTuple):
-    """x' = x − pull·∇E + spread·ξ, with arrays pull and spread (d,) in the dtype of the particles."""
-
-    law: Any
-    pull: Any
-    spread: Any
-
-    @property
-    def quadrature(self) -> None:
-        """None: the ledger estimates the dissipation."""
-        return None
-
-    @property
-    def stages(self) -> int:
-        """How often a step evaluates ∇F."""
-        return 1
-
-    def nanoseconds(self, n: int, d: int) -> float:
-        """The time of one step without ∇F, roughly."""
-        return 100.0 + 8.0 * n * d
-
-
-class LeimkuhlerMatthews(NamedTuple):
-    """x' = x − h ∇E + early·ξ_k + late·ξ_{k+1}, with numbers in the dtype of the particles. ξ_k is the memory."""
-
-    law: Any
-    h: Any
-    early: Any
-    late: Any
-
-    @property
-    def quadrature(self) -> None:
-        """None: the ledger estimates the dissipation."""
-        return None
-
-    @property
-    def stages(self) -> int:
-        """How often a step evaluates ∇F."""
-        return 1
-
-    def nanoseconds(self, n: int, d: int) -> float:
-        """The time of one step without ∇F, roughly."""
-        return 100.0 + 8.0 * n * d
-
-
-class Underdamped(NamedTuple):
-    """Half a kick, half a drift, friction with noise, half a drift, half a kick. Momenta are the memory.
-
-    All numbers are in the dtype of the particles: h/2, the part of the momenta that is kept, the size of the noise.
-    """
-
-    law: Any
-    half: Any
-    kept: Any
-    spread: Any
-
-    @property
-    def quadrature(self) -> None:
-        """None: the ledger estimates the dissipation."""
-        return None
-
-    @property
-    def stages(self) -> int:
-        """How often a step evaluates ∇F."""
-        return 1
-
-    def nanoseconds(self, n: int, d: int) -> float:
-        """The time of one step without ∇F, roughly."""
-        return 100.0 + 9.0 * n * d
-
-
-class Damped(NamedTuple):
-    """`Underdamped` without noise. `quadrature` (1,) is the weight of ∫|p|² before the friction in the dissipation."""
-
-    half: Any
-    kept: Any
-    quadrature: Any
-
-    @property
-    def stages(self) -> int:
-        """How often a step evaluates ∇F."""
-        return 1
-
-    def nanoseconds(self, n: int, d: int) -> float:
-        """The time of one step without ∇F, roughly."""
-        return 3.0 * n * d
-
-
-REMEMBERING = (LeimkuhlerMatthews, Underdamped, Damped)
-"""Schemes with a memory (n, d), in the dtype of the particles."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from . import bodies, range, reference
 from .cpu import pairwise as cpu
 from .cpu import products
+from .cpu import stein as few
 from .cpu.extent import extent, largest
 from .cpu.finite import all_finite
 from .cpu.radial import compiled_form, split_weights
@@ -125,6 +126,38 @@ def pair_body(
     return bodies.Pair(*compiled_form(form, parameters, kind), *numbers, exclude_self, *known), relative
 
 
+def stein_body(
+    form: int, parameters: Sequence[float], softening: float, scale: float, temperature: float, h: float,
+    weights: Tensor, x: Tensor,
+) -> bodies.Stein | None:  # fmt: skip
+    """The steps of a Stein flow with a radial kernel as plain numbers, for compiled stretches of steps.
+
+    Parameters
+    ----------
+    form, parameters, softening
+        The kernel, as in `pair_sums`.
+    scale : float
+        What the kernel is multiplied by.
+    temperature, h : float
+        T > 0 and the length of the steps.
+    weights, x : Tensor
+        The weights (n,) and the particles (n, d).
+
+    Returns
+    -------
+    Stein or None
+        None where single steps sum in another way: for many particles or dimensions, or where the dtype cannot hold
+        the sums.
+    """
+    n, d = x.shape
+    made = pair_body(form, parameters, softening, False, scale * temperature, 1.0, weights, x.dtype)
+    if made is None or n > few.FEW or d > DIRECT_UP_TO:
+        return None
+    pair, relative = made
+    number = type(pair.softening)
+    return bodies.Stein(pair, relative, (0,) * d, few.once(n, d, relative), number(temperature), number(h))
+
+
 def _fits(rows: np.ndarray, columns: np.ndarray, form: int, parameters: Sequence[float], softening: float) -> bool:
     """Whether float32 holds what the sum makes of the kernel and of the points."""
     known = range.extents(form, parameters, softening)
@@ -233,13 +266,17 @@ def stein_direction(
     True
     """
     rows, columns = _points(x, y)
-    body = (products if x.shape[1] > DIRECT_UP_TO else cpu).stein_direction
     if rows.dtype == np.float32 and not (
         _fits(rows, columns, form, parameters, softening) and _scores_fit(scores, form, parameters)
     ):
         rows, columns = _wide(rows, columns)
     payload = scores.detach().numpy().astype(columns.dtype, copy=False)
-    return like(body(rows, columns, array(weights), payload, form, parameters, softening), x)
+    rest = array(weights), payload, form, parameters, softening
+    if x.shape[1] > DIRECT_UP_TO:
+        return like(products.stein_direction(rows, columns, *rest), x)
+    if rows is columns and len(rows) <= few.FEW:
+        return like(few.stein_direction(rows, *rest), x)
+    return like(cpu.stein_direction(rows, columns, *rest), x)
 
 
 def _scores_fit(scores: Tensor, form: int, parameters: Sequence[float]) -> bool:

@@ -22,7 +22,7 @@ from .rows import row
 
 
 @compiled(exact=True)
-def _held(pair, x):
+def held(pair, x):
     """Whether the dtype of the particles holds the sum, as `wgf.ops.range` has it."""
     if x.itemsize == 8:
         return True
@@ -50,7 +50,7 @@ def _transposed(x):
 @compiled(exact=True)
 def _add_pair(pair, weights, dims, x, columns, sums, one, out):
     """Add the forces of one formula to `out`."""
-    if not _held(pair, x):
+    if not held(pair, x):
         out[:] = np.nan
         return
     _sums(pair, columns, weights, dims, sums)
@@ -94,7 +94,7 @@ def pairs(term, x, weights, out):
 def blob(term, x, weights, out):
     """∇S = −∇ρ/ρ − ∇φ_h * (μ/ρ)."""
     (n, d), pair = x.shape, term.pair
-    if not _held(pair, x):
+    if not held(pair, x):
         out[:] = np.nan
         return
     columns, sums, one = _transposed(x), np.empty((d + 1, n)), np.empty(1, x.dtype)

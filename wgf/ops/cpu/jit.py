@@ -132,7 +132,7 @@ def stand_alone(_typing):
     return numba.types.void(), code
 
 
-def is_built(function: Any, arguments: tuple[Any, ...]) -> bool:
+def is_built(function: Any, arguments: tuple[Any, ...], loaded: bool = False) -> bool:
     """Whether a compiled function has code for arguments of these types: in this process, or in the cache on disk.
 
     Parameters
@@ -141,6 +141,8 @@ def is_built(function: Any, arguments: tuple[Any, ...]) -> bool:
         What `compiled` made.
     arguments : tuple
         Arguments of a call.
+    loaded : bool, default False
+        Whether only code in this process counts.
 
     Returns
     -------
@@ -150,4 +152,4 @@ def is_built(function: Any, arguments: tuple[Any, ...]) -> bool:
     signature = tuple(map(numba.typeof, arguments))
     if signature in function.overloads:
         return True
-    return function._cache.load_overload(signature, function.targetctx) is not None
+    return not loaded and function._cache.load_overload(signature, function.targetctx) is not None

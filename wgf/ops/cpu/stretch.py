@@ -14,11 +14,13 @@ from numba.extending import overload
 
 from .. import bodies
 from ..threads import run_blocks
+from .coupled import held
 from .gradients import EXACT, total_gradient
 from .jit import compiled, is_built
 from .lanes import Normal, NormalSingle
 from .moments import row_sums
 from .noise import Scratch, draw, move
+from .stein import SHARES, carried, joined, scores_held, share, transposed
 
 _NUMBERS = 4096  # numbers in a block of particles that is taken through all steps
 
@@ -168,6 +170,34 @@ def _damped(step, terms, numbers, x, weights, ids, memory, first, count, scratch
         _drifted(p, -step.half, force)
 
 
+@compiled(exact=True)
+def _stein(step, terms, numbers, x, weights, ids, memory, first, count, scratch, sums):
+    """Stein steps. x becomes NaN where a single step sums in float64: single steps then take the stretch."""
+    (n, d), pair = x.shape, step.pair
+    part, slope, velocity = np.empty_like(x), np.empty_like(x), np.empty_like(x)
+    columns, payload = np.empty((d, n), x.dtype), np.empty((d, n), x.dtype)
+    direct, both = np.empty((SHARES, d, n)), np.empty((SHARES, d, n))
+    for _ in range(count):
+        total_gradient(terms, numbers, x, weights, part, slope)
+        for i in range(n):
+            for c in range(d):
+                slope[i, c] = -slope[i, c] / step.temperature
+        if not (held(pair, x) and scores_held(pair, slope)):
+            x[:] = np.nan
+            return
+        transposed(x, columns)
+        carried(slope, -pair.a / pair.b, payload)
+        for index in range(SHARES):
+            share(
+                pair.form, columns, payload, step.weights, step.dims, pair.softening, step.once, index, direct[index],
+                both[index],
+            )  # fmt: skip
+        joined(direct, both, step.weights, -pair.b * pair.total, velocity)
+        for i in range(n):
+            for c in range(d):
+                x[i, c] = x[i, c] + step.h * (pair.scale * velocity[i, c])
+
+
 _STEPS = {
     bodies.RungeKutta: _runge_kutta,
     bodies.Langevin: _langevin,
@@ -175,6 +205,7 @@ _STEPS = {
     bodies.LeimkuhlerMatthews: _leimkuhler_matthews,
     bodies.Underdamped: _underdamped,
     bodies.Damped: _damped,
+    bodies.Stein: _stein,
 }
 
 # ------------------------------------------------------------------------------------------------ stretches
@@ -241,7 +272,7 @@ class Stretch(NamedTuple):
 
     def _rows(self, x: np.ndarray) -> int:
         """Particles in a block. Sums go by the blocks of `weighted_sum`."""
-        if not all(term.separable for term in self.terms):
+        if isinstance(self.step, bodies.MEETING) or not all(term.separable for term in self.terms):
             return len(x)
         return bodies.BLOCK if self.step.quadrature is not None else max(1, _NUMBERS // x.shape[1])
 
@@ -261,7 +292,7 @@ class Stretch(NamedTuple):
         what, remembered = (self.step, self.terms, self.numbers), x[:0] if memory is None else memory[part]
         return *what, x, self.weights[part], self.ids[part], remembered, first, count, scratch, sums
 
-    def built(self, x: np.ndarray) -> bool:
-        """Whether the compiled code is there, in this process or on disk, so that it need not be compiled."""
+    def built(self, x: np.ndarray, loaded: bool = False) -> bool:
+        """Whether the compiled code need not be compiled: it is in this process or, unless `loaded`, on disk."""
         arguments = self._arguments(x, None, slice(0, 1), 0, 0, self._scratch(x.shape[1]), np.empty((0, 0)))
-        return is_built(self._compiled, arguments)
+        return is_built(self._compiled, arguments, loaded)

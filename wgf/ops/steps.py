@@ -1,0 +1,163 @@
+"""Schemes as plain numbers, for compiled stretches of steps: bodies, which `wgf.ops.bodies` has too."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class RungeKutta(NamedTuple):
+    """An explicit Runge–Kutta step: h aᵢⱼ (s, s) and h bᵢ (s,) in the dtype of the particles, and bᵢ in float64."""
+
+    a: Any
+    b: Any
+    quadrature: Any
+
+    @property
+    def stages(self) -> int:
+        """How often a step evaluates ∇F."""
+        return len(self.b)
+
+    def nanoseconds(self, n: int, d: int) -> float:
+        """The time of one step without ∇F, roughly."""
+        return 2.0 * n * d * self.stages
+
+
+class Langevin(NamedTuple):
+    """x' = x − h ∇E + scale·ξ, with h and scale in the dtype of the particles and ξ by `law`."""
+
+    law: Any
+    h: Any
+    scale: Any
+
+    @property
+    def quadrature(self) -> None:
+        """None: the ledger estimates the dissipation."""
+        return None
+
+    @property
+    def stages(self) -> int:
+        """How often a step evaluates ∇F."""
+        return 1
+
+    def nanoseconds(self, n: int, d: int) -> float:
+        """The time of one step without ∇F, roughly."""
+        return 100.0 + 6.0 * n * d
+
+
+class ExponentialEuler(NamedTuple):
+    """x' = x − pull·∇E + spread·ξ, with arrays pull and spread (d,) in the dtype of the particles."""
+
+    law: Any
+    pull: Any
+    spread: Any
+
+    @property
+    def quadrature(self) -> None:
+        """None: the ledger estimates the dissipation."""
+        return None
+
+    @property
+    def stages(self) -> int:
+        """How often a step evaluates ∇F."""
+        return 1
+
+    def nanoseconds(self, n: int, d: int) -> float:
+        """The time of one step without ∇F, roughly."""
+        return 100.0 + 8.0 * n * d
+
+
+class LeimkuhlerMatthews(NamedTuple):
+    """x' = x − h ∇E + early·ξ_k + late·ξ_{k+1}, with numbers in the dtype of the particles. ξ_k is the memory."""
+
+    law: Any
+    h: Any
+    early: Any
+    late: Any
+
+    @property
+    def quadrature(self) -> None:
+        """None: the ledger estimates the dissipation."""
+        return None
+
+    @property
+    def stages(self) -> int:
+        """How often a step evaluates ∇F."""
+        return 1
+
+    def nanoseconds(self, n: int, d: int) -> float:
+        """The time of one step without ∇F, roughly."""
+        return 100.0 + 8.0 * n * d
+
+
+class Underdamped(NamedTuple):
+    """Half a kick, half a drift, friction with noise, half a drift, half a kick. Momenta are the memory.
+
+    All numbers are in the dtype of the particles: h/2, the part of the momenta that is kept, the size of the noise.
+    """
+
+    law: Any
+    half: Any
+    kept: Any
+    spread: Any
+
+    @property
+    def quadrature(self) -> None:
+        """None: the ledger estimates the dissipation."""
+        return None
+
+    @property
+    def stages(self) -> int:
+        """How often a step evaluates ∇F."""
+        return 1
+
+    def nanoseconds(self, n: int, d: int) -> float:
+        """The time of one step without ∇F, roughly."""
+        return 100.0 + 9.0 * n * d
+
+
+class Damped(NamedTuple):
+    """`Underdamped` without noise. `quadrature` (1,) is the weight of ∫|p|² before the friction in the dissipation."""
+
+    half: Any
+    kept: Any
+    quadrature: Any
+
+    @property
+    def stages(self) -> int:
+        """How often a step evaluates ∇F."""
+        return 1
+
+    def nanoseconds(self, n: int, d: int) -> float:
+        """The time of one step without ∇F, roughly."""
+        return 3.0 * n * d
+
+
+class Stein(NamedTuple):
+    """x' = x + h·(Stein direction), for a radial kernel and scores −∇E/T. `wgf.ops.stein_body` makes it."""
+
+    pair: Any  # the formula, a `wgf.ops.bodies.Pair`; its sums are multiplied by T times the scale of the kernel
+    weights: Any  # relative weights in the dtype of the particles, or None where they are equal
+    dims: tuple[int, ...]  # zeros, one for each dimension
+    once: bool  # whether each pair is visited once
+    temperature: Any  # T and h, in the dtype of the particles
+    h: Any
+
+    @property
+    def quadrature(self) -> None:
+        """None: the ledger takes the dissipation at records."""
+        return None
+
+    @property
+    def stages(self) -> int:
+        """How often a step evaluates ∇F."""
+        return 1
+
+    def nanoseconds(self, n: int, d: int) -> float:
+        """The time of one step without ∇F, roughly."""
+        return 1000.0 + n * (20.0 + n * (0.03 + 0.05 * d) * (1.0 if self.h.dtype.itemsize == 4 else 3.0))
+
+
+MEETING = (Stein,)
+"""Schemes in which particles meet."""
+REMEMBERING = (LeimkuhlerMatthews, Underdamped, Damped)
+"""Schemes with a memory (n, d), in the dtype of the particles."""
