@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ..errors import ConfigError, DivergenceError, require_integer
-from ..measure import Ensemble, require_ensemble
+from ..measure import Ensemble, require_whole
 from ..ops.moments import ROUNDING
 from ..ops.threads import one_blas_thread
 
@@ -89,7 +89,7 @@ def knn_entropy(mu: Ensemble, k: int = 4) -> Estimate:
     >>> abs(float(knn_entropy(mu)) - 2.838) < 0.1
     True
     """
-    require_ensemble("mu", mu)
+    require_whole("mu", mu)
     k = require_integer("k", k, low=1)
     n, d = mu.n, mu.dim
     if not mu.equal_weights:
@@ -229,7 +229,7 @@ def principal_axes(mu: Ensemble) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     Eigenvalues at the level of rounding are set to 0. DivergenceError if the covariance is not finite.
     """
-    mean, covariance = (part.detach().cpu().numpy().astype(np.float64) for part in require_ensemble("mu", mu).moments())
+    mean, covariance = (part.detach().cpu().numpy().astype(np.float64) for part in require_whole("mu", mu).moments())
     if not np.isfinite(covariance).all():
         raise DivergenceError("The covariance of the ensemble is not finite.")
     with one_blas_thread():  # LAPACK rounds by its thread count

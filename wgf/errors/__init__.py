@@ -18,6 +18,7 @@ from .facts import Facts, html_table
 from .kinds import (
     BackendError,
     CheckpointError,
+    CommunicationError,
     ConfigError,
     DivergenceError,
     JobError,
@@ -38,6 +39,7 @@ __all__ = [
     "STEEPEST",
     "BackendError",
     "CheckpointError",
+    "CommunicationError",
     "ConfigError",
     "DivergenceError",
     "Facts",

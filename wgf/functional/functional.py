@@ -220,8 +220,6 @@ class FreeEnergy(Listed, Functional):
     def _terms(self) -> tuple[Term, ...]:
         return self.terms
 
-    # ------------------------------------------------------------------------------- structure
-
     @property
     def varies(self) -> bool:
         return any(term.driven for term in self.terms)
@@ -229,6 +227,9 @@ class FreeEnergy(Listed, Functional):
     @property
     def sampled(self) -> bool:
         return any(term.functional.sampled for term in self.terms)
+
+    def undivided(self, mu: Ensemble) -> str | None:
+        return next((reason for term in self.terms if (reason := term.functional.undivided(mu))), None)
 
     @property
     def infimum(self) -> float | None:
