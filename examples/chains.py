@@ -8,6 +8,7 @@ ones, and ArviZ, which knows no weights, is not given them unasked. A tree of xa
 
 import math
 
+import matplotlib.pyplot as plt
 import xarray
 
 import wgf
@@ -64,3 +65,8 @@ tree.to_netcdf("run.nc", engine="h5netcdf")
 again = xarray.open_datatree("run.nc", engine="h5netcdf")
 print("read again:", ", ".join(again.children), "| same numbers:", bool((again["particles"].x == particles.x).all()))
 again.close()
+
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+axis.hist(weighted.ensemble.x[:, 0], bins=20, weights=weighted.ensemble.weights, density=True)
+axis.set(title="Weighted particles of birth and death: 0.8 of the mass is left", xlabel="x", ylabel="density")
+plt.show()

@@ -36,7 +36,8 @@ mu = wgf.Ensemble.gaussian(100, 2, cov=0.25, seed=0)
 schemes = {"Euler": wgf.solvers.Euler(), "midpoint": Midpoint(), "RungeKutta4": wgf.solvers.RungeKutta4(),
            "BogackiShampine": wgf.solvers.BogackiShampine()}  # fmt: skip
 result = wgf.benchmark(F, mu, schemes, dt=[0.4, 0.1, 0.05, 0.025], t_end=2.0, budget=5.0)
-result.plot().savefig("work-precision.png")
+figure = result.plot()
+figure.savefig("work-precision.png")
 
 print(result.answer)
 for row in result.rows():

@@ -19,7 +19,7 @@ from ..errors import (
     require_seed,
     shown,
 )
-from ..measure import Ensemble, require_ensemble
+from ..measure import Ensemble, require_whole
 from .couplings import METHODS, Problem, library, solve
 from .gaussian import bures
 
@@ -48,6 +48,13 @@ class Transport:
         Whether the distance is exact, a bound or an estimate.
     bures : float
         W₂ of the Gaussians with the same means and covariances, a lower bound. NaN where it was not computed.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> found = wgf.diagnostics.wasserstein(wgf.Ensemble([[0.0]]), wgf.Ensemble([[3.0]]))
+    >>> found.distance, float(found) == found.distance
+    (3.0, True)
     """
 
     distance: float
@@ -135,7 +142,7 @@ def wasserstein(
     3.0
     """
     for name, measure in (("mu", mu), ("nu", nu)):
-        require_ensemble(name, measure)
+        require_whole(name, measure)
     _require_options(method, mu.dim, nu.dim, projections, regularisation)
     period = _common_period(mu, nu)
     method, why = _choose(method, mu.dim, max(mu.n, nu.n)) if period is None else _on_torus(method, max(mu.n, nu.n))

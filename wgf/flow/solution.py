@@ -5,21 +5,27 @@ from __future__ import annotations
 import enum
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from torch import Tensor
 
-from ..errors import ConfigError, DivergenceError, ResourceError, StepSizeError, WgfError, no_attribute, require_integer
+from ..errors import (
+    ConfigError,
+    DivergenceError,
+    ResourceError,
+    StepSizeError,
+    WgfError,
+    html_table,
+    no_attribute,
+    require_integer,
+)
 from ..ledger import COLUMNS, Ledger
 from ..measure import Ensemble
 from ..protocol import Sent, State
 from ..storage import Frames
 from .exporting import Exported
+from .pictured import Pictured, facts_of
 from .timing import Timing
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 
 _INSTEAD = {
     **dict.fromkeys(("x", "y", "particles", "positions", "samples"), "sol.ensemble.x"),
@@ -121,9 +127,12 @@ class Outcome:
     def __str__(self) -> str:
         return f"{self.name}: {self.message}"
 
+    def __repr__(self) -> str:
+        return f"Outcome({self})"
+
 
 @dataclass(frozen=True, eq=False)
-class Solution(Sent, Exported):
+class Solution(Sent, Exported, Pictured):
     """The result of `wgf.solve`.
 
     Attributes
@@ -233,17 +242,8 @@ class Solution(Sent, Exported):
         """AttributeError that says where it stands: particles in the ensemble, numbers against time in the ledger."""
         raise no_attribute(self, name, _INSTEAD | {column: f'sol.ledger["{column}"]' for column in COLUMNS})
 
-    def plot(self) -> Figure:
-        """Plot free energy, dissipation and closure, and forces against time.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            A new figure. It is neither shown nor saved.
-        """
-        from ..figures import overview
-
-        return overview(self.ledger)
+    def _repr_html_(self) -> str:
+        return html_table((), facts_of(self).items(), "Solution")
 
     def __repr__(self) -> str:
         return f"Solution({self.status}, {self.ensemble!r}, {self.ledger.rows} records to t = {self.state.t:g})"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from torch import Tensor
 
@@ -53,6 +53,10 @@ class Drive(ABC):
     A drive has settings but no state of its own. What it remembers is an immutable object, its memory. `begin` makes
     the memory, `advance` makes the next one after each step. Derive from `Control` or `DrivenFunctional`.
     """
+
+    integrates: ClassVar[bool] = False
+    """Whether the drive sums over particles by methods of the ensemble only. They may then be divided among
+    processes."""
 
     @property
     def name(self) -> str:
@@ -143,6 +147,19 @@ class DrivenFunctional(Functional, Drive):
         self._outside()
 
 
+class WarmStarted(Functional, Drive):
+    """A term that is computed by iterations. Within a run they begin where those of the step before ended.
+
+    Its memory decides how fast it is computed, not what it is: no work is booked where the memory changes. At the
+    particles of its memory the term has the value and the gradient that it had there, to the bit. Outside a run, and in
+    other terms, it begins from nothing.
+    """
+
+    @abstractmethod
+    def resolve(self, memory: Any) -> Functional:
+        """Give the term that begins from this memory."""
+
+
 class Steering:
     """All drives of a free energy. It turns their memories into a free energy of plain terms.
 
@@ -207,7 +224,7 @@ class Steering:
             for factor in term.coefficient.functions:
                 value = factor.value(held[id(factor)]) if isinstance(factor, Control) else factor
                 coefficient = coefficient.times(value)
-            if isinstance(functional, DrivenFunctional):
+            if isinstance(functional, DrivenFunctional | WarmStarted):
                 functional = functional.resolve(held[id(functional)])
             return replace(term, coefficient=coefficient, functional=functional)
 
@@ -247,6 +264,10 @@ class Steering:
         return any(
             isinstance(drive, DrivenFunctional) and old[name] is not new[name] for name, drive in self.drives.items()
         )
+
+    def acted(self, old: Memories, new: Memories) -> bool:
+        """Tell whether F changed between two sets of memories, and not only where its iterations begin."""
+        return any(old[name] is not new[name] for name, d in self.drives.items() if not isinstance(d, WarmStarted))
 
     def values(self, memories: Memories) -> dict[str, float]:
         """Give the value of every control as a column of the ledger, `drive:<name>`."""
