@@ -83,6 +83,7 @@ class NetworkRisk(AsModule, Functional):
     ([1.0, 3.0], 0.0)
     """
 
+    integrates = True
     elementwise = True  # losses are computed in one thread of torch, and the passes are compiled
 
     def __init__(
@@ -142,10 +143,9 @@ class NetworkRisk(AsModule, Functional):
     # ----------------------------------------------------------------------------------- predictions
 
     def _forward(self, mu: Ensemble, z: Tensor) -> Tensor:
-        return self._finished(mu, self.unit.forward(mu.x, mu.weights, z))
+        return self._finished(mu.summed(lambda x, weights: self.unit.forward(x, weights, z)))
 
-    def _finished(self, mu: Ensemble, partial: Tensor) -> Tensor:
-        f = mu.reduce(partial)
+    def _finished(self, f: Tensor) -> Tensor:
         if f.shape[1] != self._outputs:
             raise ShapeError(f"NetworkRisk: the unit has {f.shape[1]} outputs, the targets ask for {self._outputs}.")
         return f
@@ -293,16 +293,17 @@ class NetworkRisk(AsModule, Functional):
     def _forward_backward(self, mu: Ensemble) -> tuple[Tensor, Tensor]:
         """Predictions (M, K) and gradient (n, d) at the particles, block by block of samples where A is linear."""
         z, y = self._data(mu)
-        if not self._aggregate.linear:  # the slope needs all losses: a full forward pass, then a backward pass
+        if not (self._aggregate.linear and mu.whole):  # the slope needs all losses, or all particles: two passes
             f = self._forward(mu, z)
-            return f, self.unit.backward(mu.x, z, self._residual(f, y, len(y)))[1]
+            residual = self._residual(f, y, len(y))
+            return f, mu.rowwise(lambda x: self.unit.backward(x, z, residual)[1], mu.x)
         runs: list[Tensor] = []
 
-        def residual(partial: Tensor, rows: slice) -> Tensor:
-            runs.append(self._finished(mu, partial))
+        def along(partial: Tensor, rows: slice) -> Tensor:
+            runs.append(self._finished(partial))
             return self._residual(runs[-1], y[rows], len(y), rows)
 
-        gradient = self.unit.forward_backward(mu.x, mu.weights, z, residual)
+        gradient = self.unit.forward_backward(mu.x, mu.weights, z, along)
         return torch.cat(runs), gradient
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:

@@ -143,7 +143,7 @@ class SecondGear:
         kinds = [type(term.functional) for term in self._dynamics.drift.terms]
         overhead = _OVERHEAD * max(1, len(kinds))
         most = (plan.last - state.step) * (overhead + _ARITHMETIC * mu.n * mu.dim)
-        if mu.device.type != "cpu" or mu.period is not None:
+        if not mu.whole or mu.device.type != "cpu" or mu.period is not None:
             return None
         kind = type(self._solver), tuple(kinds), mu.dtype, mu.dim
         hoped = _missed[kind] = _missed.get(kind, 0.0) + most

@@ -24,7 +24,7 @@ from .sums import Sums, finite
 METHODS = ("auto", "dense", "fourier", "sorting", "moments")
 """The names that users may give as `method`."""
 _MAKERS = {"sorting": by_sorting, "fourier": by_fourier}
-_QUICK = 5e5  # nanoseconds; a dense sum faster than this is taken at once
+QUICK = 5e5  # nanoseconds; a dense sum faster than this is taken at once
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def takes_all_pairs(kernel: Kernel, n: int, dim: int, dtype: str, how: Summation
     """
     if how.method != "auto" or kernel.by_moments:
         return how.method == "dense"
-    return dim > 3 or how.costs.pairs(kernel, dtype, dim, n, n) < _QUICK
+    return dim > 3 or how.costs.pairs(kernel, dtype, dim, n, n) < QUICK
 
 
 def choose(sums: Sums, how: Summation) -> Choice:
@@ -188,7 +188,7 @@ def _cheapest(sums: Sums, how: Summation) -> Choice:
         return dense
     once = sums.same and visits_once(n, dim, dim + 1, sums.weights.detach().numpy(), False)
     pairs = how.costs.pairs(sums.kernel, sums.dtype, dim, m, n, once)
-    if pairs < _QUICK:
+    if pairs < QUICK:
         return dense
     candidates = {"dense": Candidate("all pairs", pairs, sums.dense)}
     for method, make in _MAKERS.items():
