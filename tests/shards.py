@@ -130,7 +130,7 @@ def spent(processes):
         rows = n - (following[1] - following[0]) if group.size > 1 else 0
         gauss, wide = wgf.kernels.Gaussian(1.0), torch.Generator().manual_seed(0)
         inputs = torch.randn(3000, 2, generator=wide, dtype=torch.float64)
-        risk = wgf.NetworkRisk(inputs, torch.arange(3000) % 10)
+        risk = wgf.NetworkRisk(inputs, torch.arange(3000) % 10, loss="cross_entropy")
         neurons = risk.initial(n, seed=0).shard(processes=processes, blocks=8)
         found[n] = {
             "moments": (by(mu.moments, "sums"), tree.sent(1 + 3 + 6)),
