@@ -165,7 +165,7 @@ class Interaction(Functional):
         small = mu.n <= bodies.BLOCK and mu.dim <= ops.DIRECT_UP_TO and mu.whole
         if not (small and takes_all_pairs(self.kernel, mu.n, mu.dim, dtype, how)):
             return None
-        made = pair_bodies(self.kernel, mu.weights, mu.dtype)
+        made = pair_bodies(self.kernel, mu.weights, mu.dtype, mu.dim)
         return made and bodies.Pairs(tuple(pair for pair, _ in made), made[0][1], (0,) * mu.dim)
 
     def _value(self, mu: Ensemble) -> Tensor:

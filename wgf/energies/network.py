@@ -27,7 +27,7 @@ from ..measure.arrays import weight_rows
 from .aggregates import Aggregate, Mean
 from .losses import CrossEntropy, Loss, require_loss
 from .modules import AsModule
-from .samples import as_inputs, as_targets
+from .samples import as_inputs, as_targets, lowest
 from .two_layer import require_unit
 from .units import NetworkUnit
 
@@ -106,6 +106,7 @@ class NetworkRisk(AsModule, Functional):
         self._flat = np.ndim(targets) == 1 and not self.loss.classifies
         self.batch = None if batch is None else require_integer("batch", batch, low=1, high=len(self.inputs))
         self._subset: Tensor | None = None
+        self._chosen: tuple[Tensor, Tensor] | None = None  # the data of the subset
         self._law: Tensor | None = None
         self._aggregate: Aggregate = Mean()
 
@@ -196,7 +197,7 @@ class NetworkRisk(AsModule, Functional):
         z = z.to(self.inputs)
         if not checks.finite(z):
             require_finite_rows("inputs", z)
-        return self._with(inputs=z.contiguous())
+        return self._with(inputs=z.contiguous(), _chosen=None)
 
     @property
     def law(self) -> Tensor:
@@ -226,8 +227,9 @@ class NetworkRisk(AsModule, Functional):
         if self.batch is None:
             return self
         ids = torch.arange(len(self.inputs), device=self.inputs.device)
-        order = torch.argsort(noise.uniform(ids, step, 1, MINIBATCH)[:, 0], stable=True)
-        return self._with(_subset=order[: self.batch], batch=None)
+        return self._with(
+            _subset=lowest(noise.uniform(ids, step, 1, MINIBATCH)[:, 0], self.batch), _chosen=None, batch=None
+        )
 
     def work(self, mu: Ensemble, whole: bool = False) -> Work:
         samples = len(self.inputs) if self.batch is None or whole else self.batch
@@ -238,7 +240,9 @@ class NetworkRisk(AsModule, Functional):
             raise ConfigError(f"NetworkRisk: the data are on {self.inputs.device}, the particles on {mu.device}.")
         if self._subset is None:
             return self.inputs, self.targets
-        return self.inputs[self._subset], self.targets[self._subset]
+        if self._chosen is None:
+            self._chosen = self.inputs.index_select(0, self._subset), self.targets.index_select(0, self._subset)
+        return self._chosen
 
     def _losses(self, f: Tensor, y: Tensor) -> Tensor:
         with ops.one_torch_thread():

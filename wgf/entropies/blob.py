@@ -163,7 +163,7 @@ class Blob(_Smoothed):
     def body(self, mu: Ensemble) -> Any:
         if isinstance(self.bandwidth, str) or mu.n > bodies.BLOCK or mu.dim > ops.DIRECT_UP_TO or not mu.whole:
             return None
-        made = pair_bodies(Gaussian(self.bandwidth), mu.weights, mu.dtype)
+        made = pair_bodies(Gaussian(self.bandwidth), mu.weights, mu.dtype, mu.dim, changing=True)
         return made and bodies.Blob(made[0][0], made[0][1], (0,) * mu.dim)
 
     def _value(self, mu: Ensemble) -> Tensor:

@@ -122,20 +122,22 @@ def kozachenko_leonenko(logarithms: np.ndarray, n: int, d: int, k: int) -> tuple
     return value, d * float(logarithms.std(ddof=1)) / math.sqrt(n)
 
 
-def extrapolated_entropy(logarithms: np.ndarray, n: int, d: int) -> tuple[float, float]:
+def extrapolated_entropy(logarithms: np.ndarray, n: int, d: int, k: int) -> tuple[float, float, float]:
     """The same from the distances to the 1st … K-th neighbour (K, n), without the bias of order n^{−2/d}.
 
-    Σₖ vₖ Sₖ with Σ vₖ = 1 and Σ vₖ Γ(k + 2/d)/Γ(k) = 0, the v of least squares (Berrett, Samworth & Yuan).
+    Σⱼ vⱼ Sⱼ with Σ vⱼ = 1 and Σ vⱼ Γ(j + 2/d)/Γ(j) = 0, the v of least squares (Berrett, Samworth & Yuan). The third
+    number is the standard error of the difference to the estimate from the k-th neighbour alone.
     """
     from scipy.special import digamma, gammaln
 
-    k = np.arange(1, len(logarithms) + 1)
-    growth = np.exp(gammaln(k + 2.0 / d) - gammaln(k))
+    j = np.arange(1, len(logarithms) + 1)
+    growth = np.exp(gammaln(j + 2.0 / d) - gammaln(j))
     mean = growth.mean()
-    v = 1.0 / len(k) - mean * (growth - mean) / ((growth - mean) ** 2).sum()
-    each = np.einsum("k,kn->n", v, logarithms)
-    value = float(digamma(n) - (v * digamma(k)).sum()) + _log_ball(d) + d * float(each.mean())
-    return value, d * float(each.std(ddof=1)) / math.sqrt(n)
+    v = 1.0 / len(j) - mean * (growth - mean) / ((growth - mean) ** 2).sum()
+    each = np.einsum("j,jn->n", v, logarithms)
+    value = float(digamma(n) - (v * digamma(j)).sum()) + _log_ball(d) + d * float(each.mean())
+    spread, apart = (d * float(a.std(ddof=1)) / math.sqrt(n) for a in (each, each - logarithms[k - 1]))
+    return value, spread, apart
 
 
 def _log_ball(d: int) -> float:

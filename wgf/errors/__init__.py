@@ -14,6 +14,7 @@ from .checks import (
     require_truth,
     require_unmasked,
 )
+from .facts import Facts, html_table
 from .kinds import (
     BackendError,
     CheckpointError,
@@ -41,6 +42,7 @@ __all__ = [
     "CommunicationError",
     "ConfigError",
     "DivergenceError",
+    "Facts",
     "JobError",
     "LockedError",
     "ResourceError",
@@ -50,6 +52,7 @@ __all__ = [
     "WgfError",
     "WgfWarning",
     "closest",
+    "html_table",
     "no_attribute",
     "printable",
     "require_exponent",

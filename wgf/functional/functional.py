@@ -16,6 +16,7 @@ from ..measure import Ensemble, NoiseSource
 from .coefficient import Coefficient
 from .differentiable import Differentiable
 from .evaluation import Evaluation, zero_plus
+from .listed import Listed
 
 Resolved = Mapping[str, tuple["Functional", "Functional"]]
 """Terms whose rules were resolved from the initial ensemble, by name: the term as given, and the term as resolved."""
@@ -155,21 +156,21 @@ def distinct(terms: tuple[Term, ...]) -> tuple[Term, ...]:
     return tuple(named)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TermEvaluation(Evaluation):
     """Value (0-d, float64) and gradient (n, d) of one term of a free energy, without its coefficient."""
 
     term: Term
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FreeEnergyEvaluation(Evaluation):
     """Value F (0-d, float64) and gradient ∇_W F (n, d) of a free energy, with the evaluation of each of its terms."""
 
     terms: tuple[TermEvaluation, ...]
 
 
-class FreeEnergy(Functional):
+class FreeEnergy(Listed, Functional):
     """A sum of terms that knows each term by name: the free energy F of a gradient flow.
 
         F_t[μ] = Σₖ cₖ(t) 𝓕ₖ[μ] = E_t[μ] − T(t) S[μ]

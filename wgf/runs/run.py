@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data import SUFFIXES
-from ..errors import WgfError, WgfWarning
+from ..errors import Facts, WgfError, WgfWarning
 from ..flow import Monitor, Outcome, Row, Solution, Status, loop, reporter
 from ..flow.store import RunStore
 from ..process import signals
@@ -27,8 +27,8 @@ from .report import write_report
 from .together import require_heard, tell
 
 
-@dataclass(frozen=True)
-class RunResult:
+@dataclass(frozen=True, repr=False)
+class RunResult(Facts):
     """The result of a run.
 
     Attributes
@@ -47,6 +47,9 @@ class RunResult:
     summary: dict[str, Any]
     solution: Solution
     warnings: tuple[str, ...] = ()
+
+    def _facts(self) -> dict[str, Any]:
+        return {"directory": self.directory, "solution": repr(self.solution), "warnings": len(self.warnings)}
 
 
 def run(

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import BackendError, ConfigError
 from ..kernels import Kernel
-from ..ops.cpu.pairwise import visits_once
+from ..ops.cpu.once import visits_once
 from ..ops.fast.spectrum import Refused
 from .costs import Costs, default_costs
 from .methods import Candidate, by_fourier, by_sorting, require_method
@@ -186,7 +186,7 @@ def _cheapest(sums: Sums, how: Summation) -> Choice:
     dense = Choice("dense", "all pairs", sums.dense)
     if sums.x.device.type != "cpu" or dim > 3:
         return dense
-    once = sums.same and visits_once(n, dim, dim + 1, sums.weights)
+    once = sums.same and visits_once(n, dim, dim + 1, sums.weights.detach().numpy(), False)
     pairs = how.costs.pairs(sums.kernel, sums.dtype, dim, m, n, once)
     if pairs < QUICK:
         return dense
