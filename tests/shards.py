@@ -204,8 +204,16 @@ def process(rank, folder):
     dist.destroy_process_group()
 
 
+def compile_all(_rank):
+    """Fill the cache of compiled functions. Code that is compiled and code that is loaded may round otherwise."""
+    torch.set_num_threads(1)
+    for _, F, mu, scheme in cases():
+        solved(F, mu.shard(), scheme, t_end=0.01)
+
+
 def start(folder: Path):
     """Start three processes once, and give what each found, by (number of processes, process)."""
+    torch.multiprocessing.spawn(compile_all, nprocs=1)
     torch.multiprocessing.spawn(process, (folder,), nprocs=3)
     names = [(size, rank) for size in SIZES for rank in range(size)]
     names += [(name, rank) for name in ("apart", "stored") for rank in range(3)]
