@@ -11,7 +11,7 @@ from .group import Group
 from .layout import Layout
 
 SCATTERED = 2**17
-"""Bytes of a sum from which each process adds a part of it only, and the parts are gathered afterwards."""
+"""Each process adds one part of a sum only, and the parts are gathered afterwards, where that saves so many bytes."""
 
 Join = Callable[[Tensor, Tensor], Tensor]
 """How two branches are joined: for sums by addition."""
@@ -21,7 +21,7 @@ class Tree:
     """Adds what blocks give. Each process joins its own branches, and sends one sum for each.
 
     A sum of k numbers takes (size − 1)·m·k numbers sent by each process, with m the number of its branches
-    (`Layout.widest`: 1 for a power of two of processes, at most 2 log₂ B). From 128 KiB on it takes
+    (`Layout.widest`: 1 for a power of two of processes, at most 2 log₂ B). Where that is 128 KiB more, it takes
     (size − 1)/size·(m + 1)·k: each process then adds one part of the numbers.
 
     Parameters
@@ -59,7 +59,7 @@ class Tree:
             self.group.gather(mine[0][:0], kind)
             return mine[0]
         sent = torch.stack(mine + [torch.zeros_like(mine[0])] * (layout.widest - len(mine)))
-        if join is not torch.add or sent[0].numel() * sent.element_size() < SCATTERED:
+        if join is not torch.add or not self._in_parts(sent[0].numel(), sent.element_size()):
             return self._joined(self.group.gather(sent, kind), join)
         count = sent.shape[1]
         part = -(-count // layout.size)
@@ -72,9 +72,15 @@ class Tree:
         layout = self.layout
         if layout.size == 1:
             return 0
-        if count * size < SCATTERED:
+        if not self._in_parts(count, size):
             return (layout.size - 1) * layout.widest * count * size
         return (layout.size - 1) * (layout.widest + 1) * -(-count // layout.size) * size
+
+    def _in_parts(self, count: int, size: int) -> bool:
+        """Whether each process adds one part of a sum: where it saves SCATTERED bytes, for two more messages."""
+        layout = self.layout
+        saved = layout.widest * count - (layout.widest + 1) * -(-count // layout.size)
+        return (layout.size - 1) * saved * size >= SCATTERED
 
     def _joined(self, sums: Tensor, join: Join) -> Tensor:
         """The whole of the sums of all branches (size, m, k)."""
