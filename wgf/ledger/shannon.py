@@ -121,7 +121,10 @@ def estimate_shannon(mu: Ensemble, domain: Domain | None = None) -> ShannonEstim
 
     A curved law is seen if windows of max(n/20, 8(d + 1)) particles are no wider than its bends. A ring whose radius is
     six times its width needs some 300 particles, two rings with a gap of six widths 1000, a spiral of 1½ turns 500.
-    With less the score is too small. The error bar covers this in general, but not if nothing of the bends is seen.
+    With less the score is too small. The error bar covers this in general, but not if nothing of the bends is seen:
+    a sine wave of three bends at n = 200, two rings at n = 200. Bars for n < 2000 are wide, since fine structure cannot
+    be excluded. On 32 laws in one to six dimensions at n = 200, 2000 and 20 000, 20 samples each, the bars of D and S
+    cover the truth in 90 % of the samples or more, but for that sine wave and for S in d = 6 at n = 20 000 (85 %).
     Where the particles are not in a domain, the affine part of the score is that which partial integration gives.
 
     K is 23 n^{0.4} (d + 1)/3, and 5.5 n^{0.65} on a line. Windows are wider where particles are rare: the radius is the
