@@ -265,6 +265,7 @@ def test_other_runs_stay_in_the_first_gear(what):
         wgf.solve(settings.pop("F"), mu, settings.pop("solver"), dt=0.1, **settings)
 
 
+@mock.patch.dict(gear._missed, clear=True)
 def test_a_short_run_compiles_nothing():
     mu = wgf.Ensemble.gaussian(40, 2, seed=1)
     with mock.patch.object(stretch.Stretch, "__new__", side_effect=AssertionError):
