@@ -149,7 +149,7 @@ def run(page: str, text: str, figures: Path) -> str:
 
 def read(app: Any, page: str, source: list[str]) -> None:
     """Run a page of Markdown that Sphinx has just read."""
-    if app.env.doc2path(page).endswith(".md"):
+    if Path(app.env.doc2path(page)).suffix == ".md":
         text = re.sub(r"\]\(\.\./(CONTRIBUTING|CHANGELOG)\.md\)", lambda found: f"]({PAGES[found[1]]}.md)", source[0])
         source[0] = run(page, text, Path(app.srcdir) / FIGURES)
 

@@ -46,7 +46,8 @@ def names(module: str) -> list[str]:
         own = (name for name, value in vars(found).items() if getattr(value, "__module__", "") == module)
         listed = [name for name in own if not name.startswith("_")]
     if module == "wgf.errors":  # its other names check arguments inside of the package
-        listed = [name for name in listed if inspect.isclass(getattr(found, name))]
+        kinds = {name: getattr(found, name) for name in listed}
+        listed = [name for name, kind in kinds.items() if inspect.isclass(kind) and issubclass(kind, Exception)]
     return [name for name in listed if name not in WITHOUT and not inspect.ismodule(getattr(found, name))]
 
 
