@@ -59,7 +59,7 @@ class Wide(Study):
     question: ClassVar[str] = "Does it fit?"
 
     def quick(self) -> Study:
-        return self.replace(seeds=2)
+        return self.replace(seeds=3)
 
     def run(self, work: Work | None = None) -> Outcome:
         figure, axes = canvas(1, 2)
