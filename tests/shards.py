@@ -130,7 +130,7 @@ def spent(processes):
         rows = n - (following[1] - following[0]) if group.size > 1 else 0
         gauss, wide = wgf.kernels.Gaussian(1.0), torch.Generator().manual_seed(0)
         inputs = torch.randn(3000, 2, generator=wide, dtype=torch.float64)
-        risk = wgf.NetworkRisk(inputs, torch.arange(3000) % 10)
+        risk = wgf.NetworkRisk(inputs, torch.arange(3000) % 10, loss="cross_entropy")
         neurons = risk.initial(n, seed=0).shard(processes=processes, blocks=8)
         found[n] = {
             "moments": (by(mu.moments, "sums"), tree.sent(1 + 3 + 6)),
@@ -204,8 +204,16 @@ def process(rank, folder):
     dist.destroy_process_group()
 
 
+def compile_all(_rank):
+    """Fill the cache of compiled functions. Code that is compiled and code that is loaded may round otherwise."""
+    torch.set_num_threads(1)
+    for _, F, mu, scheme in cases():
+        solved(F, mu.shard(), scheme, t_end=0.01)
+
+
 def start(folder: Path):
     """Start three processes once, and give what each found, by (number of processes, process)."""
+    torch.multiprocessing.spawn(compile_all, nprocs=1)
     torch.multiprocessing.spawn(process, (folder,), nprocs=3)
     names = [(size, rank) for size in SIZES for rank in range(size)]
     names += [(name, rank) for name in ("apart", "stored") for rank in range(3)]

@@ -280,7 +280,7 @@ def test_the_package_and_its_help_do_not_import_torch():
     )
     done = python(code)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "module 'wgf' has no attribute 'Ensembel'"
+    assert done.stdout.strip() == "module 'wgf' has no attribute 'Ensembel'; did you mean 'Ensemble'?"
 
 
 def test_a_first_run_without_noise_does_not_wait_for_scipy():

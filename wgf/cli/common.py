@@ -38,7 +38,7 @@ def errors_as_lines() -> Iterator[None]:
     except WgfError as error:
         if signals.arrived() and isinstance(error, BackendError):  # the import of a library was interrupted
             raise typer.Exit(signals.code()) from None
-        if os.environ.get("RANK", "0") == "0":  # of several processes that torchrun started one speaks
+        if os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK") == "0":  # of several one speaks
             typer.echo("\n".join([f"error: {error}", *getattr(error, "__notes__", ())]), err=True)
         bad_input = isinstance(error, (BackendError, ConfigError, ResourceError, ShapeError))
         raise typer.Exit(CONFIGURATION if bad_input else FAILED) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cached_property
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -33,6 +34,9 @@ class AlteredRisk(Functional):
     -----
     Within a step F_t follows t, and the ledger books the change of F_t as work. Outside a run call `.at(t)` first.
     """
+
+    given_risk: ClassVar[str] = "risk"
+    """The setting that is the risk of the run, where a configuration file makes the drive."""
 
     def __init__(self, risk: NetworkRisk | AlteredRisk) -> None:
         if not isinstance(risk, NetworkRisk | AlteredRisk):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from ..energies.aggregates import Mean
 from ..energies.two_layer import require_unit
 from ..energies.units import NetworkUnit
 from ..errors import ConfigError, ShapeError, require_integer, require_number, require_unmasked
+from ..extension import Numbers, Pairs, Rows
 from ..functional import Evaluation, Functional, View
 from ..measure import ArrayLike, Ensemble, as_real, require_finite_rows, to_tensor
 from .altered import AlteredRisk
@@ -152,14 +154,16 @@ class Preferences(Events):
     (0.0, 0.693147, -0.5)
     """
 
+    given_risk: ClassVar[str] = "unit"
+    """The setting that is the risk of the run, where a configuration file makes the term."""
     integrates = True
 
     def __init__(
         self,
         unit: NetworkRisk | AlteredRisk | NetworkUnit | Callable[[Tensor, Tensor], Tensor],
-        items: ArrayLike,
-        pairs: ArrayLike,
-        times: ArrayLike | None = None,
+        items: Rows,
+        pairs: Pairs,
+        times: Numbers | None = None,
         *,
         scale: float = 1.0,
         output: int | None = None,

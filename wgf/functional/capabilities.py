@@ -97,7 +97,7 @@ class Capabilities:
         str or None
             The reason. None where the particles may be divided among processes.
         """
-        return None if self.integrates else "it does not integrate by methods of the ensemble alone"
+        return None if self.integrates else "it does not say, by `integrates`, that it sums by methods of the ensemble"
 
     def audit(self, mu: Ensemble) -> Check | None:
         """Measure how accurately the term sums over pairs of particles.

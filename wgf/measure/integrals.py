@@ -129,7 +129,8 @@ class Integrals(Foreign):
     def inner(self, a: Tensor, b: Tensor) -> Tensor:
         """The inner product of L²(μ), ∫ ⟨a, b⟩ dμ = Σᵢ wᵢ aᵢ·bᵢ, of fields a and b (n, d); 0-d float64.
 
-        >>> mu = Ensemble([[1.0, 0.0], [0.0, 3.0]])
+        >>> import wgf
+        >>> mu = wgf.Ensemble([[1.0, 0.0], [0.0, 3.0]])
         >>> float(mu.inner(mu.x, mu.x))
         5.0
         """
@@ -140,7 +141,8 @@ class Integrals(Foreign):
     def effective_size(self) -> float:
         """The effective number of particles, 1/Σ wᵢ²: n for equal weights, 1 if one particle has all the mass.
 
-        >>> Ensemble([[0.0], [1.0]], [0.5, 0.5]).effective_size
+        >>> import wgf
+        >>> wgf.Ensemble([[0.0], [1.0]], [0.5, 0.5]).effective_size
         2.0
         """
         return 1.0 / float(self.expect(self._weights))
