@@ -277,6 +277,18 @@ def test_a_short_run_compiles_nothing():
         wgf.solve(wgf.Quadratic(), mu, solvers.Euler(), dt=0.001, t_end=1.0, record_every=1000)
 
 
+@mock.patch.dict(gear._missed, clear=True)
+@mock.patch.object(gear, "_least", mock.Mock(return_value=gear._LOADED))
+def test_several_short_runs_of_one_kind_look_for_the_code_together():
+    mu = wgf.Ensemble.gaussian(40, 2, seed=1)
+    with mock.patch.object(stretch.Stretch, "built", return_value=False) as built:
+        looked = []
+        for _ in range(4):
+            wgf.solve(wgf.Quadratic(), mu, solvers.Euler(), dt=0.01, t_end=3.0, record_every=300)
+            looked.append(built.call_count)
+    assert looked == [0, 1, 1, 2]
+
+
 @pytest.mark.parametrize(("scheme", "term", "steps"), [
     ("Euler", "Quadratic", 10**6), ("Langevin", "Quadratic", 10**5), ("Euler", "Interaction", 10**5),
 ])  # fmt: skip
