@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import weakref
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +17,7 @@ from wgf.kernels import Gaussian, Kernel, Linear
 from wgf.kernels.composition import written
 from wgf.kernels.stein import direction, has_stein_operator, squared_norm, stein_body
 from wgf.measure import SUBSET, Ensemble, Noise, NoiseSource
+from wgf.ops.distances import median_distance, median_rule
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
 from wgf.protocol.requirements import refuse, warn_without_spread
 
@@ -119,9 +122,13 @@ class Stein(Solver):
 
     def body(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Any:
         mu, temperature = state.mu, dynamics.noise_temperature(state.t)
-        if temperature <= 0 or self.kernel == "median":
+        if temperature <= 0 or (self.kernel == "median" and not (mu.equal_weights and mu.n > 1)):
             return None
-        return stein_body(self.kernel_at(mu), mu.x, mu.weights, temperature, h)
+        body = stein_body(self.kernel_at(mu), mu.x, mu.weights, temperature, h)
+        if body is None or self.kernel != "median":
+            return body
+        rule = median_rule(_sampled(mu.ids, self.SAMPLE), _root(mu), mu.x.numpy().dtype, mu.dim)
+        return body._replace(median=rule)
 
     def dissipation(self, dynamics: Dynamics, state: State, slope: Slope | None) -> Tensor:
         """|v|² in the space of the kernel. It needs no score of μ, and uses all data instead of a minibatch."""
@@ -151,25 +158,48 @@ class Stein(Solver):
         return Gaussian(float(self.kernel))
 
 
+def _root(mu: Ensemble) -> float:
+    """The median distance in bandwidths."""
+    return math.sqrt(2.0 * math.log1p(mu.effective_size))
+
+
+_last: tuple[Any, int, np.ndarray] | None = None
+
+
+def _sampled(ids: Tensor, most: int) -> np.ndarray:
+    """The rows of at most so many particles, drawn by their ids. The ids of a run stay; the last result is kept."""
+    global _last
+    if _last is None or _last[0]() is not ids or _last[1] != most:
+        rows = np.arange(len(ids))
+        if len(ids) > most:
+            rows = torch.argsort(Noise(0).uniform(ids, 0, 1, SUBSET)[:, 0])[:most].cpu().numpy()
+        _last = weakref.ref(ids), most, rows
+    return _last[2]
+
+
 def _median_bandwidth(mu: Ensemble, most: int) -> float:
     """The bandwidth of "median". If the median is 0, the root mean square distance replaces it; if all coincide, 1."""
-    sample = mu
-    if mu.n > most:
-        sample = mu.select(torch.argsort(Noise(0).uniform(mu.ids, 0, 1, SUBSET)[:, 0])[:most])
-    count = mu.effective_size
-    i, j = torch.triu_indices(sample.n, sample.n, 1, device=mu.device)
-    distance = 0.0
-    if len(i):
-        x, weights = sample.x.double(), sample.weights
-        with ops.one_torch_thread():
-            far, order = torch.sort((x[i] - x[j]).square().sum(1).sqrt())
-            mass = (weights[i] * weights[j])[order].cumsum(0)
-            distance = float(far[int(torch.searchsorted(mass, 0.5 * mass[-1]).clamp(max=len(far) - 1))])
-    mean, covariance = mu.moments()
-    rounding = math.sqrt(2.0 * float(ops.least_variance(mean, mu.dtype).sum()))
+    rows = _sampled(mu.ids, most)
+    if len(rows) < 2:
+        distance = 0.0
+    elif mu.equal_weights and mu.x.is_cpu:
+        distance = median_distance(mu.x, rows)
+    else:
+        distance = _weighted_median(mu.select(torch.from_numpy(rows).to(mu.device)))
+    rounding = math.sqrt(2.0 * float(ops.least_variance(mu.mean(), mu.dtype).sum()))
     if not distance > rounding:
-        distance = math.sqrt(2.0 * float(covariance.diagonal().sum()))
+        distance = math.sqrt(2.0 * float(mu.covariance().diagonal().sum()))
     if distance <= rounding:
         return 1.0
-    h = distance / math.sqrt(2.0 * math.log1p(count))
+    h = distance / _root(mu)
     return h if h > 0.0 else 1.0  # also for NaN: the evaluation after the step names the particle
+
+
+def _weighted_median(sample: Ensemble) -> float:
+    """The median distance of pairs, weighted by wᵢwⱼ."""
+    i, j = torch.triu_indices(sample.n, sample.n, 1, device=sample.device)
+    x, weights = sample.x.double(), sample.weights
+    with ops.one_torch_thread():
+        far, order = torch.sort((x[i] - x[j]).square().sum(1).sqrt())
+        mass = (weights[i] * weights[j])[order].cumsum(0)
+        return float(far[int(torch.searchsorted(mass, 0.5 * mass[-1]).clamp(max=len(far) - 1))])
