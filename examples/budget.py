@@ -8,6 +8,8 @@ stops when its gradient evaluations are used up.
 
 import math
 
+import matplotlib.pyplot as plt
+
 import wgf
 from wgf import drives
 
@@ -36,3 +38,10 @@ print(f"price {sol.ledger['drive:Budget'][-1]:.6f}, exact {exact:.6f}; spent {sp
 
 capped = wgf.solve(risk, mu, wgf.solvers.Heun(), dt=0.5, t_end=150.0, record_every=1, until=drives.EvaluationCap(101))
 print(f"{capped.ledger['evaluations'][-1]:.0f} gradient evaluations took it to t = {capped.ledger['t'][-1]:g}")
+
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+axis.plot(sol.ledger["t"], sol.ledger["drive:Budget"], label="price")
+axis.axhline(exact, color="gray", linestyle="--", label="exact")
+axis.set(title="The price of transport rises until the budget holds", xlabel="flow time t")
+axis.legend(frameon=False)
+plt.show()

@@ -5,6 +5,8 @@ record goes into a CSV file at once, and a callback of one's own looks at the ne
 number of the run: the same run without callbacks has the same bits.
 """
 
+import matplotlib.pyplot as plt
+
 import wgf
 from wgf.callbacks import CSV, Callback, EarlyStopping
 
@@ -43,3 +45,10 @@ with open("records.csv", encoding="utf-8") as file:
     print(f"{len(file.readlines()) - 1} of {sol.ledger.rows} records in the file")
 plain = run([], t_end=sol.state.t)
 print("the same bits without callbacks:", bool((plain.ensemble.x == sol.ensemble.x).all()))
+
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+axis.plot(sol.ledger["t"], sol.ledger["term:NetworkRisk"], label="training")
+axis.plot(sol.ledger["t"], sol.ledger["test_loss"], label="test")
+axis.set(title="Early stopping at the least test loss", xlabel="flow time t", ylabel="loss")
+axis.legend(frameon=False)
+plt.show()

@@ -7,6 +7,7 @@ known. Then the entropy itself is held while the well stiffens (T = k exp(2S/d))
 
 import math
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 import wgf
@@ -28,9 +29,11 @@ def centre(t):
 
 controlled = drives.Controller(0.1, ratio=ratio, gain=5.0)
 schedule = drives.Piecewise([(10.0, 0.02), (20.0, 0.33)])
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
 for name, temperature in (("fixed", 0.1), ("schedule", schedule), ("controller", controlled)):
     F = wgf.Quadratic(k, center=centre) - temperature * wgf.LogDet()
     ledger = wgf.solve(F, mu, wgf.solvers.Heun(), dt=0.1, t_end=30.0, record_every=50).ledger
+    axis.plot(ledger["t"], ledger["force_ratio"], label=name)
     late = [f"{r:.3f}" for t, r in zip(ledger["t"], ledger["force_ratio"], strict=True) if t >= 5.0]
     print(f"{name:>10}: ratio at t = 5, 10, ..., 30: {', '.join(late)}; temperature {ledger['temperature'][-1]:.4f}")
 exact = ratio**2 * speed(30.0) ** 2 / (k * d * (1 - ratio**2))
@@ -48,3 +51,8 @@ F = wgf.Quadratic(4.0) - noisy * wgf.Shannon()
 sol = wgf.solve(F, start, wgf.solvers.LeimkuhlerMatthews(), dt=0.04, t_end=8.0, record_every=200)
 print(f"by noise: log-det entropy {float(wgf.LogDet().value(sol.ensemble)):.2f}, ", end="")
 print(f"temperature {sol.ledger['temperature'][-1]:.2f}")
+
+axis.axhline(ratio, color="gray", linestyle="--", label="wanted")
+axis.set(title="A controller holds the force ratio", xlabel="flow time t", ylabel="I/G")
+axis.legend(frameon=False)
+plt.show()

@@ -1,5 +1,6 @@
 """A neuron of one's own: bumps φ(z; θ) = a exp(−3|z − c|²) learn a ring, and an entropy keeps them apart."""
 
+import matplotlib.pyplot as plt
 import torch
 
 import wgf
@@ -20,3 +21,10 @@ sol = wgf.solve(F, risk.initial(n=256, seed=0), wgf.solvers.Heun(), dt=1.0, t_en
 print(sol.ledger)
 error = (risk.predict(sol.ensemble, points[400:]) - ring[400:]).pow(2).mean() / ring[400:].var()
 print(f"unexplained variance on held-out points: {float(error):.3f}")
+
+grid = torch.cartesian_prod(*2 * [torch.linspace(-2, 2, 60, dtype=torch.float64)])
+figure, axis = plt.subplots(figsize=(4.5, 3.8), layout="constrained")
+image = axis.imshow(risk.predict(sol.ensemble, grid).reshape(60, 60).T, extent=(-2, 2, -2, 2), origin="lower")
+axis.set(title="The ring that 256 bumps have learned")
+figure.colorbar(image)
+plt.show()

@@ -5,6 +5,7 @@ and by mean plus variance. Each flow ends lowest in its own measure. Then the le
 the aversion is a drive, and the ledger books its work.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 import wgf
@@ -32,3 +33,11 @@ sol = wgf.solve(F, mu, wgf.solvers.Heun(), dt=0.04, t_end=6.0)
 work, released = sol.ledger["work"].sum(), sol.ledger["released"].sum()
 print(f"a level that rises from 0.05 to 0.9: work {work:.4f}, released {released:.4f}")
 print(f"change of free energy {sol.ledger['free_energy'][-1] - sol.ledger['free_energy'][0]:.4f} = work - released")
+
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+axis.plot(sol.ledger["t"], sol.ledger["free_energy"], label="free energy")
+axis.plot(sol.ledger["t"], sol.ledger["work"].cumsum(), label="work from outside")
+axis.plot(sol.ledger["t"], sol.ledger["released"].cumsum(), label="released")
+axis.set(title="A level that rises from t = 2 to 4 does work", xlabel="flow time t")
+axis.legend(frameon=False)
+plt.show()

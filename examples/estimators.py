@@ -5,6 +5,7 @@ cross-validation and searches work on it. Its attribute `history_` is the ledger
 `force_report` reads whether the entropy acted. `partial_fit` goes on with the flow on data that come in pieces.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
@@ -43,3 +44,10 @@ stream = MeanFieldRegressor(neurons=50, partial_time=2.0, random_state=0)
 for piece in np.array_split(np.random.default_rng(0).permutation(len(X)), 10):
     stream.partial_fit(X[piece], y[piece])
 print(f"after ten pieces: R² = {stream.score(X, y):.3f}")
+
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+axis.plot(warmer.history_["t"], warmer.history_["loss_force"], label="force of the loss")
+axis.plot(warmer.history_["t"], warmer.history_["information_force"], label="force of the entropy")
+axis.set(title="Forces during a fit", xlabel="flow time t", yscale="log")
+axis.legend(frameon=False)
+plt.show()

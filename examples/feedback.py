@@ -5,6 +5,7 @@ sees the features of the items and what was preferred so far. Each arrival chang
 and the ledger books that as work. The ranking is compared with the hidden one, also for items that nobody has compared.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import kendalltau
 
@@ -40,3 +41,11 @@ for row in (sol.ledger.row(k) for k in range(len(sol.ledger["t"]))):
     arrived = int((times <= row["t"] + 1e-9).sum())
     line = f"{row['t']:5.0f} {arrived:8d} {0.0 - row['term:Preferences']:15.4f} {row['work']:8.4f}"
     print(f"{line} {row['compared']:11.3f} {row['unseen']:9.3f}")
+
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+axis.plot(sol.ledger["t"], sol.ledger["compared"], label="items that were compared")
+axis.plot(sol.ledger["t"], sol.ledger["unseen"], label="unseen items")
+axis.axvspan(0, 60, color="0.93", label="preferences arrive")
+axis.set(title="Ranking learned from preferences", xlabel="flow time t", ylabel="Kendall's τ with the hidden ranking")
+axis.legend(frameon=False, loc="lower right")
+plt.show()

@@ -10,6 +10,7 @@ disguise, draws the particles together and is weak where it saturates; and at a 
 from plain loss minimisation. (Human-Centered Learning Mechanics, arXiv:2605.22940.)
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 import wgf
@@ -28,8 +29,10 @@ CASES = {
     "log-det, T tiny": (E - 1e-6 * wgf.LogDet(), mu),
 }
 
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
 for name, (F, start) in CASES.items():
     sol = wgf.solve(F, start, wgf.solvers.Heun(), dt=dt, t_end=t_end)
+    axis.plot(sol.ledger["t"], sol.ledger["force_ratio"], label=name)
     collapse = wgf.collapse_index(F, start, wgf.solvers.Heun(), dt=dt, t_end=t_end, records=5)
     report = force_report(sol, collapse=collapse)
     print(f"{name}: {report.verdict}; c = {float(collapse):.2g}")
@@ -47,3 +50,7 @@ print(f"up to t = 0.5: {early[0]:.4f} ≤ I/G ≤ {early[1]:.4f}; degenerate reg
 frames = wgf.solve(E - 0.5 * wgf.Softmax(), mu, wgf.solvers.Heun(), dt=dt, t_end=t_end, trajectory_every=50)
 cosines = [reference_alignment(wgf.Softmax(), frames.frame(k), wgf.Variance()) for k in range(len(frames.trajectory))]
 print("softmax beside the variance:", np.array2string(np.array(cosines), precision=3))
+
+axis.set(title="Force ratio of five surrogates", xlabel="flow time t", ylabel="I/G", yscale="log")
+axis.legend(frameon=False)
+plt.show()

@@ -4,6 +4,7 @@ W = |x|²/2 − log|x| in one dimension, without noise. With n particles the min
 the zeros of Hₙ (Stieltjes 1885): an exact answer for a singular interaction.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 import wgf
@@ -20,3 +21,10 @@ print("particles    ", np.round(x, 6))
 print("Hermite zeros", np.round(hermite, 6))
 print(f"largest difference {np.abs(x - hermite).max():.1e}")
 print(f"mean square {np.mean(x**2):.10f}, exact {(n - 1) / (2 * n):.10f}")
+
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+axis.plot(hermite, "o", mfc="none", markersize=9, label="Hermite zeros")
+axis.plot(x, ".", label="particles")
+axis.set(title="Sixteen particles at rest", xlabel="number", ylabel="x")
+axis.legend(frameon=False)
+plt.show()

@@ -4,6 +4,7 @@ V = k|x − ct|²/2. In the steady state the particles lag behind by |c|/k, and 
 time, |c|², equals the dissipation; the ledger shows both without being told.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 import wgf
@@ -18,3 +19,10 @@ power = sol.ledger["work"][-1] / (sol.ledger["t"][-1] - sol.ledger["t"][-2])
 lag = c * 8.0 - sol.ensemble.mean().numpy()
 print(f"lag {np.linalg.norm(lag):.6f}, expected {np.linalg.norm(c) / k:.6f}")
 print(f"work per time {power:.6f}, dissipation {sol.ledger['dissipation'][-1]:.6f}, expected {c @ c:.6f}")
+
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+axis.plot(sol.ledger["t"], sol.ledger["work"].cumsum(), label="work from outside")
+axis.plot(sol.ledger["t"], sol.ledger["released"].cumsum(), label="dissipated")
+axis.set(title="What the moving target does is dissipated", xlabel="flow time t")
+axis.legend(frameon=False)
+plt.show()

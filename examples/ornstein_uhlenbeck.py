@@ -6,6 +6,8 @@ form, with the stationary variance T/(k(1 − kh/2)); the estimate from n partic
 
 import math
 
+import matplotlib.pyplot as plt
+
 import wgf
 
 k, T, h, n = 1.0, 0.5, 0.05, 20_000
@@ -25,3 +27,11 @@ for t, step, variance in zip(*columns, strict=True):
 last = sol.ledger.row(-1)
 print(f"\nclosure of the ledger over the run: {last['closure']:+.3f} ± {last['closure_error']:.3f}")
 print("estimators:", sol.ledger.notes["entropy"])
+
+t, step = sol.ledger["t"], sol.ledger["step"]
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+axis.plot(t, sol.ledger["variance"], label="20 000 particles")
+axis.plot(t, stationary + (4.0 - stationary) * (1 - k * h) ** (2 * step), "k--", label="exact")
+axis.set(title="Variance of an Ornstein–Uhlenbeck process", xlabel="flow time t")
+axis.legend(frameon=False)
+plt.show()

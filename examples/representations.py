@@ -11,6 +11,7 @@ Method: Human-Centered Learning Mechanics, arXiv:2605.22940.
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import torch
 from torch import nn
 
@@ -46,6 +47,7 @@ def train(temperature: float, x: torch.Tensor, y: torch.Tensor, classes: int) ->
 
 def main() -> None:
     train_set, test_set = wgf.data.load("digits")
+    _, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
     for temperature in TEMPERATURES:
         encoder, head, ledger = train(temperature, train_set.x, train_set.y, len(train_set.classes))
         with torch.no_grad():
@@ -55,6 +57,10 @@ def main() -> None:
         print(f"T = {temperature:g}: accuracy {accuracy:.3f}, effective rank {rank:.2f} of {FEATURES}")
         print(force_report(ledger))
         print()
+        axis.plot(ledger["t"], ledger["effective_rank"], label=f"T = {temperature:g}")
+    axis.set(title=f"Effective rank of {FEATURES} features", xlabel="step of the optimiser", ylim=(0, None))
+    axis.legend(frameon=False)
+    plt.show()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ change in frequency, and at t = 30 their inputs are exchanged for inverted ones:
 that step, and the accuracy on either kind of digits changes hands.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 import wgf
@@ -46,3 +47,10 @@ for t, free, work, upright, other in zip(
     *(sol.ledger[k] for k in ("t", "free_energy", "work", "upright", "inverted")), strict=True
 ):
     print(f"{t:5.0f} {free:12.4f} {work:9.4f} {upright:8.3f} {other:9.3f}")
+
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+axis.plot(sol.ledger["t"], sol.ledger["upright"], label="digits")
+axis.plot(sol.ledger["t"], sol.ledger["inverted"], label="inverted digits")
+axis.set(title="Data are swapped at t = 30", xlabel="flow time t", ylabel="accuracy")
+axis.legend(frameon=False)
+plt.show()

@@ -5,6 +5,8 @@ the limit s(a + b) is exactly (s(a) − s(a + b))/n. Beside each ensemble runs i
 on the same Brownian paths, whose mean is known. Their difference shows the bias that the particles alone would hide.
 """
 
+import matplotlib.pyplot as plt
+
 import wgf.studies
 
 study = wgf.studies.load("chaos", seeds=5, sizes=(8, 16, 32, 64), columns=64, dt=0.1, every=5, t_settle=6.0, t_end=13.0)
@@ -19,3 +21,10 @@ law, swing, limit = sweep.bias_law(), sweep.fluctuation_law(), sweep.extrapolate
 print(f"exponent of the bias        {law.exponent.value:.3f} ± {law.exponent.half_width:.3f}, expected -1")
 print(f"exponent of the fluctuation {swing.exponent.value:.3f} ± {swing.exponent.half_width:.3f}, expected -0.5")
 print(f"E x² at n → ∞               {limit.limit.value:.5f} ± {limit.limit.half_width:.5f}, expected {sweep.limit:.5f}")
+
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+axis.loglog(sweep.sizes, abs(sweep.bias.mean(axis=1)), "o", label="bias of E x²")
+axis.loglog(sweep.sizes, [abs(exact) / n for n in sweep.sizes], "k--", label="exact, 1/n")
+axis.set(title="The bias of n particles falls by 1/n", xlabel="particles n")
+axis.legend(frameon=False)
+plt.show()

@@ -7,6 +7,7 @@ sample than B, which memorised labels break; the bound that counts the labels ho
 
 import math
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 from wgf.diagnostics import channel_information, gap_bounds, information_bound
@@ -37,3 +38,12 @@ for bound in bounds.values():
     print(f"{bound.name}: {bound.assumption}")
 memorised = found["gap"][DECODERS.index("memorised"), -1, 0]
 print(f"random labels, memorised: gap {memorised:.3f}, assumed bound {bounds['assumed'].value:.3f}")
+
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+for name, gap in zip(DECODERS, found["gap"], strict=True):
+    axis.semilogx(noises, gap[:, 0], "o-", label=f"gap: {name}")
+limits = [gap_bounds(b, samples[0], label_entropy=float(found["labels"])) for b in found["bound"]]
+axis.semilogx(noises, [one["assumed"].value for one in limits], "k--", label="bound, if its assumption held")
+axis.set(title="Memorised labels break the assumed bound", xlabel="noise σ", ylabel="generalisation gap")
+axis.legend(frameon=False, fontsize=8)
+plt.show()

@@ -6,6 +6,8 @@ I varies over the run, which regimes it goes through, and what is left of the re
 at five r₀, on neurons too, with accuracies and intervals. (Human-Centered Learning Mechanics, arXiv:2605.22940.)
 """
 
+import matplotlib.pyplot as plt
+
 from wgf.studies.information_force.representations import train_encoder
 from wgf.studies.information_force.surrogates import NONE, SURROGATES
 
@@ -26,3 +28,10 @@ least = min(run.ratio[0] for run in runs.values()), max(run.ratio[0] for run in 
 print(f"ratios at the start: {least[0]:.9f} to {least[1]:.9f}")
 log_det, softmax = runs["LogDet"], runs["SoftmaxFeatures"]
 print(f"rank of log-det less that of softmax over features: {log_det.rank - softmax.rank:+.2f}")
+
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+for name, run in runs.items():
+    axis.semilogy(run.ratio, label=SURROGATES[name])
+axis.set(title="From one ratio at the start", xlabel="record", ylabel="I/G")
+axis.legend(frameon=False, fontsize=8)
+plt.show()

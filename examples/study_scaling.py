@@ -6,6 +6,7 @@ by learning (J) and by weight decay (−γI), each measured by a flow of its own
 scaling` does it for neurons and steps too, and compares exponents; it never claims that one follows from the other.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 from wgf.studies.scaling.laws import compare_laws, law_intervals
@@ -37,3 +38,10 @@ for law, fit in compare_laws(samples, residual).items():
     print(f"{law:12} χ² = {fit.chi_square:6.2f}, " + ", ".join(f"{k} = {v:.4g}" for k, v in fit.parameters.items()))
 alpha = law_intervals("power", samples, residual, paired=True, resamples=100)["exponent"]
 print(f"α = {alpha.value:.2f} from {alpha.low:.2f} to {alpha.high:.2f} over {len(seeds)} seeds")
+
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+axis.loglog(samples, residual, "o", color="0.6", markersize=4)
+axis.loglog(samples, np.mean(residual, axis=1), "s-", label="mean over seeds")
+axis.set(title="Residual risk against samples", xlabel="samples", ylabel="R")
+axis.legend(frameon=False)
+plt.show()

@@ -5,6 +5,7 @@ particles. With n neurons, a step of gradient descent with learning rate η on a
 length η/n, to rounding. A flow adds what the optimiser does not tell: the ledger, and whether an entropy acts.
 """
 
+import matplotlib.pyplot as plt
 import torch
 from torch import nn
 
@@ -52,3 +53,8 @@ flow = wgf.solve(risk, mu, wgf.solvers.Euler(), dt=h, t_end=h * steps)
 twin = risk.to_module(mu)
 descend(twin, rate=h * mu.n, steps=steps)
 print(f"Euler and descent differ by {float((risk.from_module(twin).x - flow.ensemble.x).abs().max()):.1e}")
+
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+axis.plot(sol.ledger["t"], sol.ledger["term:NetworkRisk"])
+axis.set(title="A network of torch goes on as a flow", xlabel="flow time t", ylabel="risk")
+plt.show()

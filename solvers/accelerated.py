@@ -96,6 +96,7 @@ class Accelerated(Solver):
     restart: str | None = "gradient"
 
     order: ClassVar[int] = 2
+    on_surfaces = True
     metric = "friction, γ ∫|p|² dμ"
 
     def __post_init__(self) -> None:

@@ -90,6 +90,7 @@ class BogackiShampine(Solver):
     adaptive: bool = True
 
     elementwise = True
+    on_surfaces = True
     order: ClassVar[int] = 3
     evaluations = 3
     A: ClassVar[tuple[tuple[float, ...], ...]] = ((), (0.5,), (0.0, 0.75))

@@ -46,6 +46,7 @@ class Langevin(Solver):
     stochastic = True
     realises_shannon = True
     elementwise = True
+    on_surfaces = True
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
         """Take one step. The noise depends on the number of the step, so a run in pieces equals an unbroken one."""
@@ -53,7 +54,11 @@ class Langevin(Solver):
         if temperature <= 0:
             return euler_step(state, h)
         scale = math.sqrt(2.0 * temperature * h)
-        if isinstance(noise, Noise):
+        if dynamics.domain is not None and dynamics.domain.curved:
+            normal = noise.normal(mu.ids, state.step, mu.dim).to(mu.dtype)
+            moved = scale * dynamics.tangent(mu, normal) - h * gradient
+            x, _ = dynamics.domain.carry(mu.x + moved, moved, start=mu.x)
+        elif isinstance(noise, Noise):
             x = noise.langevin(mu.x, gradient, mu.ids, state.step, h, scale)
         else:
             x = mu.x - h * gradient + scale * noise.normal(mu.ids, state.step, mu.dim).to(mu.dtype)

@@ -100,6 +100,10 @@ class RandomBatch(Solver):
         return self.inner.realises_shannon
 
     @property
+    def on_surfaces(self) -> bool:  # type: ignore[override]
+        return self.inner.on_surfaces
+
+    @property
     def evaluations(self) -> int:  # type: ignore[override]
         return self.inner.evaluations
 

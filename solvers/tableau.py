@@ -50,6 +50,7 @@ class ExplicitRungeKutta(Solver):
     """The times of the stages, in fractions of h."""
     order: ClassVar[int]
     elementwise = True
+    on_surfaces = True
 
     @property
     def evaluations(self) -> int:  # type: ignore[override]

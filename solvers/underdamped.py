@@ -70,6 +70,7 @@ class Underdamped(Solver):
     stochastic = True
     realises_shannon = True
     elementwise = True
+    on_surfaces = True
     metric = "friction, γ∫|p|² dμ; NaN with noise, where it needs the density of positions and momenta together"
 
     def __post_init__(self) -> None:
@@ -80,7 +81,8 @@ class Underdamped(Solver):
         temperature = dynamics.noise_temperature(t)
         if temperature <= 0:
             return torch.zeros_like(mu.x)
-        return math.sqrt(temperature) * dynamics.noise.normal(mu.ids, 0, mu.dim, SECOND).to(mu.dtype)
+        normal = dynamics.noise.normal(mu.ids, 0, mu.dim, SECOND).to(mu.dtype)
+        return math.sqrt(temperature) * dynamics.tangent(mu, normal)
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
         """Take one step. Without noise its dissipation is the energy that the friction took, divided by h."""
@@ -91,7 +93,8 @@ class Underdamped(Solver):
         dissipation = None if dynamics.shannon.terms else (0.5 * lost / h) * mu.inner(p, p)
         p = kept * p
         if temperature > 0:
-            p = p + math.sqrt(temperature * lost) * noise.normal(mu.ids, state.step, mu.dim).to(mu.dtype)
+            normal = noise.normal(mu.ids, state.step, mu.dim).to(mu.dtype)
+            p = p + math.sqrt(temperature * lost) * dynamics.tangent(mu.moved(x), normal)
         x, p = _drifted(dynamics, x, p, half)
         new = mu.moved(x)
         evaluation = dynamics.evaluate(new, end, state.step + 1)

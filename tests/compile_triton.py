@@ -19,7 +19,7 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime.jit import JITFunction
 
 from wgf.ops import activations, forms
-from wgf.ops.cuda import moments, network, noise
+from wgf.ops.cuda import moments, network, noise, softmin
 from wgf.ops.cuda.pairwise import pair_sums, stein_direction
 
 
@@ -74,6 +74,7 @@ def call_everything(every_form):
             for form in range(9) if every_form else [forms.GAUSSIAN, forms.LOG]:
                 pair_sums(x, x, one, form, parameters, 0.1, form == forms.LOG)
             stein_direction(x, x, one, x, forms.GAUSSIAN, [0.7], 0.0)
+            softmin.soft_minimum(x, x, one, one, 0.5, True)
         theta, z = torch.zeros(9, 24, dtype=dtype), torch.zeros(9, 20, dtype=dtype)
         for activation in activations.NAMES.values() if every_form else [activations.TANH]:
             network.network_forward(theta, one, z, 3, activation)

@@ -63,3 +63,21 @@ def jko_step(k, temperature, tau, mean, cov):
     s = np.sqrt(values)
     s = (s + np.sqrt(values + 4 * temperature * tau * (1 + k * tau))) / (2 * (1 + k * tau))
     return mean / (1 + k * tau), (vectors * s**2) @ vectors.T
+
+
+def sinkhorn_of_gaussians(mean0, cov0, mean1, cov1, epsilon):
+    """The Sinkhorn divergence of two Gaussians with the cost ½|x − y|² (Janati, Muzellec, Peyré & Cuturi 2020)."""
+
+    def cost(a, b):
+        d, root = len(a), _root(a)
+        big = _root(4 * root @ b @ root + epsilon**2 * np.eye(d))
+        rest = d * epsilon * (1 - math.log(2 * epsilon)) + epsilon * np.linalg.slogdet(big + epsilon * np.eye(d))[1]
+        return 0.5 * (np.trace(a) + np.trace(b) - np.trace(big) + rest)
+
+    means = 0.5 * np.sum((np.asarray(mean0) - mean1) ** 2)
+    return means + cost(cov0, cov1) - 0.5 * cost(cov0, cov0) - 0.5 * cost(cov1, cov1)
+
+
+def _root(matrix):
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * np.sqrt(values)) @ vectors.T

@@ -129,3 +129,29 @@ def philox4x32(counter: tuple[int, ...], key: tuple[int, int]) -> tuple[int, ...
         c = [(p1 >> 32) ^ c[1] ^ k[0], p1 & 0xFFFFFFFF, (p0 >> 32) ^ c[3] ^ k[1], p0 & 0xFFFFFFFF]
         k = [(k[0] + 0x9E3779B9) & 0xFFFFFFFF, (k[1] + 0xBB67AE85) & 0xFFFFFFFF]
     return tuple(c)
+
+
+def sinkhorn(
+    x: np.ndarray, a: np.ndarray, y: np.ndarray, b: np.ndarray, epsilon: float, rho: float = math.inf
+) -> tuple[float, np.ndarray]:
+    """OT_ε with the cost ½|x − y|² and its plan, by 20,000 plain iterations on the whole matrix."""
+    cost = 0.5 * ((x[:, None] - y[None]) ** 2).sum(-1)
+    damping = 1.0 if rho == math.inf else rho / (rho + epsilon)
+    f, g = np.zeros(len(x)), np.zeros(len(y))
+
+    def soft(h: np.ndarray, w: np.ndarray, c: np.ndarray) -> np.ndarray:
+        e = np.log(w) + (h - c) / epsilon
+        top = e.max(1, keepdims=True)
+        return -damping * epsilon * (top[:, 0] + np.log(np.exp(e - top).sum(1)))
+
+    for _ in range(20_000):
+        f = soft(g, b, cost)
+        g, last = soft(f, a, cost.T), g
+        if np.abs(g - last).max() < 1e-15:
+            break
+    plan = a[:, None] * b * np.exp((f[:, None] + g - cost) / epsilon)
+    primal = (plan * cost).sum() + epsilon * ((plan * np.log(plan / (a[:, None] * b))).sum() - plan.sum() + 1)
+    if rho < math.inf:
+        for mass, wanted in ((plan.sum(1), a), (plan.sum(0), b)):
+            primal += rho * ((mass * np.log(mass / wanted)).sum() - mass.sum() + 1)
+    return float(primal), plan

@@ -45,5 +45,6 @@ def operations():
         "langevin": (ops.langevin, (x, real(20, 3), torch.arange(20), [1, 2], 3, 0, 0.1, 0.2)),
         "variances": (ops.variances, (x, w)),
         "standardised": (ops.standardised, (x, mean, real(3, dtype=torch.float64))),
+        "soft_minimum": (ops.soft_minimum, (x, real(9, 3), torch.log(w[:9]), torch.zeros(20).double(), 0.5, True)),
         "softmax_entropy": (ops.softmax_entropy, (x, 0.7)),
     }

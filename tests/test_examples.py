@@ -12,17 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from door_examples import callbacks, chains, data, estimators, lightning_forces, numbers, own_problem, torch_modules
 from typer.testing import CliRunner
 
 from wgf.cli import app
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-
-
-def numbers(pattern: str, text: str) -> list[float]:
-    found = re.search(pattern, text)
-    assert found, f"{pattern!r} is not in the output:\n{text}"
-    return [float(group) for group in found.groups()]
 
 
 def ring(output: str) -> None:
@@ -42,6 +37,26 @@ def ornstein_uhlenbeck(output: str) -> None:
 def log_gas(output: str) -> None:
     (difference,) = numbers(r"largest difference ([\de.+-]+)", output)
     assert difference < 1e-10
+
+
+def attention(output: str) -> None:
+    (met,) = numbers(r"β =  1: all tokens have met at t = ([\d.]+)", output)
+    (left,) = numbers(r"β = 16: (\d+) clusters at t = 400", output)
+    assert met < 40
+    assert left > 1
+    closures = [float(value) for value in re.findall(r"closure ([-+\d.]+) %", output)]
+    assert len(closures) == 4
+    assert max(map(abs, closures)) < 1
+
+
+def sphere_neurons(output: str) -> None:
+    told = r"unexplained on held-out points ([\d.]+), W₂ to the teacher ([\d.]+), closure ([-+\d.]+)"
+    rows = [numbers(rf"T = {t}: {told}", output) for t in ("0", "0.003", "0.03")]
+    errors, distances, closures = zip(*rows, strict=True)
+    assert errors[0] < 2e-3
+    assert list(errors) == sorted(errors)
+    assert list(distances) == sorted(distances)
+    assert max(map(abs, closures)) < 1
 
 
 def moving_target(output: str) -> None:
@@ -168,53 +183,16 @@ def study_scaling(output: str) -> None:
     assert 0 < offset < 0.01
 
 
-def own_problem(output: str) -> None:
-    for name, order in (("Euler", 1), ("midpoint", 2), ("RungeKutta4", 4)):
-        coarse, fine = (numbers(rf"{name} +h = {h} +error ([\d.e+-]+)", output)[0] for h in ("0.05", "0.025"))
-        assert np.log2(coarse / fine) == pytest.approx(order, abs=0.5)
-    assert "BogackiShampine  rtol = 0.001" in output
-    assert "not usable: RungeKutta4: h = 0.4: DivergenceError" in output
-
-
-def estimators(output: str) -> None:
-    assert numbers(r"accuracy ([\d.]+) on new data", output)[0] > 0.94
-    assert abs(numbers(r"closure ([-+\d.]+)", output)[0]) < 0.1
-    assert min(numbers(r"as they are: R² = ([\d.]+)\n.*R² = ([\d.]+)", output)) > 0.4
-    assert numbers(r"ten pieces: R² = ([\d.]+)", output)[0] > 0.4
-
-
-def chains(output: str) -> None:
-    size, exact, agree = numbers(r"ESS (\d+), exact (\d+); R-hat ([\d.]+)", output)
-    assert size == pytest.approx(exact, rel=0.15)
-    assert agree == pytest.approx(1.0, abs=0.02)
-    assert numbers(r"variance of the draws ([\d.]+)", output)[0] == pytest.approx(1.0, abs=0.1)
-    assert numbers(r"differs by ([\de.+-]+)", output)[0] < 1e-12
-    assert "refused: the particles have unequal weights" in output
-
-
-def torch_modules(output: str) -> None:
-    one, other, flow = numbers(r"loss ([\d.]+)\n.*risk ([\d.]+)\n.*risk ([\d.]+)", output)
-    assert one == other > flow
-    assert numbers(r"outputs ([\d.e+-]+), same bits back: True", output)[0] < 1e-12
-    assert numbers(r"differ by ([\d.e+-]+)", output)[0] < 1e-12
-
-
-def callbacks(output: str) -> None:
-    assert re.search(r"the run ended at t = [\d.]+: CONVERGED", output)
-    best, waited = numbers(r"best test loss ([\d.]+), reached (\d+) records", output)
-    assert 0.2 < best < 0.35
-    assert waited == 3
-    kept, made = numbers(r"(\d+) of (\d+) records in the file", output)
-    assert kept == made > 4
-    assert "the same bits without callbacks: True" in output
-
-
 SCRIPTS = {
     "callbacks": callbacks,
     "chains": chains,
     "own_problem": own_problem,
+    "attention": attention,
     "custom_unit": ring,
+    "data": data,
+    "sphere_neurons": sphere_neurons,
     "ornstein_uhlenbeck": ornstein_uhlenbeck,
+    "lightning_forces": lightning_forces,
     "log_gas": log_gas,
     "moving_target": moving_target,
     "force_report": force_report,

@@ -29,6 +29,7 @@ def drawn(figure, tmp_path):
     """Draw, so that layout and fonts are exercised; returns all text of the figure."""
     figure.savefig(tmp_path / "figure.png", dpi=40)
     texts = [text.get_text() for axis in figure.axes for text in axis.texts]
+    texts += figure.get_supxlabel().split()  # what is not shown, and why
     return " ".join([*texts, *(axis.get_ylabel() for axis in figure.axes), *(axis.get_title() for axis in figure.axes)])
 
 
@@ -51,7 +52,15 @@ def test_a_plain_run_fills_every_panel_and_labels_every_axis(tmp_path):
 
 
 def test_plot_of_a_solution_is_the_overview():
-    assert len(flow(wgf.Quadratic()).plot().axes) == 6
+    assert len(flow(wgf.Quadratic() - 0.5 * wgf.LogDet()).plot().axes) == 6
+
+
+def test_panels_with_nothing_to_show_are_left_out_with_the_reason():
+    figure = flow(wgf.Quadratic()).plot()
+    assert [axis.get_ylabel() for axis in figure.axes if axis.get_visible()][-1].startswith("force (")
+    told = " ".join(figure.get_supxlabel().split())
+    assert told == "Not shown: force ratio I / G, alignment of the two forces (the free energy has no entropy term)"
+    assert "to t = 0.5" in figure.get_suptitle()
 
 
 def test_the_free_energy_panel_shows_the_ledger():

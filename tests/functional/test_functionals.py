@@ -80,6 +80,8 @@ TERMS: dict[str, Any] = {
     "LeastSquares-wide": lambda d: wgf.LeastSquares(lambda x: x[:, :1] ** 2 * x.new_ones(3), [1.0, 0.0, -1.0], 0.5),
     "SlicedWasserstein": lambda d: wgf.SlicedWasserstein(data(d)[2], projections=9),
     "Wasserstein": lambda d: wgf.Wasserstein(data(d)[2]),
+    "SinkhornDivergence": lambda d: wgf.SinkhornDivergence(data(d)[2], 0.5, tolerance=1e-13),
+    "SinkhornDivergence-reach": lambda d: wgf.SinkhornDivergence(data(d)[2], 0.5, reach=1.5, tolerance=1e-13),
     "from_function": lambda d: wgf.from_function(lambda x, w: (w @ torch.sin(x)).pow(2).sum()),
     "unit": unit_risk,
     "unit-classes": lambda d: class_risk(d),

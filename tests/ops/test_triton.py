@@ -19,7 +19,7 @@ from rounding import DTYPES, close
 pytest.importorskip("triton", reason="triton has no wheel for this platform")
 
 from wgf.ops import activations, forms, reference
-from wgf.ops.cuda import moments, network
+from wgf.ops.cuda import moments, network, softmin
 from wgf.ops.cuda.pairwise import pair_sums, stein_direction
 from wgf.ops.registry import GPU, PLAIN
 
@@ -194,6 +194,20 @@ def test_operations_run_these_kernels_on_a_gpu(name, device):
         torch.testing.assert_close(got.cpu(), want, rtol=2e-6 if args[0].dtype == torch.float32 else 1e-6, atol=1e-6)
 
 
+@DTYPES
+@pytest.mark.parametrize("d", [1, 3, 40])
+def test_soft_minimum(d, dtype, make):
+    """Neither cloud fills its blocks, a point has no mass, and exponents are far from 0."""
+    x, y, logits = make(39, d, dtype=dtype), make(70, d, dtype=dtype), 3.0 * make(70).double()
+    logits[5] = -math.inf
+    args = x, y, logits, logits[:39], 0.05 * d
+    value, slope = softmin.soft_minimum(*args, True)
+    want = reference.soft_minimum(x.double(), y.double(), logits, 0.05 * d)
+    assert close(value, want[0], dtype)
+    torch.testing.assert_close(slope, want[1], rtol=0.0, atol=1e-4 if dtype == torch.float32 else 1e-12)
+    assert softmin.soft_minimum(*args, False)[1].shape == (39, 0)
+
+
 def test_importing_wgf_does_not_import_triton(imported):
     assert "wgf.ops" in imported
     assert "triton" not in imported
@@ -210,5 +224,5 @@ def test_kernels_compile_for_a_gpu_without_one():
     assert kernels == {
         "differences._sums", "products._sums", "network._forward", "network._backward",
         "moments._sums", "moments._second", "moments._affine", "noise._draw", "noise._move",
-        "noise._move_single",
+        "noise._move_single", "softmin._soft",
     }  # fmt: skip

@@ -61,10 +61,11 @@ def test_a_problem_is_the_run_that_a_script_makes(tmp_path):
 @pytest.mark.parametrize("law", [
     {"law": "gaussian", "mean": [0.0, 1.0], "cov": [[1.0, 0.2], [0.2, 2.0]]},
     {"law": "uniform", "low": -1.0, "high": [1.0, 2.0]},
+    {"law": "sphere", "radius": 2.0},
     {"law": "given", "x": [[0.0, 1.0], [2.0, 3.0], [4.0, 5.5]], "weights": [0.5, 0.25, 0.25]},
 ])  # fmt: skip
 def test_every_law_of_first_particles(law):
-    config = validate(PROBLEM | {"problem": {"initial": law}})
+    config = validate(PROBLEM | {"problem": {"initial": law, "dim": 2}})
     start = prepare(config).start
     assert start.dim == 2
     assert start.n == (3 if law["law"] == "given" else 1000)

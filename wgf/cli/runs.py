@@ -195,7 +195,7 @@ def _say_the_spread(summaries: list[dict[str, Any]]) -> None:
     """The final numbers over seeds."""
     from rich.console import Console
 
-    from ..runs.report import number
+    from ..runs.headlines import number
     from ..runs.seeds import spread
 
     rows = [("at the end", f"mean ± standard error of {len(summaries)} seeds")]
@@ -206,7 +206,7 @@ def _say_the_spread(summaries: list[dict[str, Any]]) -> None:
 
 
 def _thermodynamics(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    from ..runs.report import headlines, number
+    from ..runs.headlines import headlines, number
 
     start, final = summary["start"], summary["final"]
     rows = [(name, f"{value}   ({beside})") for name, value, beside in headlines(summary)]

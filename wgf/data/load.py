@@ -38,6 +38,12 @@ class Dataset:
         The D names of the inputs. The C labels in the order of their indices; empty for regression.
     y_mean, y_scale : float or Tensor
         `y * y_scale + y_mean` undoes the standardisation of a regression target; (K,) for K targets.
+
+    Examples
+    --------
+    >>> train, test = load("diabetes")
+    >>> train, len(test)
+    (Dataset('diabetes', 353 × 10, regression), 89)
     """
 
     x: torch.Tensor

@@ -7,6 +7,7 @@ from .chains import EffectiveSize, chains, ess
 from .collapse import CollapseIndex, collapse_of
 from .force_report import ForceReport, force_report
 from .gaussian import bures
+from .geodesic import geodesic
 from .information import GapBound, channel_information, gap_bounds, information_bound
 from .regimes import Span, Thresholds
 from .transport import Transport, wasserstein
@@ -29,6 +30,7 @@ __all__ = [
     "force_report",
     "gap_bounds",
     "gaussian_entropy",
+    "geodesic",
     "information_bound",
     "knn_entropy",
     "reference_alignment",

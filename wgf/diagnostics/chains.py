@@ -39,6 +39,14 @@ class EffectiveSize:
         The potential scale reduction: near 1 where the chains agree. NaN for a single chain.
     chains, draws : int
         The number of chains, and of draws of each.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> draws = np.random.default_rng(0).normal(size=(4, 500, 1))  # chains, draws, components
+    >>> size = wgf.diagnostics.ess(draws)
+    >>> size.chains, size.draws, bool(size.rhat[0] < 1.01)
+    (4, 500, True)
     """
 
     ess: np.ndarray

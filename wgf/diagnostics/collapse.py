@@ -37,6 +37,14 @@ class CollapseIndex:
         The method by which W₂ was computed, as in `wasserstein`.
     note : str
         Whether these distances are exact, bounds or estimates.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> mu, solver = wgf.Ensemble.gaussian(50, 1, cov=4.0), wgf.solvers.Heun()
+    >>> c = wgf.collapse_index(wgf.Quadratic() - 0.5 * wgf.LogDet(), mu, solver, dt=0.1, t_end=2.0)
+    >>> float(c) > 0.01  # the entropy makes a difference
+    True
     """
 
     t: np.ndarray

@@ -148,6 +148,11 @@ class GapBound:
         The bound, in the units of the loss.
     assumption : str
         What must be true for the bound to hold, in words.
+
+    Examples
+    --------
+    >>> GapBound("assumed", 0.1, "the weights know no more than B of the sample").value
+    0.1
     """
 
     name: str

@@ -34,6 +34,12 @@ class DecayRate:
         The first and the last time of the fit.
     points : int
         Number of records in the fit.
+
+    Examples
+    --------
+    >>> t = np.linspace(0.0, 1.0, 20)
+    >>> round(decay_rate(t, 5.0 * np.exp(-2.0 * t)).rate, 6)
+    2.0
     """
 
     rate: float
@@ -56,6 +62,11 @@ class Certificate:
         The theorem.
     assumption : str
         What the theorem assumes, in a formula.
+
+    Examples
+    --------
+    >>> bakry_emery(1.0).rate  # V of curvature 1 at least
+    2.0
     """
 
     rate: float

@@ -75,6 +75,11 @@ class Span:
         Flow time of its first and its last record.
     threshold : str
         The condition that holds there, in words.
+
+    Examples
+    --------
+    >>> print(Span("weak", 0.0, 2.0, "I/G < 0.001"))
+    weak from t = 0 to 2 (I/G < 0.001)
     """
 
     regime: str

@@ -48,6 +48,13 @@ class Transport:
         Whether the distance is exact, a bound or an estimate.
     bures : float
         W₂ of the Gaussians with the same means and covariances, a lower bound. NaN where it was not computed.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> found = wgf.diagnostics.wasserstein(wgf.Ensemble([[0.0]]), wgf.Ensemble([[3.0]]))
+    >>> found.distance, float(found) == found.distance
+    (3.0, True)
     """
 
     distance: float
@@ -141,7 +148,7 @@ def wasserstein(
     method, why = _choose(method, mu.dim, max(mu.n, nu.n)) if period is None else _on_torus(method, max(mu.n, nu.n))
     found = None if method == "bures" else library(method)  # imported before the clock starts: that takes seconds
     start = time.perf_counter()
-    problem = Problem(*_cloud("mu", mu), *_cloud("nu", nu), projections, require_seed(seed), regularisation, period)
+    problem = Problem(*cloud("mu", mu), *cloud("nu", nu), projections, require_seed(seed), regularisation, period)
     _require_memory(method, mu, nu)
     beside = math.nan
     if method == "bures" or (method == "sliced" and mu.dim <= BURES_UP_TO):
@@ -174,7 +181,7 @@ def _on_torus(method: str, n: int) -> tuple[str, str]:
     return "emd", "; on a torus, by nearest images"
 
 
-def _cloud(name: str, mu: Ensemble) -> tuple[np.ndarray, np.ndarray]:
+def cloud(name: str, mu: Ensemble) -> tuple[np.ndarray, np.ndarray]:
     """Particles (n, d) and weights (n,) in float64, checked and normalised, without the rows of weight 0."""
     x, w = (value.detach().cpu().numpy().astype(np.float64) for value in (mu.x, mu.weights))
     for row, column in np.argwhere(~np.isfinite(x))[:1]:

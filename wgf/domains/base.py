@@ -36,6 +36,8 @@ class Domain(ABC):
     """The settings that give the size. A configuration file must state them, even if the constructor has defaults."""
     walls: ClassVar[bool] = True
     """Whether the domain has walls; a torus has none."""
+    curved: ClassVar[bool] = False
+    """Whether the domain is a curved surface: forces, noise and momenta are tangent to it."""
 
     @abstractmethod
     def _fold(self, x: Tensor, velocity: Tensor | None, start: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -114,6 +116,13 @@ class Domain(ABC):
         points, turned = self._fold(self._points(x), velocity, start)
         assert turned is not None
         return points, turned
+
+    def tangent(self, x: Tensor, v: Tensor) -> Tensor:
+        """The part of vectors v (n, d) that is tangent to the domain at the points x (n, d), in the dtype of v.
+
+        Only a curved domain has another part. Elsewhere this is v itself.
+        """
+        return v
 
     def nearest(self, x: Tensor) -> Tensor:
         """The point of the domain nearest to each of the points (n, d); without walls the point itself."""

@@ -32,6 +32,7 @@ from .muller_brown import MullerBrown as MullerBrown
 from .network import NetworkRisk as NetworkRisk
 from .potential import Potential as Potential
 from .potential import Quadratic as Quadratic
+from .sinkhorn import SinkhornDivergence as SinkhornDivergence
 from .two_layer import TwoLayer as TwoLayer
 from .units import Unit as Unit
 from .wasserstein import Wasserstein as Wasserstein

@@ -20,6 +20,17 @@ class Aggregate(ABC):
     -----
     All tensors are float64. `losses` and `law` have shape (M,), law ≥ 0 and Σ law = 1. On a minibatch `law` is scaled
     to be unbiased, so that it sums to one on average only. Nothing is checked: `NetworkRisk` calls this at every step.
+
+    Examples
+    --------
+    >>> import torch
+    >>> class Largest(Aggregate):
+    ...     def value(self, losses, law):
+    ...         return losses.max()
+    ...     def slope(self, losses, law):
+    ...         return (torch.arange(len(losses)) == losses.argmax()).double()
+    >>> Largest().value(torch.tensor([1.0, 3.0]).double(), torch.tensor([0.5, 0.5]).double()).item()
+    3.0
     """
 
     linear: ClassVar[bool] = False

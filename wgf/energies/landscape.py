@@ -32,8 +32,8 @@ class Landscape(Functional):
 
     See Also
     --------
-    Potential : any function V, by autograd.
-    Quadratic : particles on springs.
+    wgf.Potential : any function V, by autograd.
+    wgf.Quadratic : particles on springs.
 
     Examples
     --------

@@ -37,6 +37,20 @@ class Entropy(Functional):
 
     In `F = E - T * S` particles move by the force +T ∇_W S, uphill in S. To write another entropy, derive from this
     class and define `_value`, `_first_variation` and `_gradient` of S itself, without the minus sign.
+
+    Examples
+    --------
+    >>> class Mean(Entropy):  # S = m, the mean of the first component
+    ...     def _value(self, mu):
+    ...         return mu.mean()[0]
+    ...     def _first_variation(self, mu, at):
+    ...         return mu.points(at)[:, 0]
+    ...     def _gradient(self, mu, at):
+    ...         slope = 0 * mu.points(at)
+    ...         slope[:, 0] = 1.0
+    ...         return slope
+    >>> Mean().gradient(Ensemble([[1.0, 2.0]])).tolist()
+    [[1.0, 0.0]]
     """
 
     is_entropy: bool = True

@@ -35,28 +35,30 @@ def canvas(
     (Figure, list of Axes)
         The figure, and its panels row by row.
     """
-    from matplotlib.figure import Figure
+    from .picture import Picture
 
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    figure = Picture(figsize=(width, height), layout="constrained", facecolor="white")
     figure.get_layout_engine().set(w_pad=0.09, h_pad=0.09)  # type: ignore[union-attr, call-arg]
     grid = figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share)
     return figure, list(grid.flat)
 
 
-def log_scale(axis: Axes) -> None:
+def log_scale(axis: Axes, always: bool = False) -> None:
     """Make the y axis logarithmic, with plain numbers as labels; linear where the data span less than a decade.
 
-    Ticks are at 1, 2 and 5 of each decade where the axis spans few decades, else at 1 only.
+    Ticks are at 1, 2 and 5 of each decade where the axis spans few decades, else at 1 only. With `always`, for a power
+    law, it is logarithmic wherever the data are positive.
     """
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     low, high = axis.dataLim.intervaly
-    if high < 8 * low:  # a logarithmic axis would have two ticks or fewer
+    if high < 8 * low and not (always and low > 0):  # a logarithmic axis would have two ticks or fewer
         axis.set_ylim(0, 1.15 * high)
         return
     axis.set_yscale("log")
-    narrow = high / low < 300
-    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,), numticks=9))
+    span = high / low
+    subs = tuple(range(1, 10)) if span < 8 else (1, 2, 5) if span < 300 else (1,)
+    axis.yaxis.set_major_locator(LogLocator(subs=subs, numticks=9))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.yaxis.set_minor_locator(NullLocator())
 

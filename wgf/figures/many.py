@@ -56,6 +56,8 @@ def curves(
         figure.legend(lines, names, loc="outside lower center", ncols=across, fontsize=8.5, frameon=False)
     elif scale is not None:
         bar = figure.colorbar(scale, ax=axes, fraction=0.03, pad=0.01)
+        if bar.solids is not None:
+            bar.solids.set_edgecolor("face")  # else the paper is seen between its colours
         bar.set_label(meaning, fontsize=9)
         bar.ax.tick_params(labelsize=8)
     return figure
@@ -67,9 +69,10 @@ def _colours(count: int, values: Sequence[float] | None) -> tuple[list[Any], Any
         return list(CYCLE[:count]), None
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import LogNorm, Normalize
+    from matplotlib.colors import ListedColormap, LogNorm, Normalize
 
-    palette = colormaps["viridis"]
+    shades = colormaps["viridis"](np.linspace(0.2, 0.9, 48))  # without its ends, which dark or white paper swallows
+    palette = ListedColormap(shades)
     known = np.array([math.nan] * count if values is None else values, dtype=float)
     finite = known[np.isfinite(known)]
     if not len(finite) or finite.min() == finite.max():

@@ -1,9 +1,10 @@
-"""Figures of one run, drawn from its ledger and ensembles: free energy, dissipation, forces, learning, particles."""
+"""Figures of one run, drawn from its ledger: free energy, dissipation, forces, learning."""
 
 from __future__ import annotations
 
 import itertools
 import math
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -36,16 +37,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LARGEST, FARTHEST = 1e100, 1e12
-"""The largest value of a line, and of a coordinate, that is drawn. A run that diverges has larger ones."""
+LARGEST = 1e100
+"""The largest value of a line that is drawn. A run that diverges has larger ones."""
 
 
 def overview(ledger: Ledger) -> Figure:
-    """Six panels against time: free energy, dissipation, closure, forces, force ratio, alignment.
+    """Up to six panels against time: free energy, dissipation, closure, forces, force ratio, alignment.
 
-    This is what `Solution.plot()` shows.
+    Panels without values are left out; a line below says why. This is what `Solution.plot()` shows.
     """
-    return _panels(ledger, (_energies, _dissipation, _closure), (_forces, _ratio, _alignment))
+    title = f"Free energy, dissipation and forces to t = {ledger['t'][-1]:.4g}" if ledger.rows else "An empty ledger"
+    return _panels(ledger, (_energies, _dissipation, _closure), (_forces, _ratio, _alignment), title=title)
 
 
 def free_energy(ledger: Ledger) -> Figure:
@@ -100,7 +102,7 @@ def transport(times: Sequence[float], distances: Sequence[float], ledger: Ledger
     ledger : Ledger, optional
         For the path length, an upper bound of the distance.
     """
-    figure, axes = canvas(1, 1, width=0.62 * WIDTH)
+    figure, axes = canvas(1, 1, width=0.5 * WIDTH)
     axis = axes[0]
     points = np.array([(t, w) for t, w in zip(times, distances, strict=True) if math.isfinite(w)]).reshape(-1, 2)
     if not len(points):
@@ -111,49 +113,6 @@ def transport(times: Sequence[float], distances: Sequence[float], ledger: Ledger
         length = cumulative_trapezoid(speed, t, initial=0)
         axis.plot(t, length, "--", color=MUTED, lw=1.2, label="length of the path, ∫√D dt")
     finish(axis, "distance, in units of x")
-    return figure
-
-
-def particles(clouds: Sequence[Any], times: Sequence[float], weights: Sequence[Any] | None = None) -> Figure:
-    """Particles at a few times in one common plane; histograms in one dimension.
-
-    Parameters
-    ----------
-    clouds : sequence of Ensembles or arrays (n, d)
-        The particles. For d > 2 they are projected on the two principal directions of all clouds together.
-    times : sequence of float
-        The flow time of each cloud, for the titles.
-    weights : sequence of arrays (n,), optional
-        The weights of each cloud. By default those of the ensembles; arrays count all rows alike. Histograms are
-        weighted, and the area of a dot is proportional to its weight.
-    """
-    given = [getattr(cloud, "weights", None) for cloud in clouds] if weights is None else weights
-    drawn = [_within_reach(getattr(cloud, "x", cloud), mass) for cloud, mass in zip(clouds, given, strict=True)]
-    arrays, masses = [x for x, _ in drawn], [mass for _, mass in drawn]
-    figure, axes = canvas(1, len(arrays), height=3.5, share=True)
-    if not any(len(x) for x in arrays):
-        labels = "", ""
-    elif arrays[0].shape[1] == 1:
-        edges = np.histogram_bin_edges(np.concatenate(arrays), bins=60).tolist()
-        for axis, x, mass in zip(axes, arrays, masses, strict=True):
-            axis.hist(x[:, 0], bins=edges, density=len(x) > 0, color=BLUE, weights=mass)
-        labels = "x", "density"
-    else:
-        planes, labels = _project(arrays, masses)
-        low, high = np.concatenate(planes).min(0), np.concatenate(planes).max(0)
-        middle, half = (low + high) / 2, 0.53 * float((high - low).max()) or 1.0
-        for axis, x, mass in zip(axes, planes, masses, strict=True):
-            alpha = float(np.clip(250.0 / max(len(x), 1), 0.1, 0.9))
-            sizes = 9 if mass is None else 9 * mass
-            axis.scatter(x[:, 0], x[:, 1], s=sizes, color=BLUE, alpha=alpha, linewidths=0, rasterized=True)
-            axis.set_aspect("equal")
-            axis.set_xlim(middle[0] - half, middle[0] + half)
-            axis.set_ylim(middle[1] - half, middle[1] + half)
-    for index, (axis, t) in enumerate(zip(axes, times, strict=True)):
-        finish(axis, labels[1] if index == 0 else "", labels[0], legend=False)
-        axis.set_title(f"t = {t:g}", fontsize=10, color=INK)
-        if not len(arrays[index]):
-            say(axis, "the particles are too far away to be drawn")
     return figure
 
 
@@ -239,10 +198,33 @@ def _alignment(axis: Axes, ledger: Ledger) -> None:
         axis.set_yticks([-1, 0, 1], ["−1\nopposed", "0", "+1\nsame"])
 
 
-def _panels(ledger: Ledger, *rows: tuple[Callable[[Axes, Ledger], None], ...]) -> Figure:
+def _panels(ledger: Ledger, *rows: tuple[Callable[[Axes, Ledger], None], ...], title: str = "") -> Figure:
+    """Draw the panels that have something to show. A line below names the others, with the reason."""
+    draws = list(itertools.chain(*rows))
     figure, axes = canvas(len(rows), len(rows[0]), height=len(rows) * HEIGHT)
-    for axis, draw in zip(axes, itertools.chain(*rows), strict=True):
+    for axis, draw in zip(axes, draws, strict=True):
         draw(axis, ledger)
+    kept = [draw for axis, draw in zip(axes, draws, strict=True) if axis.lines]
+    if len(kept) < len(draws):
+        reasons: dict[str, list[str]] = {}
+        for axis in axes:
+            if not axis.lines:
+                told = " ".join(text.get_text().replace("\n", " ") for text in axis.texts)
+                reasons.setdefault(told, []).append(axis.get_ylabel())
+        left_out = "; ".join(f"{', '.join(labels)} ({reason})" for reason, labels in reasons.items())
+        columns = min(len(rows[0]), max(len(kept), 1))
+        count = -(-max(len(kept), 1) // columns)
+        width = max(0.5, columns / len(rows[0])) * WIDTH
+        lines = textwrap.wrap(f"Not shown: {left_out}", int(15 * width))
+        figure, axes = canvas(count, columns, width=width, height=count * HEIGHT + 0.18 * len(lines))
+        for axis, draw in zip(axes, kept or draws[:1], strict=False):
+            draw(axis, ledger)
+        for axis in axes[max(len(kept), 1) :]:
+            axis.set_visible(False)
+        if kept:
+            figure.supxlabel("\n".join(lines), fontsize=8, color=MUTED)
+    if title:
+        figure.suptitle(title, fontsize=11, color=INK)
     return figure
 
 
@@ -278,35 +260,3 @@ def _lines(
         axis.set_yticks([])
         say(axis, reason or ledger.notes.get("entropy", "") or "no values in this run")
     finish(axis, label)
-
-
-def _numbers(array: Any) -> np.ndarray:
-    return np.asarray(array.detach().cpu() if hasattr(array, "detach") else array, dtype=np.float64)
-
-
-def _within_reach(x: Any, weights: Any) -> tuple[np.ndarray, np.ndarray | None]:
-    """The rows (m, d) near enough to be drawn, and their weights (m,) with mean 1; None where all are alike."""
-    array = _numbers(x)
-    near = (np.abs(array) < FARTHEST).all(1)
-    mass = None if weights is None else _numbers(weights)[near]
-    if mass is None or not mass.sum() > 0 or (mass == mass[0]).all():
-        return array[near], None
-    return array[near], mass / mass.mean()
-
-
-def _project(
-    arrays: Sequence[np.ndarray], masses: Sequence[np.ndarray | None]
-) -> tuple[list[np.ndarray], tuple[str, str]]:
-    """Project all clouds on one plane; return their coordinates (n, 2) and the names of its axes."""
-    if arrays[0].shape[1] == 2:
-        return list(arrays), ("x₁", "x₂")
-    pooled, mass = np.concatenate(arrays), None
-    if any(part is not None for part in masses):
-        mass = np.concatenate([np.ones(len(x)) if m is None else m for x, m in zip(arrays, masses, strict=True)])
-    centre = np.average(pooled, axis=0, weights=mass)
-    values, vectors = np.linalg.eigh(np.cov(pooled.T, bias=True, aweights=mass))
-    axes = vectors[:, ::-1][:, :2]
-    axes = axes * np.where(axes[np.abs(axes).argmax(0), [0, 1]] < 0, -1.0, 1.0)  # eigenvectors have no sign; fix one
-    share = 100 * values[::-1][:2] / max(values.sum(), np.finfo(float).tiny)
-    names = [f"{which} principal direction, {part:.0f} %" for which, part in zip(("1st", "2nd"), share, strict=True)]
-    return [(x - centre) @ axes for x in arrays], (names[0], names[1])

@@ -256,6 +256,8 @@ class Run:
             return state
         before = self.dynamics.free_energy
         self.dynamics.replace_free_energy(self.flow.steering.resolve(drives))
+        if not self.flow.steering.acted(state.drives, drives):
+            return state.with_(drives=drives)
         if self.flow.steering.replaced(state.drives, drives):
             evaluation = self.dynamics.evaluate(state.mu, state.t, state.step)
         else:  # only coefficients changed, so the terms need no new evaluation

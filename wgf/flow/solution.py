@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from torch import Tensor
 
@@ -15,11 +15,8 @@ from ..measure import Ensemble
 from ..protocol import Sent, State
 from ..storage import Frames
 from .exporting import Exported
+from .pictured import Pictured
 from .timing import Timing
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 
 _INSTEAD = {
     **dict.fromkeys(("x", "y", "particles", "positions", "samples"), "sol.ensemble.x"),
@@ -123,7 +120,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, eq=False)
-class Solution(Sent, Exported):
+class Solution(Sent, Exported, Pictured):
     """The result of `wgf.solve`.
 
     Attributes
@@ -232,18 +229,6 @@ class Solution(Sent, Exported):
     def __getattr__(self, name: str) -> NoReturn:
         """AttributeError that says where it stands: particles in the ensemble, numbers against time in the ledger."""
         raise no_attribute(self, name, _INSTEAD | {column: f'sol.ledger["{column}"]' for column in COLUMNS})
-
-    def plot(self) -> Figure:
-        """Plot free energy, dissipation and closure, and forces against time.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            A new figure. It is neither shown nor saved.
-        """
-        from ..figures import overview
-
-        return overview(self.ledger)
 
     def __repr__(self) -> str:
         return f"Solution({self.status}, {self.ensemble!r}, {self.ledger.rows} records to t = {self.state.t:g})"

@@ -12,6 +12,7 @@ from ..functional import Functional, Steering
 from ..ledger import Bookkeeper
 from ..measure import Ensemble, NoiseSource
 from ..protocol import Dynamics, Solver, State
+from ..protocol.requirements import require_domain
 from .arguments import Arguments, require_schedules
 from .attraction import warn_of_attraction
 from .beginning import history, initial_state, prepared_terms, resumed_state
@@ -264,6 +265,7 @@ def build(given: Arguments, stopwatch: Stopwatch | None = None) -> Run:
     steered = steering.resolve(drives)
     require_schedules(steered, plan)
     dynamics = Dynamics(steered, given.noise, given.domain)
+    require_domain(solver, dynamics)
     solver.require(dynamics, given.mu, plan.start)
     warn_of_attraction(given.free_energy, steered, solver, given.mu, plan)
     first = initial_state(dynamics, solver, given) if state is None else resumed_state(dynamics, solver, given, state)

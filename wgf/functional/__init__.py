@@ -4,7 +4,7 @@ from .coefficient import ROUNDING, Coefficient, number_at
 from .evaluation import Evaluation
 from .functional import FreeEnergy, FreeEnergyEvaluation, Functional, Resolved, Term, TermEvaluation
 from .rules import Kept, Rules, description, recalled
-from .steering import Control, Drive, DrivenFunctional, Memories, Steering, View
+from .steering import Control, Drive, DrivenFunctional, Memories, Steering, View, WarmStarted
 from .work import Work
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Term",
     "TermEvaluation",
     "View",
+    "WarmStarted",
     "Work",
     "description",
     "number_at",

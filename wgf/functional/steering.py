@@ -143,6 +143,19 @@ class DrivenFunctional(Functional, Drive):
         self._outside()
 
 
+class WarmStarted(Functional, Drive):
+    """A term that is computed by iterations. Within a run they begin where those of the step before ended.
+
+    Its memory decides how fast it is computed, not what it is: no work is booked where the memory changes. At the
+    particles of its memory the term has the value and the gradient that it had there, to the bit. Outside a run, and in
+    other terms, it begins from nothing.
+    """
+
+    @abstractmethod
+    def resolve(self, memory: Any) -> Functional:
+        """Give the term that begins from this memory."""
+
+
 class Steering:
     """All drives of a free energy. It turns their memories into a free energy of plain terms.
 
@@ -207,7 +220,7 @@ class Steering:
             for factor in term.coefficient.functions:
                 value = factor.value(held[id(factor)]) if isinstance(factor, Control) else factor
                 coefficient = coefficient.times(value)
-            if isinstance(functional, DrivenFunctional):
+            if isinstance(functional, DrivenFunctional | WarmStarted):
                 functional = functional.resolve(held[id(functional)])
             return replace(term, coefficient=coefficient, functional=functional)
 
@@ -247,6 +260,10 @@ class Steering:
         return any(
             isinstance(drive, DrivenFunctional) and old[name] is not new[name] for name, drive in self.drives.items()
         )
+
+    def acted(self, old: Memories, new: Memories) -> bool:
+        """Tell whether F changed between two sets of memories, and not only where its iterations begin."""
+        return any(old[name] is not new[name] for name, d in self.drives.items() if not isinstance(d, WarmStarted))
 
     def values(self, memories: Memories) -> dict[str, float]:
         """Give the value of every control as a column of the ledger, `drive:<name>`."""

@@ -11,6 +11,12 @@ class Exponential(NamedTuple):
     """One term of a kernel on a line: p(s) e^(−s), or p(s) where it does not decay.
 
     s = rate · |u|, with the rate in one over a length, and p(s) = p₀ + p₁s + p₂s².
+
+    Examples
+    --------
+    >>> import wgf
+    >>> wgf.kernels.Laplace(2.0).exponentials()
+    (Exponential(polynomial=(1.0, 0.0, 0.0), rate=0.5, decays=True),)
     """
 
     polynomial: tuple[float, float, float]

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from .. import ops
 from ..errors import WgfWarning
@@ -132,7 +131,8 @@ class Bookkeeper:
         """F and ∇_W F on all data: those of the state, or a new evaluation where the state has a minibatch."""
         if not self._dynamics.free_energy.sampled:
             return state.evaluation
-        return checked(self._dynamics.drift.at(state.t), state.mu, state.t, state.step)
+        found = checked(self._dynamics.drift.at(state.t), state.mu, state.t, state.step)
+        return self._dynamics.tangential(found, state.mu)
 
     def _shannon(self, state: State) -> ShannonEstimate | None:
         """The Shannon entropy: from the solver if it knows the density, else an estimate from the particles."""
@@ -156,7 +156,7 @@ class Bookkeeper:
                 continue
             column, allowed = f"sums_error:{name}", checked_sums.allowed
             errors[column] = checked_sums.error
-            self._note(column, f"relative, at 256 particles against all pairs; {allowed:g} is allowed")
+            self._note(column, f"{checked_sums.measure}; {allowed:g} is allowed")
             if not checked_sums.error <= allowed and name not in self._told:
                 self._told.add(name)  # once: a long run would collect a warning for each record
                 warnings.warn(
@@ -234,16 +234,15 @@ class Bookkeeper:
             self._balance.usual_error = usual * error
         return columns | {"dissipation_error": error}
 
-    def _beside_reference(
-        self, forces: Forces, mu: Ensemble, evaluation: FreeEnergyEvaluation, rows: Tensor | slice = slice(None)
-    ) -> dict[str, float]:
+    def _beside_reference(self, forces: Forces, mu: Ensemble, evaluation: FreeEnergyEvaluation) -> dict[str, float]:
         """The cosine of ∇_W S and the gradient of the reference entropy; below 0 the entropy pushes against spread."""
         if not forces.temperature > 0:
             self._note("reference_alignment", "NaN without an entropy and at temperature 0")
             return {"reference_alignment": math.nan}
-        reference = log_det_force(mu, evaluation, rows)
+        reference = log_det_force(mu, evaluation)
         self._note("reference_alignment", reference.note)
-        value = forces.beside(mu, reference.force)
+        force = None if reference.force is None else self._dynamics.tangent(mu, reference.force)
+        value = forces.beside(mu, force)
         if reference.force is not None and math.isnan(value):
             self._note("reference_alignment", NO_FORCE)
         return {"reference_alignment": value}

@@ -36,9 +36,7 @@ class ReferenceForce:
     note: str
 
 
-def log_det_force(
-    mu: Ensemble, evaluation: FreeEnergyEvaluation | None = None, rows: Tensor | slice = slice(None)
-) -> ReferenceForce:
+def log_det_force(mu: Ensemble, evaluation: FreeEnergyEvaluation | None = None) -> ReferenceForce:
     """Compute ∇_W S_ref, with S_ref the log-determinant of the covariance.
 
     Parameters
@@ -47,8 +45,6 @@ def log_det_force(
         The particles (n, d).
     evaluation : FreeEnergyEvaluation, optional
         If F has a LogDet term, its gradient is taken from here.
-    rows : Tensor or slice, optional
-        The rows of `evaluation` that are the particles of `mu`. By default all.
 
     Returns
     -------
@@ -62,7 +58,7 @@ def log_det_force(
     """
     for part in evaluation.terms if evaluation is not None else ():
         if isinstance(part.term.functional, LogDet):
-            return ReferenceForce(part.gradient[rows], f"beside the term {part.term.name}")
+            return ReferenceForce(part.gradient, f"beside the term {part.term.name}")
     if mu.period is not None:
         return ReferenceForce(None, "a torus has no covariance, so no log-det")
     least = min(mu.n, mu.dim)

@@ -285,7 +285,8 @@ def _on_cpu(tensor: Tensor) -> np.ndarray:
 def _refusal(mu: Ensemble, domain: Domain | None) -> str:
     """Why there is no estimate, or an empty string."""
     if domain is not None and domain.images(mu.x[:1], 0.0) is None:
-        return f"no Shannon estimate in a {type(domain).__name__}, whose curved wall has no mirror images"
+        why = "where particles have no density in space" if domain.curved else "whose curved wall has no mirror images"
+        return f"no Shannon estimate in a {type(domain).__name__}, {why}"
     if mu.dim > LARGEST_DIM:
         return f"no Shannon estimate in dimension {mu.dim} > {LARGEST_DIM}"
     if mu.n < FEWEST_PARTICLES:

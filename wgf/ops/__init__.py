@@ -21,6 +21,7 @@ from .sliced import (
     transport_potentials,
 )
 from .softmax import softmax_entropy
+from .softmin import soft_minimum
 from .threads import all_threads, one_blas_thread, one_torch_thread, small_steps
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "quantile_costs",
     "recorded",
     "small_steps",
+    "soft_minimum",
     "softmax_entropy",
     "sorted_projections",
     "standardised",

@@ -308,3 +308,13 @@ def transport_potentials(
     potential = phi.gather(1, k) + (z - near) * ((z + near) / 2 - slope)
     derivative = z - torch.where(z == near, image.gather(1, k), torch.where(torch.isnan(near), near, slope))
     return potential.sum(0), (derivative.T @ directions.T).to(at.dtype)
+
+
+def soft_minimum(x: Tensor, y: Tensor, logits: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+    """−ε log Σⱼ exp(sⱼ − |x − yⱼ|²/(2ε)) (m,), and its gradient x − Σ w y/Σ w (m, d)."""
+    values, means = [], []
+    for rows in row_blocks(len(x), y.numel()):
+        exponents = logits - (x[rows, None] - y).square().sum(2) / (2 * epsilon)
+        values.append(-epsilon * torch.logsumexp(exponents, 1))
+        means.append(torch.softmax(exponents, 1) @ y)
+    return torch.cat(values), x - torch.cat(means)

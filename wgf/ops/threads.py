@@ -141,11 +141,26 @@ def _limit_blas() -> Callable[[], None]:
     global _controller
     if _controller is None:  # finding the loaded libraries takes milliseconds
         _controller = ThreadpoolController().select(user_api="blas")
-    return _controller.limit(limits=1).restore_original_limits
+    before = [(library, library.get_num_threads()) for library in _controller.lib_controllers]
+    wide = [(library, threads) for library, threads in before if threads != 1]
+    for library, _ in wide:
+        library.set_num_threads(1)
+
+    def restore() -> None:
+        for library, threads in wide:
+            library.set_num_threads(threads)
+
+    return restore
+
+
+def _nothing() -> None:
+    """There is nothing to restore."""
 
 
 def _limit_torch() -> Callable[[], None]:
     before, process = torch.get_num_threads(), os.getpid()
+    if before == 1:
+        return _nothing
     torch.set_num_threads(1)
     return lambda: torch.set_num_threads(before if os.getpid() == process else 1)
 

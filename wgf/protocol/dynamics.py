@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import Tensor
 
 from ..domains import Domain
@@ -33,6 +35,13 @@ class Dynamics:
         The Shannon terms, which the scheme realises by noise, a kernel or a grid.
     evaluations : int
         How often `evaluate` was called.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> dynamics = Dynamics(FreeEnergy(wgf.Quadratic()._terms()), wgf.Noise(0))
+    >>> dynamics.evaluate(wgf.Ensemble([[2.0]]), 0.0, 0).gradient.item()
+    2.0
     """
 
     def __init__(self, free_energy: FreeEnergy, noise: NoiseSource, domain: Domain | None = None) -> None:
@@ -115,7 +124,32 @@ class Dynamics:
             If a value, a force or a particle is NaN or infinite. See `checked`.
         """
         self.evaluations += 1
-        return checked(self.frozen(t, step), self.fold(mu), t, step)
+        folded = self.fold(mu)
+        return self.tangential(checked(self.frozen(t, step), folded, t, step), folded)
+
+    def tangent(self, mu: Ensemble, v: Tensor) -> Tensor:
+        """The part of vectors v (n, d) that is tangent to the domain at the particles; v itself in flat space."""
+        return v if self.domain is None else self.domain.tangent(mu.x, v)
+
+    def tangential(self, evaluation: FreeEnergyEvaluation, mu: Ensemble) -> FreeEnergyEvaluation:
+        """Project the forces of all terms on the tangent space of a curved domain.
+
+        Parameters
+        ----------
+        evaluation : FreeEnergyEvaluation
+            F and ∇_W F at the particles.
+        mu : Ensemble
+            The particles (n, d), in the domain.
+
+        Returns
+        -------
+        FreeEnergyEvaluation
+            The same values with tangent gradients. In flat space it is `evaluation` itself.
+        """
+        if self.domain is None or not self.domain.curved:
+            return evaluation
+        terms = tuple(replace(part, gradient=self.tangent(mu, part.gradient)) for part in evaluation.terms)
+        return replace(evaluation, gradient=self.tangent(mu, evaluation.gradient), terms=terms)
 
     def first_variation(self, mu: Ensemble, t: float, step: int, at: Tensor | None = None) -> Tensor:
         """Compute δF/δμ of the terms that act by force.

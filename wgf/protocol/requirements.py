@@ -33,6 +33,26 @@ def refuse(solver: Solver, given: str, wanted: str, do: str) -> NoReturn:
     raise ConfigError(f"{solver.name}: {given}; wanted {wanted}. {do}")
 
 
+def require_domain(solver: Solver, dynamics: Dynamics) -> None:
+    """Refuse a curved domain, unless the scheme keeps to it.
+
+    Parameters
+    ----------
+    solver : Solver
+        The scheme.
+    dynamics : Dynamics
+        It holds the domain.
+
+    Raises
+    ------
+    ConfigError
+        If the domain is curved and the scheme is made for flat space.
+    """
+    if dynamics.domain is not None and dynamics.domain.curved and not solver.on_surfaces:
+        advice = "Take Heun or BogackiShampine, or Langevin with Shannon."
+        refuse(solver, f"domain = {dynamics.domain!r}", "a domain in flat space", advice)
+
+
 def require_full_batch(solver: Solver, free_energy: FreeEnergy) -> None:
     """Refuse terms on minibatches.
 

@@ -34,6 +34,12 @@ class Step:
     evaluation : FreeEnergyEvaluation or None
         The result of `dynamics.evaluate(mu, t + h, step + 1)`, from schemes that have computed it anyway (first same as
         last). None means that the run evaluates F itself.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> Step(wgf.Ensemble([[1.0]])).dissipation is None  # the ledger then estimates it
+    True
     """
 
     mu: Ensemble
@@ -57,6 +63,14 @@ class Slope:
         ∇_W F at these particles (n, d).
     twin : Tensor
         A second, independent estimate (n, d). Where ∇_W F is exact it is `force` itself.
+
+    Examples
+    --------
+    >>> import torch, wgf
+    >>> mu, force = wgf.Ensemble([[1.0]]), torch.tensor([[2.0]], dtype=torch.float64)
+    >>> slope = Slope(mu, force, force)
+    >>> mu.inner(slope.force, slope.twin).item()  # |∇_W F|²
+    4.0
     """
 
     mu: Ensemble
@@ -108,6 +122,8 @@ class Solver(ABC):
     """How many evaluations of F a step takes, at least. The default number of records is chosen by it."""
     elementwise = False
     """Whether the torch operations of a step have at most n·d numbers, and the same bits with any number of threads."""
+    on_surfaces = False
+    """Whether the scheme keeps to a curved domain, such as `wgf.domains.Sphere`. Others refuse it."""
     metric = "Wasserstein"
     """The metric of the gradient flow that the scheme follows; the ledger names it where it is not Wasserstein."""
 

@@ -50,6 +50,14 @@ class State(Sent):
     process. The terms of `evaluation` are left out, since a run that goes on evaluates F again. Of `memory`, `resolved`
     and `drives` those that contain a function which pickle cannot send (a lambda, a local function) are left out and
     named in `left_out`; `solve` refuses to go on from such a state.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> F, mu, solver = wgf.Quadratic(), wgf.Ensemble([[1.0]]), wgf.solvers.Heun()
+    >>> first = wgf.solve(F, mu, solver, dt=0.1, t_end=0.5)
+    >>> wgf.solve(F, None, solver, dt=0.1, t_end=1.0, state=first.state).state.step
+    10
     """
 
     mu: Ensemble

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from ..errors import BackendError, DivergenceError, ShapeError
-from ..measure import Ensemble, checks
+from ..errors import BackendError, ConfigError, DivergenceError, ShapeError
+from ..measure import Ensemble
 
 if TYPE_CHECKING:
     Group: TypeAlias = dist.ProcessGroup | None
@@ -55,6 +56,12 @@ def rows(z: Tensor) -> Tensor:
     return z.detach().reshape(-1, z.shape[-1]).to(COMPUTED.get(z.dtype, torch.float32))
 
 
+def without_autocast(z: Tensor) -> AbstractContextManager[Any]:
+    """A context in which autocast is off on the device of z. Where it is off already, nothing is done."""
+    kind = z.device.type
+    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+
+
 def ensemble(x: Tensor) -> Ensemble:
     """The measure (1/n) Σ δ(xᵢ) of the rows x (n, d).
 
@@ -63,13 +70,17 @@ def ensemble(x: Tensor) -> Ensemble:
     DivergenceError
         If a representation is not finite. The message names row and feature.
     """
-    if not checks.finite(x):
-        row, column = torch.nonzero(~torch.isfinite(x))[0].tolist()
+    try:
+        return Ensemble(x, copy=False)  # it looks for NaN and infinity itself: one pass over the batch
+    except ConfigError as error:
+        bad = torch.nonzero(~torch.isfinite(x))
+        if not len(bad):
+            raise
+        row, column = bad[0].tolist()
         raise DivergenceError(
             f"z: {x[row, column].item()} at row {row}, feature {column} of a batch of {len(x)}; wanted finite "
             "representations: a smaller learning rate or temperature, or clipped gradients, may keep them so."
-        )
-    return Ensemble(x, copy=False)
+        ) from error
 
 
 def world(sync: bool, group: Group) -> int:

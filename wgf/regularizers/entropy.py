@@ -51,7 +51,7 @@ class _Evaluate(torch.autograd.Function):
 
     @staticmethod
     def forward(z: Tensor, regularizer: Regularizer) -> tuple[Tensor, Tensor]:
-        with torch.autocast(z.device.type, enabled=False):
+        with batch.without_autocast(z):
             return regularizer._of(batch.rows(z))
 
     @staticmethod

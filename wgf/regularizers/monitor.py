@@ -125,7 +125,7 @@ class ForceMonitor(nn.Module):
     def _arrived(self, x: Tensor, gradient: Tensor) -> None:
         """Be told of the gradient at the rows x: record it if it is its turn."""
         if self.step % self.every == 0:
-            with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+            with torch.no_grad(), batch.without_autocast(x):
                 self._record(x, gradient.reshape(x.shape))
         self.step += 1
 

@@ -44,7 +44,7 @@ def _with_autograd() -> Any:
 @torch.library.custom_op("wgf::regularizer", mutates_args=())
 def evaluated(z: Tensor, number: int) -> tuple[Tensor, Tensor]:
     """S (0-d) of a batch by the regularizer of this number, and its derivative by the rows (n, d)."""
-    with _with_autograd(), torch.autocast(z.device.type, enabled=False):
+    with _with_autograd(), batch.without_autocast(z):
         value, gradient = _LIVE[number]._of(batch.rows(z))
     return value.clone(), gradient.clone()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ..domains import Sphere as OnSphere
 from ..errors import ConfigError, ShapeError
 from ..extension import Numbers, Registry
 from ..measure import Ensemble, as_numbers
@@ -52,6 +53,16 @@ class Uniform(Law):
 
     def draw(self, n: int, dim: int, seed: int) -> Ensemble:
         return Ensemble.uniform(n, dim, self.low, self.high, seed)
+
+
+@dataclass(frozen=True)
+class Sphere(Law):
+    """Independent samples of the uniform law on the sphere |x| = radius."""
+
+    radius: float = 1.0
+
+    def draw(self, n: int, dim: int, seed: int) -> Ensemble:
+        return OnSphere(self.radius).uniform(n, dim, seed)
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import io
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import CheckpointError
 from ..figures import WIDTH
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-DPI = 200
-"""Resolution of clouds of particles, which an SVG holds as pixels; lines and text need none."""
+from ..figures.vector import colours
 
 
 def render(template: Path, **content: Any) -> str:
@@ -24,22 +18,18 @@ def render(template: Path, **content: Any) -> str:
     loader = FileSystemLoader([template.parent, Path(__file__).parent])
     try:
         page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=loader)
+        page.filters["typeset"] = typeset
+        page.globals |= {"colours": colours(), "full": 72 * WIDTH}
         return page.get_template(template.name).render(**content)
     except TemplateNotFound as error:
         raise CheckpointError(f"cannot read {template}: {error}.") from error
 
 
-def svg(figure: Figure) -> bytes:
-    """The figure as SVG. The same figure always gives the same bytes."""
-    from matplotlib import rc_context
+def typeset(text: Any) -> Any:
+    """Text for a page: T_c and n^{−½} with real indices and exponents, and minus signs before numbers."""
+    from markupsafe import Markup, escape
 
-    with rc_context({"svg.hashsalt": "wgf", "svg.fonttype": "path"}):  # without a salt the ids are random
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", dpi=DPI, metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
-
-
-def image(figure: Figure, drawn: bytes | None = None) -> tuple[str, int]:
-    """The figure as a data URI for an <img>, and its width in per cent of the page. `drawn` is its SVG, if known."""
-    encoded = base64.b64encode(drawn or svg(figure)).decode("ascii")
-    return f"data:image/svg+xml;base64,{encoded}", round(100 * figure.get_figwidth() / WIDTH)
+    shown = str(escape(text))
+    shown = re.sub(r"(?<=[\wα-ω|⟩])\^\{([^{}]*)\}", r"<sup>\1</sup>", shown)
+    shown = re.sub(r"\b([A-Za-zα-ωΑ-Ω])_([A-Za-z0-9]{1,3})\b", r"\1<sub>\2</sub>", shown)
+    return Markup(re.sub(r"(?<![\w.–-])-(?=\d|\.\d)", "−", shown))

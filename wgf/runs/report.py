@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ import numpy as np
 from .. import figures
 from ..diagnostics.force_report import HEADER, force_report
 from ..errors import CheckpointError, ConfigError, shown, with_minus
-from ..flow.timing import told
+from ..figures.vector import Image
 from ..ledger import Ledger
 from ..process.signals import Mode, during
 from ..storage import write_whole
 from . import store
-from .page import image, render
+from .headlines import answer, headlines
+from .page import render
 
 TEMPLATE = Path(__file__).with_name("report.html")
 
@@ -28,19 +29,19 @@ TEMPLATE = Path(__file__).with_name("report.html")
 class Section:
     """A section of the report: a figure with a text that says what to look at.
 
-    `image` is a data URI and `width` its width in per cent of the page. `verdict` is a line in bold below the figure;
-    then follow `table`, whose first row is the header, and `remarks`.
+    `verdict` is a line in bold below the figure; then follow `table`, whose first row is the header, `player`, a piece
+    of HTML, and `remarks`.
     """
 
     name: str
     title: str
     text: str
-    image: str
-    width: int
+    image: Image
     note: str
     verdict: str = ""
     table: tuple[tuple[str, ...], ...] = ()
     remarks: tuple[str, ...] = ()
+    player: str = ""
 
 
 def write_report(directory: str | Path) -> Path:
@@ -108,65 +109,14 @@ def _page(
     return render(
         TEMPLATE,
         summary=summary,
-        cards=headlines(summary),
+        answer=answer(summary),
+        cards=[card for card in headlines(summary) if card[1] != "–"],
         sections=_sections(summary, ledger, *pictures),
         missing=_missing(ledger),
-        versions=versions,
+        machine=versions,
         config=config,
         started=re.sub(r"T(\S+?)([+-])", r" \1 \2", summary["started"]),
     )
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    """A number as text for people; a missing one is a dash."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    return with_minus(f"{value:.{digits}g}")
-
-
-def percent(value: float | None, signed: bool = False) -> str:
-    """A fraction as text in per cent; a missing one is a dash."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    return with_minus(f"{100 * value:{'+' if signed else ''}.1f} %")
-
-
-def headlines(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """The main numbers of a run: tuples (name, number, a remark on it)."""
-    start, final = summary["start"], summary["final"]
-    cards = [("free energy F", number(final["free_energy"]), f"from {number(start['free_energy'])} at the start")]
-    task = summary.get("task")  # none where there is no network
-    if task == "classification":
-        cards.append(("test accuracy", percent(final["test_accuracy"]), f"train {percent(final['train_accuracy'])}"))
-    elif task is not None:
-        r2 = f"R² {number(final['test_r2'], 3)}; train {number(final['train_loss'], 3)}"
-        cards.append(("test loss", number(final["test_loss"], 3), r2))
-    closure, error = final.get("closure_total"), final.get("closure_error")
-    beside = (
-        "released over dissipated, less 1"
-        if error is None
-        else f"± {percent(error)} (errors of the estimates, and records between which D is not known)"
-    )
-    cards.append(("closure", percent(closure, signed=True), beside))
-    ratio = summary["force_ratio"]
-    ends = ["–"] if ratio is None else list(dict.fromkeys(number(end, 2) for end in ratio))
-    beside = "smallest and largest of the run" if len(ends) == 2 else "throughout the run"
-    cards.append(("force ratio I / G", " … ".join(ends), beside))
-    distance = summary["wasserstein"] or {}
-    meaning = {"emd": "exact", "1d": "exact", "sliced": "lower bound by slices"}
-    cards.append(("W₂ from the start", number(distance.get("distance")), meaning.get(distance.get("method", ""), "")))
-    beside = f"{summary['steps']} steps to t = {number(summary['t'])}{_spent(summary)}"
-    cards.append(("time", f"{number(summary['seconds'], 3)} s", beside))
-    return cards
-
-
-def _spent(summary: dict[str, Any]) -> str:
-    """Where the time of the run went; empty where the summary does not know it."""
-    parts = summary.get("timing")
-    if parts is None:
-        return ""
-    others = {"data and files": max(summary["seconds"] - sum(parts.values()), 0.0)}
-    return f": {told(parts | others)}"
 
 
 def _sections(
@@ -179,22 +129,38 @@ def _sections(
         moments, distances = [*moments, summary["t"]], [*distances, summary["wasserstein"]["distance"]]
     n = summary["particles"]["n"]
     forces = force_report(ledger)
-    sizes = None if weights is None else [weights[k] for k in picked]
+    view = figures.View.of(list(frames), None if weights is None else list(weights))
     drawn = [
         ("free-energy", figures.free_energy(ledger), ""),
         ("dissipation", figures.dissipation(ledger), ledger.notes.get("closure", "")),
         ("information-force", figures.information_force(ledger, forces), ledger.notes.get("entropy", "")),
         *([("learning", figures.learning(ledger), "")] if "test_loss" in ledger else []),
-        ("particles", figures.particles([frames[k] for k in picked], [times[k] for k in picked], sizes),
+        ("particles", figures.side_by_side(view.at(picked), [times[k] for k in picked]),
          _shown(frames[picked], n)),
         ("transport", figures.transport(moments, distances, None if "closure_error" in ledger else ledger),
          ledger.notes.get("distance_from_start", "")),
     ]  # fmt: skip
     texts = TEXTS | ({"dissipation": ESTIMATED} if "closure_error" in ledger else {})
     rows = [tuple(with_minus(cell) for cell in row) for row in forces.rows()]
+    rows = [row for row in rows if any(cell not in ("–", "−") for cell in row[1:])]
     verdict = forces.verdict[0].upper() + forces.verdict[1:]
-    below = {"information-force": (verdict, (HEADER, *rows), tuple(forces.remarks()))}
-    return [Section(name, *texts[name], *image(figure), note, *below.get(name, ())) for name, figure, note in drawn]
+    below = {"information-force": (verdict, (HEADER, *rows), _together(forces.remarks()))}
+    sections = [
+        Section(name, *texts[name], Image.of(figure), note, *below.get(name, ())) for name, figure, note in drawn
+    ]
+    if len(times) < 2:
+        return sections
+    film = figures.player(view, times, themed=True)
+    return [replace(section, player=film) if section.name == "particles" else section for section in sections]
+
+
+def _together(remarks: Iterable[str]) -> tuple[str, ...]:
+    """The remarks; what is not known for the same reason is told in one line."""
+    found: dict[str, list[str]] = {}
+    for remark in remarks:
+        what, middle, why = remark.partition(" not known ")
+        found.setdefault(middle + why, []).append(what)
+    return tuple(f"{', '.join(names)}{why}" for why, names in found.items())
 
 
 def _shown(frames: np.ndarray, n: int) -> str:

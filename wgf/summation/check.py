@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .choice import Summation, choose
 from .sums import Sums, relative_error
@@ -24,13 +24,16 @@ class Check:
     error : float or None
         The relative error, as `relative_error` defines it. None for an exact method, whose error is rounding.
     allowed : float
-        The relative error that was allowed.
+        The error that was allowed.
+    measure : str
+        What the error is, in words.
     """
 
     method: str
     note: str
     error: float | None
     allowed: float
+    measure: str = field(default="relative, at 256 particles against all pairs", repr=False)
 
 
 def check(sums: Sums, how: Summation) -> Check:

@@ -13,10 +13,11 @@ import numpy as np
 
 from ..errors import shown, with_minus
 from ..figures.many import curves
+from ..figures.vector import Image
 from ..process.signals import Mode, during
 from ..runs import store
-from ..runs.page import image, render
-from ..runs.report import number, percent
+from ..runs.headlines import number, percent
+from ..runs.page import render
 from ..storage import write_whole
 from .record import LARGER, Record, judged_by, ranked
 
@@ -73,9 +74,9 @@ def write_page(path: Path, title: str, records: Sequence[Record], best: str | No
     column = judged_by(records, best)
     ended = sum(record.folder is not None for record in records)
     drawn = [record for record in records if record.ledger is not None]
-    figure, width, note = "", 0, ""
+    figure, note = None, ""
     if drawn:
-        figure, width = image(_curves(drawn))
+        figure = Image.of(_curves(drawn))
         note = f"{len(drawn)} of {ended} runs are drawn" if len(drawn) < ended else ""
     keys = list(dict.fromkeys(key for record in records for key in record.settings))
     top = ranked(records, column)
@@ -84,6 +85,7 @@ def write_page(path: Path, title: str, records: Sequence[Record], best: str | No
         TEMPLATE,
         title=title,
         intro=intro,
+        answer=_answer(top, column, len(records)),
         bad=[record for record in records if not record.ok],
         count=len(records),
         column=_label(column),
@@ -91,13 +93,23 @@ def write_page(path: Path, title: str, records: Sequence[Record], best: str | No
         best=_table(top[:BEST], keys, path.parent) if len(records) > 2 else None,
         groups=groups,
         figure=figure,
-        width=width,
         note=note,
         all=_table(records[:LISTED], keys, path.parent, status=True),
         cut=len(records) if len(records) > LISTED else 0,
     )
     with during(Mode.HOLD):  # half a page is never left behind
         write_whole(path, page.encode(), "the page")
+
+
+def _answer(top: Sequence[Record], column: str, count: int) -> str:
+    """Which run is the best, in one sentence."""
+    if not top or not _finite(top[0].end.get(column)):
+        return f"None of the {count} runs has a value of {_label(column)} by which to judge it."
+    best = top[0]
+    settings = ", ".join(f"{key} = {_setting(value)}" for key, value in best.settings.items())
+    which = "largest" if column.endswith(LARGER) else "smallest"
+    value, name = _shown(column, best.end[column]), f"{settings} (run {best.name})" if settings else f"run {best.name}"
+    return f"Of {count} runs, the one with {name} has the {which} {_label(column)} at the end: {value}."
 
 
 def _curves(records: Sequence[Record]) -> Any:
@@ -120,12 +132,17 @@ def _table(records: Sequence[Record], keys: Sequence[str], folder: Path, status:
     lines = []
     for record in records:
         ends = [_shown(name, record.end.get(name)) for name, _ in columns]
-        words = [record.status.lower()] if status else []
+        ended = [record.status.lower()] if status else []
         told = [_setting(record.settings.get(key)) for key in keys]
         steps = "–" if record.steps is None else str(record.steps)
-        cells = [record.name, *told, *words, *ends, steps, number(record.seconds, 3)]
+        cells = [record.name, *told, *ended, *ends, steps, number(record.seconds, 3)]
         lines.append(Line(cells, _link(record.folder, folder), not record.ok))
-    return header, lines, len(keys) + 1 + status
+    words = [
+        0,
+        *(1 + k for k, key in enumerate(keys) if not _numeric(records, key)),
+        *([len(keys) + 1] if status else []),
+    ]
+    return header, lines, words
 
 
 def summary_rows(records: Sequence[Record], column: str, most: int) -> tuple[list[str], list[list[str]]]:
@@ -176,7 +193,14 @@ def _groups(records: Sequence[Record], keys: Sequence[str], column: str) -> tupl
                 _shown(name, mean) + (f" ± {_shown(name, np.std(numbers, ddof=1))}" if len(numbers) > 1 else "")
             )
         lines.append(Line([*cells, str(len(group))]))
-    return ([*others, *(label for _, label in columns), "seeds"], lines, len(others)) if lines else None
+    words = [k for k, key in enumerate(others) if not _numeric(records, key)]
+    return ([*others, *(label for _, label in columns), "seeds"], lines, words) if lines else None
+
+
+def _numeric(records: Sequence[Record], key: str) -> bool:
+    """Whether a setting is a number in all runs, so that its column is aligned at the right."""
+    values = [record.settings.get(key) for record in records]
+    return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
 
 
 def _finite(value: Any) -> bool:

@@ -31,6 +31,8 @@ def all_finite(x: np.ndarray) -> bool:
     """Whether a C-contiguous float32 or float64 array of any shape has only finite numbers."""
     integer, infinity = _BITS[x.dtype]
     bits, magnitude = x.reshape(-1).view(integer), integer(np.iinfo(integer).max)
+    if 0 < bits.size <= _BLOCK:
+        return int(_highest(bits, magnitude)) < infinity
     highest = np.zeros(-(-bits.size // _BLOCK), integer)
 
     def worker(blocks: Iterator[int]) -> None:

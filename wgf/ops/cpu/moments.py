@@ -214,8 +214,8 @@ def _wide_moments(x: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray
         scatter = _products(x, weights, centre)
         # equal values have no scatter, but a sum of them rounds: their centre is the value
         equal = np.flatnonzero(scatter.diagonal() <= mass * (_ROUNDED * centre) ** 2)
-        other = np.delete(scatter.diagonal(), equal)
-    again = x.dtype == np.float32 and not (np.isfinite(other).all() and (other > _LEAST).all())
+        other = np.delete(scatter.diagonal(), equal) if len(equal) else scatter.diagonal()
+        again = x.dtype == np.float32 and len(other) > 0 and not _LEAST < other.min() <= other.max() < np.inf
     if len(equal):
         part = x[:, equal].astype(np.float64)
         centre[equal] = part[0] + weighted_sum(weights, part - part[0]) / (mass if mass else 1.0)

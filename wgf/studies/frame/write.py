@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from ...errors import WgfError, with_minus
+from ...figures.vector import Image, svg
 from ...process import signals
 from ...runs import store
 from ...runs.directory import Place, partial_of, writing
-from ...runs.page import image, render, svg
+from ...runs.page import render
 from ...storage import DirectoryLock
 from ...sweeps import Work
 from ...sweeps.results import held
@@ -137,12 +138,13 @@ def _write(folder: Path, outcome: Outcome, summary: dict[str, Any]) -> None:
     for table in outcome.tables:
         text = csv_text(table.columns, table.rows)
         (folder / "tables" / f"{table.name}.csv").write_text(text, encoding="utf-8", newline="")
-    drawn = {figure.name: svg(figure.drawing) for figure in outcome.figures}
-    for figure in outcome.figures:
-        (folder / "figures" / f"{figure.name}.svg").write_bytes(drawn[figure.name])
+    for figure in outcome.figures:  # a file stands alone, so it needs the title that the page has as a heading
+        figure.drawing.suptitle(figure.title, fontsize=11)
+        (folder / "figures" / f"{figure.name}.svg").write_bytes(svg(figure.drawing))
         figure.drawing.savefig(folder / "figures" / f"{figure.name}.png", dpi=150)
+        figure.drawing.suptitle("")
     store.write_json(folder / STUDY, summary | {"checksums": store.checksums(folder)})
-    (folder / store.REPORT).write_text(_page(summary, outcome, drawn), encoding="utf-8")
+    (folder / store.REPORT).write_text(_page(summary, outcome), encoding="utf-8")
 
 
 def _summary(study: Study, outcome: Outcome, quick: bool, started: datetime.datetime, seconds: float) -> dict[str, Any]:
@@ -194,7 +196,28 @@ def shown(entry: Any) -> str:
     return "–" if entry is None else str(entry)
 
 
-def _page(summary: dict[str, Any], outcome: Outcome, drawn: dict[str, bytes]) -> str:
+def _numbers(table: Table) -> list[int]:
+    """The columns that have numbers, which are aligned at the right."""
+    numbers = (int, float, np.integer, np.floating)
+    columns = range(len(table.columns))
+    return [k for k in columns if any(isinstance(row[k], numbers) and row[k] is not True for row in table.rows)]
+
+
+def answer(findings: Sequence[Finding]) -> str:
+    """What the study found, in one sentence: the expectations that were met, and those that were not."""
+    kinds = {verdict: [f.asked for f in findings if f.verdict is verdict] for verdict in Verdict}
+    count = len(findings)
+    met, against, open_ = (kinds[v] for v in (Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.UNDECIDED))
+    if len(met) == count:
+        return f"All {count} expectations are supported by the measurement." if count > 1 else f"Supported: {met[0]}."
+    parts = [f"{len(met)} of {count} expectations are supported" if count > 1 else ""]
+    parts += [f"contradicted: {'; '.join(against)}" if against else ""]
+    parts += [f"undecided: {'; '.join(open_)}" if open_ else ""]
+    told = ". ".join(part[0].upper() + part[1:] for part in parts if part)
+    return f"{told}."
+
+
+def _page(summary: dict[str, Any], outcome: Outcome) -> str:
     def rows(table: Table) -> Sequence[Sequence[str]]:
         return [[shown(entry) for entry in row] for row in table.rows[:ROWS_SHOWN]]
 
@@ -210,12 +233,10 @@ def _page(summary: dict[str, Any], outcome: Outcome, drawn: dict[str, bytes]) ->
     settings = {name: shown(value) for name, value in summary["settings"].items()}
     given = [finding.verdict for finding in outcome.findings]
     verdicts = ", ".join(f"{given.count(verdict)} {verdict.value}" for verdict in Verdict)
-    figures = []
-    for figure in outcome.figures:
-        uri, width = image(figure.drawing, drawn[figure.name])
-        figures.append(
-            {"name": figure.name, "title": figure.title, "caption": figure.caption, "image": uri, "width": width}
-        )
+    figures = [
+        {"name": figure.name, "title": figure.title, "caption": figure.caption, "image": Image.of(figure.drawing)}
+        for figure in outcome.figures
+    ]
     tables = [
         {
             "name": table.name,
@@ -223,9 +244,13 @@ def _page(summary: dict[str, Any], outcome: Outcome, drawn: dict[str, bytes]) ->
             "text": table.text,
             "columns": table.columns,
             "rows": rows(table),
+            "numbers": _numbers(table),
             "cut": len(table.rows) if len(table.rows) > ROWS_SHOWN else 0,
         }
         for table in outcome.tables
     ]
     study = {**summary, "findings": findings, "settings": {**summary["settings"]}}
-    return render(TEMPLATE, study=study, verdicts=verdicts, shown_settings=settings, figures=figures, tables=tables)
+    told = answer(outcome.findings)
+    return render(
+        TEMPLATE, study=study, answer=told, verdicts=verdicts, shown_settings=settings, figures=figures, tables=tables
+    )

@@ -256,7 +256,7 @@ def _loops(loops: Mapping[str, Loops]) -> Drawing:
         for k, (duration, row) in enumerate(zip(each.durations, each.runs, strict=True)):
             T = row[0][0]
             cooling, heating = (np.mean([one[side] for one in row], axis=0) for side in (1, 2))
-            axis.plot(T, cooling, color=CYCLE[k % 6], lw=1.3, label=f"{duration:g}")
+            axis.plot(T, cooling, color=CYCLE[k % 6], lw=1.3, label=f"duration {duration:g}")
             axis.plot(T, heating, "--", color=CYCLE[k % 6], lw=1.3)
         axis.plot(T, [MODELS[each.name].exact(value) for value in T], ":", color=INK, lw=1.2, label="equilibrium")
         axis.set_title(MODELS[each.name].title, fontsize=10, color=INK)
@@ -277,6 +277,6 @@ def _areas(loops: Mapping[str, Loops]) -> Drawing:
     ticks = next(iter(loops.values())).durations
     axis.set_xticks(ticks, [f"{duration:g}" for duration in ticks])
     axis.set_xticks([], minor=True)
-    log_scale(axis)
+    log_scale(axis, always=True)
     finish(axis, "area", "duration of a sweep")
     return figure

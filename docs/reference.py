@@ -1,0 +1,116 @@
+"""The pages of the reference, written from `__all__` of the public modules, so that none is forgotten."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+MODULES = {
+    "wgf": "What most programs use: `solve`, ensembles, the terms of a free energy.",
+    "wgf.solvers": "Schemes that move an ensemble along the flow.",
+    "wgf.kernels": "Kernels K(x, y) of interactions, discrepancies and `Stein`.",
+    "wgf.domains": "Where the particles may be.",
+    "wgf.drives": "What changes F from outside: schedules, shifts, risks, constraints.",
+    "wgf.diagnostics": "What a run says afterwards: ledger, forces, transport, information.",
+    "wgf.diagnostics.rates": "Measured and certified rates of decay.",
+    "wgf.callbacks": "What may be done during a run.",
+    "wgf.regularizers": "Entropies as torch modules, and the monitor of their forces.",
+    "wgf.estimators": "Estimators of scikit-learn whose fit is a run.",
+    "wgf.data": "Data sets.",
+    "wgf.energies": "Base classes and losses, for terms of your own.",
+    "wgf.entropies": "The base class of entropies.",
+    "wgf.protocol": "What a scheme of your own derives from, and what the engine gives it.",
+    "wgf.errors": "What is raised, and when.",
+}
+"""The public modules and what is in them. A name is documented in the first module that has it."""
+
+WITHOUT = ("REGISTRY",)
+TERMS = {
+    "Energies": "energies",
+    "Entropies": "entropies",
+}
+"""The sections of the page of `wgf` that are filled from a registry."""
+ELSEWHERE: list[tuple[str, str]] = []
+"""References that point out of these pages."""
+
+
+def names(module: str) -> list[str]:
+    """The public names of a module; of one without `__all__` its own classes and functions."""
+    found = importlib.import_module(module)
+    listed = getattr(found, "__all__", None)
+    if listed is None:
+        own = (name for name, value in vars(found).items() if getattr(value, "__module__", "") == module)
+        listed = [name for name in own if not name.startswith("_")]
+    return [name for name in listed if name not in WITHOUT and not inspect.ismodule(getattr(found, name))]
+
+
+def public() -> Iterator[tuple[str, str, Any]]:
+    """Every public name once: its module, the name, the object."""
+    seen: set[int] = set()
+    for module in MODULES:
+        for name in names(module):
+            value = getattr(importlib.import_module(module), name)
+            if callable(value):
+                if id(value) in seen:
+                    continue
+                seen.add(id(value))
+            yield module, name, value
+
+
+def listed(title: str, found: list[str], mark: str = "-") -> str:
+    """A table of names, each with a page."""
+    lines = [title, mark * len(title), "", ".. autosummary::", "   :toctree: api", "   :nosignatures:", ""]
+    return "\n".join([*lines, *(f"   {name}" for name in found), "", ""])
+
+
+def page(module: str, found: list[str]) -> str:
+    """The page of a module."""
+    head = f"{module}\n{'=' * len(module)}\n\n.. automodule:: {module}\n\n"
+    if module != "wgf":
+        return head + listed("Names", found)
+    parts = {
+        title: [name for name in found if name in importlib.import_module(f"wgf.{room}").REGISTRY]
+        for title, room in TERMS.items()
+    }
+    rest = [name for name in found if not any(name in part for part in parts.values())]
+    return head + "".join(listed(title, part) for title, part in {"Runs and their parts": rest, **parts}.items())
+
+
+def write(folder: Path) -> None:
+    """Write the pages anew."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    by_module: dict[str, list[str]] = {module: [] for module in MODULES}
+    for module, name, _ in public():
+        by_module[module].append(name)
+    for module, found in by_module.items():
+        (folder / f"{module}.rst").write_text(page(module, found), encoding="utf-8")
+    rows = "\n".join(
+        f"   * - :doc:`{module}`\n     - {text}\n     - {len(by_module[module])}" for module, text in MODULES.items()
+    )
+    (folder / "index.rst").write_text(INDEX.format(rows=rows, pages="\n".join(f"   {m}" for m in MODULES)), "utf-8")
+
+
+INDEX = """Reference
+=========
+
+Every public name has a page with its arguments, what it raises, and an example that a test runs.
+
+.. list-table::
+   :header-rows: 1
+   :widths: 30 60 10
+
+   * - module
+     - what is in it
+     - names
+{rows}
+
+.. toctree::
+   :hidden:
+
+{pages}
+"""

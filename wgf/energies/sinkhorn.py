@@ -1,0 +1,303 @@
+"""The Sinkhorn divergence from the particles to samples of a target: entropic transport without its bias."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ..errors import DivergenceError, TransportError, require_integer, require_number
+from ..functional import Evaluation, View, WarmStarted, Work
+from ..measure import ArrayLike, Ensemble, checks
+from ..ops import sinkhorn
+from ..ops.clouds import Cloud, Problem
+from ..storage import remembered
+from ..summation import Check
+from .discrepancy import require_dimension, require_plain, target_of
+
+PASSES = 40
+"""About how many sums over pairs an evaluation takes from nothing, for the count of its work."""
+
+LARGE = 2**30
+"""Up to so many pairs the last sums, which make value and gradient, are float64."""
+
+
+@remembered
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """The solution at one ensemble: what a run remembers from one step to the next.
+
+    Attributes
+    ----------
+    of : str
+        A digest of the settings and of the target.
+    x, weights : Tensor
+        The particles (n, d), float64, and their weights (n,).
+    f, g, h : Tensor
+        The potentials over ε of the plan at particles (n,) and samples (m,), and of the particles with themselves (n,).
+    own : Tensor
+        The update of h, (n,).
+    value, gradient : Tensor
+        𝓕, 0-d, and ∇_W 𝓕 (n, d), float64.
+    error : float
+        The largest marginal error of the plans.
+    iterations : int
+        The iterations that were made at last, of the plan and of the particles with themselves.
+    """
+
+    of: str
+    x: Tensor
+    weights: Tensor
+    f: Tensor
+    g: Tensor
+    h: Tensor
+    own: Tensor
+    value: Tensor
+    gradient: Tensor
+    error: float
+    iterations: int
+
+    def at(self, mu: Ensemble) -> bool:
+        """Whether it was found at these very particles."""
+        return (
+            self.x.shape == mu.x.shape
+            and self.x.device == mu.x.device
+            and bool(torch.equal(self.x, mu.x.detach().double()))
+            and bool(torch.equal(self.weights, mu.weights.detach().double()))
+        )
+
+
+class Memo:
+    """The last solution of a term, so that value, gradient and first variation at one ensemble are found once."""
+
+    last: Solved | None = None
+
+
+def _large(x: Cloud, y: Cloud) -> bool:
+    """Whether the last sums are in float32, too: in float64 they would take as long as all others."""
+    return len(x.x) * len(y.x) > LARGE
+
+
+class SinkhornDivergence(WarmStarted):
+    """The debiased cost of entropic transport to samples of ν: from ½ W₂² at small ε to a distance of means at large.
+
+        𝓕[μ] = OT_ε(μ, ν) − ½ OT_ε(μ, μ) − ½ OT_ε(ν, ν)
+        OT_ε(μ, ν) = min_π ∫ ½|x − y|² dπ + ε KL(π | μ⊗ν)
+        δ𝓕/δμ = f_μν − f_μμ,    ∇_W 𝓕(x) = P_μμ x − P_μν x
+
+    f are the potentials of the plans, and P x is the mean of the places to which a plan takes the mass at x. Particles
+    move to their share of the target, and away from particles that are closer than √ε.
+
+    Parameters
+    ----------
+    samples : Ensemble, or array (m, d)
+        The target ν. Rows of an array have equal weights. It is kept in float64.
+    epsilon : float
+        ε > 0, in squared units of x: structure of ν below √ε is blurred.
+    reach : float, optional
+        The distance, in units of x, beyond which mass is rather lost and made than moved: unbalanced transport, where
+        plans pay ρ KL(π₁ | μ) + ρ KL(π₂ | ν) with ρ = reach² instead of keeping their marginals. None keeps them.
+    tolerance : float
+        The marginal error at which iterations end: Σᵢ |mass of the plan at i − its weight|.
+    iterations : int
+        The most iterations of a plan.
+
+    Raises
+    ------
+    ConfigError
+        If `epsilon`, `reach` or `tolerance` is not positive, `iterations` is no integer ≥ 1, or space is periodic.
+    ShapeError
+        If particles and samples have different dimensions; raised at the first evaluation.
+    TransportError
+        If `tolerance` is not reached in `iterations`. The error that was reached is in the message.
+    DivergenceError
+        If a coordinate is not finite.
+
+    Notes
+    -----
+    Time O((n + m)² d) for each of some tens of iterations, memory O((n + m)·d). Their number grows as ε falls, about as
+    spread/√ε. Within a run they begin where those of the last step ended, and a few are enough. The potentials are
+    memory of the run, and `sums_error:SinkhornDivergence` in the ledger is the marginal error. The error of 𝓕 is of
+    second order in it, that of the gradient of first. Iterations are in float32 where `tolerance` allows it; the last
+    sums, which make value and gradient, are float64 up to 10⁹ pairs.
+
+    𝓕 ≥ 0, and 𝓕 = 0 only at μ = ν, with a reach too. It is smooth in the particles, where `Wasserstein` jumps.
+
+    References
+    ----------
+    Genevay, Peyré & Cuturi (2018), Learning generative models with Sinkhorn divergences, AISTATS.
+    Feydy, Séjourné, Vialard, Amari, Trouvé & Peyré (2019), Interpolating between optimal transport and MMD, AISTATS.
+    Séjourné, Feydy, Vialard, Trouvé & Peyré (2019), Sinkhorn divergences for unbalanced optimal transport.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> term = wgf.SinkhornDivergence([[3.0, 4.0]], epsilon=0.1)
+    >>> mu = wgf.Ensemble([[0.0, 0.0]])  # two points: ½|x − y|² for every ε
+    >>> round(float(term.value(mu)), 9), term.gradient(mu).tolist()
+    (12.5, [[-3.0, -4.0]])
+    """
+
+    def __init__(
+        self,
+        samples: Ensemble | ArrayLike,
+        epsilon: float,
+        reach: float | None = None,
+        tolerance: float = 1e-5,
+        iterations: int = 2000,
+    ) -> None:
+        self.target = target_of(samples)
+        self.epsilon = require_number("epsilon", epsilon, positive=True)
+        self.reach = None if reach is None else require_number("reach", reach, positive=True)
+        self.tolerance = require_number("tolerance", tolerance, positive=True)
+        self.iterations = require_integer("iterations", iterations, low=1)
+        self._start: Solved | None = None
+
+    @property
+    def infimum(self) -> float:
+        return 0.0
+
+    def work(self, mu: Ensemble, whole: bool = False) -> Work:
+        return Work.over_pairs(mu, PASSES * (mu.n + self.target.n))
+
+    def audit(self, mu: Ensemble) -> Check:
+        error = self._solved(mu).error
+        return Check("sinkhorn", "", error, self.tolerance, "marginal error of the plans, a part of the mass")
+
+    # -------------------------------------------------------------------------------- memory of a run
+
+    def begin(self, mu: Ensemble, t: float) -> Solved:
+        return self._solved(mu)
+
+    def advance(self, memory: Solved, view: View, h: float) -> Solved:
+        for part in view.terms:
+            if isinstance(part.term.functional, SinkhornDivergence):
+                return part.term.functional._solved(view.mu)
+        return self.resolve(memory)._solved(view.mu)
+
+    def resolve(self, memory: Solved) -> SinkhornDivergence:
+        term = copy.copy(self)
+        vars(term).pop("_memo", None)
+        if memory.of == self._identity:
+            term._start = term._memo.last = memory
+        return term
+
+    @cached_property
+    def _memo(self) -> Memo:
+        return Memo()
+
+    @cached_property
+    def _identity(self) -> str:
+        found = hashlib.sha256(repr((self.epsilon, self.reach, self.tolerance, self.iterations)).encode())
+        for part in (self.target.x, self.target.weights):
+            found.update(part.detach().cpu().contiguous().numpy().tobytes())
+        return found.hexdigest()[:32]
+
+    # -------------------------------------------------------------------------------- solution
+
+    @cached_property
+    def _problem(self) -> Problem:
+        """The problem in units of √ε: powers of very large and very small coordinates stay in range."""
+        rho = None if self.reach is None else (self.reach / self._unit) ** 2
+        return Problem(1.0, rho, self.tolerance, self.iterations)
+
+    @cached_property
+    def _unit(self) -> float:
+        return math.sqrt(self.epsilon)
+
+    def _cloud(self, x: Tensor, weights: Tensor) -> Cloud:
+        return Cloud(x.detach().double() / self._unit, weights)
+
+    @cached_property
+    def _samples(self) -> tuple[Cloud, float]:
+        """The target as a cloud, and ½ OT_ε(ν, ν)."""
+        cloud = self._cloud(self.target.x, self.target.weights)
+        found = sinkhorn.within(cloud, self._problem)
+        self._require(found.error, found.iterations)
+        own, _ = sinkhorn.update(cloud, cloud, found.g, found.f, self._problem, found.single and _large(cloud, cloud))
+        return cloud, 0.5 * sinkhorn.worth(cloud, own, cloud, found.g, self._problem)
+
+    def _require(self, error: float, iterations: int) -> None:
+        if not math.isfinite(error):
+            raise DivergenceError(f"{self.name}: a potential is not finite; rescale the coordinates or raise epsilon.")
+        if error > self.tolerance:
+            raise TransportError(
+                f"{self.name}: the marginal error is {error:.1e} after {iterations} iterations, and tolerance = "
+                f"{self.tolerance:g} was wanted; raise iterations, tolerance or epsilon."
+            )
+
+    def _solved(self, mu: Ensemble) -> Solved:
+        """The solution at μ: the last one if it was found there, else from the memory of the run or from nothing."""
+        require_dimension(self, self.target, mu)
+        require_plain(self, mu)
+        last = self._memo.last
+        if last is None or not last.at(mu):
+            last = self._memo.last = self._solve(mu)
+        return last
+
+    def _solve(self, mu: Ensemble) -> Solved:
+        if not checks.holds(torch.isfinite(mu.x).all()):
+            raise DivergenceError(f"{self.name}: a coordinate is not finite.")
+        problem, (y, rest) = self._problem, self._samples
+        x, start = self._cloud(mu.x, mu.weights), self._start
+        same = start is not None and len(start.h) == mu.n
+        plan = sinkhorn.across(x, y, problem, None if start is None else start.g)
+        self._require(plan.error, plan.iterations)
+        own = sinkhorn.within(x, problem, start.h if start is not None and same else None)
+        self._require(own.error, own.iterations)
+        g = sinkhorn.centred(x, plan.f, y, plan.g, problem)
+        f, slope = sinkhorn.update(x, y, g, plan.f, problem, plan.single and _large(x, y), True)
+        h, own_slope = sinkhorn.update(x, x, own.g, own.f, problem, own.single and _large(x, x), True)
+        value = sinkhorn.worth(x, f, y, g, problem) - 0.5 * sinkhorn.worth(x, h, x, own.g, problem) - rest
+        gradient = problem.mass(f)[:, None] * slope - problem.mass(h)[:, None] * own_slope
+        return Solved(
+            self._identity,
+            mu.x.detach().double().clone(),
+            mu.weights.detach().double().clone(),
+            f,
+            g,
+            own.g,
+            h,
+            torch.tensor(self.epsilon * value, dtype=torch.float64, device=mu.device),
+            self._unit * gradient,
+            max(plan.error, own.error),
+            max(plan.iterations, own.iterations),
+        )
+
+    def _elsewhere(self, mu: Ensemble, at: Tensor, read: Callable[..., Tensor]) -> Tensor:
+        """`read` of the plan minus `read` of the particles with themselves, at other points."""
+        found, problem, y = self._solved(mu), self._problem, self._samples[0]
+        x, z = self._cloud(mu.x, mu.weights), self._cloud(at, at.new_full((len(at),), 1.0 / len(at)))
+        parts = []
+        for cloud, potential in ((y, found.g), (x, found.h)):
+            guess = sinkhorn.guessed(z, cloud, problem)
+            parts.append(read(*sinkhorn.update(z, cloud, potential, guess, problem, False, True)))
+        return (parts[0] - parts[1]).to(at.dtype)
+
+    # -------------------------------------------------------------------------------- hooks
+
+    def _value(self, mu: Ensemble) -> Tensor:
+        return self._solved(mu).value.clone()
+
+    def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        variation = self._problem.variation
+        if at is not None:
+            return self._elsewhere(mu, at, lambda f, slope: self.epsilon * variation(f))
+        found = self._solved(mu)
+        return (self.epsilon * (variation(found.f) - variation(found.own))).to(mu.dtype)
+
+    def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        mass = self._problem.mass
+        if at is not None:
+            return self._elsewhere(mu, at, lambda f, slope: self._unit * mass(f)[:, None] * slope)
+        return self._solved(mu).gradient.to(mu.dtype, copy=True)
+
+    def _evaluate(self, mu: Ensemble) -> Evaluation:
+        found = self._solved(mu)
+        return Evaluation(found.value.clone(), found.gradient.to(mu.dtype, copy=True))
