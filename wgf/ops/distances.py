@@ -39,7 +39,7 @@ def median_distance(x: Tensor, rows: np.ndarray) -> float:
     Returns
     -------
     float
-        In the units of x; NaN where a distance is not finite.
+        In the units of x; NaN where a distance is NaN.
 
     Notes
     -----

@@ -29,20 +29,20 @@ def _squares(x, rows, column, out):
 
 @compiled(exact=True)
 def _of_rank(numbers, rank, counts):
-    """The number of this rank, from 0, in increasing order; `numbers` is reordered. NaN where one is not finite."""
+    """The number of this rank, from 0, in increasing order; `numbers` is reordered. NaN where one is NaN."""
     count = numbers.size
     while True:
         low, high = np.inf, -np.inf
         for k in range(count):
             low, high = min(low, numbers[k]), max(high, numbers[k])
-            if not np.isfinite(numbers[k]):
+            if numbers[k] != numbers[k]:
                 return np.nan
         if low == high:
             return low
         if count <= _SORTED:
             return np.sort(numbers[:count])[rank]
         width = (high - low) / _BUCKETS
-        if not (width > 0.0 and low + width > low):  # too close to each other for buckets
+        if not (high < np.inf and low + width > low):  # too close to each other for buckets, or infinite
             return np.sort(numbers[:count])[rank]
         counts[:] = 0
         for k in range(count):
@@ -63,7 +63,7 @@ def _of_rank(numbers, rank, counts):
 def distance_of_rank(x, rows, rank, column, squares, counts):
     """The distance of this rank, from 0, among all pairs of some rows of x (n, d). The last three are `scratch`.
 
-    NaN where a distance is not finite.
+    NaN where a distance is NaN.
     """
     stand_alone()
     _squares(x, rows, column, squares)

@@ -97,8 +97,9 @@ class Space(NamedTuple):
     @staticmethod
     def of(n: int, d: int, dtype: np.dtype, pairs: int) -> Space:
         """For n particles of dimension d, `pairs` of which have a median distance."""
-        shares = np.empty((2, SHARES, d, n))
-        return Space(np.empty((d, n), dtype), np.empty((d, n), dtype), *shares, *scratch(pairs))
+        direct, both = np.empty((2, SHARES, d, n))
+        column, squares, counts = scratch(pairs)
+        return Space(np.empty((d, n), dtype), np.empty((d, n), dtype), direct, both, column, squares, counts)
 
 
 @compiled(exact=True)

@@ -271,7 +271,8 @@ class Stretch(NamedTuple):
         """Memory for the numbers of one chunk of particles; for Stein steps that of the whole."""
         if isinstance(self.step, bodies.Stein):
             median = self.step.median
-            return Space.of(*x.shape, x.dtype, 0 if median is None else len(median.rows))
+            n, d = x.shape
+            return Space.of(n, d, x.dtype, 0 if median is None else len(median.rows))
         single = isinstance(getattr(self.step, "law", None), NormalSingle)
         return tuple(Scratch.of(x.shape[1], np.dtype(np.float32 if single else np.float64)))
 
