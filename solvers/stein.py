@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import weakref
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,10 +15,12 @@ from wgf.errors import ConfigError, closest, require_number, shown
 from wgf.kernels import Gaussian, Kernel, Linear
 from wgf.kernels.composition import written
 from wgf.kernels.stein import direction, has_stein_operator, squared_norm, stein_body
-from wgf.measure import SUBSET, Ensemble, Noise, NoiseSource
+from wgf.measure import Ensemble, NoiseSource, ShardedEnsemble
 from wgf.ops.distances import median_distance, median_rule
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
 from wgf.protocol.requirements import refuse, warn_without_spread
+
+from . import stein_divided
 
 RULES = ("linear", "median")
 
@@ -79,6 +80,7 @@ class Stein(Solver):
     kernel: Kernel | float | str = "median"
 
     order: ClassVar[int] = 1
+    integrates = True
     realises_shannon = True
     elementwise = True
     metric = "Stein's, |v|² in the space of the kernel: T² KSD² to the Gibbs law, self pairs included"
@@ -116,19 +118,20 @@ class Stein(Solver):
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
         """Take one step. At T = 0 its dissipation is −∫∇F·v dμ; at T > 0 the ledger uses `dissipation` at records."""
         mu, gradient, temperature = state.mu, state.evaluation.gradient, dynamics.noise_temperature(state.t)
-        velocity = mu.reduce(direction(self.kernel_at(mu), mu.x, mu.weights, -gradient, temperature))
+        velocity = self._direction(mu, -gradient, temperature)
         dissipation = None if temperature > 0 else -mu.inner(gradient, velocity)
         return Step(mu.moved(mu.x + h * velocity), dissipation)
 
     def body(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Any:
         mu, temperature = state.mu, dynamics.noise_temperature(state.t)
-        if temperature <= 0 or (self.kernel == "median" and not (mu.equal_weights and mu.n > 1)):
+        by_median = self.kernel == "median"
+        if temperature <= 0 or isinstance(mu, ShardedEnsemble) or (by_median and not (mu.equal_weights and mu.n > 1)):
             return None
         body = stein_body(self.kernel_at(mu), mu.x, mu.weights, temperature, h)
-        if body is None or self.kernel != "median":
+        if body is None or not by_median:
             return body
-        rule = median_rule(_sampled(mu.ids, self.SAMPLE), _root(mu), mu.x.numpy().dtype, mu.dim)
-        return body._replace(median=rule)
+        rows = mu.drawn(self.SAMPLE)(torch.arange(mu.n)).numpy()
+        return body._replace(median=median_rule(rows, _root(mu), mu.x.numpy().dtype, mu.dim))
 
     def dissipation(self, dynamics: Dynamics, state: State, slope: Slope | None) -> Tensor:
         """|v|² in the space of the kernel. It needs no score of μ, and uses all data instead of a minibatch."""
@@ -136,7 +139,16 @@ class Stein(Solver):
         if dynamics.free_energy.sampled:
             evaluation = dynamics.drift.at(state.t).evaluate(mu)
         temperature = dynamics.noise_temperature(state.t)
-        return mu.reduce(squared_norm(self.kernel_at(mu), mu.x, mu.weights, -evaluation.gradient, temperature))
+        kernel = self.kernel_at(mu)
+        if isinstance(mu, ShardedEnsemble):
+            return stein_divided.squared_norm(mu, kernel, -evaluation.gradient, temperature)
+        return squared_norm(kernel, mu.x, mu.weights, -evaluation.gradient, temperature)
+
+    def _direction(self, mu: Ensemble, scores: Tensor, temperature: float) -> Tensor:
+        kernel = self.kernel_at(mu)
+        if isinstance(mu, ShardedEnsemble):
+            return stein_divided.direction(mu, kernel, scores, temperature)
+        return direction(kernel, mu.x, mu.weights, scores, temperature)
 
     def kernel_at(self, mu: Ensemble) -> Kernel:
         """Make the kernel that moves the particles of μ: `kernel` itself, or by its rule.
@@ -163,29 +175,16 @@ def _root(mu: Ensemble) -> float:
     return math.sqrt(2.0 * math.log1p(mu.effective_size))
 
 
-_last: tuple[Any, int, np.ndarray] | None = None
-
-
-def _sampled(ids: Tensor, most: int) -> np.ndarray:
-    """The rows of at most so many particles, drawn by their ids. The ids of a run stay; the last result is kept."""
-    global _last
-    if _last is None or _last[0]() is not ids or _last[1] != most:
-        rows = np.arange(len(ids))
-        if len(ids) > most:
-            rows = torch.argsort(Noise(0).uniform(ids, 0, 1, SUBSET)[:, 0])[:most].cpu().numpy()
-        _last = weakref.ref(ids), most, rows
-    return _last[2]
-
-
 def _median_bandwidth(mu: Ensemble, most: int) -> float:
     """The bandwidth of "median". If the median is 0, the root mean square distance replaces it; if all coincide, 1."""
-    rows = _sampled(mu.ids, most)
-    if len(rows) < 2:
+    drawn = mu.drawn(most)
+    x = drawn(mu.x)
+    if len(x) < 2:
         distance = 0.0
-    elif mu.equal_weights and mu.x.is_cpu:
-        distance = median_distance(mu.x, rows)
+    elif mu.equal_weights and x.is_cpu:
+        distance = median_distance(x, np.arange(len(x)))
     else:
-        distance = _weighted_median(mu.select(torch.from_numpy(rows).to(mu.device)))
+        distance = _weighted_median(x.double(), drawn(mu.weights))
     rounding = math.sqrt(2.0 * float(ops.least_variance(mu.mean(), mu.dtype).sum()))
     if not distance > rounding:
         distance = math.sqrt(2.0 * float(mu.covariance().diagonal().sum()))
@@ -195,10 +194,9 @@ def _median_bandwidth(mu: Ensemble, most: int) -> float:
     return h if h > 0.0 else 1.0  # also for NaN: the evaluation after the step names the particle
 
 
-def _weighted_median(sample: Ensemble) -> float:
+def _weighted_median(x: Tensor, weights: Tensor) -> float:
     """The median distance of pairs, weighted by wᵢwⱼ."""
-    i, j = torch.triu_indices(sample.n, sample.n, 1, device=sample.device)
-    x, weights = sample.x.double(), sample.weights
+    i, j = torch.triu_indices(len(x), len(x), 1, device=x.device)
     with ops.one_torch_thread():
         far, order = torch.sort((x[i] - x[j]).square().sum(1).sqrt())
         mass = (weights[i] * weights[j])[order].cumsum(0)

@@ -19,7 +19,7 @@ from ..errors import (
     require_seed,
     shown,
 )
-from ..measure import Ensemble, require_ensemble
+from ..measure import Ensemble, require_whole
 from .couplings import METHODS, Problem, library, solve
 from .gaussian import bures
 
@@ -142,7 +142,7 @@ def wasserstein(
     3.0
     """
     for name, measure in (("mu", mu), ("nu", nu)):
-        require_ensemble(name, measure)
+        require_whole(name, measure)
     _require_options(method, mu.dim, nu.dim, projections, regularisation)
     period = _common_period(mu, nu)
     method, why = _choose(method, mu.dim, max(mu.n, nu.n)) if period is None else _on_torus(method, max(mu.n, nu.n))

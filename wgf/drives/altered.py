@@ -41,6 +41,9 @@ class AlteredRisk(Functional):
             )
         self.risk = risk
 
+    def undivided(self, mu: Ensemble) -> str | None:
+        return self.risk.undivided(mu)
+
     def work(self, mu: Ensemble, whole: bool = False) -> Work:
         return self.risk.work(mu, whole)
 

@@ -29,6 +29,8 @@ class BradleyTerry(Functional):
     It is 0 where there are no preferences. `Preferences` makes one for what has arrived by a time.
     """
 
+    integrates = True
+
     def __init__(self, unit: NetworkUnit, items: Tensor, pairs: Tensor, scale: float, output: int | None) -> None:
         self.unit, self.items, self.pairs, self.scale, self.output = unit, items, pairs, scale, output
 
@@ -41,7 +43,8 @@ class BradleyTerry(Functional):
 
     def _forward(self, mu: Ensemble) -> tuple[Tensor, int, Tensor]:
         """Outputs at the items (N, K), the index of the score among them, and the margins (P,) of the pairs."""
-        f = mu.reduce(self.unit.forward(mu.x, mu.weights, self.items.to(mu.device)))
+        items = self.items.to(mu.device)
+        f = mu.summed(lambda x, weights: self.unit.forward(x, weights, items))
         if self.output is None and f.shape[1] != 1:
             raise ConfigError(
                 f"Preferences: the unit has {f.shape[1]} outputs; wanted one score for an item. Say which by output=."
@@ -88,7 +91,8 @@ class BradleyTerry(Functional):
         if not len(self.pairs):
             return Evaluation(self._value(mu), torch.zeros_like(mu.x))
         f, column, margins = self._forward(mu)
-        gradient = self.unit.backward(mu.x, self.items.to(mu.device), self._residual(f, column, margins))[1]
+        residual, items = self._residual(f, column, margins), self.items.to(mu.device)
+        gradient: Tensor = mu.rowwise(lambda x: self.unit.backward(x, items, residual)[1], mu.x)
         return Evaluation(self._mean(margins), gradient)
 
 
@@ -147,6 +151,8 @@ class Preferences(Events):
     >>> told.at(1.0).value(mu).item(), round(told.at(2.0).value(mu).item(), 6), told.at(2.0).gradient(mu).item()
     (0.0, 0.693147, -0.5)
     """
+
+    integrates = True
 
     def __init__(
         self,

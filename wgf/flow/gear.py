@@ -138,7 +138,9 @@ class SecondGear:
         """The compiled steps of this run, or None where there are none or they do not pay."""
         mu, plan = state.mu, self._plan
         most = (plan.last - state.step) * (_OVERHEAD + _ARITHMETIC * mu.n * mu.dim)
-        if mu.device.type != "cpu" or mu.period is not None or not (_forced.get() or most > _least()):
+        if not mu.whole or mu.device.type != "cpu" or mu.period is not None:
+            return None
+        if not (_forced.get() or most > _least()):
             return None
         drift = self._dynamics.drift.at(state.t)
         terms = tuple(term.functional.body(mu) for term in drift.terms)
