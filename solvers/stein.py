@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from wgf.kernels import Gaussian, Kernel, Linear
 from wgf.kernels.composition import written
 from wgf.kernels.stein import direction, has_stein_operator, squared_norm, stein_body
 from wgf.measure import Ensemble, NoiseSource, ShardedEnsemble
+from wgf.ops.distances import median_distance, median_rule
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
 from wgf.protocol.requirements import refuse, warn_without_spread
 
@@ -122,9 +124,14 @@ class Stein(Solver):
 
     def body(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Any:
         mu, temperature = state.mu, dynamics.noise_temperature(state.t)
-        if temperature <= 0 or self.kernel == "median":
+        by_median = self.kernel == "median"
+        if temperature <= 0 or isinstance(mu, ShardedEnsemble) or (by_median and not (mu.equal_weights and mu.n > 1)):
             return None
-        return stein_body(self.kernel_at(mu), mu.x, mu.weights, temperature, h)
+        body = stein_body(self.kernel_at(mu), mu.x, mu.weights, temperature, h)
+        if body is None or not by_median:
+            return body
+        rows = mu.drawn(self.SAMPLE)(torch.arange(mu.n)).numpy()
+        return body._replace(median=median_rule(rows, _root(mu), mu.x.numpy().dtype, mu.dim))
 
     def dissipation(self, dynamics: Dynamics, state: State, slope: Slope | None) -> Tensor:
         """|v|² in the space of the kernel. It needs no score of μ, and uses all data instead of a minibatch."""
@@ -163,23 +170,34 @@ class Stein(Solver):
         return Gaussian(float(self.kernel))
 
 
+def _root(mu: Ensemble) -> float:
+    """The median distance in bandwidths."""
+    return math.sqrt(2.0 * math.log1p(mu.effective_size))
+
+
 def _median_bandwidth(mu: Ensemble, most: int) -> float:
     """The bandwidth of "median". If the median is 0, the root mean square distance replaces it; if all coincide, 1."""
     drawn = mu.drawn(most)
-    x, weights = drawn(mu.x).double(), drawn(mu.weights)
-    count = mu.effective_size
-    i, j = torch.triu_indices(len(x), len(x), 1, device=mu.device)
-    distance = 0.0
-    if len(i):
-        with ops.one_torch_thread():
-            far, order = torch.sort((x[i] - x[j]).square().sum(1).sqrt())
-            mass = (weights[i] * weights[j])[order].cumsum(0)
-            distance = float(far[int(torch.searchsorted(mass, 0.5 * mass[-1]).clamp(max=len(far) - 1))])
-    mean, covariance = mu.moments()
-    rounding = math.sqrt(2.0 * float(ops.least_variance(mean, mu.dtype).sum()))
+    x = drawn(mu.x)
+    if len(x) < 2:
+        distance = 0.0
+    elif mu.equal_weights and x.is_cpu:
+        distance = median_distance(x, np.arange(len(x)))
+    else:
+        distance = _weighted_median(x.double(), drawn(mu.weights))
+    rounding = math.sqrt(2.0 * float(ops.least_variance(mu.mean(), mu.dtype).sum()))
     if not distance > rounding:
-        distance = math.sqrt(2.0 * float(covariance.diagonal().sum()))
+        distance = math.sqrt(2.0 * float(mu.covariance().diagonal().sum()))
     if distance <= rounding:
         return 1.0
-    h = distance / math.sqrt(2.0 * math.log1p(count))
+    h = distance / _root(mu)
     return h if h > 0.0 else 1.0  # also for NaN: the evaluation after the step names the particle
+
+
+def _weighted_median(x: Tensor, weights: Tensor) -> float:
+    """The median distance of pairs, weighted by wᵢwⱼ."""
+    i, j = torch.triu_indices(len(x), len(x), 1, device=x.device)
+    with ops.one_torch_thread():
+        far, order = torch.sort((x[i] - x[j]).square().sum(1).sqrt())
+        mass = (weights[i] * weights[j])[order].cumsum(0)
+        return float(far[int(torch.searchsorted(mass, 0.5 * mass[-1]).clamp(max=len(far) - 1))])

@@ -35,7 +35,8 @@ def ends(F, mu, solver, steps):
 
 @pytest.mark.parametrize(("n", "dim", "dtype", "kernel", "weighted"), [
     (700, 2, "float32", 1.4, False), (700, 1, "float64", K.InverseMultiquadric(0.8), True),
-    (90, 9, "float32", K.Matern(2.5, 2.0), True), (90, 9, "float64", 3.0, False),
+    (90, 9, "float32", K.Matern(2.5, 2.0), True), (90, 9, "float64", 3.0, False), (500, 2, "float32", "median", False),
+    (60, 3, "float64", "median", False),
 ])  # fmt: skip
 def test_the_bits_of_single_steps(n, dim, dtype, kernel, weighted):
     """Pairs once and row by row; many particles and few; the temperature is not a power of two."""

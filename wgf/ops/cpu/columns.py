@@ -22,7 +22,7 @@ def copy(here, there):
 
 TILE = 512
 """Length of a row of a tile."""
-_MOST_ROWS = 16
+_MOST_ROWS = 16  # in few dimensions pairs are summed by differences: up to 14 of them
 
 
 def _in_tile(context: Any, builder: Any, tile: Any, value: Any, j: Any, j_type: Any, row: int) -> Any:

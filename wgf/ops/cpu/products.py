@@ -13,6 +13,7 @@ two groups instead, each with sums of its own: a round would end before its thre
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -27,6 +28,8 @@ from .radial import compiled_form, evaluate, split_weights
 from .registers import COUNT, dot_products, multiply, padded, panels, tile_of
 
 _NANOSECONDS = 0.02  # about what a pair takes for each dimension
+_FEW = 4096  # up to so many rows, the memory of their sums is kept: new memory takes longer than to fill it
+_kept = threading.local()
 _PART = 128  # rows of a tile: a tile and its slopes fit in the second-level cache
 _NEAR = {np.dtype(np.float32): 1.0 / 16.0, np.dtype(np.float64): 1.0 / 1024.0}
 """τ for each dtype. The relative errors of |x − y|² are then at most about 1e-6 and 1e-13."""
@@ -98,6 +101,16 @@ def _add_near(form, near, softening, i, j, here, there, both, out, other):
                 other[j, d + 1 + c] += v * k * x_payload[i, c]
 
 
+@compiled(sums=True)
+def _add_self(form, softening, i, here, out):
+    """Add the pair of a particle with itself, without a force, to row i of `out`."""
+    (xs, _, weights, payload), (k, _) = here, evaluate(form, softening)
+    d, w = xs.shape[1], weights[i]
+    out[i, d] += w * k
+    for c in range(payload.shape[1]):
+        out[i, d + 1 + c] += w * k * payload[i, c]
+
+
 @compiled
 def _meet(form, softening, near, here, there, ours, theirs, rows, columns, both, same, skip_self, tile, slopes):
     """The pairs of two blocks of rows and columns (first, last), in parts. With `both`, the columns get their sums too.
@@ -122,7 +135,7 @@ def _meet(form, softening, near, here, there, ours, theirs, rows, columns, both,
             if count > 0 and 0 <= own < width and slope[own] == 0 and value[own] == 0:
                 count -= 1
                 if not skip_self:
-                    _add_near(form, near, softening, i, i, this, that, False, ours[0], theirs[0])
+                    _add_self(form, softening, i, this, ours[0])
             if count > 0:
                 for j in range(width):
                     if slope[j] == 0 and value[j] == 0 and j != own:
@@ -154,11 +167,11 @@ def _sums(form: NamedTuple, softening: float, rows: _Side, columns: _Side, skip_
         run_blocks(worker, len(tasks), _NANOSECONDS * m * len(columns.x) * d)
 
     args = form, dtype.type(softening**2), dtype.type(_NEAR[dtype]), tuple(rows), tuple(columns)
-    sums = _zero(m, columns)
+    apart_groups = same and 1 < len(blocks) <= BLOCKS
+    sums, *others = _zeros(m, columns, GROUPS if apart_groups else 1)
     if not same:
         meet([[(i, j) for j in range(len(across))] for i in range(len(blocks))], [sums] * len(blocks))
-    elif 1 < len(blocks) <= BLOCKS:
-        others = [_zero(m, columns) for _ in range(GROUPS - 1)]
+    elif apart_groups:
         meet(groups(len(blocks)), [sums, *others])
         for other in others:
             for total, part in zip(sums, other, strict=True):
@@ -169,10 +182,16 @@ def _sums(form: NamedTuple, softening: float, rows: _Side, columns: _Side, skip_
     return sums
 
 
-def _zero(m: int, columns: _Side) -> _Sums:
-    """The sums of m rows before the first addition."""
+def _zeros(m: int, columns: _Side, groups: int) -> list[_Sums]:
+    """Sums of m rows for each group, before the first addition; valid until the next call in this thread."""
     widths = columns.x.shape[1] + 1 + columns.payload.shape[1], columns.far.shape[1], columns.values.shape[1]
-    return _Sums(*(np.zeros((m, width)) for width in widths))
+    shape, found = (m, *widths, groups), getattr(_kept, "sums", None)
+    if not found or _kept.shape != shape:
+        found = [_Sums(*(np.empty((m, width)) for width in widths)) for _ in range(groups)]
+        _kept.shape, _kept.sums = shape, found if m <= _FEW else None
+    for part in [part for sums in found for part in sums]:
+        part.fill(0.0)
+    return found
 
 
 @compiled

@@ -19,6 +19,7 @@ from numba.extending import overload
 from .. import forms
 from .elementary import INLINED, exp2, exp2_decay, log2, rsqrt_normal
 from .intrinsics import cast, pick
+from .jit import compiled
 
 _LOG2E, _LN2 = 1.4426950408889634, math.log(2.0)
 _INFINITY = math.inf
@@ -95,6 +96,12 @@ def compiled_form(form: int, p: Sequence[float], dtype: np.dtype) -> tuple[Named
     return type(made)(*(dtype.type(number) for number in made)), a, b
 
 
+@compiled(exact=True)
+def gaussian_of(h, like):
+    """The Gaussian of bandwidth h with numbers of the type of `like`, and b: the same as `compiled_form` makes."""
+    return Gaussian(cast(0.5 * _LOG2E / (h * h), like)), -1.0 / (h * h)
+
+
 def split_weights(weights: np.ndarray, dtype: np.dtype) -> tuple[float, np.ndarray | None]:
     """Split weights into a scale s and relative weights r, weights = s·r with |r| ≤ 1.
 
@@ -122,7 +129,7 @@ def split_weights(weights: np.ndarray, dtype: np.dtype) -> tuple[float, np.ndarr
 def _numbers(form: int, p: Sequence[float]) -> tuple[NamedTuple, float, float]:
     """The named tuple of a formula, with a and b."""
     if form == forms.GAUSSIAN:
-        return Gaussian(0.5 * _LOG2E / p[0] ** 2), 1.0, -1.0 / p[0] ** 2
+        return Gaussian(0.5 * _LOG2E / (p[0] * p[0])), 1.0, -1.0 / (p[0] * p[0])  # as `gaussian_of` has it
     if form == forms.MATERN12:
         return Matern12(_LOG2E / p[0]), 1.0, -1.0 / p[0]
     if form == forms.MATERN32:

@@ -7,17 +7,21 @@ share after the other in one thread.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
 from ..threads import run_blocks
 from .columns import TILE, copy, from_tile, to_tile
+from .coupled import held
 from .extent import largest
 from .intrinsics import add_at, difference, plus, point, square, zeros
 from .jit import compiled, stand_alone
 from .pair_loops import pair_rows
-from .radial import compiled_form, evaluate, split_weights
+from .radial import compiled_form, evaluate, gaussian_of, split_weights
+from .selection import distance_of_rank, scratch
 
 FEW = 2048
 """Particles in a small ensemble."""
@@ -47,18 +51,56 @@ def once(n: int, d: int, weights: np.ndarray | None) -> bool:
 
 
 @compiled(exact=True)
-def scores_held(pair, scores):
-    """Whether the dtype of the scores holds them, also in the units of the kernel, as `wgf.ops.range` has it."""
-    if scores.itemsize == 8:
-        return True
-    size, factor = largest(scores, 0, scores.shape[1]), pair.a / pair.b
-    return within(size, 1e20) and within(size * factor, 1e20)
+def _within(number, bound):
+    """Whether a number is 0, or its modulus is from 1/bound to bound."""
+    return number == 0.0 or 1.0 / bound <= abs(number) <= bound
 
 
 @compiled(exact=True)
-def within(number, bound):
-    """Whether a number is 0, or its modulus is from 1/bound to bound."""
-    return number == 0.0 or 1.0 / bound <= abs(number) <= bound
+def _scores_held(scores, factor):
+    """Whether the dtype of the scores holds them, also in the units of the kernel, as `wgf.ops.range` has it."""
+    if scores.itemsize == 8:
+        return True
+    size = largest(scores, 0, scores.shape[1])
+    return _within(size, 1e20) and _within(size * factor, 1e20)
+
+
+def _renewed(pair, median, x, column, squares, counts):
+    """The formula, b, and whether a single step would use them; with a `MedianRule` for the particles x."""
+    raise NotImplementedError
+
+
+@overload(_renewed, jit_options={"error_model": "numpy", "fastmath": False})
+def _renewed_of(pair, median, x, column, squares, counts):
+    if isinstance(median, types.NoneType):
+        return lambda pair, median, x, column, squares, counts: (pair.form, pair.b, True)
+
+    def of_median(pair, median, x, column, squares, counts):
+        h = distance_of_rank(x, median.rows, median.rank, column, squares, counts) / median.root
+        form, b = gaussian_of(h, pair.softening)
+        apart = h * median.root > median.rounding * largest(x, 0, x.shape[1])
+        return form, b, apart and (x.itemsize == 8 or _within(h, 1e8))
+
+    return of_median
+
+
+class Space(NamedTuple):
+    """Memory for the steps of a stretch."""
+
+    columns: np.ndarray
+    payload: np.ndarray
+    direct: np.ndarray
+    both: np.ndarray
+    column: np.ndarray
+    squares: np.ndarray
+    counts: np.ndarray
+
+    @staticmethod
+    def of(n: int, d: int, dtype: np.dtype, pairs: int) -> Space:
+        """For n particles of dimension d, `pairs` of which have a median distance."""
+        direct, both = np.empty((2, SHARES, d, n))
+        column, squares, counts = scratch(pairs)
+        return Space(np.empty((d, n), dtype), np.empty((d, n), dtype), direct, both, column, squares, counts)
 
 
 @compiled(exact=True)
@@ -160,6 +202,24 @@ def joined(direct, both, weights, factor, out):
             if weights is not None:
                 pairs = pairs / np.float64(weights[i]) if pairs != 0.0 else 0.0
             out[i, c] = factor * (total + pairs)
+
+
+@compiled(exact=True)
+def velocities(step, x, scores, space, out):
+    """Write the direction to `out` (n, d), as `stein_direction` has it. False where a single step sums in float64."""
+    pair = step.pair
+    form, b, known = _renewed(pair, step.median, x, space.column, space.squares, space.counts)
+    if not (known and held(pair, x) and _scores_held(scores, pair.a / b)):
+        return False
+    transposed(x, space.columns)
+    carried(scores, -pair.a / b, space.payload)
+    for index in range(SHARES):
+        share(
+            form, space.columns, space.payload, step.weights, step.dims, pair.softening, step.once, index,
+            space.direct[index], space.both[index],
+        )  # fmt: skip
+    joined(space.direct, space.both, step.weights, -b * pair.total, out)
+    return True
 
 
 def stein_direction(

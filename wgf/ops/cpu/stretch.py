@@ -15,13 +15,12 @@ from numba.extending import overload
 from .. import bodies
 from ..threads import run_blocks
 from .columns import copy
-from .coupled import held
 from .gradients import EXACT, is_ready, ready, total_gradient
 from .jit import compiled, is_built
 from .lanes import Normal, NormalSingle
 from .moments import row_sums
 from .noise import Scratch, draw, move
-from .stein import SHARES, carried, joined, scores_held, share, transposed
+from .stein import Space, velocities
 
 _NUMBERS = 4096  # numbers in a block of particles that is taken through all steps
 
@@ -174,29 +173,17 @@ def _damped(step, terms, numbers, x, weights, ids, memory, first, count, scratch
 @compiled(exact=True)
 def _stein(step, terms, numbers, x, weights, ids, memory, first, count, scratch, sums):
     """Stein steps. x becomes NaN where a single step sums in float64: single steps then take the stretch."""
-    (n, d), pair = x.shape, step.pair
     part, slope, velocity = np.empty_like(x), np.empty_like(x), np.empty_like(x)
-    columns, payload = np.empty((d, n), x.dtype), np.empty((d, n), x.dtype)
-    direct, both = np.empty((SHARES, d, n)), np.empty((SHARES, d, n))
+    scores, here, moved = slope.reshape(x.size), x.reshape(x.size), velocity.reshape(x.size)
     for _ in range(count):
         total_gradient(terms, numbers, x, weights, part, slope)
-        for i in range(n):
-            for c in range(d):
-                slope[i, c] = -slope[i, c] / step.temperature
-        if not (held(pair, x) and scores_held(pair, slope)):
+        for k in range(scores.size):
+            scores[k] = -scores[k] / step.temperature
+        if not velocities(step, x, slope, scratch, velocity):
             x[:] = np.nan
             return
-        transposed(x, columns)
-        carried(slope, -pair.a / pair.b, payload)
-        for index in range(SHARES):
-            share(
-                pair.form, columns, payload, step.weights, step.dims, pair.softening, step.once, index, direct[index],
-                both[index],
-            )  # fmt: skip
-        joined(direct, both, step.weights, -pair.b * pair.total, velocity)
-        for i in range(n):
-            for c in range(d):
-                x[i, c] = x[i, c] + step.h * (pair.scale * velocity[i, c])
+        for k in range(here.size):
+            here[k] = here[k] + step.h * (step.pair.scale * moved[k])
 
 
 _STEPS = {
@@ -258,7 +245,7 @@ class Stretch(NamedTuple):
         terms = self._ready(x)
 
         def worker(indices: Iterator[int]) -> None:
-            scratch = self._scratch(x.shape[1])
+            scratch = self._scratch(x)
             for index in indices:
                 part = slice(index * rows, (index + 1) * rows)
                 self._compiled(*self._arguments(terms, x[part], memory, part, first, count, scratch, sums[index]))
@@ -282,10 +269,14 @@ class Stretch(NamedTuple):
     def _compiled(self) -> Any:
         return _STEPS[type(self.step)]
 
-    def _scratch(self, dim: int) -> tuple[Any, ...]:
-        """Memory for the numbers of one chunk of particles."""
+    def _scratch(self, x: np.ndarray) -> tuple[Any, ...]:
+        """Memory for the numbers of one chunk of particles; for Stein steps that of the whole."""
+        if isinstance(self.step, bodies.Stein):
+            median = self.step.median
+            n, d = x.shape
+            return Space.of(n, d, x.dtype, 0 if median is None else len(median.rows))
         single = isinstance(getattr(self.step, "law", None), NormalSingle)
-        return tuple(Scratch.of(dim, np.dtype(np.float32 if single else np.float64)))
+        return tuple(Scratch.of(x.shape[1], np.dtype(np.float32 if single else np.float64)))
 
     def _ready(self, x: np.ndarray) -> tuple[Any, ...]:
         return tuple(ready(term, x, self.weights) for term in self.terms)
@@ -309,5 +300,5 @@ class Stretch(NamedTuple):
         """Whether the compiled code need not be compiled: it is in this process or, unless `loaded`, on disk."""
         if not all(is_ready(term, x, self.weights, loaded) for term in self.terms):
             return False
-        rest = x, None, slice(0, 1), 0, 0, self._scratch(x.shape[1]), np.empty((0, 0))
+        rest = x, None, slice(0, 1), 0, 0, self._scratch(x), np.empty((0, 0))
         return is_built(self._compiled, self._arguments(self._ready(x), *rest), loaded)
