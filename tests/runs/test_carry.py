@@ -12,6 +12,7 @@ from commands import CONTENTS, SMALL, rows, wgf_command
 
 import wgf
 from wgf.errors import ConfigError, LockedError
+from wgf.flow.store import RunStore
 from wgf.process import signals
 from wgf.runs import Standing, carry_on, load_config, resume, run, standing, store
 from wgf.runs.job import Watch
@@ -107,6 +108,20 @@ def test_a_killed_run_goes_on_in_its_partial_directory(place, undrawn, monkeypat
     assert same_files("whole", "early")
 
 
+def test_the_configuration_says_how_often_a_checkpoint_is_written(place, undrawn, monkeypatch):
+    counts = {}
+    for every in (0.0, 1e9):
+        made, written = RunStore.checkpoint, []
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                RunStore, "checkpoint", lambda *a, made=made, to=written, **b: (to.append(1), made(*a, **b))[1]
+            )
+            run(load_config("small.toml", [f"solver.checkpoint_every={every:g}"]), f"out-{every}", progress=False)
+        counts[every] = len(written)
+        assert load_config(f"out-{every}/config.toml").solver.checkpoint_every == every
+    assert counts[0.0] > counts[1e9] <= 2
+
+
 def test_a_done_run_is_taken_further(place, undrawn):
     run(load_config("small.toml", ["solver.t_end=5"]), "whole", progress=False)
     run(load_config("small.toml"), "out", progress=False)
@@ -123,6 +138,8 @@ def test_a_done_run_is_taken_further(place, undrawn):
 
 def test_what_cannot_go_on_is_told(place, undrawn, monkeypatch):
     assert "holds no run of `wgf run`" in wgf_command("resume", "nothing").stderr
+    Path("early.partial").mkdir()
+    assert "the run was killed as it began" in wgf_command("resume", "early").stderr
     Path("data.csv").write_text("".join(f"{k % 7},{k % 5},{k % 3}\n" for k in range(60)))
     table = ["data.source=data.csv", "solver.t_end=1.0", "data.task=regression", "data.header=false"]
     with monkeypatch.context() as patch:

@@ -46,8 +46,9 @@ def run_command(
     with errors_as_lines():
         with importing():
             from ..errors import WgfWarning
-            from ..runs import load_config, run_seeds
+            from ..runs import load_config
             from ..runs.launch import run
+            from ..sweeps import run_seeds
 
         table = [] if costs is None else [f"costs={json.dumps(str(costs.absolute()))}"]
         settings = load_config(config, [*(overrides or []), *table])
@@ -202,7 +203,7 @@ def _say_the_spread(summaries: list[dict[str, Any]]) -> None:
     from rich.console import Console
 
     from ..runs.headlines import number
-    from ..runs.seeds import spread
+    from ..sweeps.seeds import spread
 
     rows = [("at the end", f"mean ± standard error of {len(summaries)} seeds")]
     for name, (mean, error, count) in spread(summaries).items():

@@ -5,7 +5,6 @@ from .config import DEFAULT, Config, dump, load_config
 from .report import write_report
 from .resume import resume
 from .run import RunResult, run
-from .seeds import run_seeds
 from .standing import Standing, standing
 
 __all__ = [
@@ -18,7 +17,6 @@ __all__ = [
     "load_config",
     "resume",
     "run",
-    "run_seeds",
     "standing",
     "write_report",
 ]

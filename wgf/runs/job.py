@@ -35,6 +35,8 @@ from ..wire import started
 from . import store
 from .config import Config
 
+CHECKPOINT_EVERY = 60.0
+"""Seconds between two checkpoints, where the configuration does not say."""
 FRAMES = 10
 """About this many pictures of the particles, and distances from the start, are kept in addition to the first."""
 SHOWN = 2000
@@ -70,7 +72,8 @@ class Job(ABC):
 
     def store(self, folder: Path) -> RunStore:
         """The store of its run, not yet entered."""
-        return store_for(self.start, folder, 60.0, ours=store.OURS, going_on="")
+        every = self.config.solver.checkpoint_every
+        return store_for(self.start, folder, CHECKPOINT_EVERY if every is None else every, ours=store.OURS, going_on="")
 
     @abstractmethod
     def about(self) -> dict[str, Any]:

@@ -68,6 +68,11 @@ def resume(
     if stands is Standing.RUNNING:
         raise LockedError(f"{partial} is being written by another process. Wait for its end, or stop it.")
     folder = partial if partial.is_dir() else path
+    if folder is partial and not (folder / store.CONFIG).exists():
+        raise ConfigError(
+            f"{partial} holds no {store.CONFIG}: the run was killed as it began, before anything was computed. Remove "
+            "this directory, and start the run again."
+        )
     if stands is Standing.NEW or not (folder / store.CONFIG).exists():
         raise ConfigError(f"{path} holds no run of `wgf run`.")
     config = load_config(folder / store.CONFIG)

@@ -23,12 +23,16 @@ def _scheme_name(value: str) -> str:
 
 
 class SolverSection(Section):
-    """The scheme, its step h = `dt` and the time to reach, both in units of t. `solver_model` adds the settings."""
+    """The scheme, its step h = `dt` and the time to reach, both in units of t. `solver_model` adds the settings.
+
+    `checkpoint_every` is in seconds of the clock, 60 by default.
+    """
 
     name: Annotated[str, AfterValidator(_scheme_name)] = "Heun"
     dt: float = Field(gt=0)
     t_end: float = Field(ge=0)
     record_every: int | None = Field(default=None, ge=1)
+    checkpoint_every: float | None = Field(default=None, ge=0)
 
     def scheme(self) -> Solver:
         """The solver of `wgf.solvers`; ConfigError for a setting that this scheme does not have."""

@@ -82,7 +82,8 @@ def _moments(value: Any) -> tuple[Section, ...]:
     """Energies, each with the time from which it holds: `{ at = 5.0, term = "Quadratic", center = 1.0 }`."""
     if not isinstance(value, list) or not value:
         raise wanted('a list of tables such as { at = 0.0, term = "Quadratic" }')
-    return tuple(TypeAdapter(list[_one_of("moment")]).validate_python(value))  # type: ignore[misc]
+    each: Any = _one_of("moment")
+    return tuple(TypeAdapter(tuple[each, ...]).validate_python(tuple(value)))
 
 
 _OF_TIME: Any = Any | Callable[[float], Any]
@@ -149,8 +150,9 @@ class Moment(Energy):
 
     def pair(self) -> tuple[float, Functional]:
         """The time and the term."""
-        plain = models("energy")[self.model_dump()["term"]]
-        return self.at, plain.model_construct(**{key: value for key, value in self if key != "at"}).build()
+        settings: dict[str, Any] = {key: value for key, value in self if key != "at"}
+        plain: Any = models("energy")[settings["term"]]
+        return self.at, plain.model_construct(**settings).build()
 
 
 def from_data(term: str) -> tuple[str, ...]:

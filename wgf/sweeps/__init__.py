@@ -7,6 +7,7 @@ from .identity import identity
 from .plan import Plan, load_plan
 from .results import Results
 from .runs import SweepResult, run_sweep
+from .seeds import run_seeds
 from .table import Table
 from .work import Work
 
@@ -22,6 +23,7 @@ __all__ = [
     "compare",
     "identity",
     "load_plan",
+    "run_seeds",
     "run_sweep",
     "sweep",
 ]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import ConfigError, require_integer
-from .config import LARGEST_SEED, Config
-from .directory import choose
-from .run import RunResult, run
+from ..runs import Config, RunResult, run
+from ..runs.config import LARGEST_SEED
+from ..runs.directory import choose
+from .work import Work
 
 MOST = 1000
 """At most so many seeds."""
@@ -20,7 +22,7 @@ MOST = 1000
 
 def run_seeds(
     config: Config, count: int, directory: str | Path | None = None, progress: bool = True
-) -> Iterator[RunResult]:
+) -> Generator[RunResult, None, None]:
     """Run a configuration under `count` seeds, one after the other.
 
     Parameters
@@ -51,8 +53,16 @@ def run_seeds(
     if config.seed + count - 1 > LARGEST_SEED:
         raise ConfigError(f"seeds = {count} from seed = {config.seed}: wanted seeds up to 2^64 - 1.")
     parent = choose(directory or config.output.directory, config.name)
-    for seed in range(config.seed, config.seed + count):
-        yield run(config.model_copy(update={"seed": seed}), parent / f"seed-{seed}", progress)
+    tasks = [(seed,) for seed in range(config.seed, config.seed + count)]
+
+    def one(seed: int) -> RunResult:
+        return run(config.model_copy(update={"seed": seed}), parent / f"seed-{seed}", progress)
+
+    with closing(Work().ended(f"seeds of {config.name}", one, tasks)) as endings:
+        for _, ending in endings:
+            if ending.error is not None:
+                raise ending.error
+            yield ending.value
 
 
 def spread(summaries: list[dict[str, Any]]) -> dict[str, tuple[float, float, int]]:
