@@ -13,6 +13,7 @@ import torch
 
 import wgf
 from wgf.measure import ShardedEnsemble
+from wgf.runs import resume
 
 CONFIG = """
 [problem]
@@ -80,3 +81,7 @@ def test_a_killed_process_costs_nothing(tmp_path):
     straight = wgf.solve(F, mu, wgf.solvers.Langevin(), dt=0.01, t_end=3.0, record_every=100)
     assert torch.equal(ended.ensemble.x, straight.ensemble.x)
     assert ended.ledger["free_energy"].tolist() == straight.ledger["free_energy"].tolist()
+    longer = resume(tmp_path / "out", until=3.1, progress=False, report=False)  # in this process alone
+    further = wgf.solve(F, mu, wgf.solvers.Langevin(), dt=0.01, t_end=3.1, record_every=100)
+    assert longer.summary["ok"]
+    assert torch.equal(longer.solution.ensemble.x, further.ensemble.x)

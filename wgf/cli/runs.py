@@ -82,13 +82,14 @@ def resume_command(
     with errors_as_lines():
         with importing():
             from ..errors import WgfWarning
-            from ..runs import resume
+            from ..runs.launch import go_on
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", WgfWarning)  # the result has them; they are printed below
             warnings.simplefilter("ignore", RuntimeWarning)
-            result = resume(directory, until, progress=not quiet)
-    _say_how_it_went(result, quiet)
+            result = go_on(directory, until, progress=not quiet)
+    if result is not None:
+        _say_how_it_went(result, quiet)
 
 
 @app.command("new")

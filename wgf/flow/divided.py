@@ -187,8 +187,13 @@ def keeping_in(store: RunStore, *more: Any) -> Stored:
     return DividedStored(store, *more) if isinstance(store, DividedStore) else Stored(store, *more)
 
 
+def was_divided(folder: Path) -> bool:
+    """Whether the run in a folder has checkpoints of divided particles."""
+    return any((folder / CHECKPOINTS).glob("part-*"))
+
+
 def store_at(folder: Path, checkpoint_every: float | None, timeout: float) -> RunStore:
     """The store of a run that goes on: one for divided particles, if they were."""
-    if any((folder / CHECKPOINTS).glob("part-*")):
+    if was_divided(folder):
         return DividedStore(folder, checkpoint_every, group=Group(timeout))
     return RunStore(folder, checkpoint_every)

@@ -21,7 +21,7 @@ from ..errors import ConfigError, WgfError
 from ..flow import Monitor, Solution
 from ..flow.arguments import Arguments
 from ..flow.describing import Description
-from ..flow.divided import store_for
+from ..flow.divided import store_for, was_divided
 from ..flow.loop import Run
 from ..flow.resume import continued
 from ..flow.solve import MOST_STEPS, begun, build
@@ -66,9 +66,13 @@ class Job(ABC):
             "until": (lambda row: any(cap(row) for cap in caps)) if caps else None,
         }
 
-    def divided(self, timeout: float) -> Job:
-        """The job with its particles divided among the processes of torch.distributed; as it is in a single one."""
-        return replace(self, start=self.start.shard(timeout=timeout)) if started() else self
+    def divided(self, timeout: float, folder: Path | None = None) -> Job:
+        """The job with its particles divided among the processes of torch.distributed; as it is in a single one.
+
+        A run that goes on in a folder stays divided, also in a single process.
+        """
+        before = folder is not None and was_divided(folder)
+        return replace(self, start=self.start.shard(timeout=timeout)) if started() or before else self
 
     def store(self, folder: Path) -> RunStore:
         """The store of its run, not yet entered."""
@@ -185,9 +189,12 @@ class Watch:
     def _frame(self, mu: Ensemble, t: float) -> float:
         """Keep a picture of the particles, and return their distance from the start; NaN where it fails.
 
-        Of particles that are divided among processes those of one are in the picture, and there is no distance.
+        Of particles that are divided among processes some are drawn for the picture, and there is no distance.
         """
         parts = (mu.x[:SHOWN].float(), mu.weights[:SHOWN], mu.ids[:SHOWN])
+        if not mu.whole:
+            take = mu.drawn(SHOWN)
+            parts = (take(mu.x).float(), take(mu.weights), take(mu.ids))
         self.frames.append((t, *(part.detach().cpu().clone() for part in parts)))  # type: ignore[arg-type]
         if not mu.whole:
             self.notes["distance_from_start"] = "NaN: the particles are divided among processes"
@@ -220,5 +227,5 @@ class Watch:
 
     def finish(self, solution: Solution) -> None:
         """Add a last picture where a run ended between two of them."""
-        if solution.state.t > self.frames[-1][0]:
+        if solution.state.t > self.frames[-1][0] and solution.ensemble.whole:  # others would have to take part
             self._frame(solution.ensemble, solution.state.t)

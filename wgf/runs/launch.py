@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..wire import TIMEOUT, joined, launched
-from . import together
-from .config import Config
+from . import store, together
+from .config import Config, load_config
+from .directory import partial_of
 from .resume import resume
 from .run import RunResult
 from .run import run as alone
@@ -45,3 +46,32 @@ def run(
         if before is not None:
             return resume(before, None, progress, timeout=timeout)
         return alone(config, directory, progress, timeout=timeout)
+
+
+def go_on(
+    directory: Path, until: float | None = None, progress: bool = True, timeout: float = TIMEOUT
+) -> RunResult | None:
+    """Go on with the run in a directory, under torchrun with the particles divided among its processes.
+
+    Parameters
+    ----------
+    directory, until, progress
+        As for `wgf.runs.resume`.
+    timeout : float, default 300
+        As for `run`.
+
+    Returns
+    -------
+    RunResult or None
+        The result. None in processes that follow another one.
+    """
+    if not launched():
+        return resume(directory, until, progress)
+    path = Path(str(directory).removesuffix(".partial"))
+    folder = partial_of(path) if partial_of(path).is_dir() else path
+    config = load_config(folder / store.CONFIG)  # read by all before one of them begins
+    with joined(config.device, timeout):
+        if not together.speaks():
+            together.follow(config, timeout)
+            return None
+        return resume(directory, until, progress, timeout=timeout)

@@ -104,7 +104,7 @@ def _gone_on(path: Path, config: Config, progress: bool, report: bool, timeout: 
     clock, partial = Clock(), partial_of(path)
     with signals.caught():
         with signals.during(Mode.RAISE):
-            job = prepare(config).divided(timeout)
+            job = prepare(config).divided(timeout, partial if partial.is_dir() else path)
         if not partial.is_dir():
             _reopen(path, partial)
         with writing(None, config.name, again=path) as place:

@@ -130,7 +130,7 @@ def carried_out(place: Place, watch: Watch, build: Callable[[RunStore], loop.Run
         What there is.
     """
     partial = place.partial
-    tell(watch.job.start, partial, again)
+    tell(watch.job, partial, again)
     with watch.job.store(partial) as keep, _collected() as warned:
         with signals.during(Mode.WAIT):
             keep.beside = watch.memory

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import CommunicationError, ConfigError
@@ -13,7 +14,7 @@ from ..process.signals import Mode
 from ..wire import TIMEOUT, launched, restarts
 from .config import Config
 from .directory import partial_of
-from .job import Watch
+from .job import Job, Watch
 from .jobs import prepare
 from .standing import Standing, standing
 
@@ -41,10 +42,10 @@ def begun_before(name: str, directory: Path | None) -> Path | None:
     return Path(str(found[-1]).removesuffix(".partial")) if found else None
 
 
-def tell(start: Ensemble, folder: Path, again: bool) -> None:
-    """Tell the processes that follow where the store is, and whether the run goes on."""
-    if isinstance(start, ShardedEnsemble):
-        start.group.say((str(folder), again))
+def tell(job: Job, folder: Path, again: bool) -> None:
+    """Tell the processes that follow where the store is, whether the run goes on, and until when."""
+    if isinstance(job.start, ShardedEnsemble):
+        job.start.group.say((str(folder), again, job.config.solver.t_end))
 
 
 def require_heard(mu: Ensemble, message: str) -> None:
@@ -73,7 +74,9 @@ def follow(config: Config, timeout: float = TIMEOUT) -> None:
             job = prepare(config).divided(timeout)
         if not isinstance(job.start, ShardedEnsemble):
             raise ConfigError("follow: there is no process group; wanted a process that torchrun started.")
-        folder, again = job.start.group.say()
+        folder, again, t_end = job.start.group.say()
+        solver = job.config.solver.model_copy(update={"t_end": t_end})
+        job = replace(job, config=job.config.model_copy(update={"solver": solver}))
         watch = Watch(job)
         with job.store(Path(folder)) as keep:
             with signals.during(Mode.WAIT):

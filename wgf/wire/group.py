@@ -145,7 +145,7 @@ class Group:
     def send(self, part: Tensor, to: int, kind: str, tag: int = 0) -> Callable[[], None]:
         """Begin to send an array to a process. Call the result to wait until it is sent.
 
-        Two that are on their way at once need different tags: gloo may exchange them.
+        Two that are on their way at once need different tags, by which they are told apart.
         """
         with self._typed(kind):
             work = dist.isend(part, self._numbers[to], group=self._handle, tag=tag)
