@@ -1,8 +1,8 @@
 """Generation: particles flow from noise to images of digits, under four distances and their sums with entropies.
 
 Images are reduced to their 16 principal coordinates. Each distance pulls the particles to the same samples. W₂ to
-images that were held out says how good they are, against flow time. Transport (Sinkhorn, sliced) pulls from anywhere; the
-force of MMD has the range of its kernel. An entropy keeps particles apart where a distance would put them on samples.
+images that were held out says how good they are, against flow time. Transport (Sinkhorn, sliced) pulls from anywhere;
+the force of MMD has the range of its kernel. An entropy keeps particles apart where a distance puts them on samples.
 """
 
 import matplotlib.pyplot as plt
