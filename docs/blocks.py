@@ -2,8 +2,8 @@
 
 A page is one session.
 
-- ```` ```python ```` runs in its namespace. As in a notebook, the value of a last expression is shown, and a figure
-  as a picture.
+- ```` ```python ```` runs in its namespace. As in a notebook, the value of a last expression is shown, a figure as a
+  picture, and a movie as a player.
 - ```` ```bash ```` runs the command `wgf`.
 - ```` ```toml ```` is written to a file where its first line names one, `# my.toml`.
 - A comment of HTML that begins with `<!-- run` has Python that runs and is not shown.
@@ -27,6 +27,8 @@ import traceback
 import warnings
 from pathlib import Path
 from typing import Any
+
+import related
 
 BLOCK = re.compile(r"^```(python|bash|toml)\n(.*?)^```$|^<!-- run\n(.*?)^-->$", re.MULTILINE | re.DOTALL)
 SIGNS = re.compile(r"([|*]|(?<=\w)_(?!\w))")
@@ -81,11 +83,14 @@ class Session:
                 exec(compile(ast.Module([*body, last], []), name, "exec"), self.names)
         text = printed.getvalue()
         figures = [plt.figure(number) for number in plt.get_fignums()]
+        movie = ""
         if isinstance(value, Figure):
             figures.append(value)
+        elif hasattr(value, "to_html") and hasattr(value, "times"):
+            movie = f"\n~~~{{raw}} html\n{value.to_html()}\n~~~\n"
         elif value is not None:
             text += f"{value!r}\n"
-        shown = output(text) + "".join(self.picture(figure) for figure in dict.fromkeys(figures))
+        shown = output(text) + "".join(self.picture(figure) for figure in dict.fromkeys(figures)) + movie
         plt.close("all")
         return shown
 
@@ -144,7 +149,7 @@ def run(page: str, text: str, figures: Path) -> str:
 
 def read(app: Any, page: str, source: list[str]) -> None:
     """Run a page of Markdown that Sphinx has just read."""
-    if app.env.doc2path(page).endswith(".md"):
+    if Path(app.env.doc2path(page)).suffix == ".md":
         text = re.sub(r"\]\(\.\./(CONTRIBUTING|CHANGELOG)\.md\)", lambda found: f"]({PAGES[found[1]]}.md)", source[0])
         source[0] = run(page, text, Path(app.srcdir) / FIGURES)
 
@@ -162,6 +167,8 @@ def escaped(app: Any, what: str, name: str, value: Any, options: Any, lines: lis
 
     An equation, which is indented after an empty line, becomes a literal block.
     """
+    if what in ("class", "exception", "function"):
+        lines[:] = related.completed(name, lines)
     section, previous, equation = "Notes", "", False
     made: list[str] = []
     for line, after in zip(lines, [*lines[1:], ""], strict=False):

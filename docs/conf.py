@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))  # blocks, gallery and reference beside this file
+sys.path.insert(0, str(HERE))  # blocks, gallery, links and reference beside this file
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ["COLUMNS"] = "96"  # the width of what the commands print
@@ -32,6 +32,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "blocks",
+    "links",
 ]
 exclude_patterns = ["_build", "_examples", "Thumbs.db"]
 templates_path = ["_templates"]
@@ -81,7 +82,7 @@ html_theme_options = {
     "navigation_depth": 2,
     "show_nav_level": 1,
     "show_toc_level": 2,
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 6,
     "navbar_align": "left",
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",

@@ -10,10 +10,10 @@ from typing import Any
 SECTIONS = {
     "flows": (
         "Flows and their exact answers",
-        ("ornstein_uhlenbeck", "log_gas", "moving_target", "own_problem", "chains", "callbacks"),
+        ("ornstein_uhlenbeck", "log_gas", "attention", "moving_target", "own_problem", "chains", "callbacks"),
     ),
-    "networks": ("Networks", ("custom_unit", "torch_modules", "estimators", "feedback")),
-    "entropies": ("Entropies and their forces", ("force_report", "controller", "representations")),
+    "networks": ("Networks", ("custom_unit", "sphere_neurons", "torch_modules", "estimators", "data", "feedback")),
+    "entropies": ("Entropies and their forces", ("force_report", "controller", "representations", "lightning_forces")),
     "drives": ("Open systems", ("shift", "budget", "decision_risk")),
     "studies": (
         "Whole questions",
@@ -51,15 +51,16 @@ def page(source: str) -> str:
 
 
 def write(examples: Path, folder: Path) -> None:
-    """Write the sources of the gallery anew, and refuse an example without a place in it."""
-    placed = [name for _, names in SECTIONS.values() for name in names]
-    there = sorted(path.stem for path in examples.glob("*.py"))
-    if sorted(placed) != there:
-        raise SystemExit(f"docs/gallery.py: SECTIONS and examples/ differ by {set(placed) ^ set(there)}.")
+    """Write the sources of the gallery anew. An example without a place comes last."""
+    placed = {name for _, names in SECTIONS.values() for name in names}
+    there = {path.stem for path in examples.glob("*.py")}
+    if placed - there:
+        raise SystemExit(f"docs/gallery.py: examples/ has no {sorted(placed - there)}.")
+    sections = SECTIONS | ({"others": ("Others", tuple(sorted(there - placed)))} if there - placed else {})
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     (folder / "GALLERY_HEADER.rst").write_text(HEADER, encoding="utf-8")
-    for number, (room, (title, names)) in enumerate(SECTIONS.items()):
+    for number, (room, (title, names)) in enumerate(sections.items()):
         place = folder / f"{number}_{room}"
         place.mkdir()
         (place / "GALLERY_HEADER.rst").write_text(f"{title}\n{'-' * len(title)}\n", encoding="utf-8")

@@ -28,7 +28,7 @@ MODULES = {
 }
 """The public modules and what is in them. A name is documented in the first module that has it."""
 
-WITHOUT = ("REGISTRY",)
+WITHOUT = ("REGISTRY", "Task", "checked", "realised_by_noise", "Sent")
 TERMS = {
     "Energies": "energies",
     "Entropies": "entropies",
@@ -45,6 +45,9 @@ def names(module: str) -> list[str]:
     if listed is None:
         own = (name for name, value in vars(found).items() if getattr(value, "__module__", "") == module)
         listed = [name for name in own if not name.startswith("_")]
+    if module == "wgf.errors":  # its other names check arguments inside of the package
+        kinds = {name: getattr(found, name) for name in listed}
+        listed = [name for name, kind in kinds.items() if inspect.isclass(kind) and issubclass(kind, Exception)]
     return [name for name in listed if name not in WITHOUT and not inspect.ismodule(getattr(found, name))]
 
 

@@ -9,6 +9,7 @@ and on the sphere e^{β(x·y − 1)} is the Gaussian kernel of bandwidth β^{−
 meet in one point. For large β they first form clusters that live long: their number falls step by step while F falls.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
@@ -34,12 +35,18 @@ def clustered(beta, seed=0):
     )  # fmt: skip
 
 
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
 for beta in (1.0, 2.0, 4.0, 16.0):
     ledger = clustered(beta).ledger
     count, t = ledger["clusters"].astype(int), ledger["t"]
+    axis.step(t, count, where="post", label=f"β = {beta:g}")
     last = {k: t[count == k][-1] for k in (8, 6, 4, 2) if (count == k).any()}
     lived = ", ".join(f"{k} until t = {end:.3g}" for k, end in last.items())
     fate = f"all tokens have met at t = {t[-1]:.3g}" if count[-1] == 1 else f"{count[-1]} clusters at t = {t[-1]:.3g}"
     print(f"β = {beta:2.0f}: {fate}; clusters on the way: {lived}")
     print(f"        F from {ledger['free_energy'][0]:.4f} to {ledger['free_energy'][-1]:.4f}, "
           f"closure {100 * ledger['closure_total'][-1]:+.3f} %")  # fmt: skip
+
+axis.set(title="Clusters of tokens merge", xlabel="flow time t", ylabel="clusters", xscale="symlog")
+axis.legend(frameon=False)
+plt.show()

@@ -67,6 +67,6 @@ print("read again:", ", ".join(again.children), "| same numbers:", bool((again["
 again.close()
 
 figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
-axis.hist(weighted.ensemble.x[:, 0], bins=40, weights=weighted.ensemble.weights, density=True)
-axis.set(title="Weighted particles of birth and death: 0.8 of the mass is left", xlabel="x", ylabel="density")
+axis.hist(weighted.ensemble.x[:, 0], bins=20, weights=weighted.ensemble.weights, density=True)
+axis.set(title="Birth and death: 80 % of the mass is on the left", xlabel="x", ylabel="density")
 plt.show()

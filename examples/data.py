@@ -7,6 +7,7 @@ same teacher for a test.
 
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
@@ -66,3 +67,8 @@ scheme = wgf.solvers.BogackiShampine(rtol=1e-3, atol=2e-3)
 sol = wgf.solve(risk, risk.initial(100, seed=0), scheme, dt=0.1, t_end=20.0)
 error = float((risk.predict(sol.ensemble, test.x) - test.y).square().mean())
 print(f"teacher: {error:.3f} of the variance of unseen targets is unexplained")
+
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+axis.plot(sol.ledger["t"], sol.ledger["free_energy"])
+axis.set(title="A student learns from a teacher", xlabel="flow time t", ylabel="risk")
+plt.show()

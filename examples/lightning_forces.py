@@ -9,6 +9,7 @@ its records. The training is stopped after two epochs and goes on from Lightning
 import logging
 import warnings
 
+import matplotlib.pyplot as plt
 import pytorch_lightning as lightning
 import torch
 from torch import nn
@@ -66,3 +67,11 @@ print(f"records of steps {steps[0]} to {steps[-1]}, each once: {steps == list(ra
 accuracy = (model.head(model.encoder(data.tensors[0])).argmax(1) == labels).float().mean()
 print(f"accuracy {float(accuracy):.3f}")
 print(wgf.diagnostics.force_report(model.monitor))
+
+ledger = model.monitor.ledger
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+axis.semilogy(ledger["t"], ledger["loss_force"], label="force of the task")
+axis.semilogy(ledger["t"], ledger["information_force"], label="force of the entropy")
+axis.set(title="Forces since the checkpoint", xlabel="step")
+axis.legend(frameon=False)
+plt.show()

@@ -22,7 +22,7 @@ print(f"work per time {power:.6f}, dissipation {sol.ledger['dissipation'][-1]:.6
 
 figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
 axis.plot(sol.ledger["t"], sol.ledger["work"].cumsum(), label="work from outside")
-axis.plot(sol.ledger["t"], sol.ledger["released"].cumsum(), label="dissipated")
-axis.set(title="What the moving target does is dissipated", xlabel="flow time t")
+axis.plot(sol.ledger["t"], sol.ledger["released"].cumsum(), label="free energy released")
+axis.set(title="After the start, all work is dissipated", xlabel="flow time t")
 axis.legend(frameon=False)
 plt.show()

@@ -45,5 +45,7 @@ for name, gap in zip(DECODERS, found["gap"], strict=True):
 limits = [gap_bounds(b, samples[0], label_entropy=float(found["labels"])) for b in found["bound"]]
 axis.semilogx(noises, [one["assumed"].value for one in limits], "k--", label="bound, if its assumption held")
 axis.set(title="Memorised labels break the assumed bound", xlabel="noise σ", ylabel="generalisation gap")
+axis.set_xticks(noises, [f"{sigma:g}" for sigma in noises])
+axis.minorticks_off()
 axis.legend(frameon=False, fontsize=8)
 plt.show()

@@ -29,9 +29,9 @@ print(f"ratios at the start: {least[0]:.9f} to {least[1]:.9f}")
 log_det, softmax = runs["LogDet"], runs["SoftmaxFeatures"]
 print(f"rank of log-det less that of softmax over features: {log_det.rank - softmax.rank:+.2f}")
 
-figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+figure, axis = plt.subplots(figsize=(8, 3.5), layout="constrained")
 for name, run in runs.items():
     axis.semilogy(run.ratio, label=SURROGATES[name])
 axis.set(title="From one ratio at the start", xlabel="record", ylabel="I/G")
-axis.legend(frameon=False, fontsize=8)
+axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 plt.show()

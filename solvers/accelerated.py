@@ -96,6 +96,7 @@ class Accelerated(Solver):
     restart: str | None = "gradient"
 
     order: ClassVar[int] = 2
+    integrates = True
     on_surfaces = True
     metric = "friction, γ ∫|p|² dμ"
 

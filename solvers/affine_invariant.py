@@ -83,6 +83,7 @@ class AffineInvariant(Solver):
     gradient_free: bool = False
 
     order: ClassVar[int] = 1
+    integrates = True
     stochastic = True
     realises_shannon = True
     metric = "∫ ∇F·C∇F dμ, C the covariance of the ensemble"
@@ -113,6 +114,8 @@ class AffineInvariant(Solver):
 
     def _require_number(self, mu: Ensemble, warned: bool) -> None:
         """With noise: refuse "deviations" for too many particles, and warn where n ≤ d + 1."""
+        if self.square_root == "deviations" and not mu.whole:
+            refuse(self, "square_root = 'deviations' with particles divided among processes", "'cholesky'", "Take it.")
         if self.square_root == "deviations" and mu.n > self.MOST:
             given = f"square_root = 'deviations' with {mu.n} particles"
             refuse(self, given, f"at most {self.MOST}", "Take square_root='cholesky'.")
@@ -136,14 +139,15 @@ class AffineInvariant(Solver):
         """Take one step. The noise depends on the number of the step, so a run in pieces equals an unbroken one."""
         mu, gradient, temperature = state.mu, state.evaluation.gradient, dynamics.noise_temperature(state.t)
         mean, covariance = mu.moments()
-        moved = _times(gradient, covariance)
+        moved = mu.rowwise(lambda rows: _times(rows, covariance), gradient)
         x = mu.x - h * moved
         if temperature <= 0:
             return Step(mu.moved(x), mu.inner(gradient, moved))
         away = mu.x.double() - mean
         inflation = (h * temperature * (mu.dim + 1)) * mu.weights[:, None] * away
         if self.square_root == "cholesky":
-            random = _times(noise.normal(mu.ids, state.step, mu.dim), _factor(covariance).T.contiguous())
+            factor = _factor(covariance).T.contiguous()
+            random = mu.rowwise(lambda rows: _times(rows, factor), noise.normal(mu.ids, state.step, mu.dim))
         else:
             random = self._by_deviations(mu, away, state.step, noise)
         shift = inflation + math.sqrt(2.0 * temperature * h) * random
@@ -160,7 +164,8 @@ class AffineInvariant(Solver):
         """∫ ∇F·C∇F dμ. With noise, ∇F is estimated twice and the product of both estimates is taken."""
         if slope is None:
             return math.nan
-        twin = _times(slope.twin, state.mu.covariance())
+        covariance = state.mu.covariance()
+        twin = slope.mu.rowwise(lambda rows: _times(rows, covariance), slope.twin)
         return slope.mu.inner(slope.force, twin)
 
 

@@ -14,7 +14,7 @@ from wgf.entropies import Blob
 from wgf.errors import ConfigError, WgfError, require_number, shown
 from wgf.extension import renamed
 from wgf.functional import FreeEnergy
-from wgf.measure import RESAMPLING, Ensemble, NoiseSource
+from wgf.measure import RESAMPLING, Ensemble, NoiseSource, ShardedEnsemble
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
 from wgf.protocol.requirements import refuse, require_first_variation
 
@@ -129,6 +129,10 @@ class BirthDeath(Solver):
             return f"Fisher–Rao, {reaction}"
         return f"∫ |∇δF/δμ|² dμ + {reaction}; NaN with noise, whose force on weighted particles is not known"
 
+    @property
+    def integrates(self) -> bool:  # type: ignore[override]
+        return self.inner.integrates or not self.transport
+
     # ------------------------------------------------------------------------------------------ the run
 
     def rewrite(self, free_energy: FreeEnergy) -> FreeEnergy:
@@ -162,8 +166,8 @@ class BirthDeath(Solver):
         decay = self.rate * temperature * h
         with ops.one_torch_thread():  # else the rounding of exp would depend on the number of threads
             exponent = (-self.rate * h * float(phi(decay))) * variation
-            weights = mu.weights * torch.exp(exponent - exponent.max())
-            new = mu.reweighted(weights.clamp(min=_least(mu) * float(weights.max())))
+            weights = mu.weights * torch.exp(exponent - mu.greatest(exponent[:, None]))
+            new = mu.reweighted(weights.clamp(min=_least(mu) * float(mu.greatest(weights[:, None]))))
         dissipation = None
         if moved.dissipation is not None:
             dissipation = moved.dissipation + self.rate * float(phi(2 * decay)) * _variance(mu, variation)
@@ -191,10 +195,16 @@ class BirthDeath(Solver):
         mu = state.mu
         if not self.transport or mu.effective_size >= self.ess_threshold * mu.n:
             return state
-        rows = _systematic(mu, float(noise.uniform(torch.zeros_like(mu.ids[:1]), state.step, 1, RESAMPLING)))
-        new = mu.select(rows)
-        new = new.reweighted(torch.ones_like(new.weights))
-        memory = None if state.memory is None else state.memory[rows]
+        uniform = float(noise.uniform(torch.zeros_like(mu.ids[:1]), state.step, 1, RESAMPLING))
+        new, memory = mu, state.memory
+        if isinstance(mu, ShardedEnsemble):
+            new, carried = mu.resampled(uniform, *(() if memory is None else (memory,)))
+            memory = carried[0] if carried else None
+        else:
+            rows = _systematic(mu, uniform)
+            new = mu.select(rows)
+            new = new.reweighted(torch.ones_like(new.weights))
+            memory = None if memory is None else memory[rows]
         evaluation = dynamics.evaluate(new, state.t, state.step)
         return state.with_(mu=new, memory=memory, evaluation=evaluation)
 

@@ -92,6 +92,7 @@ class BogackiShampine(Solver):
     elementwise = True
     on_surfaces = True
     order: ClassVar[int] = 3
+    integrates = True
     evaluations = 3
     A: ClassVar[tuple[tuple[float, ...], ...]] = ((), (0.5,), (0.0, 0.75))
     B: ClassVar[tuple[float, ...]] = (2 / 9, 1 / 3, 4 / 9)
@@ -132,7 +133,8 @@ class BogackiShampine(Solver):
         while True:
             tried = self._attempt(dynamics, state, length)
             if isinstance(tried, _Trial) and tried.error <= 1:
-                if rejected and torch.equal(tried.mu.x, state.mu.x):  # a longer step failed, and this one moves nothing
+                still = rejected and state.mu.everywhere(torch.equal(tried.mu.x, state.mu.x))
+                if still:  # a longer step failed, and this one moves nothing
                     raise StepSizeError(self._underflow(state, length, failed, "the particles"))
                 if length == h or length >= shortest:
                     break

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from wgf import ops
 from wgf.functional import FreeEnergyEvaluation
-from wgf.measure import Noise, NoiseSource
+from wgf.measure import Ensemble, Noise, NoiseSource
 from wgf.ops import bodies, linalg
 from wgf.protocol import Dynamics, Solver, State, Step
 
@@ -57,6 +57,7 @@ class ExponentialEuler(Solver):
     """
 
     order: ClassVar[int] = 1
+    integrates = True
     stochastic = True
     realises_shannon = True
     elementwise = True
@@ -65,12 +66,12 @@ class ExponentialEuler(Solver):
         """Take one step. The noise depends on the number of the step, so a run in pieces equals an unbroken one."""
         mu, gradient, temperature = state.mu, state.evaluation.gradient, dynamics.noise_temperature(state.t)
         stiffness = _Stiffness.of(state.evaluation)
-        x = mu.x - stiffness.apply(lambda k: h * phi(h * k), gradient)
+        x = mu.x - stiffness.apply(lambda k: h * phi(h * k), gradient, mu)
         if temperature <= 0:
-            decayed = stiffness.apply(lambda k: phi(2 * h * k), gradient)
+            decayed = stiffness.apply(lambda k: phi(2 * h * k), gradient, mu)
             return Step(mu.moved(x), mu.inner(gradient, decayed))
         normal = noise.normal(mu.ids, state.step, mu.dim).to(mu.dtype)
-        x = x + stiffness.apply(lambda k: math.sqrt(2 * temperature * h) * torch.sqrt(phi(2 * h * k)), normal)
+        x = x + stiffness.apply(lambda k: math.sqrt(2 * temperature * h) * torch.sqrt(phi(2 * h * k)), normal, mu)
         return Step(mu.moved(x))
 
     def body(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Any:
@@ -106,11 +107,12 @@ class _Stiffness:
         matrix = torch.stack(full).sum(0) + torch.diag(diagonal.expand(len(full[0])))
         return _Stiffness(*linalg.symmetric_eigen(matrix))
 
-    def apply(self, function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+    def apply(self, function: Callable[[Tensor], Tensor], rows: Tensor, mu: Ensemble) -> Tensor:
         """Multiply each row (n, d) by f(K)."""
         values = function(self.values)
         if self.vectors is None:
             return values.to(rows, non_blocking=True) * rows
         matrix = linalg.product(self.vectors * values, self.vectors.T.contiguous())
         matrix = (0.5 * (matrix + matrix.T)).to(rows, non_blocking=True)
-        return ops.affine(rows, torch.zeros_like(rows[0]), matrix)
+        turned: Tensor = mu.rowwise(lambda part: ops.affine(part, torch.zeros_like(part[0]), matrix), rows)
+        return turned

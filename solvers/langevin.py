@@ -43,6 +43,7 @@ class Langevin(Solver):
     """
 
     order: ClassVar[int] = 1
+    integrates = True
     stochastic = True
     realises_shannon = True
     elementwise = True

@@ -56,6 +56,7 @@ class LeimkuhlerMatthews(Solver):
     """
 
     order: ClassVar[int] = 1
+    integrates = True
     stochastic = True
     realises_shannon = True
     elementwise = True

@@ -14,7 +14,8 @@ from wgf import ops
 from wgf.errors import ConfigError, WgfWarning, require_integer, shown
 from wgf.functional import Evaluation, FreeEnergy, Functional, Term, Work
 from wgf.kernels import Kernel
-from wgf.measure import BATCHES, Ensemble, NoiseSource
+from wgf.measure import BATCHES, Ensemble, NoiseSource, ShardedEnsemble
+from wgf.measure.shuffling import ROUNDS, Shuffle
 from wgf.ops.reference import nearest_image
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
 from wgf.summation import Check
@@ -100,6 +101,10 @@ class RandomBatch(Solver):
         return self.inner.realises_shannon
 
     @property
+    def integrates(self) -> bool:  # type: ignore[override]
+        return self.inner.integrates
+
+    @property
     def on_surfaces(self) -> bool:  # type: ignore[override]
         return self.inner.on_surfaces
 
@@ -176,6 +181,9 @@ class _Batched(Functional):
     def audit(self, mu: Ensemble) -> Check | None:
         return self._whole.audit(mu)
 
+    def undivided(self, mu: Ensemble) -> str | None:
+        return self._whole.undivided(mu)
+
     def _value(self, mu: Ensemble) -> Tensor:
         return self._whole._value(mu) if self._noise is None else self._evaluate(mu).value
 
@@ -201,30 +209,56 @@ class _Batched(Functional):
         It runs in one torch thread, so that the bits do not depend on the number of threads.
         """
         kernel, x, weights = self._kernel, mu.x.double(), mu.weights
-        value, gradient = torch.zeros_like(weights), torch.zeros_like(x)
         with ops.one_torch_thread():
-            for batches in _partition(noise.uniform(mu.ids, self._step, 1, BATCHES)[:, 0], self._size):
-                rows, size = batches.flatten(), batches.shape[1]
-                scale = (mu.n - 1) / max(1, size - 1)
-                for others in _companions(batches):
-                    here = x[rows].expand(len(others), -1, -1)
-                    k, slope = _pairs(kernel, here, _nearest(x[others], here, mu.period))
-                    value[rows] += scale * (weights[others] * k).sum(0)
-                    gradient[rows] += scale * (weights[others, None] * slope).sum(0)
+            if isinstance(mu, ShardedEnsemble):
+                value, gradient = self._divided(mu, noise)
+            else:
+                keys = noise.uniform(mu.ids, self._step, 1, BATCHES)[:, 0]
+                value, gradient = self._in_batches(mu, x, weights, torch.argsort(keys))
             if not kernel.singular:
                 value += weights * kernel(x, x)
         return value, gradient
 
+    def _in_batches(self, mu: Ensemble, x: Tensor, weights: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
+        """The sums over the other particles of each batch, cut from rows in this order."""
+        value, gradient = torch.zeros_like(weights), torch.zeros_like(x)
+        for batches in _partition(order, self._size):
+            rows, size = batches.flatten(), batches.shape[1]
+            scale = (mu.n - 1) / max(1, size - 1)
+            for others in _companions(batches):
+                here = x[rows].expand(len(others), -1, -1)
+                k, slope = _pairs(self._kernel, here, _nearest(x[others], here, mu.period))
+                value[rows] += scale * (weights[others] * k).sum(0)
+                gradient[rows] += scale * (weights[others, None] * slope).sum(0)
+        return value, gradient
 
-def _partition(keys: Tensor, size: int) -> Iterator[Tensor]:
-    """Sort the rows by their keys and cut them into batches of `size` rows or slightly more.
+    def _divided(self, mu: ShardedEnsemble, noise: NoiseSource) -> tuple[Tensor, Tensor]:
+        """The sums where processes share the particles: these meet in places of a random permutation.
+
+        Each block of places is cut into batches, so that they do not depend on the number of processes.
+        """
+        drawn = noise.uniform(torch.arange(ROUNDS, device=mu.device), self._step, 1, BATCHES)[:, 0]
+        keys = [int(2.0**32 * key) & 0xFFFFFFFF for key in drawn.tolist()]
+        shuffle = Shuffle(keys, mu.group, mu.layout, mu.device)
+        x, weights = shuffle.there(mu.x.double()), shuffle.there(mu.weights)
+        found = []
+        for rows in mu.layout.slices:
+            order = torch.arange(rows.stop - rows.start, device=mu.device)
+            value, gradient = self._in_batches(mu, x[rows], weights[rows], order)
+            found.append(torch.cat([value[:, None], gradient], 1))
+        both = shuffle.back(torch.cat(found))
+        return both[:, 0].clone(), both[:, 1:]
+
+
+def _partition(order: Tensor, size: int) -> Iterator[Tensor]:
+    """Cut rows in this order into batches of `size` rows or slightly more.
 
     Yields index tensors (batches, rows per batch), one for each of the at most two lengths, which differ by one.
     """
-    n = len(keys)
+    n = len(order)
     count = max(1, n // size)
     short, longer = divmod(n, count)
-    order, cut = torch.argsort(keys), longer * (short + 1)
+    cut = longer * (short + 1)
     yield from (part for part in (order[:cut].view(longer, short + 1), order[cut:].view(-1, short)) if len(part))
 
 

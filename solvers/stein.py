@@ -14,9 +14,11 @@ from wgf.errors import ConfigError, closest, require_number, shown
 from wgf.kernels import Gaussian, Kernel, Linear
 from wgf.kernels.composition import written
 from wgf.kernels.stein import direction, has_stein_operator, squared_norm, stein_body
-from wgf.measure import SUBSET, Ensemble, Noise, NoiseSource
+from wgf.measure import Ensemble, NoiseSource, ShardedEnsemble
 from wgf.protocol import Dynamics, Slope, Solver, State, Step
 from wgf.protocol.requirements import refuse, warn_without_spread
+
+from . import stein_divided
 
 RULES = ("linear", "median")
 
@@ -76,6 +78,7 @@ class Stein(Solver):
     kernel: Kernel | float | str = "median"
 
     order: ClassVar[int] = 1
+    integrates = True
     realises_shannon = True
     elementwise = True
     metric = "Stein's, |v|² in the space of the kernel: T² KSD² to the Gibbs law, self pairs included"
@@ -113,7 +116,7 @@ class Stein(Solver):
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
         """Take one step. At T = 0 its dissipation is −∫∇F·v dμ; at T > 0 the ledger uses `dissipation` at records."""
         mu, gradient, temperature = state.mu, state.evaluation.gradient, dynamics.noise_temperature(state.t)
-        velocity = mu.reduce(direction(self.kernel_at(mu), mu.x, mu.weights, -gradient, temperature))
+        velocity = self._direction(mu, -gradient, temperature)
         dissipation = None if temperature > 0 else -mu.inner(gradient, velocity)
         return Step(mu.moved(mu.x + h * velocity), dissipation)
 
@@ -129,7 +132,16 @@ class Stein(Solver):
         if dynamics.free_energy.sampled:
             evaluation = dynamics.drift.at(state.t).evaluate(mu)
         temperature = dynamics.noise_temperature(state.t)
-        return mu.reduce(squared_norm(self.kernel_at(mu), mu.x, mu.weights, -evaluation.gradient, temperature))
+        kernel = self.kernel_at(mu)
+        if isinstance(mu, ShardedEnsemble):
+            return stein_divided.squared_norm(mu, kernel, -evaluation.gradient, temperature)
+        return squared_norm(kernel, mu.x, mu.weights, -evaluation.gradient, temperature)
+
+    def _direction(self, mu: Ensemble, scores: Tensor, temperature: float) -> Tensor:
+        kernel = self.kernel_at(mu)
+        if isinstance(mu, ShardedEnsemble):
+            return stein_divided.direction(mu, kernel, scores, temperature)
+        return direction(kernel, mu.x, mu.weights, scores, temperature)
 
     def kernel_at(self, mu: Ensemble) -> Kernel:
         """Make the kernel that moves the particles of μ: `kernel` itself, or by its rule.
@@ -153,14 +165,12 @@ class Stein(Solver):
 
 def _median_bandwidth(mu: Ensemble, most: int) -> float:
     """The bandwidth of "median". If the median is 0, the root mean square distance replaces it; if all coincide, 1."""
-    sample = mu
-    if mu.n > most:
-        sample = mu.select(torch.argsort(Noise(0).uniform(mu.ids, 0, 1, SUBSET)[:, 0])[:most])
+    drawn = mu.drawn(most)
+    x, weights = drawn(mu.x).double(), drawn(mu.weights)
     count = mu.effective_size
-    i, j = torch.triu_indices(sample.n, sample.n, 1, device=mu.device)
+    i, j = torch.triu_indices(len(x), len(x), 1, device=mu.device)
     distance = 0.0
     if len(i):
-        x, weights = sample.x.double(), sample.weights
         with ops.one_torch_thread():
             far, order = torch.sort((x[i] - x[j]).square().sum(1).sqrt())
             mass = (weights[i] * weights[j])[order].cumsum(0)

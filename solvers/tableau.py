@@ -49,6 +49,7 @@ class ExplicitRungeKutta(Solver):
     c: ClassVar[Row]
     """The times of the stages, in fractions of h."""
     order: ClassVar[int]
+    integrates = True
     elementwise = True
     on_surfaces = True
 

@@ -67,6 +67,7 @@ class Underdamped(Solver):
     friction: float = 1.0
 
     order: ClassVar[int] = 2
+    integrates = True
     stochastic = True
     realises_shannon = True
     elementwise = True

@@ -91,6 +91,17 @@ def _version() -> str:
         return "0+unknown"
 
 
+def _lacks(name: str) -> AttributeError:
+    """The error for a name that is not there, with the nearest one that is."""
+    text = f"module {__name__!r} has no attribute {name!r}"
+    if name.startswith("_"):
+        return AttributeError(text, name=name)
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, __getattr__("__all__"), n=1)
+    return AttributeError(text + (f"; did you mean {near[0]!r}?" if near else "."), name=name)
+
+
 def __getattr__(name: str) -> Any:
     if name == "__all__":
         return sorted([*_ROOMS, *_HOMES, *_registered()])
@@ -103,7 +114,7 @@ def __getattr__(name: str) -> Any:
     elif not name.startswith("_") and name in _registered():
         value = _registered()[name]
     else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise _lacks(name)
     globals()[name] = value
     return value
 

@@ -138,7 +138,7 @@ def contract():
 def test_both_gears_have_the_same_bits(scheme, term, dtype):
     """With records inside, frames, and a last step that is shorter."""
     solver, temperature = SCHEMES[scheme]
-    mu, F = wgf.Ensemble.gaussian(60, 3, seed=1, dtype=dtype), pulled(3, term, temperature)
+    mu, F = wgf.Ensemble.gaussian(141, 3, seed=1, dtype=dtype), pulled(3, term, temperature)
     first, second = (in_gear(s, F, mu, solver, t_end=1.02, record_every=5, trajectory_every=7) for s in (False, True))
     ends(first, second)
     for k in range(len(first.trajectory_times)):
@@ -164,6 +164,24 @@ def test_particles_in_blocks_and_threads(scheme, dim):
         torch.set_num_threads(threads)
     ends(sols[0], sols[1])
     ends(sols[0], sols[2])
+
+
+@pytest.mark.parametrize(("n", "weighted"), [(64, False), (700, False), (1111, True)])
+def test_pairs_in_both_gears_and_threads(n, weighted):
+    """Few particles go row by row. For more, each pair is visited once, by one thread or by two."""
+    mu = wgf.Ensemble.gaussian(n, 2, seed=1)
+    if weighted:
+        mu = mu.reweighted(torch.rand(n, generator=torch.Generator().manual_seed(0), dtype=torch.float64) + 0.5)
+    F, threads, sols = pulled(2, "Interaction", 0.0), torch.get_num_threads(), []
+    try:
+        for count, second in ((1, False), (2, False), (1, True), (2, True)):
+            torch.set_num_threads(count)
+            with mock.patch.object(gear, "_SPREAD", math.inf):
+                sols.append(in_gear(second, F, mu, solvers.Euler(), t_end=0.2, record_every=4))
+    finally:
+        torch.set_num_threads(threads)
+    for other in sols[1:]:
+        ends(sols[0], other)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -247,6 +265,7 @@ def test_other_runs_stay_in_the_first_gear(what):
         wgf.solve(settings.pop("F"), mu, settings.pop("solver"), dt=0.1, **settings)
 
 
+@mock.patch.dict(gear._missed, clear=True)
 def test_a_short_run_compiles_nothing():
     mu = wgf.Ensemble.gaussian(40, 2, seed=1)
     with mock.patch.object(stretch.Stretch, "__new__", side_effect=AssertionError):

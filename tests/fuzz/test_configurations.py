@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
-from fuzz.configurations import damaged, fuzz, plausible, strange
+from fuzz.configurations import damaged, fuzz, strange
+from fuzz.plausible import plausible
 
 from wgf.errors import WgfError
 from wgf.runs.config import validate

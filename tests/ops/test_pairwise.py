@@ -11,8 +11,8 @@ import torch
 
 from wgf import ops
 from wgf.ops import forms, reference
-from wgf.ops.cpu import meetings, pairwise
-from wgf.ops.cpu.intrinsics import TILE
+from wgf.ops.cpu import meetings, once
+from wgf.ops.cpu.columns import TILE
 
 FORMS = {
     "gaussian": (forms.GAUSSIAN, [0.7]),
@@ -98,7 +98,7 @@ def test_few_blocks_meet_once_in_even_groups(blocks):
 def test_each_pair_once(name, d, dtype):
     """Enough particles for the traversal that gives a pair's force to both, the last block being short."""
     form, p = FORMS[name]
-    n = pairwise._ONCE_FROM + TILE // 3
+    n = 8 * TILE + TILE // 3
     x, w = cloud(n, d, dtype), weights(n)
     agree(x, x, w, form, p, 0.1, False)
     agree(x, x, torch.full_like(w, 1 / n), form, p, 0.0, True)
@@ -109,7 +109,7 @@ def test_each_pair_once(name, d, dtype):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n", "d"), [(pairwise._ONCE_FROM + TILE // 3, 2), (5 * meetings.BLOCK - 3, 20)])
+@pytest.mark.parametrize(("n", "d"), [(once.CARRIED_FROM + TILE // 3, 2), (5 * meetings.BLOCK - 3, 20)])
 @each_dtype
 def test_each_pair_once_with_a_vector(n, d, dtype):
     """The Stein direction of many particles, weighted and not."""
@@ -223,7 +223,7 @@ def test_more_than_two_to_the_31_pairs():
 def test_workspace_is_bounded():
     """Private sums of the pairs visited once keep to their budget whatever n."""
     for n, d in ((10**4, 3), (10**6, 1), (10**7, 3)):
-        assert pairwise._slots(n, d + 1) * 8 * n * (d + 1) <= max(pairwise._WORKSPACE, 8 * n * (d + 1))
-    assert pairwise.visits_once(10**4, 3, 4, None)
-    assert not pairwise.visits_once(10**6, 3, 4, None)  # two private sums would be work for two threads at most
-    assert not pairwise.visits_once(10**4, 3, 4, np.array([1.0, -1.0]))
+        assert once.slots_of(n, d + 1) * 8 * n * (d + 1) <= max(once.WORKSPACE, 8 * n * (d + 1))
+    assert once.visits_once(10**4, 3, 4, None, False)
+    assert not once.visits_once(10**6, 3, 4, None, False)  # two private sums would be work for two threads at most
+    assert not once.visits_once(10**4, 3, 4, np.array([1.0, -1.0]), False)

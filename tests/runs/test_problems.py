@@ -31,6 +31,10 @@ NETWORK: dict[str, Any] = {
 }
 
 
+ITEMS = [[float(i == j) for j in range(30)] for i in range(3)]
+"""Three inputs that are compared with each other."""
+
+
 def temperature(**table: Any) -> dict[str, Any]:
     return PROBLEM | {"entropy": [{"term": "LogDet", "temperature": table}]}
 
@@ -158,10 +162,17 @@ def test_every_schedule_can_be_named(name):
     ("CovariateShift", {"displacement": {"schedule": "Linear", "start": 0.0, "end": 0.5, "time": 1.0}}),
     ("Budget", {"cost": {"term": "Quadratic", "stiffness": 2.0}, "limit": 0.5}),
     ("EvaluationCap", {"limit": 3}),
+    ("Displacement", {}),
+    ("Swap", {"terms": [{"at": 0.0, "term": "Quadratic"},
+                        {"at": 0.1, "term": "Quadratic", "center": 1.0, "coefficient": 0.5}]}),
+    ("Swap", {"terms": [{"at": 0, "term": "Interaction", "kernel": {"name": "Gaussian", "h": 1.0}, "coefficient":
+                         {"schedule": "Linear", "start": 0.5, "end": 0.1, "time": 1.0}}]}),
+    ("Preferences", {"items": ITEMS, "pairs": [[0, 1], [1, 2]], "times": [0.1, 0.2], "scale": 0.5}),
 ])  # fmt: skip
 def test_every_drive_that_a_file_can_write_runs(drive, settings, tmp_path):
     assert set(models("drive")) == {
-        "Budget", "CVaR", "CovariateShift", "EntropicRisk", "EvaluationCap", "LabelShift", "MeanVariance"
+        "Budget", "CVaR", "CovariateShift", "Displacement", "EntropicRisk", "EvaluationCap", "LabelShift",
+        "MeanVariance", "Preferences", "Swap",
     }  # fmt: skip
     config = validate(NETWORK | {"drive": [{"drive": drive, **settings}]})
     job = prepare(config)
@@ -171,6 +182,36 @@ def test_every_drive_that_a_file_can_write_runs(drive, settings, tmp_path):
     else:
         assert drive in [term.name for term in job.free_energy.terms]
     assert validate(tomllib.loads(dump(config))) == config
+
+
+def test_exchanged_terms_are_those_of_a_script_also_without_another_term(tmp_path):
+    terms = [{"at": 0, "term": "MullerBrown"}, {"at": 1e-4, "term": "MullerBrown", "coefficient": 0.5}]
+    table = {"problem": {"particles": 20, "initial": {"law": "sphere"}}, "drive": [{"drive": "Swap", "terms": terms}]}
+    config = validate(table | {"solver": {"name": "Heun", "dt": 1e-5, "t_end": 2e-4}})
+    result = run(config, tmp_path / "run", progress=False)
+    assert result.solution.ensemble.dim == 2  # told by the terms that are exchanged
+    F = drives.Swap([(0.0, wgf.MullerBrown()), (1e-4, 0.5 * wgf.MullerBrown())])
+    sol = wgf.solve(F, prepare(config).start, wgf.solvers.Heun(), dt=1e-5, t_end=2e-4)
+    assert sol.ensemble.x.equal(result.solution.ensemble.x)
+    assert prepare(load_config(tmp_path / "run" / "config.toml")).free_energy.terms[0].name == "Swap"
+    assert validate(tomllib.loads(dump(validate({**table, "problem": {}, "solver": {"dt": 0.1, "t_end": 1.0}}))))
+
+
+@pytest.mark.parametrize(("table", "settings", "message"), [
+    (PROBLEM, {"drive": "Swap", "terms": []}, "drive.0.terms = []: wanted a list of tables such as { at = 0.0"),
+    (PROBLEM, {"drive": "Swap", "terms": [{"term": "Quadratic"}]}, "drive.0.terms.0.at is missing"),
+    (PROBLEM, {"drive": "Swap", "terms": [{"at": 0, "term": "Quadratic", "centr": 1}]}, "did you mean 'center'"),
+    (PROBLEM, {"drive": "Swap", "terms": [{"at": 0, "term": "LogisticPosterior"}]}, "terms.0.term = 'LogisticPos"),
+    (PROBLEM, {"drive": "Budget", "cost": {"term": "LogisticPosterior"}, "limit": 1.0}, "drive.0.cost.term = 'Log"),
+    (PROBLEM, {"drive": "Preferences", "items": ITEMS, "pairs": [[0, 1]]}, "needs the outputs of a network"),
+    (NETWORK, {"drive": "Preferences", "items": 3, "pairs": [[0, 1]]}, "drive.0.items = 3: wanted a list of rows"),
+    (NETWORK, {"drive": "Preferences", "items": ITEMS, "pairs": [[0.5, 1]]}, "wanted a list of pairs of integers"),
+    (NETWORK, {"drive": "Preferences", "items": ITEMS, "pairs": [[0, 7]]}, "drive.0: preference 0 is about item 7"),
+])  # fmt: skip
+def test_a_wrong_drive_is_named_by_its_place(table, settings, message):
+    with pytest.raises(ConfigError) as caught:
+        prepare(validate(table | {"drive": [settings]}))
+    assert message in str(caught.value)
 
 
 def test_shifted_labels_have_the_frequencies_of_their_schedules():

@@ -50,6 +50,8 @@ class CSV(Callback):
     [['t', 'step'], ['0.0', '0.0'], ['0.1', '1.0'], ['0.2', '2.0']]
     """
 
+    alone = True
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._names: list[str] = []
@@ -125,6 +127,8 @@ class TensorBoard(Callback):
 
         wgf.solve(F, mu, solver, dt=0.1, t_end=10.0, callbacks=[TensorBoard("events")])
     """
+
+    alone = True
 
     def __init__(self, folder: str | os.PathLike[str], prefix: str = "run") -> None:
         self.folder, self.prefix = Path(folder), prefix

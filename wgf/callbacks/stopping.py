@@ -100,5 +100,7 @@ class Progress(Callback):
         wgf.solve(F, mu, solver, dt=0.1, t_end=10.0, callbacks=[Progress(), CSV("run.csv")])
     """
 
+    alone = True
+
     def __init__(self) -> None:
         self.monitor: Any = reporter(True)

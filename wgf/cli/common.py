@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -37,7 +38,8 @@ def errors_as_lines() -> Iterator[None]:
     except WgfError as error:
         if signals.arrived() and isinstance(error, BackendError):  # the import of a library was interrupted
             raise typer.Exit(signals.code()) from None
-        typer.echo("\n".join([f"error: {error}", *getattr(error, "__notes__", ())]), err=True)
+        if os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK") == "0":  # of several one speaks
+            typer.echo("\n".join([f"error: {error}", *getattr(error, "__notes__", ())]), err=True)
         bad_input = isinstance(error, (BackendError, ConfigError, ResourceError, ShapeError))
         raise typer.Exit(CONFIGURATION if bad_input else FAILED) from None
     except MemoryError as error:

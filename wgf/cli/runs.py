@@ -34,6 +34,10 @@ def run_command(
         int | None,
         typer.Option("--seeds", metavar="N", help="Run it under N seeds, the first that of the file, and compare."),
     ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option("--timeout", metavar="SECONDS", help="Under torchrun: how long to wait for the other processes."),
+    ] = 300.0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the path of the report.")] = False,
 ) -> None:
     """Follow the gradient flow of a free energy, of a network or of particles, and write a report."""
@@ -42,7 +46,8 @@ def run_command(
     with errors_as_lines():
         with importing():
             from ..errors import WgfWarning
-            from ..runs import load_config, run, run_seeds
+            from ..runs import load_config, run_seeds
+            from ..runs.launch import run
 
         table = [] if costs is None else [f"costs={json.dumps(str(costs.absolute()))}"]
         settings = load_config(config, [*(overrides or []), *table])
@@ -50,7 +55,8 @@ def run_command(
             warnings.simplefilter("ignore", WgfWarning)  # the result has them; they are printed below
             warnings.simplefilter("ignore", RuntimeWarning)  # overflow: the status says where the run diverged
             if seeds is None:
-                results = [run(settings, out, progress=not quiet)]
+                result = run(settings, out, progress=not quiet, timeout=timeout)
+                results = [] if result is None else [result]
             else:
                 results = []
                 for result in run_seeds(settings, seeds, out, progress=not quiet):

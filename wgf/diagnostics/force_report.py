@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import ConfigError, require_number, shown
 from ..ledger import Ledger
-from .regimes import REGIMES, Span, Thresholds, runs_of, unstable, variation
+from .regimes import REGIMES, Judged, Span, Thresholds, runs_of, unstable, variation
 
 COLUMNS = ("t", "loss_force", "information_force", "force_ratio", "alignment", "entropy_production")
 """The columns that a ledger must have. `reference_alignment` is optional: without it nothing is called misaligned."""
@@ -46,8 +46,8 @@ class HasLedger(Protocol):
     def ledger(self) -> Ledger: ...
 
 
-@dataclass(frozen=True, eq=False)
-class ForceReport:
+@dataclass(frozen=True, eq=False, repr=False)
+class ForceReport(Judged):
     """The result of `force_report`: the information force I against the loss force G over one run.
 
     Attributes

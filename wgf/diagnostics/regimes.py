@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError, require_number, shown
+from ..errors import ConfigError, Facts, require_number, shown
 
 REGIMES = ("weak", "unstable", "misaligned", "collapsed")
 
@@ -152,3 +153,15 @@ def unstable(
         *runs_of("unstable", t, _covered(t, length, lambda k, _: bool(varies[k] > limits.variation)),
                  f"{restless} {within}"),
     ]  # fmt: skip
+
+
+class Judged(Facts):
+    """The part of a `ForceReport` that tells it in short: the verdict, the records and the degenerate regimes."""
+
+    t: np.ndarray
+    spans: tuple[Span, ...]
+    verdict: Any
+
+    def _facts(self) -> dict[str, Any]:
+        regimes = ", ".join(dict.fromkeys(span.regime for span in self.spans)) or "none"
+        return {"verdict": self.verdict, "records": len(self.t), "degenerate regimes": regimes}

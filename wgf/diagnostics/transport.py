@@ -19,7 +19,7 @@ from ..errors import (
     require_seed,
     shown,
 )
-from ..measure import Ensemble, require_ensemble
+from ..measure import Ensemble, require_whole
 from .couplings import METHODS, Problem, library, solve
 from .gaussian import bures
 
@@ -148,7 +148,7 @@ def wasserstein(
     3.0
     """
     for name, measure in (("mu", mu), ("nu", nu)):
-        require_ensemble(name, measure)
+        require_whole(name, measure)
     _require_options(method, mu.dim, nu.dim, projections, regularisation)
     require_number("tolerance", tolerance, positive=True)
     require_integer("iterations", iterations, low=1)

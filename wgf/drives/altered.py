@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cached_property
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -34,12 +35,18 @@ class AlteredRisk(Functional):
     Within a step F_t follows t, and the ledger books the change of F_t as work. Outside a run call `.at(t)` first.
     """
 
+    given_risk: ClassVar[str] = "risk"
+    """The setting that is the risk of the run, where a configuration file makes the drive."""
+
     def __init__(self, risk: NetworkRisk | AlteredRisk) -> None:
         if not isinstance(risk, NetworkRisk | AlteredRisk):
             raise ConfigError(
                 f"{self.name} of {risk!r}: wanted a wgf.NetworkRisk, or one that another drive alters already."
             )
         self.risk = risk
+
+    def undivided(self, mu: Ensemble) -> str | None:
+        return self.risk.undivided(mu)
 
     def work(self, mu: Ensemble, whole: bool = False) -> Work:
         return self.risk.work(mu, whole)

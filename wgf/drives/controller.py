@@ -119,6 +119,10 @@ class Controller(Control):
                 "sensor to go by, Controller(..., sensor=wgf.LogDet())."
             )
 
+    @property
+    def integrates(self) -> bool:  # type: ignore[override]
+        return self.sensor is None or self.sensor.integrates
+
     def begin(self, mu: Ensemble, t: float) -> float:
         """The temperature T at the start; it is all that the controller remembers."""
         if self.sensor is not None and self.sensor.prepare(mu) is not self.sensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from ..energies.aggregates import Mean
 from ..energies.two_layer import require_unit
 from ..energies.units import NetworkUnit
 from ..errors import ConfigError, ShapeError, require_integer, require_number, require_unmasked
+from ..extension import Numbers, Pairs, Rows
 from ..functional import Evaluation, Functional, View
 from ..measure import ArrayLike, Ensemble, as_real, require_finite_rows, to_tensor
 from .altered import AlteredRisk
@@ -29,6 +31,8 @@ class BradleyTerry(Functional):
     It is 0 where there are no preferences. `Preferences` makes one for what has arrived by a time.
     """
 
+    integrates = True
+
     def __init__(self, unit: NetworkUnit, items: Tensor, pairs: Tensor, scale: float, output: int | None) -> None:
         self.unit, self.items, self.pairs, self.scale, self.output = unit, items, pairs, scale, output
 
@@ -41,7 +45,8 @@ class BradleyTerry(Functional):
 
     def _forward(self, mu: Ensemble) -> tuple[Tensor, int, Tensor]:
         """Outputs at the items (N, K), the index of the score among them, and the margins (P,) of the pairs."""
-        f = mu.reduce(self.unit.forward(mu.x, mu.weights, self.items.to(mu.device)))
+        items = self.items.to(mu.device)
+        f = mu.summed(lambda x, weights: self.unit.forward(x, weights, items))
         if self.output is None and f.shape[1] != 1:
             raise ConfigError(
                 f"Preferences: the unit has {f.shape[1]} outputs; wanted one score for an item. Say which by output=."
@@ -88,7 +93,8 @@ class BradleyTerry(Functional):
         if not len(self.pairs):
             return Evaluation(self._value(mu), torch.zeros_like(mu.x))
         f, column, margins = self._forward(mu)
-        gradient = self.unit.backward(mu.x, self.items.to(mu.device), self._residual(f, column, margins))[1]
+        residual, items = self._residual(f, column, margins), self.items.to(mu.device)
+        gradient: Tensor = mu.rowwise(lambda x: self.unit.backward(x, items, residual)[1], mu.x)
         return Evaluation(self._mean(margins), gradient)
 
 
@@ -148,12 +154,16 @@ class Preferences(Events):
     (0.0, 0.693147, -0.5)
     """
 
+    given_risk: ClassVar[str] = "unit"
+    """The setting that is the risk of the run, where a configuration file makes the term."""
+    integrates = True
+
     def __init__(
         self,
         unit: NetworkRisk | AlteredRisk | NetworkUnit | Callable[[Tensor, Tensor], Tensor],
-        items: ArrayLike,
-        pairs: ArrayLike,
-        times: ArrayLike | None = None,
+        items: Rows,
+        pairs: Pairs,
+        times: Numbers | None = None,
         *,
         scale: float = 1.0,
         output: int | None = None,

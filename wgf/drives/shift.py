@@ -230,6 +230,11 @@ class Swap(Events):
                 )
         self._continued = continued
 
+    @property
+    def members(self) -> tuple[Functional, ...]:
+        """The terms, in the order of their times."""
+        return self._members
+
     def __repr__(self) -> str:
         return f"Swap([{', '.join(f'({t:g}, {m!r})' for t, m in zip(self._times, self._members, strict=True))}])"
 

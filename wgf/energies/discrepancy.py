@@ -82,6 +82,8 @@ class MMD(Functional):
     True
     """
 
+    integrates = True
+
     def __init__(self, samples: Ensemble | ArrayLike, kernel: Kernel) -> None:
         if not isinstance(kernel, Kernel) or kernel.singular:
             raise ConfigError(
@@ -107,7 +109,12 @@ class MMD(Functional):
     def _sums(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         require_dimension(self, self.target, mu)
         value, gradient = mu.kernel_sums(self.kernel, at)
-        cross, cross_gradient = self.target.on(mu.period).kernel_sums(self.kernel, mu.points(at))
+        target = self.target.on(mu.period)
+
+        def across(points: Tensor) -> tuple[Tensor, Tensor]:
+            return target.kernel_sums(self.kernel, points)
+
+        cross, cross_gradient = across(mu.points(at)) if at is not None else mu.rowwise(across, mu.x)
         return value, gradient, cross, cross_gradient.to(gradient.dtype)
 
     def _value(self, mu: Ensemble) -> Tensor:

@@ -15,7 +15,6 @@ from ..functional import Evaluation, Functional, Work
 from ..kernels import Kernel
 from ..kernels.radial import pair_bodies
 from ..measure import Ensemble, checks
-from ..measure.audited import audited
 from ..ops import bodies
 from ..summation import (
     METHODS,
@@ -84,6 +83,7 @@ class Interaction(Functional):
     0.5
     """
 
+    integrates = True
     elementwise = True
 
     def __init__(
@@ -126,7 +126,10 @@ class Interaction(Functional):
         Check
             The method in use, and the error against sums over all pairs at 256 particles.
         """
-        return audited(mu, self.kernel, Summation(self.method, self.rtol, self._costs))
+        return mu.audit(self.kernel, Summation(self.method, self.rtol, self._costs))
+
+    def undivided(self, mu: Ensemble) -> str | None:
+        return "method='sorting' sorts all particles" if self.method == "sorting" else super().undivided(mu)
 
     def work(self, mu: Ensemble, whole: bool = False) -> Work:
         if self.kernel.by_moments and self.method in ("auto", "moments"):
@@ -135,8 +138,8 @@ class Interaction(Functional):
 
     def _sums(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor]:
         value, gradient = mu.kernel_sums(self.kernel, at, None, self.method, self.rtol, self._costs)
-        if self.kernel.singular and not checks.finite(gradient):
-            self._name_coincident(mu, at)
+        if self.kernel.singular:
+            mu.together(lambda: None if checks.finite(gradient) else self._name_coincident(mu, at))
         return value, gradient
 
     def _name_coincident(self, mu: Ensemble, at: Tensor | None) -> None:
@@ -159,10 +162,10 @@ class Interaction(Functional):
 
     def body(self, mu: Ensemble) -> Any:
         how, dtype = Summation(self.method, self.rtol, self._costs), str(mu.dtype).removeprefix("torch.")
-        small = mu.n <= bodies.BLOCK and mu.dim <= ops.DIRECT_UP_TO and type(mu) is Ensemble
+        small = mu.n <= bodies.BLOCK and mu.dim <= ops.DIRECT_UP_TO and mu.whole
         if not (small and takes_all_pairs(self.kernel, mu.n, mu.dim, dtype, how)):
             return None
-        made = pair_bodies(self.kernel, mu.weights, mu.dtype)
+        made = pair_bodies(self.kernel, mu.weights, mu.dtype, mu.dim)
         return made and bodies.Pairs(tuple(pair for pair, _ in made), made[0][1], (0,) * mu.dim)
 
     def _value(self, mu: Ensemble) -> Tensor:

@@ -47,6 +47,7 @@ class Landscape(Functional):
     """
 
     linear = True
+    integrates = True
     elementwise = True
     least_dim: int = 1
     """The least dimension of the particles."""
@@ -69,7 +70,7 @@ class Landscape(Functional):
         return values.to(x.dtype), gradient.to(x.dtype)
 
     def _value(self, mu: Ensemble) -> Tensor:
-        return mu.expect(self._at(mu.x)[0])
+        return mu.expect(mu.rowwise(self._at, mu.x)[0])
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
         return self._at(mu.points(at))[0]
@@ -78,5 +79,5 @@ class Landscape(Functional):
         return self._at(mu.points(at))[1]
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
-        values, gradient = self._at(mu.x)
+        values, gradient = mu.rowwise(self._at, mu.x)
         return Evaluation(mu.expect(values), gradient)

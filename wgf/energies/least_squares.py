@@ -66,6 +66,7 @@ class LeastSquares(Functional):
     """
 
     linear = True
+    integrates = True
     by_values = True
 
     def __init__(self, forward: Callable[[Tensor], Any], data: ArrayLike, noise_cov: ArrayLike = 1.0) -> None:
@@ -138,9 +139,14 @@ class LeastSquares(Functional):
 
     def _plain(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """G, G − y and Γ⁻¹(G − y), each (m, K), without derivatives."""
-        with ops.one_torch_thread(), torch.no_grad():
-            predictions = self.forward(mu.points(at).detach())
-        return predictions, *self.residuals(predictions)
+
+        def parts(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            with ops.one_torch_thread(), torch.no_grad():
+                predictions = self.forward(points.detach())
+            return predictions, *self.residuals(predictions)
+
+        found: tuple[Tensor, Tensor, Tensor] = parts(mu.points(at)) if at is not None else mu.rowwise(parts, mu.x)
+        return found
 
     def _value(self, mu: Ensemble) -> Tensor:
         return 0.5 * mu.inner(*self._plain(mu, None)[1:])
@@ -149,10 +155,10 @@ class LeastSquares(Functional):
         return (0.5 * linalg.row_dot(*self._plain(mu, at)[1:])).to(mu.dtype)
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        return self._both(mu.points(at))[1]
+        return self._both(at)[1] if at is not None else mu.rowwise(self._both, mu.x)[1]
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
-        values, gradient = self._both(mu.x)
+        values, gradient = mu.rowwise(self._both, mu.x)
         return Evaluation(mu.expect(values), gradient)
 
     def _both(self, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -210,6 +216,7 @@ class LinearisedLeastSquares(Functional):
     [4.0, 8.0]
     """
 
+    integrates = True
     by_values = True
 
     def __init__(self, misfit: LeastSquares) -> None:
@@ -239,13 +246,13 @@ class LinearisedLeastSquares(Functional):
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
         if at is None:
             return self._evaluate(mu).gradient
-        return self._linearised(mu, self.misfit._plain(mu, None)[0], self.misfit._plain(mu, at)[2])
+        return self._linearised(mu, self.misfit._plain(mu, None)[0], self.misfit._plain(mu, at)[2], at)
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
         predictions, r, weighted = self.misfit._plain(mu, None)
-        return Evaluation(0.5 * mu.inner(r, weighted), self._linearised(mu, predictions, weighted))
+        return Evaluation(0.5 * mu.inner(r, weighted), self._linearised(mu, predictions, weighted, None))
 
-    def _linearised(self, mu: Ensemble, predictions: Tensor, weighted: Tensor) -> Tensor:
+    def _linearised(self, mu: Ensemble, predictions: Tensor, weighted: Tensor, at: Tensor | None) -> Tensor:
         """C⁻¹C^{xG} applied to the weighted residuals Γ⁻¹(G − y) (m, K): a gradient (m, d)."""
         mean, covariance = mu.moments()
         values, vectors = linalg.symmetric_eigen(covariance)
@@ -253,12 +260,15 @@ class LinearisedLeastSquares(Functional):
         least = torch.maximum(least, (vectors.square() * ops.least_variance(mean, mu.dtype)[:, None]).sum(0))
         inverse = torch.where(values > least, 1.0 / values, torch.zeros_like(values))
         # `away` sums to zero, so that any centre of G gives the same sum; a prediction as centre rounds less
-        away = mu.weights[:, None] * (mu.x.double() - mean)
-        carried = predictions.double() - predictions[0].double()
-        cross = mu.reduce(linalg.product(away.T.contiguous(), carried))
+        centre = mu.first(predictions).double()
+        cross = mu.crossed(mu.x.double() - mean, predictions.double() - centre)
         turned = linalg.product(vectors.T.contiguous(), cross) * inverse[:, None]
         slope = linalg.product(vectors, turned)
-        return ops.affine(weighted, torch.zeros_like(weighted[0]), slope.T.contiguous()).to(mu.dtype)
+        origin, turned = torch.zeros_like(weighted[0]), slope.T.contiguous()
+        if at is None:
+            moved: Tensor = mu.rowwise(lambda rows: ops.affine(rows, origin, turned), weighted)
+            return moved.to(mu.dtype)
+        return ops.affine(weighted, origin, turned).to(mu.dtype)
 
 
 def _no_gradient() -> ConfigError:

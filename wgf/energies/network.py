@@ -27,7 +27,7 @@ from ..measure.arrays import weight_rows
 from .aggregates import Aggregate, Mean
 from .losses import CrossEntropy, Loss, require_loss
 from .modules import AsModule
-from .samples import as_inputs, as_targets
+from .samples import as_inputs, as_targets, lowest
 from .two_layer import require_unit
 from .units import NetworkUnit
 
@@ -83,6 +83,7 @@ class NetworkRisk(AsModule, Functional):
     ([1.0, 3.0], 0.0)
     """
 
+    integrates = True
     elementwise = True  # losses are computed in one thread of torch, and the passes are compiled
 
     def __init__(
@@ -105,6 +106,7 @@ class NetworkRisk(AsModule, Functional):
         self._flat = np.ndim(targets) == 1 and not self.loss.classifies
         self.batch = None if batch is None else require_integer("batch", batch, low=1, high=len(self.inputs))
         self._subset: Tensor | None = None
+        self._chosen: tuple[Tensor, Tensor] | None = None  # the data of the subset
         self._law: Tensor | None = None
         self._aggregate: Aggregate = Mean()
 
@@ -141,10 +143,9 @@ class NetworkRisk(AsModule, Functional):
     # ----------------------------------------------------------------------------------- predictions
 
     def _forward(self, mu: Ensemble, z: Tensor) -> Tensor:
-        return self._finished(mu, self.unit.forward(mu.x, mu.weights, z))
+        return self._finished(mu.summed(lambda x, weights: self.unit.forward(x, weights, z)))
 
-    def _finished(self, mu: Ensemble, partial: Tensor) -> Tensor:
-        f = mu.reduce(partial)
+    def _finished(self, f: Tensor) -> Tensor:
         if f.shape[1] != self._outputs:
             raise ShapeError(f"NetworkRisk: the unit has {f.shape[1]} outputs, the targets ask for {self._outputs}.")
         return f
@@ -196,7 +197,7 @@ class NetworkRisk(AsModule, Functional):
         z = z.to(self.inputs)
         if not checks.finite(z):
             require_finite_rows("inputs", z)
-        return self._with(inputs=z.contiguous())
+        return self._with(inputs=z.contiguous(), _chosen=None)
 
     @property
     def law(self) -> Tensor:
@@ -226,8 +227,9 @@ class NetworkRisk(AsModule, Functional):
         if self.batch is None:
             return self
         ids = torch.arange(len(self.inputs), device=self.inputs.device)
-        order = torch.argsort(noise.uniform(ids, step, 1, MINIBATCH)[:, 0], stable=True)
-        return self._with(_subset=order[: self.batch], batch=None)
+        return self._with(
+            _subset=lowest(noise.uniform(ids, step, 1, MINIBATCH)[:, 0], self.batch), _chosen=None, batch=None
+        )
 
     def work(self, mu: Ensemble, whole: bool = False) -> Work:
         samples = len(self.inputs) if self.batch is None or whole else self.batch
@@ -238,7 +240,9 @@ class NetworkRisk(AsModule, Functional):
             raise ConfigError(f"NetworkRisk: the data are on {self.inputs.device}, the particles on {mu.device}.")
         if self._subset is None:
             return self.inputs, self.targets
-        return self.inputs[self._subset], self.targets[self._subset]
+        if self._chosen is None:
+            self._chosen = self.inputs.index_select(0, self._subset), self.targets.index_select(0, self._subset)
+        return self._chosen
 
     def _losses(self, f: Tensor, y: Tensor) -> Tensor:
         with ops.one_torch_thread():
@@ -289,16 +293,17 @@ class NetworkRisk(AsModule, Functional):
     def _forward_backward(self, mu: Ensemble) -> tuple[Tensor, Tensor]:
         """Predictions (M, K) and gradient (n, d) at the particles, block by block of samples where A is linear."""
         z, y = self._data(mu)
-        if not self._aggregate.linear:  # the slope needs all losses: a full forward pass, then a backward pass
+        if not (self._aggregate.linear and mu.whole):  # the slope needs all losses, or all particles: two passes
             f = self._forward(mu, z)
-            return f, self.unit.backward(mu.x, z, self._residual(f, y, len(y)))[1]
+            residual = self._residual(f, y, len(y))
+            return f, mu.rowwise(lambda x: self.unit.backward(x, z, residual)[1], mu.x)
         runs: list[Tensor] = []
 
-        def residual(partial: Tensor, rows: slice) -> Tensor:
-            runs.append(self._finished(mu, partial))
+        def along(partial: Tensor, rows: slice) -> Tensor:
+            runs.append(self._finished(partial))
             return self._residual(runs[-1], y[rows], len(y), rows)
 
-        gradient = self.unit.forward_backward(mu.x, mu.weights, z, residual)
+        gradient = self.unit.forward_backward(mu.x, mu.weights, z, along)
         return torch.cat(runs), gradient
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:

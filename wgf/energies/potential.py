@@ -72,6 +72,7 @@ class Potential(Functional):
     """
 
     linear = True
+    integrates = True
     elementwise = True
 
     def __init__(self, fn: Callable[..., Any], grad: Callable[..., Any] | None = None) -> None:
@@ -129,20 +130,24 @@ class Potential(Functional):
         return values, gradient
 
     def _value(self, mu: Ensemble) -> Tensor:
-        return mu.expect(self._first_variation(mu, None))
+        return mu.expect(mu.rowwise(self._plain, mu.x))
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
+        return self._plain(mu.points(at)) if at is not None else mu.rowwise(self._plain, mu.x)
+
+    def _plain(self, x: Tensor) -> Tensor:
+        """V (m,) at points (m, d), without derivatives."""
         with ops.one_torch_thread(), torch.no_grad():
-            return self._values(mu.points(at).detach().clone())
+            return self._values(x.detach().clone())
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        return self._both(mu.points(at))[1]
+        return self._both(at)[1] if at is not None else mu.rowwise(self._both, mu.x)[1]
 
     def body(self, mu: Ensemble) -> Any:
         return None if self._rows is None else bodies.Rows(self._rows.address(mu.x.numpy().dtype))
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
-        values, gradient = self._both(mu.x)
+        values, gradient = mu.rowwise(self._both, mu.x)
         return Evaluation(mu.expect(values), gradient)
 
 
@@ -208,6 +213,7 @@ class Quadratic(Functional):
     """
 
     linear = True
+    integrates = True
     elementwise = True
 
     def __init__(self, stiffness: Numbers = 1.0, center: Numbers = 0.0) -> None:
@@ -268,12 +274,13 @@ class Quadratic(Functional):
     def _offset_and_force(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor]:
         if self.varies:
             raise ConfigError("Quadratic: stiffness or center depends on t; freeze it with .at(t) first.")
-        x = mu.points(at)
-        x = x if self._narrow or x.dtype == torch.float64 else x.double()
+        x = mu.points(at) if self._narrow or mu.dtype == torch.float64 else mu.points(at).double()
         stiffness, center = (_fit(n, p, x) for n, p in (("stiffness", self._stiffness), ("center", self._center)))
         offset = x - center
-        force = ops.affine(offset, torch.zeros_like(x[0]), stiffness) if stiffness.ndim == 2 else stiffness * offset
-        return offset, force
+        if stiffness.ndim < 2:
+            return offset, stiffness * offset
+        turn = partial(ops.affine, center=torch.zeros_like(x[0]), matrix=stiffness)
+        return offset, mu.rowwise(turn, offset) if at is None else turn(offset)
 
     def _value(self, mu: Ensemble) -> Tensor:
         return self._evaluate(mu).value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from ..errors import ConfigError, ShapeError, require_unmasked
@@ -29,3 +31,12 @@ def as_targets(targets: ArrayLike, m: int) -> Tensor:
     if y.is_floating_point():
         require_finite_rows("targets", y)
     return y.detach()
+
+
+def lowest(keys: Tensor, count: int) -> Tensor:
+    """The indices of the lowest keys in ascending order, equal ones by index: the start of a stable sort."""
+    if not keys.is_cpu:
+        return torch.argsort(keys, stable=True)[:count]
+    values = keys.numpy()
+    among = np.flatnonzero(values <= np.partition(values, count - 1)[count - 1])
+    return torch.from_numpy(among[np.argsort(values[among], kind="stable")][:count])

@@ -89,6 +89,11 @@ class OfCoordinates(Entropy):
             )
         return self
 
+    def undivided(self, mu: Ensemble) -> str | None:
+        if self.integrates and mu.n < mu.dim:
+            return f"of {mu.n} particles in dimension {mu.dim} it takes the Gram matrix of all"
+        return super().undivided(mu)
+
 
 def require_ridge(ridge: float) -> float:
     """The ridge ε ≥ 0 as a float, in the units of a variance; ConfigError for another value."""

@@ -66,6 +66,8 @@ def bandwidth_by_rule(rule: str, mu: Ensemble) -> float:
 class _Smoothed(Entropy):
     """What the entropies of ρ = φ_h * μ share; φ_h is the Gaussian density of standard deviation h."""
 
+    integrates = True
+
     def __init__(self, bandwidth: float | str) -> None:
         if isinstance(bandwidth, str):
             if bandwidth not in RULES:
@@ -159,14 +161,9 @@ class Blob(_Smoothed):
         return Blob(bandwidth)
 
     def body(self, mu: Ensemble) -> Any:
-        if (
-            isinstance(self.bandwidth, str)
-            or mu.n > bodies.BLOCK
-            or mu.dim > ops.DIRECT_UP_TO
-            or type(mu) is not Ensemble
-        ):
+        if isinstance(self.bandwidth, str) or mu.n > bodies.BLOCK or mu.dim > ops.DIRECT_UP_TO or not mu.whole:
             return None
-        made = pair_bodies(Gaussian(self.bandwidth), mu.weights, mu.dtype)
+        made = pair_bodies(Gaussian(self.bandwidth), mu.weights, mu.dtype, mu.dim, changing=True)
         return made and bodies.Blob(made[0][0], made[0][1], (0,) * mu.dim)
 
     def _value(self, mu: Ensemble) -> Tensor:

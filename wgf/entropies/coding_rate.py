@@ -55,6 +55,7 @@ class CodingRate(OfCoordinates):
     (0.3466, tensor([-0.5000,  0.5000], dtype=torch.float64))
     """
 
+    integrates = True
     elementwise = True
     words = "coding rate"
     regimes = MappingProxyType({"weak": "fades as tr M falls far below ε²"})

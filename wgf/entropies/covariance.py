@@ -19,11 +19,12 @@ from .precision import Precision
 class _OfMoments(OfCoordinates):
     """An entropy of means and covariances of coordinates."""
 
+    integrates = True
     elementwise = True
 
     def _moments(self, mu: Ensemble, ridge: float) -> tuple[Any, ...] | None:
         """The numbers of a body of `bodies.Moments`; None where the sums are not those of a single block."""
-        if mu.n > bodies.BLOCK or mu.dim > bodies.SUMMED or type(mu) is not Ensemble:
+        if mu.n > bodies.BLOCK or mu.dim > bodies.SUMMED or not mu.whole:
             return None
         rounding = ops.ROUNDING * torch.finfo(mu.dtype).eps
         return ridge, rounding, (0.0,) * mu.dim, (0.0,) * (mu.dim * (mu.dim + 1) // 2)
@@ -96,15 +97,6 @@ class LogDet(_OfMoments):
         return Evaluation(0.5 * precision.log_det(), precision.apply(None))
 
 
-def _mean_and_variances(mu: Ensemble) -> tuple[Tensor, Tensor]:
-    """The mean and the variance of each coordinate (d,), float64. Equal values have exactly the variance 0."""
-    mass, centre, squares = ops.variances(mu.x, mu.weights)
-    if type(mu).reduce is Ensemble.reduce:
-        return centre, squares
-    mean = mu.reduce(mass * centre)
-    return mean, mu.reduce(squares + mass * (centre - mean).square())
-
-
 class Variance(_OfMoments):
     """Half the total variance of the particles; the simplest surrogate.
 
@@ -133,17 +125,17 @@ class Variance(_OfMoments):
         return numbers and bodies.Variance(*numbers)
 
     def _value(self, mu: Ensemble) -> Tensor:
-        return 0.5 * linalg.total(_mean_and_variances(mu)[1])
+        return 0.5 * linalg.total(mu.variances()[1])
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
         centred = self._gradient(mu, at)
         return (0.5 * linalg.row_dot(centred, centred)).to(mu.dtype)
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        return _away(mu.points(at), _mean_and_variances(mu)[0])
+        return _away(mu.points(at), mu.variances()[0])
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
-        mean, variances = _mean_and_variances(mu)
+        mean, variances = mu.variances()
         return Evaluation(0.5 * linalg.total(variances), _away(mu.x, mean))
 
 
@@ -195,7 +187,7 @@ class LogVariance(_OfMoments):
 
     def _regular(self, mu: Ensemble) -> tuple[Tensor, Tensor]:
         """The mean and C + ε (d,), float64."""
-        mean, variances = _mean_and_variances(mu)
+        mean, variances = mu.variances()
         least = ops.least_variance(mean, mu.dtype) if self.ridge == 0.0 else torch.zeros_like(mean)
         if not checks.holds(~(variances + self.ridge <= least).any()):
             column = int((variances + self.ridge - least).argmin())

@@ -60,6 +60,7 @@ class HingeVariance(OfCoordinates):
     [0.5, 0.0]
     """
 
+    integrates = True
     elementwise = True
     words = "hinge"
     regimes = MappingProxyType({"weak": "has no force once every coordinate is spread by the target, by design"})
@@ -123,6 +124,7 @@ class Decorrelation(OfCoordinates):
     (-1.0, [[-2.0, -2.0], [2.0, 2.0]])
     """
 
+    integrates = True
     elementwise = True
     words = "decorrelation"
     regimes = MappingProxyType({"weak": "has no force where coordinates are not correlated, by design"})
@@ -153,7 +155,12 @@ class Decorrelation(OfCoordinates):
         if mu.n >= mu.dim:
             mixed = mu.moments()[1]
             mixed = mixed - torch.diag(mixed.diagonal())
-            return -linalg.total(mixed.square().flatten()) / mu.dim, factor * ops.affine(away, origin, mixed)
+            turned = (
+                ops.affine(away, origin, mixed)
+                if at is not None
+                else mu.rowwise(lambda rows: ops.affine(rows, origin, mixed), away)
+            )
+            return -linalg.total(mixed.square().flatten()) / mu.dim, factor * turned
         rows = self._rows(mu)
         gram, variances = linalg.product(rows, rows.T), mu.expect(_away(mu, None).square())
         square = linalg.total(gram.square().flatten()) - linalg.total(variances.square())

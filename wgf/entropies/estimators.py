@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ..errors import ConfigError, DivergenceError, require_integer
-from ..measure import Ensemble, require_ensemble
+from ..measure import Ensemble, require_whole
 from ..ops.moments import ROUNDING
 from ..ops.threads import one_blas_thread
 
@@ -89,7 +89,7 @@ def knn_entropy(mu: Ensemble, k: int = 4) -> Estimate:
     >>> abs(float(knn_entropy(mu)) - 2.838) < 0.1
     True
     """
-    require_ensemble("mu", mu)
+    require_whole("mu", mu)
     k = require_integer("k", k, low=1)
     n, d = mu.n, mu.dim
     if not mu.equal_weights:
@@ -122,20 +122,22 @@ def kozachenko_leonenko(logarithms: np.ndarray, n: int, d: int, k: int) -> tuple
     return value, d * float(logarithms.std(ddof=1)) / math.sqrt(n)
 
 
-def extrapolated_entropy(logarithms: np.ndarray, n: int, d: int) -> tuple[float, float]:
+def extrapolated_entropy(logarithms: np.ndarray, n: int, d: int, k: int) -> tuple[float, float, float]:
     """The same from the distances to the 1st … K-th neighbour (K, n), without the bias of order n^{−2/d}.
 
-    Σₖ vₖ Sₖ with Σ vₖ = 1 and Σ vₖ Γ(k + 2/d)/Γ(k) = 0, the v of least squares (Berrett, Samworth & Yuan).
+    Σⱼ vⱼ Sⱼ with Σ vⱼ = 1 and Σ vⱼ Γ(j + 2/d)/Γ(j) = 0, the v of least squares (Berrett, Samworth & Yuan). The third
+    number is the standard error of the difference to the estimate from the k-th neighbour alone.
     """
     from scipy.special import digamma, gammaln
 
-    k = np.arange(1, len(logarithms) + 1)
-    growth = np.exp(gammaln(k + 2.0 / d) - gammaln(k))
+    j = np.arange(1, len(logarithms) + 1)
+    growth = np.exp(gammaln(j + 2.0 / d) - gammaln(j))
     mean = growth.mean()
-    v = 1.0 / len(k) - mean * (growth - mean) / ((growth - mean) ** 2).sum()
-    each = np.einsum("k,kn->n", v, logarithms)
-    value = float(digamma(n) - (v * digamma(k)).sum()) + _log_ball(d) + d * float(each.mean())
-    return value, d * float(each.std(ddof=1)) / math.sqrt(n)
+    v = 1.0 / len(j) - mean * (growth - mean) / ((growth - mean) ** 2).sum()
+    each = np.einsum("j,jn->n", v, logarithms)
+    value = float(digamma(n) - (v * digamma(j)).sum()) + _log_ball(d) + d * float(each.mean())
+    spread, apart = (d * float(a.std(ddof=1)) / math.sqrt(n) for a in (each, each - logarithms[k - 1]))
+    return value, spread, apart
 
 
 def _log_ball(d: int) -> float:
@@ -227,7 +229,7 @@ def principal_axes(mu: Ensemble) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     Eigenvalues at the level of rounding are set to 0. DivergenceError if the covariance is not finite.
     """
-    mean, covariance = (part.detach().cpu().numpy().astype(np.float64) for part in require_ensemble("mu", mu).moments())
+    mean, covariance = (part.detach().cpu().numpy().astype(np.float64) for part in require_whole("mu", mu).moments())
     if not np.isfinite(covariance).all():
         raise DivergenceError("The covariance of the ensemble is not finite.")
     with one_blas_thread():  # LAPACK rounds by its thread count

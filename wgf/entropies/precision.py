@@ -84,7 +84,11 @@ class Precision(Spectrum):
     def apply(self, at: Tensor | None) -> Tensor:
         """(C + εI)⁻¹ (x − m) for the rows x of `at`, by default the particles."""
         if self._inverse is not None and not self._gram:
-            return ops.affine(self.mu.points(at), self.mean, self._inverse[0])
+            inverse = self._inverse[0]
+            if at is None:
+                moved: Tensor = self.mu.rowwise(lambda x: ops.affine(x, self.mean, inverse), self.mu.x)
+                return moved
+            return ops.affine(self.mu.points(at), self.mean, inverse)
         if self._inverse is not None and at is None:
             solved = ops.affine(self._inverse[0], torch.zeros_like(self._inverse[0][0]), self._rows)
             return (solved / self.mu.weights.sqrt()[:, None]).to(self.mu.dtype)

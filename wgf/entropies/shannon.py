@@ -43,6 +43,7 @@ class Shannon(Entropy):
     8
     """
 
+    integrates = True
     realised_by_noise = True
 
     def _refuse(self) -> NoReturn:

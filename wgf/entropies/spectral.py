@@ -57,6 +57,7 @@ class SpectralEntropy(OfCoordinates):
     True
     """
 
+    integrates = True
     elementwise = True
     words = "spectral"
     regimes = MappingProxyType({"weak": "has no force where all directions have the same variance, by design"})

@@ -109,7 +109,14 @@ class Spectrum:
 
         `along` multiplies columns (·, r) by f(λ), and `across` what is outside the span of the eigenvectors by f(0).
         """
-        points = self.mu.points(at)
+        if at is None:
+            inside = self.mu.weights > 0
+            found: Tensor = self.mu.rowwise(lambda x, held: self._mapped(x, held, along, across), self.mu.x, inside)
+            return found
+        return self._mapped(self.mu.points(at), None, along, across)
+
+    def _mapped(self, points: Tensor, held: Tensor | None, along: Scaling, across: Scaling) -> Tensor:
+        """`map` at points, of which those that are `held` (m,) lie in the span of the particles."""
         values, vectors = self.eigen
         back = vectors.T.contiguous()
         if len(values) == self.mu.dim:
@@ -117,17 +124,17 @@ class Spectrum:
         inside = ops.affine(points.double(), self.mean, vectors)
         origin = torch.zeros_like(inside[0])
         force = ops.affine(along(inside), origin, back)
-        if at is not None or not self.mu.positive_weights:
+        if held is None or not bool(held.all()):
             rest = points - self.mean - ops.affine(inside, origin, back)
-            force = force + across(self._outside(points, rest, at))
+            force = force + across(self._outside(points, rest, held))
         return force.to(points.dtype)
 
-    def _outside(self, points: Tensor, rest: Tensor, at: Tensor | None) -> Tensor:
+    def _outside(self, points: Tensor, rest: Tensor, held: Tensor | None) -> Tensor:
         """What of x − m is outside the span of V. Where that is rounding, 0: divided by ε it would be noise.
 
         Particles with a weight lie in the span. A particle of weight 0 may lie anywhere, like a point of `at`.
         """
         inside = rest.abs().amax(1) <= SINGULAR * (points.abs().amax(1) + self.mean.abs().amax())
-        if at is None:
-            inside |= self.mu.weights > 0
+        if held is not None:
+            inside |= held
         return rest.masked_fill(inside[:, None], 0.0)

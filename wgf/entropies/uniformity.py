@@ -12,7 +12,6 @@ from ..errors import ConfigError, closest, require_length, require_number, shown
 from ..functional import Evaluation, Work
 from ..kernels import Gaussian
 from ..measure import Ensemble
-from ..measure.audited import audited
 from ..summation import METHODS, Check, Summation, require_method
 from .base import Entropy
 
@@ -60,6 +59,7 @@ class Uniformity(Entropy):
     """
 
     words = "uniformity"
+    integrates = True
     regimes = MappingProxyType({"weak": "fades where all distances are far above 1/√t, or far below"})
 
     def __init__(self, t: float, method: str = "auto", rtol: float = 1e-6) -> None:
@@ -78,6 +78,9 @@ class Uniformity(Entropy):
     def fewest_particles(self) -> int:
         return 1
 
+    def undivided(self, mu: Ensemble) -> str | None:
+        return "method='sorting' sorts all particles" if self.method == "sorting" else super().undivided(mu)
+
     def work(self, mu: Ensemble, whole: bool = False) -> Work:
         return Work.over_pairs(mu, mu.n, dense=self.method == "dense")
 
@@ -94,7 +97,7 @@ class Uniformity(Entropy):
         Check
             The method in use, and the error against sums over all pairs at 256 particles.
         """
-        return audited(mu, self._kernel, Summation(self.method, self.rtol))
+        return mu.audit(self._kernel, Summation(self.method, self.rtol))
 
     def _sums(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor]:
         return mu.kernel_sums(self._kernel, at, None, self.method, self.rtol)

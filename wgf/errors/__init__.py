@@ -14,9 +14,11 @@ from .checks import (
     require_truth,
     require_unmasked,
 )
+from .facts import Facts, html_table
 from .kinds import (
     BackendError,
     CheckpointError,
+    CommunicationError,
     ConfigError,
     DivergenceError,
     JobError,
@@ -37,8 +39,10 @@ __all__ = [
     "STEEPEST",
     "BackendError",
     "CheckpointError",
+    "CommunicationError",
     "ConfigError",
     "DivergenceError",
+    "Facts",
     "JobError",
     "LockedError",
     "ResourceError",
@@ -48,6 +52,7 @@ __all__ = [
     "WgfError",
     "WgfWarning",
     "closest",
+    "html_table",
     "no_attribute",
     "printable",
     "require_exponent",

@@ -127,6 +127,16 @@ class BackendError(WgfError, RuntimeError):
     """
 
 
+class CommunicationError(WgfError, RuntimeError):
+    """The processes of one run cannot hear each other: one has stopped, a link is cut, or the wait was too long.
+
+    Examples
+    --------
+    >>> issubclass(CommunicationError, WgfError)
+    True
+    """
+
+
 class JobError(WgfError, RuntimeError):
     """Jobs of a sweep failed, or the processes that work on them.
 

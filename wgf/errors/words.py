@@ -148,6 +148,7 @@ def no_attribute(owner: Any, name: str, instead: Mapping[str, str]) -> Attribute
     if name.startswith("_"):  # looked up by copy, pickle and others, often on an object that is not yet filled
         return AttributeError(text, name=name)
     public = [known for known in dir(type(owner)) if not known.startswith("_")]
-    near = difflib.get_close_matches(name, [*public, *getattr(type(owner), "__annotations__", ())], n=1)
+    fields = [known for known in getattr(owner, "__dict__", ()) if not known.startswith("_")]
+    near = difflib.get_close_matches(name, [*public, *getattr(type(owner), "__annotations__", ()), *fields], n=1)
     hint = f": write {instead[name]}." if name in instead else f"; did you mean {near[0]!r}?" if near else "."
     return AttributeError(text + hint, name=name, obj=owner)

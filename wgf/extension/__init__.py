@@ -3,6 +3,6 @@
 from .reading import Reading, guarded
 from .registry import Registry
 from .renamed import renamed
-from .settings import Numbers, same_value, settings_of
+from .settings import Numbers, Pairs, Rows, same_value, settings_of
 
-__all__ = ["Numbers", "Reading", "Registry", "guarded", "renamed", "same_value", "settings_of"]
+__all__ = ["Numbers", "Pairs", "Reading", "Registry", "Rows", "guarded", "renamed", "same_value", "settings_of"]

@@ -14,6 +14,12 @@ Numbers: TypeAlias = Annotated[Any, "a number, a list of numbers or a matrix"]
 """The type of a setting that a configuration file may write as a number, a list of numbers or a list of rows."""
 
 
+Rows: TypeAlias = Annotated[Any, "rows of numbers"]
+"""The type of a setting that a configuration file writes as a list of rows of numbers."""
+Pairs: TypeAlias = Annotated[Any, "pairs of integers"]
+"""The type of a setting that a configuration file writes as a list of pairs of integers."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """One argument of a constructor.

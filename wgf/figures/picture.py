@@ -63,9 +63,7 @@ class Picture(Figure):
         known = backend_registry.list_builtin(BackendFilter.INTERACTIVE)
         if get_backend().lower() not in known:
             if warn:
-                told = (
-                    f"no window can be opened here (matplotlib uses {get_backend()}): savefig(path) writes the figure."
-                )
+                told = f"no window can be opened here (matplotlib uses {get_backend()}): savefig(path) writes a file."
                 warnings.warn(told, UserWarning, stacklevel=2)
             return
         frame = plt.figure(figsize=self.get_size_inches())  # pyplot has windows for figures that it made

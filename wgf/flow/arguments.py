@@ -205,7 +205,7 @@ def on_domain(mu: Ensemble, domain: Domain | None) -> Ensemble:
         )
     if domain is None:
         return mu
-    domain.require_inside(mu)
+    mu.together(lambda: domain.require_inside(mu))
     return mu.on(period)
 
 

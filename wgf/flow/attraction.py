@@ -108,6 +108,6 @@ def unresolved(pairs: Sequence[tuple[float, Kernel]], temperature: float, mu: En
     power = torch.log10(second / first)  # the energy changes by ten times 10^s when r falls to a tenth
     steep = (falls & (power > 0.02)) | (energies[2] == -math.inf)
     logarithmic = falls & (power.abs() <= 0.02)
-    weight = float(mu.weights.max())
+    weight = float(mu.greatest(mu.weights[:, None]))
     dimension = mu.dim + second / math.log(10.0) * weight / temperature
     return bool((steep | (logarithmic & (dimension <= 2.0))).any())

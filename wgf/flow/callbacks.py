@@ -55,6 +55,8 @@ class Callback:
     """
 
     every: int = 0
+    alone: bool = False
+    """Whether one process makes it, where several share the particles, as for files. It may then not ask for sums."""
     monitor: Monitor | None = None
     """What shows the progress, for a callback that does; it takes the place of `progress=`."""
 
@@ -130,6 +132,10 @@ class Callbacks:
                 raise ConfigError(f"callbacks: {shown(member)} is none; wanted a wgf.callbacks.Callback{hint}.")
             require_integer("every", member.every, low=0)
         return Callbacks(members)
+
+    def heard(self, speaks: bool) -> Callbacks:
+        """Those that this process makes: all of them in the one that speaks."""
+        return self if speaks else Callbacks(tuple(member for member in self.members if not member.alone))
 
     @property
     def monitor(self) -> Monitor | None:

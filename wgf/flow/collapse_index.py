@@ -8,7 +8,7 @@ from typing import Any
 from ..diagnostics.collapse import CollapseIndex, collapse_of
 from ..errors import ConfigError, require_integer, require_number
 from ..functional import FreeEnergy, Functional
-from ..measure import Ensemble, require_ensemble
+from ..measure import Ensemble, require_whole
 from ..ops.memory import require_memory
 from ..protocol import Solver
 from .solve import solve
@@ -114,7 +114,7 @@ def collapse_index(
     steps = max(0.0, min(steps, 2.0**50))  # more are refused by `solve`
     every = max(1, math.ceil(steps / count - 1e-9))
     kept = min(count, math.ceil(steps)) + 1
-    size = 2 * kept * require_ensemble("mu", mu).x.nbytes
+    size = 2 * kept * require_whole("mu", mu).x.nbytes
     require_memory(f"{kept} records of {mu.n} particles in two runs", size, "take fewer records")
 
     def ensembles(free_energy: FreeEnergy) -> tuple[list[float], list[Ensemble]]:

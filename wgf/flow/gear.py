@@ -25,12 +25,15 @@ from .plan import Plan
 if TYPE_CHECKING:
     from ..ops.cpu.stretch import Stretch
 
-_OVERHEAD = 6e4  # nanoseconds that a step in the first gear takes beyond its arithmetic
+_OVERHEAD = 6e4  # nanoseconds that a step in the first gear takes beyond its arithmetic, for each term
 _ARITHMETIC = 20.0  # nanoseconds for each number, at most, that blocks of particles in cache save in a step
 _SHORT = 2e6  # nanoseconds that must be saved so that looking for the code pays
 _LOADED, _COMPILED = 3e7, 3e8  # the same for loading the code, and for compiling it
 _SPREAD = 3e5  # nanoseconds that several threads must save in a step in which particles meet: here it takes one
 _PIECE, _MOST = 2e8, 2**17  # nanoseconds and steps in one call, which cannot be interrupted
+
+_missed: dict[Any, float] = {}
+"""Nanoseconds that earlier runs of one kind in this process would have saved: many short runs pay for loading too."""
 
 _forced: ContextVar[bool | None] = ContextVar("wgf.flow.gear: whether runs take the second gear", default=None)
 
@@ -137,8 +140,14 @@ class SecondGear:
     def _engaged(self, state: State) -> Stretch | None:
         """The compiled steps of this run, or None where there are none or they do not pay."""
         mu, plan = state.mu, self._plan
-        most = (plan.last - state.step) * (_OVERHEAD + _ARITHMETIC * mu.n * mu.dim)
-        if mu.device.type != "cpu" or mu.period is not None or not (_forced.get() or most > _least()):
+        kinds = [type(term.functional) for term in self._dynamics.drift.terms]
+        overhead = _OVERHEAD * max(1, len(kinds))
+        most = (plan.last - state.step) * (overhead + _ARITHMETIC * mu.n * mu.dim)
+        if not mu.whole or mu.device.type != "cpu" or mu.period is not None:
+            return None
+        kind = type(self._solver), tuple(kinds), mu.dtype, mu.dim
+        hoped = _missed[kind] = _missed.get(kind, 0.0) + most
+        if not _forced.get() and (most < _SHORT or hoped < _least()):
             return None
         drift = self._dynamics.drift.at(state.t)
         terms = tuple(term.functional.body(mu) for term in drift.terms)
@@ -154,17 +163,24 @@ class SecondGear:
             return None
         self._piece = max(1, min(_MOST, int(_PIECE / each)))
         numbers = np.array([term.coefficient.number for term in drift.terms], mu.x.numpy().dtype)
-        return self._paying(
-            step, terms, numbers, state, _OVERHEAD + (min(each, _ARITHMETIC * mu.n * mu.dim) if apart else 0.0)
-        )
+        saved = overhead + (min(each, _ARITHMETIC * mu.n * mu.dim) if apart else 0.0)
+        stretch = self._paying(step, terms, numbers, state, saved, hoped)
+        if stretch is None:
+            _missed[kind] = 0.0  # looking for the code takes time too
+        return stretch
 
-    def _paying(self, step: Any, terms: Any, numbers: np.ndarray, state: State, saved: float) -> Stretch | None:
-        """The stretch, if the run is long enough to load or to compile its code; `saved` is for one step."""
+    def _paying(
+        self, step: Any, terms: Any, numbers: np.ndarray, state: State, saved: float, hoped: float
+    ) -> Stretch | None:
+        """The stretch, if the run is long enough to compile its code, or runs of its kind to load it.
+
+        `saved` is for one step, `hoped` for this run and earlier ones.
+        """
         mu, saved = state.mu, saved * (self._plan.last - state.step)
         always, x = _forced.get() is True, mu.x.numpy()
-        if not always and saved < _least():
+        if not always and (saved < _SHORT or max(saved, hoped) < _least()):
             return None
         from ..ops.cpu.stretch import Stretch
 
         stretch = Stretch(step, terms, numbers, mu.weights.numpy(), mu.ids.numpy())
-        return stretch if always or saved >= _COMPILED or stretch.built(x, saved < _LOADED) else None
+        return stretch if always or saved >= _COMPILED or stretch.built(x, max(saved, hoped) < _LOADED) else None

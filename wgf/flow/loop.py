@@ -68,7 +68,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.dynamics, self.plan = self.flow.dynamics, self.flow.plan
-        self.deferred = checks.deferred_on(self.state.mu.device)
+        self.deferred = checks.deferred_on(self.state.mu.device) and self.state.mu.whole
         flow, plain = self.flow, not (self.deferred or self.flow.steering.drives)
         self.gear = SecondGear(flow.dynamics, flow.solver, flow.plan, flow.noise, flow.history, plain)
         self._observed = -1
@@ -308,7 +308,7 @@ class Run:
         """Whether `until` is true for this record."""
         until = self.stops.until
         met = until is not None and require_truth("until", self._reading("until", until, dict(row)))
-        return met or self.callbacks.stopping
+        return not self.state.mu.everywhere(not (met or self.callbacks.stopping))
 
     def _reading(self, who: str, call: Callable[..., Result], *arguments: Any) -> Result:
         """Make a call in which nobody may write to the particles and weights of the state."""

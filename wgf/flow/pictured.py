@@ -131,3 +131,15 @@ class Pictured:
     def frame(self, k: int) -> Any:
         """Give a frame of the trajectory as an ensemble."""
         raise NotImplementedError
+
+
+def facts_of(solution: Any) -> dict[str, Any]:
+    """What a notebook shows of a solution: how it ended, and its main numbers at the end."""
+    ledger, trajectory = solution.ledger, solution.trajectory
+    facts = {"status": str(solution.status), "time t": float(solution.state.t), "steps": solution.state.step}
+    last = ledger.row(-1) if ledger.rows else {}
+    names = {"free_energy": "free energy F", "energy": "energy E", "entropy": "entropy S", "closure_total": "closure"}
+    facts |= {label: float(last[name]) for name, label in names.items() if np.isfinite(last.get(name, np.nan))}
+    facts |= {"ledger": f"{ledger.rows} records, {len(ledger)} columns", "ensemble": repr(solution.ensemble)}
+    facts["trajectory"] = "none" if trajectory is None else f"{len(trajectory)} frames"
+    return facts | {"seconds": float(f"{solution.timing.total:.3g}")}

@@ -59,18 +59,29 @@ class LineProgress(Monitor):
         )
 
 
+def _bar() -> Any:
+    """A bar of `rich` on the standard error. Count and estimate are always whole; the text gets what room is left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
+
+    console = Console(stderr=True)
+    whole = Column(no_wrap=True)
+    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    return Progress(
+        BarColumn(max(4, min(40, console.width // 6))), MofNCompleteColumn(table_column=whole),
+        TimeRemainingColumn(table_column=whole.copy()), TextColumn("{task.description}", table_column=rest),
+        console=console, transient=True, expand=True,
+    )  # fmt: skip
+
+
 class BarProgress(Monitor):
     """Shows a bar on a terminal, by `rich`."""
 
     @contextmanager
     def running(self, steps: int | None, t_end: float) -> Iterator[None]:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
-
-        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
         self._row: Row | None = None
-        with RichProgress(*columns, console=Console(stderr=True), transient=True) as self._bar:
+        with _bar() as self._bar:
             self._task = self._bar.add_task("", total=steps)
             yield
 
@@ -145,12 +156,7 @@ def counting(what: str, total: int, shown: bool = True, interval: float = 10.0) 
     if not shown:
         yield lambda done, said="": None
     elif sys.stderr.isatty() and "ipykernel" not in sys.modules:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
+        with _bar() as bar:
             task = bar.add_task(what, total=total)
             yield lambda done, said="": bar.update(task, completed=done, description=f"{what}  {said}".rstrip())
     else:

@@ -15,10 +15,13 @@ from ..ledger import read_records
 from ..measure import NoiseSource
 from ..protocol import Solver
 from ..storage import Checkpoints
+from ..wire import TIMEOUT
 from .arguments import Arguments
 from .callbacks import Callback
 from .describing import Description, warn_of_other_versions
-from .keeping import Stored, trajectory_in
+from .divided import keeping_in, store_at
+from .division import whole
+from .keeping import trajectory_in
 from .loop import Run
 from .monitor import Monitor
 from .observers import Observers
@@ -45,6 +48,7 @@ def resume(
     progress: bool | Monitor = False,
     device: str | None = None,
     callbacks: Callback | Iterable[Callback] = (),
+    timeout: float = TIMEOUT,
 ) -> Solution:
     """Go on with a run of `solve(store=)` that was killed or stopped, or take an ended one further.
 
@@ -78,6 +82,9 @@ def resume(
         Where tensors go. By default each goes to the device on which it was.
     callbacks : Callback or iterable of Callback, optional
         As for `solve`. They are not stored.
+    timeout : float, default 300
+        Seconds after which a collective that hangs ends in a `CommunicationError`, where the particles of the run are
+        divided among processes. The number of processes may be another one than before.
 
     Returns
     -------
@@ -122,7 +129,7 @@ def resume(
     stored = Description.read(path, device)
     parts = {"F": F, "solver": solver, "domain": domain, "noise": noise, "until": until}
     given = stored.given(parts, observers)
-    with RunStore(path, require_seconds(checkpoint_every)) as keep:
+    with store_at(path, require_seconds(checkpoint_every), timeout) as keep:
         found = keep.resume(device)
         run = continued(keep, found, stored, given, stopwatch, t_end=t_end, max_steps=max_steps, progress=progress)
         return attended(run, callbacks).go(throw)
@@ -177,7 +184,7 @@ def continued(
     keep.head |= limits(arguments.plan, arguments.max_steps)
     if arguments.plan.t_end != head["t_end"] or max_steps is not None:
         keep.soon()
-    run.keeping = Stored(keep, found.frame_time, bool(head["observed"]))
+    run.keeping = keeping_in(keep, found.frame_time, bool(head["observed"]))
     return run
 
 
@@ -221,6 +228,7 @@ def load(store: str | os.PathLike[str], device: str | None = None) -> Solution:
     path = Path(store)
     found = Checkpoints(path / CHECKPOINTS).newest(device)
     head, state, books = found.head, found.content["state"], found.content["books"]
+    state = whole(state, found.content.get("division"), path / CHECKPOINTS, device)
     try:
         ledger = read_records(path / METRICS, int(head["rows"]), str(head["metrics"]))
         ended = head.get("status") is not None

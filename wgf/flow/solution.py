@@ -9,13 +9,22 @@ from typing import NoReturn
 
 from torch import Tensor
 
-from ..errors import ConfigError, DivergenceError, ResourceError, StepSizeError, WgfError, no_attribute, require_integer
+from ..errors import (
+    ConfigError,
+    DivergenceError,
+    ResourceError,
+    StepSizeError,
+    WgfError,
+    html_table,
+    no_attribute,
+    require_integer,
+)
 from ..ledger import COLUMNS, Ledger
 from ..measure import Ensemble
 from ..protocol import Sent, State
 from ..storage import Frames
 from .exporting import Exported
-from .pictured import Pictured
+from .pictured import Pictured, facts_of
 from .timing import Timing
 
 _INSTEAD = {
@@ -117,6 +126,9 @@ class Outcome:
 
     def __str__(self) -> str:
         return f"{self.name}: {self.message}"
+
+    def __repr__(self) -> str:
+        return f"Outcome({self})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,6 +241,9 @@ class Solution(Sent, Exported, Pictured):
     def __getattr__(self, name: str) -> NoReturn:
         """AttributeError that says where it stands: particles in the ensemble, numbers against time in the ledger."""
         raise no_attribute(self, name, _INSTEAD | {column: f'sol.ledger["{column}"]' for column in COLUMNS})
+
+    def _repr_html_(self) -> str:
+        return html_table((), facts_of(self).items(), "Solution")
 
     def __repr__(self) -> str:
         return f"Solution({self.status}, {self.ensemble!r}, {self.ledger.rows} records to t = {self.state.t:g})"

@@ -19,12 +19,13 @@ from .beginning import history, initial_state, prepared_terms, resumed_state
 from .cadence import Cadence
 from .callbacks import Callback, Callbacks
 from .describing import described
-from .keeping import Stored
+from .divided import keeping_in, store_for
 from .loop import Run
 from .monitor import Monitor
 from .observers import Observers
 from .parts import Flow, Stops
 from .plan import Plan
+from .sharding import require_divisible, speaking
 from .solution import Solution
 from .store import RunStore
 from .timing import Stopwatch
@@ -156,6 +157,10 @@ def solve(
     A start at which F cannot be evaluated raises, whatever `throw` says. An error raised by a function of the user
     comes through as it is, with `.solution` attached.
 
+    Several processes: with `mu.shard()` in each process of torch.distributed the particles are divided among them. The
+    process of rank 0 shows the progress and writes the store. What needs all particles in one process is refused by
+    name.
+
     Finiteness checks: immediate on the CPU, deferred to the next record or frame on a GPU. If a deferred check fails,
     the steps since then are taken again with immediate checks. Error and last good state are the same as on the CPU.
 
@@ -200,13 +205,13 @@ def solve(
     run = attended(build(arguments, stopwatch), callbacks)
     if store is None:
         return run.go(throw)
-    with RunStore(store, require_seconds(checkpoint_every)) as keep:
+    with store_for(run.state.mu, store, require_seconds(checkpoint_every)) as keep:
         return begun(keep, run, arguments, noise).go(throw)
 
 
 def attended(run: Run, callbacks: Callback | Iterable[Callback]) -> Run:
     """Give the run with callbacks. One that shows the progress takes the place of `progress`."""
-    run.callbacks = Callbacks.checked(callbacks)
+    run.callbacks = Callbacks.checked(callbacks).heard(run.state.mu.speaks)
     run.monitor = run.monitor if (shown := run.callbacks.monitor) is None else run.stopwatch.watched(shown)
     return run
 
@@ -215,7 +220,7 @@ def begun(keep: RunStore, run: Run, arguments: Arguments, noise: NoiseSource | N
     """Give the run as one that is kept in a directory from now on. `alone` is that of `described`."""
     keep.head |= limits(arguments.plan, arguments.max_steps)
     keep.begin(described(arguments, noise, alone))
-    run.keeping = Stored(keep)
+    run.keeping = keeping_in(keep)
     return run
 
 
@@ -265,6 +270,7 @@ def build(given: Arguments, stopwatch: Stopwatch | None = None) -> Run:
     steered = steering.resolve(drives)
     require_schedules(steered, plan)
     dynamics = Dynamics(steered, given.noise, given.domain)
+    require_divisible(steered, steering, solver, given.mu)
     require_domain(solver, dynamics)
     solver.require(dynamics, given.mu, plan.start)
     warn_of_attraction(given.free_energy, steered, solver, given.mu, plan)
@@ -277,6 +283,6 @@ def build(given: Arguments, stopwatch: Stopwatch | None = None) -> Run:
         books=Bookkeeper(dynamics, steering, solver, observers),
         cadence=Cadence(given.records, given.trajectory_every),
         stops=Stops(given.max_steps, given.until),
-        monitor=stopwatch.watched(given.monitor),
+        monitor=stopwatch.watched(speaking(given.monitor, given.mu)),
         stopwatch=stopwatch,
     )

@@ -28,6 +28,7 @@ from ..ledger import BookMemory, Ledger, Lines
 from ..measure import Ensemble
 from ..protocol import State
 from ..storage import (
+    Checkpoint,
     Checkpoints,
     DirectoryLock,
     TrajectoryWriter,
@@ -101,6 +102,7 @@ class RunStore:
         self.going_on = f"wgf.resume({str(self.folder)!r})" if going_on is None else going_on
         self.beside: Callable[[], Any] | None = None
         self._lost: Exception | None = None
+        self.read: Checkpoint
 
     def __enter__(self) -> RunStore:
         try:
@@ -178,7 +180,7 @@ class RunStore:
         CheckpointError
             If there is no whole checkpoint, or records or frames were lost.
         """
-        found = self._checkpoints.newest(device)
+        self.read = found = self._checkpoints.newest(device)
         self.head["run"] = found.head.get("run")
         try:
             require_digest((self.folder / RUN).read_bytes(), self.head["run"], self.folder / RUN)
@@ -221,6 +223,10 @@ class RunStore:
         self._wait(WAITING - 1)
         here = mu.to("cpu")
         self._waiting.append(self._writer.submit(self._append, t, here))
+
+    def _more(self) -> dict[str, Any]:
+        """What else a checkpoint holds."""
+        return {}
 
     def due(self) -> bool:
         """Tell whether the time for the next checkpoint has come."""
@@ -298,6 +304,6 @@ class RunStore:
             raise CheckpointError(f"{self.folder}: {books.rows} records were made and {self._rows} written.")
         told = {"rows": self._rows, "metrics": self._lines.digest(), "frames": self._counted}
         head = self.head | {"step": state.step, "t": state.t} | told | said
-        path = self._checkpoints.write({"state": state, "books": books, "beside": beside}, head)
+        path = self._checkpoints.write({"state": state, "books": books, "beside": beside} | self._more(), head)
         self._next = self._later()
         return path

@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from ..errors import Facts
 from .monitor import Monitor
 
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class Timing:
+@dataclass(frozen=True, repr=False)
+class Timing(Facts):
     """Where the time of a run went, in seconds by a monotonic clock.
 
     The parts do not overlap: their sum is the time of the whole call of `solve`. No result depends on them.
@@ -71,6 +72,9 @@ class Timing:
             In the order of the attributes.
         """
         return {part.name: float(getattr(self, part.name)) for part in fields(self)}
+
+    def _facts(self) -> dict[str, Any]:
+        return {name: float(f"{seconds:.3g}") for name, seconds in self.parts().items()}
 
     def __str__(self) -> str:
         return told(self.parts())

@@ -38,6 +38,10 @@ class Capabilities:
     """Whether the torch operations of the term are on arrays of at most n·d numbers, and have the same bits with any
     number of threads. One thread of torch then does them, where the ensemble is small."""
 
+    integrates: ClassVar[bool] = False
+    """Whether the term sums over particles by methods of the ensemble only (`expect`, `moments`, `summed`, ...). The
+    particles may then be divided among processes."""
+
     regimes: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Where the force of an entropy is degenerate by its own nature, in words: by the regime of the force report."""
 
@@ -79,6 +83,21 @@ class Capabilities:
     def infimum(self) -> float | None:
         """The least value that 𝓕 can take, or a lower bound of it; None where none is known."""
         return None
+
+    def undivided(self, mu: Ensemble) -> str | None:
+        """Say why the term needs all particles in one process.
+
+        Parameters
+        ----------
+        mu : Ensemble
+            The particles.
+
+        Returns
+        -------
+        str or None
+            The reason. None where the particles may be divided among processes.
+        """
+        return None if self.integrates else "it does not say, by `integrates`, that it sums by methods of the ensemble"
 
     def audit(self, mu: Ensemble) -> Check | None:
         """Measure how accurately the term sums over pairs of particles.

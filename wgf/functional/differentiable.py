@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..errors import DivergenceError
+from ..errors import ConfigError, DivergenceError
 from ..measure import ArrayLike, Ensemble, checks, require_ensemble
 from ..ops import all_threads
 from .capabilities import Capabilities
@@ -83,7 +83,7 @@ class Differentiable(Capabilities, ABC):
         DivergenceError
             If the value is NaN or infinite.
         """
-        value = self._value(require_ensemble("mu", mu))
+        value = self._value(self._divisible(mu))
         if not checks.finite(value):
             raise DivergenceError(f"{self.name}: the value is {float(value)}.")
         return value
@@ -114,7 +114,8 @@ class Differentiable(Capabilities, ABC):
         DivergenceError
             If a result is NaN or infinite. The message names the first such point.
         """
-        return self._checked("first variation", self._first_variation(require_ensemble("mu", mu), _at(mu, at)), at)
+        result = self._first_variation(self._divisible(mu), _at(mu, at))
+        return mu.together(lambda: self._checked("first variation", result, at))
 
     def gradient(self, mu: Ensemble, at: ArrayLike | None = None) -> Tensor:
         """Compute the Wasserstein gradient: ∇_W 𝓕(x) = ∇ₓ (δ𝓕/δμ)(x).
@@ -142,7 +143,8 @@ class Differentiable(Capabilities, ABC):
         DivergenceError
             If a result is NaN or infinite. The message names the first such point.
         """
-        return self._checked("gradient", self._gradient(require_ensemble("mu", mu), _at(mu, at)), at)
+        result = self._gradient(self._divisible(mu), _at(mu, at))
+        return mu.together(lambda: self._checked("gradient", result, at))
 
     def evaluate(self, mu: Ensemble) -> Evaluation:
         """Compute value and gradient at the particles in one pass.
@@ -159,6 +161,15 @@ class Differentiable(Capabilities, ABC):
             itself.
         """
         return self._evaluate(mu)
+
+    def _divisible(self, mu: Ensemble) -> Ensemble:
+        """The ensemble, if this term can be computed on it: not where it needs particles of other processes."""
+        reason = None if require_ensemble("mu", mu).whole else self.undivided(mu)
+        if reason is not None:
+            raise ConfigError(
+                f"{self.name}: the particles are divided among processes, and this term cannot be: {reason}."
+            )
+        return mu
 
     def _checked(self, what: str, result: Tensor, at: ArrayLike | None) -> Tensor:
         """The result, or a DivergenceError that names its first row with NaN or infinity."""

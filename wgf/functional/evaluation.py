@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..errors import Facts
 
-@dataclass(frozen=True, eq=False)
-class Evaluation:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation(Facts):
     """Value and Wasserstein gradient of a functional at one ensemble, from one pass over the particles.
 
     Attributes
@@ -25,6 +28,9 @@ class Evaluation:
     value: Tensor
     gradient: Tensor
     outputs: Tensor | None = field(default=None, kw_only=True)
+
+    def _facts(self) -> dict[str, Any]:
+        return {"value": float(self.value), "gradient": f"array of shape {tuple(self.gradient.shape)}"}
 
 
 def zero_plus(value: Tensor | float, device: torch.device) -> Tensor:

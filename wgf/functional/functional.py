@@ -16,6 +16,7 @@ from ..measure import Ensemble, NoiseSource
 from .coefficient import Coefficient
 from .differentiable import Differentiable
 from .evaluation import Evaluation, zero_plus
+from .listed import Listed
 
 Resolved = Mapping[str, tuple["Functional", "Functional"]]
 """Terms whose rules were resolved from the initial ensemble, by name: the term as given, and the term as resolved."""
@@ -155,21 +156,21 @@ def distinct(terms: tuple[Term, ...]) -> tuple[Term, ...]:
     return tuple(named)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TermEvaluation(Evaluation):
     """Value (0-d, float64) and gradient (n, d) of one term of a free energy, without its coefficient."""
 
     term: Term
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FreeEnergyEvaluation(Evaluation):
     """Value F (0-d, float64) and gradient ∇_W F (n, d) of a free energy, with the evaluation of each of its terms."""
 
     terms: tuple[TermEvaluation, ...]
 
 
-class FreeEnergy(Functional):
+class FreeEnergy(Listed, Functional):
     """A sum of terms that knows each term by name: the free energy F of a gradient flow.
 
         F_t[μ] = Σₖ cₖ(t) 𝓕ₖ[μ] = E_t[μ] − T(t) S[μ]
@@ -219,8 +220,6 @@ class FreeEnergy(Functional):
     def _terms(self) -> tuple[Term, ...]:
         return self.terms
 
-    # ------------------------------------------------------------------------------- structure
-
     @property
     def varies(self) -> bool:
         return any(term.driven for term in self.terms)
@@ -228,6 +227,9 @@ class FreeEnergy(Functional):
     @property
     def sampled(self) -> bool:
         return any(term.functional.sampled for term in self.terms)
+
+    def undivided(self, mu: Ensemble) -> str | None:
+        return next((reason for term in self.terms if (reason := term.functional.undivided(mu))), None)
 
     @property
     def infimum(self) -> float | None:

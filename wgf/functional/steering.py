@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from torch import Tensor
 
@@ -53,6 +53,10 @@ class Drive(ABC):
     A drive has settings but no state of its own. What it remembers is an immutable object, its memory. `begin` makes
     the memory, `advance` makes the next one after each step. Derive from `Control` or `DrivenFunctional`.
     """
+
+    integrates: ClassVar[bool] = False
+    """Whether the drive sums over particles by methods of the ensemble only. They may then be divided among
+    processes."""
 
     @property
     def name(self) -> str:

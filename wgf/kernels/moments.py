@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -15,8 +16,27 @@ from .base import Kernel, fits, in_double
 from .composition import acting
 
 
+class ByMoments(Kernel):
+    """A kernel whose sums need a few moments of the ensemble, Σⱼ wⱼ `columns`(yⱼ)."""
+
+    by_moments = True
+
+    @abstractmethod
+    def columns(self, y: Tensor, origin: Tensor) -> Tensor:
+        """The functions (n, k), float64, of particles y (n, d), whose sums are the moments; `origin` (d,) is near y."""
+
+    @abstractmethod
+    def from_moments(self, x: Tensor, moments: Tensor, origin: Tensor) -> tuple[Tensor, Tensor]:
+        """The sums at points x (m, d): values (m,), and gradients (m, d) in the dtype of x, from moments (k,)."""
+
+    def sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool = False) -> tuple[Tensor, Tensor]:
+        if not fits(self, x, y):
+            return in_double(self, x, y, weights, same)
+        return self.from_moments(x, ops.weighted_sum(weights, self.columns(y, y[0])), y[0])
+
+
 @dataclass(frozen=True, repr=False)
-class QuadraticKernel(Kernel):
+class QuadraticKernel(ByMoments):
     """The spring energy strength · |u|²/2, u = x − y; it attracts for strength > 0, repels for strength < 0.
 
     With `Interaction`, F = ½ strength · tr C for the covariance C, and the force on x is −strength · (x − mean).
@@ -49,7 +69,6 @@ class QuadraticKernel(Kernel):
 
     strength: float = 1.0
     long_ranged = True
-    by_moments = True
 
     def __post_init__(self) -> None:
         require_number("strength", self.strength)
@@ -61,12 +80,12 @@ class QuadraticKernel(Kernel):
     def acts(self) -> str:
         return acting("attracts", self.strength)
 
-    def sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool = False) -> tuple[Tensor, Tensor]:
-        if not fits(self, x, y):
-            return in_double(self, x, y, weights, same)
-        u, v = x - y[0], y - y[0]  # measured from a particle: a cloud far from the origin loses no digits
-        columns = torch.cat([torch.ones_like(v[:, :1]), v, (v * v).sum(1, keepdim=True)], dim=1).double()
-        moments = ops.weighted_sum(weights, columns)
+    def columns(self, y: Tensor, origin: Tensor) -> Tensor:
+        v = y - origin  # measured from a particle: a cloud far from the origin loses no digits
+        return torch.cat([torch.ones_like(v[:, :1]), v, (v * v).sum(1, keepdim=True)], dim=1).double()
+
+    def from_moments(self, x: Tensor, moments: Tensor, origin: Tensor) -> tuple[Tensor, Tensor]:
+        u = x - origin
         mass, first, second = moments[0], moments[1:-1], moments[-1]
         value = 0.5 * (mass * (u * u).sum(1) - 2 * (u * first).sum(1) + second)
         return self.strength * value, (self.strength * (mass * u - first)).to(x.dtype)
@@ -77,7 +96,7 @@ class QuadraticKernel(Kernel):
 
 
 @dataclass(frozen=True, repr=False)
-class Cosine(Kernel):
+class Cosine(ByMoments):
     """Minus the cosine of angles, −strength · Σⱼ cos uⱼ, u = x − y; it attracts (synchronises) for strength > 0.
 
     With `Interaction` on angles it is the Kuramoto interaction. For strength < 0 angles repel.
@@ -109,7 +128,6 @@ class Cosine(Kernel):
     """
 
     strength: float = 1.0
-    by_moments = True
 
     def __post_init__(self) -> None:
         require_number("strength", self.strength)
@@ -118,10 +136,13 @@ class Cosine(Kernel):
     def acts(self) -> str:
         return acting("attracts", self.strength)
 
-    def sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool = False) -> tuple[Tensor, Tensor]:
+    def columns(self, y: Tensor, origin: Tensor) -> Tensor:
         with ops.one_torch_thread():
-            c, s, cy, sy = torch.cos(x), torch.sin(x), torch.cos(y), torch.sin(y)
-        moments = ops.weighted_sum(weights, torch.cat([cy, sy], dim=1).double())
+            return torch.cat([torch.cos(y), torch.sin(y)], dim=1).double()
+
+    def from_moments(self, x: Tensor, moments: Tensor, origin: Tensor) -> tuple[Tensor, Tensor]:
+        with ops.one_torch_thread():
+            c, s = torch.cos(x), torch.sin(x)
         mc, ms = moments[: x.shape[1]], moments[x.shape[1] :]
         return -self.strength * (c * mc + s * ms).sum(1), (self.strength * (s * mc - c * ms)).to(x.dtype)
 
@@ -138,7 +159,7 @@ class Cosine(Kernel):
 
 
 @dataclass(frozen=True, repr=False)
-class Linear(Kernel):
+class Linear(ByMoments):
     """The product x·y + 1, no function of the distance; it neither repels nor attracts pairs. Use it with `Stein`.
 
     The Stein flow of this kernel keeps a Gaussian Gaussian and follows its mean and covariance exactly. With
@@ -164,11 +185,12 @@ class Linear(Kernel):
     """
 
     long_ranged = True
-    by_moments = True
     positive_definite = True
 
-    def sums(self, x: Tensor, y: Tensor, weights: Tensor, same: bool = False) -> tuple[Tensor, Tensor]:
-        moments = ops.weighted_sum(weights, torch.cat([torch.ones_like(y[:, :1]), y], dim=1).double())
+    def columns(self, y: Tensor, origin: Tensor) -> Tensor:
+        return torch.cat([torch.ones_like(y[:, :1]), y], dim=1).double()
+
+    def from_moments(self, x: Tensor, moments: Tensor, origin: Tensor) -> tuple[Tensor, Tensor]:
         value = (x * moments[1:]).sum(1) + moments[0]
         return value, moments[1:].to(x.dtype).expand_as(x).clone()
 

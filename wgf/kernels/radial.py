@@ -76,7 +76,9 @@ class Radial(Kernel):
         return self.scale * forms.evaluate(self.form, self.parameters(), q + self.softening**2)[0]
 
 
-def pair_bodies(kernel: Kernel, weights: Tensor, dtype: torch.dtype) -> list[tuple[bodies.Pair, Any]] | None:
+def pair_bodies(
+    kernel: Kernel, weights: Tensor, dtype: torch.dtype, dim: int, changing: bool = False
+) -> list[tuple[bodies.Pair, Any]] | None:
     """Give the formulas of a radial kernel or a sum of them as plain numbers, for compiled stretches of steps.
 
     Parameters
@@ -87,6 +89,10 @@ def pair_bodies(kernel: Kernel, weights: Tensor, dtype: torch.dtype) -> list[tup
         The weights (n,) of the particles, float64.
     dtype : torch.dtype
         Their dtype.
+    dim : int
+        Their dimension d.
+    changing : bool, default False
+        Whether there are also sums with other weights.
 
     Returns
     -------
@@ -98,7 +104,7 @@ def pair_bodies(kernel: Kernel, weights: Tensor, dtype: torch.dtype) -> list[tup
         if not isinstance(part, Radial) or type(part).sums is not Radial.sums:
             return None
         formula = part.form, part.parameters(), part.softening, part.singular
-        made = ops.pair_body(*formula, part.scale, factor, weights, dtype)
+        made = ops.pair_body(*formula, part.scale, factor, weights, dtype, dim, changing)
         if made is None or (dtype == torch.float32 and not factor_fits(factor)):
             return None
         found.append(made)

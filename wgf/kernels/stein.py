@@ -46,7 +46,9 @@ def has_stein_operator(kernel: Kernel) -> bool:
     return isinstance(kernel, Linear) or twice_differentiable(kernel)
 
 
-def direction(kernel: Kernel, x: Tensor, weights: Tensor, scores: Tensor, temperature: float) -> Tensor:
+def direction(
+    kernel: Kernel, x: Tensor, weights: Tensor, scores: Tensor, temperature: float, at: Tensor | None = None
+) -> Tensor:
     """The Stein direction a(xᵢ) = Σⱼ wⱼ [K(xᵢ, xⱼ) sⱼ + T ∇ⱼK(xᵢ, xⱼ)] at the particles themselves.
 
     The first part moves particles along the scores of their neighbours, the second keeps them apart.
@@ -63,6 +65,8 @@ def direction(kernel: Kernel, x: Tensor, weights: Tensor, scores: Tensor, temper
         Scores s (n, d), most often −∇E: the gradient of the log density of the target, times T.
     temperature : float
         T ≥ 0.
+    at : Tensor, optional
+        Other points (m, d) at which the sums are taken. By default the particles.
 
     Returns
     -------
@@ -74,15 +78,16 @@ def direction(kernel: Kernel, x: Tensor, weights: Tensor, scores: Tensor, temper
     Liu & Wang (2016), Stein variational gradient descent, NeurIPS 29.
     """
     if not fits(kernel, x, x):
-        return direction(kernel, x.double(), weights, scores.double(), temperature).to(x.dtype)
+        there = None if at is None else at.double()
+        return direction(kernel, x.double(), weights, scores.double(), temperature, there).to(x.dtype)
     if isinstance(kernel, KernelSum):
-        return _sum_of_parts(kernel, lambda part: direction(part, x, weights, scores, temperature))
+        return _sum_of_parts(kernel, lambda part: direction(part, x, weights, scores, temperature, at))
     if isinstance(kernel, Linear):
         matrix, mean = _linear(x, weights, scores)
         return ops.affine(x, torch.zeros_like(mean), matrix) + mean.to(x.dtype) + temperature * x
     if isinstance(kernel, Radial):
-        return _compiled(kernel, x, weights, scores, temperature)
-    return _by_blocks(kernel, x, weights, scores, temperature)
+        return _compiled(kernel, x if at is None else at, x, weights, scores, temperature)
+    return _by_blocks(kernel, x if at is None else at, x, weights, scores, temperature)
 
 
 def _sum_of_parts(kernel: KernelSum, of: Callable[[Kernel], Tensor]) -> Tensor:
@@ -97,7 +102,7 @@ def _linear(x: Tensor, weights: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]
     return linalg.product(weighted, scores.double().contiguous()), ops.weighted_sum(weights, scores)
 
 
-def _compiled(kernel: Radial, x: Tensor, weights: Tensor, scores: Tensor, temperature: float) -> Tensor:
+def _compiled(kernel: Radial, x: Tensor, y: Tensor, weights: Tensor, scores: Tensor, temperature: float) -> Tensor:
     """The direction by the compiled operation, which has temperature 1: divide the scores by T, multiply the result.
 
     At T = 0 the repulsion, which is the result for scores 0, is subtracted.
@@ -105,7 +110,7 @@ def _compiled(kernel: Radial, x: Tensor, weights: Tensor, scores: Tensor, temper
     kernel.require_dim(x.shape[1])
 
     def op(s: Tensor) -> Tensor:
-        return ops.stein_direction(x, x, weights, s, kernel.form, kernel.parameters(), kernel.softening)
+        return ops.stein_direction(x, y, weights, s, kernel.form, kernel.parameters(), kernel.softening)
 
     if temperature > 0.0:
         return (kernel.scale * temperature) * op(scores / temperature)
@@ -133,14 +138,16 @@ def stein_body(kernel: Kernel, x: Tensor, weights: Tensor, temperature: float, h
     return ops.stein_body(*formula, kernel.scale, temperature, h, weights, x)
 
 
-def _by_blocks(kernel: Kernel, x: Tensor, weights: Tensor, scores: Tensor, temperature: float) -> Tensor:
+def _by_blocks(
+    kernel: Kernel, x: Tensor, source: Tensor, weights: Tensor, scores: Tensor, temperature: float
+) -> Tensor:
     """The direction for a `RadialKernel`, in plain torch, one block of rows at a time."""
     assert isinstance(kernel, RadialKernel)
-    y, payload = x.double(), weights[:, None] * scores.double()
+    here, y, payload = x.double(), source.double(), weights[:, None] * scores.double()
     found = []
     with ops.one_torch_thread():
-        for rows in reference.row_blocks(len(y), len(y) * x.shape[1]):
-            u = y[rows, None, :] - y[None, :, :]
+        for rows in reference.row_blocks(len(here), len(y) * x.shape[1]):
+            u = here[rows, None, :] - y[None, :, :]
             k, g = kernel._form((u * u).sum(-1))
             found.append(k @ payload - temperature * ((g * weights)[..., None] * u).sum(1))
     return torch.cat(found).to(x.dtype)
@@ -188,16 +195,26 @@ def _trace(kernel: Kernel, x: Tensor, weights: Tensor, value: Tensor, slope: Ten
 
     For a Gaussian −ΔK = K (d − q/h²)/h² with q = |x − y|². As ∇K = −K (x − y)/h² is odd, ∬ K q/h² = −2 ∫ x·(∇K * μ) dμ.
     """
+    rows = trace_rows(kernel, x, value, slope, x[0], lambda closed: closed.sums(x, x, weights)[0])
+    if rows is None:
+        rows = discrepancy(kernel, x, x, torch.zeros_like(x), torch.zeros_like(x), weights, False)[0]
+    return ops.weighted_sum(weights, rows[:, None])[0]
+
+
+def trace_rows(
+    kernel: Kernel, x: Tensor, value: Tensor, slope: Tensor, origin: Tensor, sums: Callable[[Kernel], Tensor]
+) -> Tensor | None:
+    """Rows (n,) whose mean is ∬ tr ∇ₓ∇ᵧK, where that has a closed form; None else.
+
+    `sums` sums another kernel over all particles, and `origin` (d,) is a point near them.
+    """
     dim = x.shape[1]
     closed = minus_laplacian(kernel, dim)
     if closed is not None:
-        rows = closed.sums(x, x, weights)[0]
-    elif isinstance(kernel, Gaussian):
-        rate = kernel.h**-2
-        rows = rate * (dim * value + 2.0 * linalg.row_dot(x - x[0], slope))
-    else:
-        rows = discrepancy(kernel, x, x, torch.zeros_like(x), torch.zeros_like(x), weights, False)[0]
-    return ops.weighted_sum(weights, rows[:, None])[0]
+        return sums(closed)
+    if isinstance(kernel, Gaussian):
+        return kernel.h**-2 * (dim * value + 2.0 * linalg.row_dot(x - origin, slope))
+    return None
 
 
 def discrepancy(

@@ -17,11 +17,12 @@ from ..measure import Ensemble
 from ..protocol import Dynamics, Slope, Solver, State, Step, checked
 from .balance import Balance, interval, ratio, total_energy
 from .booking import Booked
+from .drawn import shannon_at
 from .forces import Forces
 from .memory import BookMemory
 from .observing import Observer, observations
 from .reference import NO_FORCE, log_det_force
-from .shannon import ShannonEstimate, estimate_shannon, known
+from .shannon import ShannonEstimate
 from .spread import dissipation_error, variance_of_mean
 from .table import Ledger
 
@@ -107,9 +108,11 @@ class Bookkeeper:
         """Append the row of this state to the ledger, and return it. An observer must return one number."""
         row: dict[str, float] = {"t": state.t, "step": state.step}
         with ops.small_steps(state.mu.x.numel() if self._solver.elementwise else ops.small_steps.SMALL):
-            evaluation, shannon = self._full(state), self._shannon(state)
+            evaluation = self._full(state)
+            shannon, near, there, exact = shannon_at(self._dynamics, self._solver, state, evaluation)
+            self._estimated = self._dynamics.free_energy.sampled if exact else self._estimated
             row |= self._energies(evaluation, state, shannon)
-            row |= self._forces(evaluation, state, shannon)
+            row |= self._forces(there, state, shannon, near)
             kinetic = self._solver.kinetic(state)
             row |= {} if kinetic is None else {"kinetic": float(kinetic)}
             row |= self._closure(row, state, shannon) | self._sums(evaluation, state)
@@ -133,16 +136,6 @@ class Bookkeeper:
             return state.evaluation
         found = checked(self._dynamics.drift.at(state.t), state.mu, state.t, state.step)
         return self._dynamics.tangential(found, state.mu)
-
-    def _shannon(self, state: State) -> ShannonEstimate | None:
-        """The Shannon entropy: from the solver if it knows the density, else an estimate from the particles."""
-        if not self._dynamics.shannon.terms:
-            return None
-        entropy = self._solver.entropy(self._dynamics, state)
-        if entropy is None:
-            return estimate_shannon(state.mu, domain=self._dynamics.domain)
-        self._estimated = self._dynamics.free_energy.sampled
-        return known(float(entropy), f"of the density of {self._solver.name}")
 
     def _sums(self, evaluation: FreeEnergyEvaluation, state: State) -> dict[str, float]:
         """`sums_error:<name>` of every term whose sums over pairs are approximate, with a note on the method."""
@@ -199,7 +192,7 @@ class Bookkeeper:
         return named | ({} if shannon is None else {"entropy_error": shannon.error}) | contributions
 
     def _forces(
-        self, evaluation: FreeEnergyEvaluation, state: State, shannon: ShannonEstimate | None
+        self, evaluation: FreeEnergyEvaluation, state: State, shannon: ShannonEstimate | None, mu: Ensemble
     ) -> dict[str, float]:
         """The columns of forces and dissipation. Where noise realises Shannon they are estimates."""
         self._balance.usual_error = math.nan
@@ -207,25 +200,25 @@ class Bookkeeper:
             self._note("dissipation", f"in the metric of {self._solver.name}: {self._solver.metric}")
         if shannon is None:
             exact = Forces.of(evaluation)
-            beside = self._beside_reference(exact, state.mu, evaluation)
-            return exact.columns(state.mu) | beside | self._own(state, exact.slope(state.mu))
+            beside = self._beside_reference(exact, mu, evaluation)
+            return exact.columns(mu) | beside | self._own(state, exact.slope(mu))
         temperature = self._dynamics.noise_temperature(state.t)
-        without_score = Forces.of(evaluation, None, temperature).columns(state.mu)
+        without_score = Forces.of(evaluation, None, temperature).columns(mu)
         self._note("dissipation", shannon.note)
         if shannon.scores is None or shannon.smoother is None:
             self._note("reference_alignment", shannon.note)
             unknown = {"dissipation_error": math.nan, "reference_alignment": math.nan}
             return without_score | unknown | self._own(state, None)
         both = [Forces.of(evaluation, scores, temperature) for scores in (shannon.scores, shannon.smoother)]
-        plain, smoother = (part.columns(state.mu) for part in both)
-        columns = plain | self._beside_reference(both[0], state.mu, evaluation)
-        force = both[0].slope(state.mu)
+        plain, smoother = (part.columns(mu) for part in both)
+        columns = plain | self._beside_reference(both[0], mu, evaluation)
+        force = both[0].slope(mu)
         assert force is not None
         g = force.force - temperature * shannon.scores[0]
         change = smoother["dissipation"] - plain["dissipation"]
-        error, self._balance.usual_error = dissipation_error(shannon, state.mu.x, g, temperature, change)
+        error, self._balance.usual_error = dissipation_error(shannon, mu.x, g, temperature, change)
         own = self._own(state, None).get("dissipation", math.nan)  # a number where the scheme needs no slope
-        slopes = [part.slope(state.mu) for part in both] if math.isnan(own) else []
+        slopes = [part.slope(mu) for part in both] if math.isnan(own) else []
         rates = [self._own(state, slope).get("dissipation") for slope in slopes] or [own, own]
         if rates[0] is not None and rates[1] is not None:  # in another metric: as large a part of D
             part = error / abs(plain["dissipation"]) if plain["dissipation"] != 0 else math.inf

@@ -24,7 +24,7 @@ MOST_IMAGES = 20
 SURE = 2.0
 """Error bars are SURE standard errors, and what is known of the bias."""
 NEIGHBOURS, FARTHEST = 4, 8
-"""The entropy is that of the 4th neighbour; from d = 3 on it is extrapolated from the 1st to the 8th."""
+"""On a line the entropy is that of the 4th neighbour; in more dimensions it is extrapolated from the 1st to the 8th."""
 STEEPEST = 10.0
 """The density changes at most e^STEEPEST times over the distance to the 8th neighbour. It bounds the score of particles
 far out, where few others determine it."""
@@ -46,7 +46,8 @@ class ShannonEstimate:
     standard_error : float
         Of the entropy, from the scatter of the particles.
     error : float
-        The error bar of the entropy: two standard errors, and twice what the extrapolation changes.
+        The error bar of the entropy, 2 √(standard_error² + σ²) + |change|, for the change by the extrapolation over
+        neighbours and its standard error σ.
     scores : (Tensor, Tensor) or None
         Two independent estimates of ∇log ρ (n, d), from disjoint halves of the particles.
     smoother : (Tensor, Tensor) or None
@@ -114,13 +115,16 @@ def estimate_shannon(mu: Ensemble, domain: Domain | None = None) -> ShannonEstim
     score at a particle is the average over some ten windows around it. The particle is left out of each.
 
     Each half of the particles gives one estimate, so that squares can be computed without the variance of the estimate.
-    Fits with matrices of random entries have a bias. It is twice as large from a half as from all particles, and is
-    subtracted. The bias by the width of the windows is extrapolated from windows of K and 2K particles, and narrower
+    Fits with matrices of random entries have a bias, which the jackknife measures within each half and removes. The
+    bias by the width of the windows is extrapolated from windows of K and 2K particles, and narrower
     windows, of K/2 and less, count where they see more of the score than noise.
 
     A curved law is seen if windows of max(n/20, 8(d + 1)) particles are no wider than its bends. A ring whose radius is
     six times its width needs some 300 particles, two rings with a gap of six widths 1000, a spiral of 1½ turns 500.
-    With less the score is too small. The error bar covers this in general, but not if nothing of the bends is seen.
+    With less the score is too small. The error bar covers this in general, but not if nothing of the bends is seen:
+    a sine wave of three bends at n = 200, two rings at n = 200. Bars for n < 2000 are wide, since fine structure cannot
+    be excluded. On 32 laws in one to six dimensions at n = 200, 2000 and 20 000, 20 samples each, the bars of D and S
+    cover the truth in 90 % of the samples or more, but for that sine wave and for S in d = 6 at n = 20 000 (85 %).
     Where the particles are not in a domain, the affine part of the score is that which partial integration gives.
 
     K is 23 n^{0.4} (d + 1)/3, and 5.5 n^{0.65} on a line. Windows are wider where particles are rare: the radius is the
@@ -212,7 +216,7 @@ class _Whitened:
             for estimate in (*found.scores, *found.smoother):
                 self._fit_moments(estimate)
         note = (
-            f"Kozachenko–Leonenko, k = {NEIGHBOURS if d < 3 else f'1–{FARTHEST}'}, {n} particles; score by local fits "
+            f"Kozachenko–Leonenko, k = {NEIGHBOURS if d == 1 else f'1–{FARTHEST}'}, {n} particles; score by local fits "
             "of their halves"
         )
         like = self._sample.x
@@ -258,9 +262,9 @@ class _Whitened:
             )
         plain = kozachenko_leonenko(least, n, d, NEIGHBOURS)
         if logarithms[0].min() > -math.inf:
-            better = extrapolated_entropy(logarithms, n, d)
-            value, spread = better if d > 2 else plain
-            error = SURE * (spread + abs(better[0] - plain[0]))
+            better, wider, apart = extrapolated_entropy(logarithms, n, d, NEIGHBOURS)
+            value, spread = (better, wider) if d > 1 else plain
+            error = SURE * math.hypot(spread, apart) + abs(better - plain[0])
         else:  # pairs that coincide
             (value, spread), error = plain, SURE * plain[1]
         return value + self._volume, spread, error

@@ -22,11 +22,12 @@ def dissipation_error(
 ) -> tuple[float, float]:
     """The error bar of D = ∫ |g + T s|² dμ, where s = ∇log ρ is estimated.
 
-        error = 2 √(Var ψ/n + T⁴ noise²) + ½(1 + 5K/n) |change| + T² missing
+        error = √(4 Var ψ/n + 4 T⁴ noise² + T⁴ missing²) + ½(1 + 5K/n) |change|
 
     ψ = |g|² − 2T ∇·g − T² (2 ∇·s + |s|²) is what one more particle adds to D, also through ρ. K particles are in a
-    window. The noise is that of the product of the two estimates of s, and the last term is what windows may not see;
-    `wgf.ledger.widths` has both.
+    window. The noise is that of the product of the two estimates of s, and `missing` is what windows may not see;
+    `wgf.ledger.widths` has both. These three are random and independent, so their squares are added. The change
+    measures the bias by smoothing, which has one sign.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def dissipation_error(
     error : float
         The error bar, in the units of D.
     usual : float
-        The same without the last term, which is an upper bound and seldom reached.
+        The same without `missing`, which is an upper bound and seldom reached.
     """
     assert shannon.scores is not None
     assert shannon.divergence is not None
@@ -62,8 +63,8 @@ def dissipation_error(
     )
     smoothing = (SMOOTHING + ROUGH * shannon.part) * abs(change)
     noise = temperature**2 * shannon.noise
-    usual = SURE * math.sqrt(float(added.var()) / n + noise * noise) + smoothing
-    return usual + temperature**2 * shannon.missing, usual
+    scatter = SURE * math.sqrt(float(added.var()) / n + noise * noise)
+    return math.hypot(scatter, temperature**2 * shannon.missing) + smoothing, scatter + smoothing
 
 
 def _divergence(x: np.ndarray, g: np.ndarray, places: tuple[np.ndarray, np.ndarray]) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..errors import CheckpointError, ConfigError, closest, no_attribute
+from ..errors import CheckpointError, ConfigError, closest, html_table, no_attribute
 
 COLUMNS = (
     "t", "step", "free_energy", "energy", "entropy", "temperature", "loss_force", "information_force", "force_ratio",
@@ -189,14 +189,24 @@ class Ledger(Mapping[str, np.ndarray]):
             raise ConfigError("to_pandas needs pandas: python -m pip install 'wgflow[pandas]'.") from error
         return pd.DataFrame({name: self[name] for name in self.columns})
 
-    def __repr__(self) -> str:
-        if not self.rows:
-            return "Ledger(empty)"
+    def _ends(self) -> tuple[list[str], list[dict[str, float]]]:
+        """The columns and the first and last records that are shown; an empty one stands for those between."""
         names = [
             n for n in ("t", "free_energy", "energy", "entropy", "dissipation", "closure", "force_ratio") if n in self
         ]
         ends: list[int | None] = [*range(self.rows)] if self.rows <= 8 else [*range(4), None, *range(-4, 0)]
-        shown = [{} if index is None else self.row(index) for index in ends]
+        return names, [{} if index is None else self.row(index) for index in ends]
+
+    def _repr_html_(self) -> str:
+        names, shown = self._ends()
+        rows = [[row.get(name, "…" if not row else "") for name in names] for row in shown]
+        told = f"Ledger: {self.rows} records; columns: {', '.join(self.columns)}"
+        return html_table(names, rows, told)
+
+    def __repr__(self) -> str:
+        if not self.rows:
+            return "Ledger(empty)"
+        names, shown = self._ends()
         lines = ["".join(f"{name:>15}" for name in names)]
         lines += ["".join(f"{row[n]:15.6g}" if n in row else f"{'...':>15}" for n in names) for row in shown]
         return "\n".join([*lines, f"[{self.rows} records, columns: {', '.join(self.columns)}]"])

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-EXTRAPOLATED = 1.0 / 3.0
+EXTRAPOLATED = 2.0 / 3.0
 """The largest part of the difference between windows of K and of 2K particles that is added to the scores. For a bias
-like R⁴ it is 1/(2^{4/d} − 1)."""
+like R⁴ it is 1/(2^{4/d} − 1), which is 1/3 in the plane and beyond this limit from d = 4 on."""
 ALIKE = 0.25
 """The part of a window over which the errors of two scores are alike; found on laws with known scores."""
 COMMON = 0.98
@@ -76,7 +76,8 @@ def combined(widths: list[Width]) -> Combined:
     """Combine scores from windows of 2K, K, K/2, … particles.
 
     Smoothing makes ∫ |s|² dμ smaller: where narrower windows see more than noise, wider ones are too wide. Each width
-    is extrapolated by the next wider one, t = s + (s − s')/3. Then the narrower ones are added as far as they differ,
+    is extrapolated by the next wider one, t = s + (s − s')/(2^{4/d} − 1). Then the narrower ones are added as far as
+    they differ,
 
         s = t₁ + Σ κ (t − t'),    κ = max(0, 1 − (3 noise/change)²),
 

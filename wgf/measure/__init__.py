@@ -7,11 +7,12 @@ from . import remembered as _remembered  # noqa: F401  registers Ensemble among 
 from .arrays import ArrayLike, as_numbers, as_real, require_device, require_dtype, require_finite_rows, to_tensor
 from .checks import first_bad_row
 from .ensemble import Ensemble
-from .given import require_ensemble
+from .given import require_ensemble, require_whole
 from .noise import BATCHES, INITIAL, MINIBATCH, RESAMPLING, SECOND, STEP, SUBSET, THIRD, Noise, NoiseSource, digest
 from .periodic import unwrapped
 from .returned import returned
 from .sampling import require_room
+from .sharded import ShardedEnsemble
 
 __all__ = [
     "BATCHES",
@@ -26,6 +27,7 @@ __all__ = [
     "Ensemble",
     "Noise",
     "NoiseSource",
+    "ShardedEnsemble",
     "as_numbers",
     "as_real",
     "digest",
@@ -35,6 +37,7 @@ __all__ = [
     "require_ensemble",
     "require_finite_rows",
     "require_room",
+    "require_whole",
     "returned",
     "to_tensor",
     "unwrapped",

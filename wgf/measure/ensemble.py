@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
-from .. import ops
 from ..errors import CheckpointError, ConfigError, ShapeError
 from ..ops import linalg
-from ..ops.memory import require_memory
-from ..summation import Costs, Summation, default_costs, kernel_sums
+from ..wire import TIMEOUT
 from . import arrays, images, sampling, stored
 from .arrays import ArrayLike, DType
-from .foreign import Foreign
 from .ids import distinct_ids, id_rows
-
-if TYPE_CHECKING:
-    from ..kernels import Kernel
+from .integrals import Integrals
 
 
-class Ensemble(Foreign):
+class Ensemble(Integrals):
     """The discrete measure μ = Σᵢ wᵢ δ(xᵢ), Σ wᵢ = 1: n weighted particles in d dimensions.
 
     Parameters
@@ -55,6 +51,7 @@ class Ensemble(Foreign):
     """
 
     __slots__ = ("_history", "_ids", "_period", "_positive", "_weights", "_x")
+    _divide: ClassVar[Callable[..., Any]]  # `wgf.measure.sharded` sets it
 
     def __init__(
         self,
@@ -139,9 +136,9 @@ class Ensemble(Foreign):
 
     # ------------------------------------------------------------------------------------------ other ensembles
 
-    def _same(self) -> Ensemble:
+    def _same(self) -> Self:
         """Another ensemble with the same parts, some of which the caller replaces before anyone sees it."""
-        new = object.__new__(Ensemble)
+        new = object.__new__(type(self))
         new._x, new._weights, new._ids = self._x, self._weights, self._ids
         new._positive, new._period, new._history = self._positive, self._period, self._history
         return new
@@ -162,6 +159,12 @@ class Ensemble(Foreign):
         """The same particles and ids with new weights (n,) ≥ 0, divided by their sum; not checked otherwise."""
         new = self._same()
         new._weights, new._positive = weights.double() / linalg.total(weights), None
+        return new
+
+    def weighing(self, weights: Tensor) -> Self:
+        """The same particles and ids with these weights (n,), as they are: they are part of weights of sum one."""
+        new = self._same()
+        new._weights, new._positive = weights, None
         return new
 
     def remembering(self, history: int) -> Ensemble:
@@ -187,91 +190,41 @@ class Ensemble(Foreign):
         new._weights, new._ids = self._weights.to(target), self._ids.to(target)
         return new
 
-    # ------------------------------------------------------------------------------------------ integrals
+    def shard(
+        self, blocks: int | None = None, timeout: float = TIMEOUT, processes: Sequence[int] | None = None
+    ) -> Ensemble:
+        """Divide the particles among the processes of torch.distributed, to run them as one ensemble.
 
-    def reduce(self, partial: Tensor) -> Tensor:
-        """Complete a sum over particles that was made over these rows. They are all of them: nothing is added."""
-        return partial
+        Every process calls it with the same ensemble, keeps its own rows and forgets the others.
 
-    def expect(self, values: ArrayLike) -> Tensor:
-        """The integral ∫ v dμ = Σᵢ wᵢ vᵢ of values v (n,) or (n, ...), one row per particle; float64."""
-        values = arrays.numbers("values", values).to(self.device)
-        if values.is_complex():
-            return torch.complex(self.expect(values.real), self.expect(values.imag))
-        if values.ndim == 0 or len(values) != self.n:
-            raise ShapeError(
-                f"expect: values of shape {tuple(values.shape)}; wanted ({self.n}, ...), a row per particle."
-            )
-        return self.reduce(ops.weighted_sum(self._weights, values.reshape(self.n, -1))).reshape(values.shape[1:])
+        Parameters
+        ----------
+        blocks : int, optional
+            The number of blocks, a power of two, whose sums are added in one order. By default 64, and 8 for fewer
+            than 16384 particles. Runs with the same blocks have the same bits on any number of processes.
+        timeout : float, default 300
+            Seconds after which a collective that hangs ends in a `CommunicationError`.
+        processes : sequence of int, optional
+            The numbers of the processes that share the ensemble. By default all.
 
-    def inner(self, a: Tensor, b: Tensor) -> Tensor:
-        """The inner product of L²(μ), ∫ ⟨a, b⟩ dμ = Σᵢ wᵢ aᵢ·bᵢ, of fields a and b (n, d); 0-d float64.
+        Returns
+        -------
+        ShardedEnsemble
+            The part of this process. Its integrals are over all particles. Without a process group it has them all.
 
-        >>> mu = Ensemble([[1.0, 0.0], [0.0, 3.0]])
-        >>> float(mu.inner(mu.x, mu.x))
-        5.0
+        Raises
+        ------
+        ConfigError
+            If the ensembles of the processes differ, or there are more processes than blocks.
+
+        Examples
+        --------
+        >>> mu = Ensemble([[0.0], [2.0]]).shard()  # in a single process
+        >>> mu.n, mu.mean().tolist()
+        (2, [1.0])
         """
-        quick = a.is_cpu and a.shape == b.shape and len(a) == self.n
-        return self.reduce(ops.inner(self._weights, a, b)) if quick else self.expect(linalg.row_dot(a, b))
-
-    @property
-    def effective_size(self) -> float:
-        """The effective number of particles, 1/Σ wᵢ²: n for equal weights, 1 if one particle has all the mass.
-
-        >>> Ensemble([[0.0], [1.0]], [0.5, 0.5]).effective_size
-        2.0
-        """
-        return 1.0 / float(self.expect(self._weights))
-
-    def mean(self) -> Tensor:
-        """The mean m = ∫ x dμ (d,), float64."""
-        return self.expect(self._x)
-
-    def covariance(self) -> Tensor:
-        """The covariance C = ∫ (x − m)(x − m)ᵀ dμ (d, d), float64."""
-        return self.moments()[1]
-
-    def moments(self) -> tuple[Tensor, Tensor]:
-        """Mean (d,) and covariance (d, d), float64, in one pass; ResourceError where d is too large."""
-        require_memory(f"covariances in {self.dim} dimensions", 16 * self.dim**2, "reduce the dimension")
-        mass, centre, scatter = ops.moments(self._x, self._weights)
-        if type(self).reduce is Ensemble.reduce:
-            return centre, scatter
-        mean = self.reduce(mass * centre)
-        apart = centre - mean
-        return mean, self.reduce(scatter + mass * torch.outer(apart, apart))
-
-    def convolve(self, kernel: Kernel, at: ArrayLike | None = None) -> Tensor:
-        """(K * μ)(z) = ∫ K(z − y) dμ(y) (m,) at points `at` (m, d), by default the particles; as `kernel_sums`."""
-        return self.kernel_sums(kernel, at)[0]
-
-    def kernel_sums(
-        self,
-        kernel: Kernel,
-        at: ArrayLike | None = None,
-        factor: Tensor | None = None,
-        method: str = "dense",
-        rtol: float = 1e-6,
-        costs: Costs | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """∫ K(z − y) f(y) dμ(y) (m,) and its gradient in z (m, d), at points z = `at`, by default the particles.
-
-        The factor f (n,) is 1 by default. At the particles a singular K leaves out the self pair i = j. `method`,
-        `rtol` and `costs` are those of `Interaction`; by default all pairs are summed, or moments where K has them.
-        """
-        points = self._x if at is None else self.points(at)
-        weights = self._weights if factor is None else self._weights * factor
-        if self._period is not None:
-            images.require_images(method)
-            value, gradient = kernel.periodic_sums(points, self._x, weights, at is None, self._period)
-        else:
-            how = Summation(method, rtol, costs or default_costs())
-            value, gradient = kernel_sums(kernel, points, self._x, weights, at is None, how)
-        return self.reduce(value), self.reduce(gradient)
-
-    def points(self, at: ArrayLike | None) -> Tensor:
-        """`at` as points (m, d) of this space, in its dtype and on its device; the particles for None."""
-        return self._x if at is None else arrays.points_like(self._x, "at", at)
+        found: Ensemble = Ensemble._divide(self, blocks, timeout, processes)
+        return found
 
     # ------------------------------------------------------------------------------------------ storage
 

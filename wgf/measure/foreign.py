@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 from torch import Tensor
 
-from ..errors import ConfigError, no_attribute
+from ..errors import ConfigError, html_table, no_attribute, with_minus
 
 _INSTEAD = {
     **dict.fromkeys(("positions", "particles", "samples", "points", "X", "data", "values", "T"), "mu.x"),
@@ -28,6 +28,10 @@ class Foreign:
     __array_ufunc__: ClassVar[None] = None  # numpy does no arithmetic with an ensemble
     _x: Tensor
 
+    period: Any
+    effective_size: Any
+    moments: Any
+
     @property
     def equal_weights(self) -> bool:
         """Whether all weights are the same."""
@@ -41,6 +45,22 @@ class Foreign:
         if not self.equal_weights:
             raise ConfigError("an array of this ensemble would lose its weights: take mu.x and mu.weights.")
         return np.array(self._x.cpu().numpy(), dtype=dtype)
+
+    def _facts(self) -> dict[str, Any]:
+        """What a notebook shows of it."""
+        x, weights = self._x, "all equal" if self.equal_weights else f"effective number {self.effective_size:.6g}"
+        facts = {"particles n": x.shape[0], "dimension d": x.shape[1], "weights": weights}
+        facts |= {"numbers": f"{str(x.dtype).removeprefix('torch.')} on {x.device}"}
+        if self.period is not None:
+            facts["period"] = ", ".join(f"{length:.4g}" for length in self.period.tolist()[:6])
+        if x.shape[1] <= 6:
+            mean, covariance = self.moments()
+            facts["mean"] = with_minus(", ".join(f"{m:.4g}" for m in mean.tolist()))
+            facts["standard deviation"] = ", ".join(f"{s:.4g}" for s in covariance.diagonal().sqrt().tolist())
+        return facts
+
+    def _repr_html_(self) -> str:
+        return html_table((), self._facts().items(), "Ensemble")
 
     def __getattr__(self, name: str) -> NoReturn:
         raise no_attribute(self, name, _INSTEAD)

@@ -38,8 +38,9 @@ def without_spread(mu: Ensemble) -> str:
     >>> without_spread(Ensemble.gaussian(10, 2))
     ''
     """
-    present = mu.x[mu.weights > 0]
-    covariance, largest = mu.covariance().cpu(), present.abs().amax(0).double().cpu()
+    present = mu.weights > 0
+    largest = mu.greatest(mu.x.abs().masked_fill(~present[:, None], 0.0)).double().cpu()
+    covariance = mu.covariance().cpu()
     scale, rounding = covariance.diagonal().clamp(min=0.0).sqrt(), ROUNDING * torch.finfo(mu.dtype).eps
     flat = ~(scale > rounding * largest)
     moving = torch.nonzero(~flat)[:, 0]
@@ -49,7 +50,7 @@ def without_spread(mu: Ensemble) -> str:
         values, vectors = linalg.symmetric_eigen(covariance[moving][:, moving] / torch.outer(scale, scale))
         noise = (rounding * float((largest / scale).max())) ** 2  # of the coordinates; C has that of its own sums
         lost = values <= max(10 * mu.dim * torch.finfo(torch.float64).eps, noise)
-        if int((~lost).sum()) < min(len(moving), len(present) - 1):
+        if int((~lost).sum()) < min(len(moving), mu.count(present) - 1):
             directions = _whole(vectors[:, lost].T / scale, moving, mu.dim)
     return _named(torch.nonzero(flat)[:, 0].tolist(), directions)
 

@@ -196,18 +196,19 @@ def local_scores(
     d, count = len(leaves.columns), places.count
     bounds = np.zeros(_padded(count))
     bounds[:count] = (_NARROW * sizes) ** 2
-    constants, slopes, heads, rest = (np.empty((3 * count, width)) for width in _widths(d))
+    constants, slopes, heads, rest = (np.empty((2 * count, width)) for width in _widths(d))
     found = windows.Windows(places.centres, sizes, bounds, constants, slopes, heads, rest, np.empty(count))
     points = (leaves.columns, leaves.halves, leaves.low, leaves.high)
-    fits = (*points, (0.0,) * (d * (d + 1) // 2), (0.0,) * d, scales)
+    likes = tuple((0.0,) * width for width in (*_widths(d), d * (d + 1) // 2))
+    fits = (*points, likes, scales)
     work = _FIT * len(leaves.rows) * _LEAVES + _SOLVE * count
     _in_blocks(count, lambda a, b: windows.fit_windows(*fits, a, b, found), work)
-    likes, turn = tuple((0.0,) * width for width in _widths(d)), tuple(map(float, axes.ravel()))
+    turn = tuple(map(float, axes.ravel()))
     out, trace = np.empty((2, n, d)), np.empty(n)
 
     def body(first: int, last: int) -> None:
         homes = leaves.count // count
-        windows.blend(*points, leaves.rows, lengths, homes, found, _NARROW, turn, likes, first, last, out, trace)
+        windows.blend(*points, leaves.rows, lengths, homes, found, _NARROW, turn, likes[:4], first, last, out, trace)
 
     _in_blocks(leaves.count, body, _BLEND * len(leaves.rows) * _LEAVES * _NARROW**d)
     return out, trace

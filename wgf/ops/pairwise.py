@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from . import bodies, range, reference
+from .cpu import once, products
 from .cpu import pairwise as cpu
-from .cpu import products
 from .cpu import stein as few
 from .cpu.extent import extent, largest
 from .cpu.finite import all_finite
@@ -95,7 +95,7 @@ def pair_sums(
 
 def pair_body(
     form: int, parameters: Sequence[float], softening: float, exclude_self: bool, scale: float, factor: float,
-    weights: Tensor, dtype: torch.dtype,
+    weights: Tensor, dtype: torch.dtype, dim: int | None = None, changing: bool = False,
 ) -> tuple[bodies.Pair, np.ndarray | None] | None:  # fmt: skip
     """One radial formula as plain numbers, for compiled stretches of steps.
 
@@ -109,6 +109,10 @@ def pair_body(
         The weights (n,) of the particles.
     dtype : torch.dtype
         Their dtype.
+    dim : int, optional
+        Their dimension d. Without it the body has no loops over pairs.
+    changing : bool, default False
+        Whether there are also sums with other weights.
 
     Returns
     -------
@@ -123,7 +127,12 @@ def pair_body(
         return None
     total, relative = split_weights(array(weights), kind)
     numbers = float(total), number(scale), number(factor), number(softening**2)
-    return bodies.Pair(*compiled_form(form, parameters, kind), *numbers, exclude_self, *known), relative
+    made, a, b = compiled_form(form, parameters, kind)
+    loops = [(0, 0), (0, 0)]
+    if dim is not None:
+        for weighted in (False, True) if changing else (relative is not None,):
+            loops[weighted] = once.loops_of(made, len(weights), dim, kind, weighted)
+    return bodies.Pair(made, a, b, *numbers, exclude_self, *known, *loops), relative
 
 
 def stein_body(

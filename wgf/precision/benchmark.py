@@ -13,7 +13,7 @@ from .. import solvers as schemes
 from ..domains import Domain
 from ..errors import ConfigError, require_integer, require_number, require_seed, shown
 from ..functional import FreeEnergy, Functional
-from ..measure import Ensemble, require_ensemble
+from ..measure import Ensemble, require_whole
 from ..protocol import Solver
 from ..storage import write_whole
 from . import figure
@@ -192,7 +192,7 @@ def benchmark(
     [('Heun', 0.1)]
     """
     free_energy = _free_energy(F)
-    require_ensemble("mu", mu)
+    require_whole("mu", mu)
     steps, t_end = _steps(dt), require_number("t_end", t_end, positive=True)
     require_seed(seed)
     require_integer("rounds", rounds, low=1)

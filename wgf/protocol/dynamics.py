@@ -228,20 +228,28 @@ def checked(frozen: FreeEnergy, mu: Ensemble, t: float, step: int) -> FreeEnergy
     -----
     On a GPU the check is deferred to the next record, so that no step waits for the device.
     """
-    lost = first_bad_row(mu.x)
-    if lost is not None:
-        where = f"step {step}, t = {t:g}"
-        raise DivergenceError(
-            f"{where}: particle {lost} (id {int(mu.ids[lost])}) left the finite numbers; try a smaller dt."
-        )
+    where = f"step {step}, t = {t:g}"
+    mu.together(lambda: _require_finite_particles(mu, where))
     try:
         evaluation = frozen.evaluate(mu)
     except WgfError as error:  # such as a ConfigError for a covariance that became singular
         hint = " If F or the particles were growing, try a smaller dt." if step > 0 else ""
-        raise type(error)(f"step {step}, t = {t:g}: {error}{hint}") from error
+        raise type(error)(f"{where}: {error}{hint}") from error
+    mu.together(lambda: _require_finite(evaluation, mu, where))
+    return evaluation
+
+
+def _require_finite_particles(mu: Ensemble, where: str) -> None:
+    lost = first_bad_row(mu.x)
+    if lost is not None:
+        raise DivergenceError(
+            f"{where}: particle {lost} (id {int(mu.ids[lost])}) left the finite numbers; try a smaller dt."
+        )
+
+
+def _require_finite(evaluation: FreeEnergyEvaluation, mu: Ensemble, where: str) -> None:
     if finite(evaluation.gradient) and finite(evaluation.value):
-        return evaluation
-    where = f"step {step}, t = {t:g}"
+        return
     for part in evaluation.terms:
         bad = first_bad_row(part.gradient)
         if bad is not None:

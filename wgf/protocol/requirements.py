@@ -14,6 +14,9 @@ from ..measure.spread import without_spread
 from .dynamics import Dynamics
 from .solver import Solver
 
+_FEW = 64
+"""So many particles stand for all where those are divided among processes, to look at a term."""
+
 
 def refuse(solver: Solver, given: str, wanted: str, do: str) -> NoReturn:
     """Refuse a run by a ConfigError with the text "<scheme>: <given>; wanted <wanted>. <do>".
@@ -120,6 +123,9 @@ def require_first_variation(solver: Solver, dynamics: Dynamics, mu: Ensemble, t:
 
 def _two_apart(mu: Ensemble) -> Ensemble:
     """The heaviest particle and one at another place; the whole ensemble where all particles coincide."""
+    if not mu.whole:
+        drawn = mu.drawn(_FEW)
+        mu = Ensemble(drawn(mu.x), ids=drawn(mu.ids))
     first = int(mu.weights.argmax())
     others = torch.nonzero((mu.x != mu.x[first]).any(1))
     return mu.select([first, int(others[0])]) if len(others) else mu

@@ -120,6 +120,8 @@ class Solver(ABC):
     """Whether the scheme chooses its steps: `step` gets the rest of the run as h. It has fields `rtol`, `atol`."""
     evaluations = 1
     """How many evaluations of F a step takes, at least. The default number of records is chosen by it."""
+    integrates = False
+    """Whether a step sums over particles by methods of the ensemble only. They may then be divided among processes."""
     elementwise = False
     """Whether the torch operations of a step have at most n·d numbers, and the same bits with any number of threads."""
     on_surfaces = False

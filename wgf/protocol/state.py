@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import Facts
 from ..functional import FreeEnergyEvaluation, Kept, Memories
 from ..measure import Ensemble
 from .sending import Sent, can_be_sent
 
 
-@dataclass(frozen=True, eq=False)
-class State(Sent):
+@dataclass(frozen=True, eq=False, repr=False)
+class State(Sent, Facts):
     """Where a run stands. `wgf.solve(..., state=state)` continues from it with the same bits.
 
     Attributes
@@ -81,6 +82,10 @@ class State(Sent):
         new.__dict__.update(self.__dict__)
         new.__dict__.update(changes)
         return new
+
+    def _facts(self) -> dict[str, Any]:
+        return {"t": self.t, "step": self.step, "dt": self.dt, "F": float(self.evaluation.value), "solver": self.solver,
+                "seed": self.seed, "mu": repr(self.mu)}  # fmt: skip
 
     def _parts(self) -> dict[str, Any]:
         parts, lost = super()._parts(), list(self.left_out)

@@ -246,9 +246,15 @@ def regularizer_of(entropy: type[Entropy]) -> type[Regularizer]:
     own = inspect.signature(entropy).parameters.values()
     added = [p for p in inspect.signature(Regularizer).parameters.values() if p.kind is p.KEYWORD_ONLY]
     signature = inspect.Signature([*own, *added])
+    needed = ", ".join(f"{p.name}=2.0" for p in own if p.default is p.empty)
     doc = (
         f"`wgf.{entropy.__name__}` of a batch of representations, as a torch module; see `Regularizer`.\n\n"
-        f"    {inspect.cleandoc(entropy.__doc__ or '').splitlines()[0]}"
+        f"{inspect.cleandoc(entropy.__doc__ or '').splitlines()[0]}\n\n"
+        "Parameters\n----------\n**settings\n    The settings of the entropy.\n"
+        "sync, group\n    The batch of several processes, as in `Regularizer`.\n\n"
+        "Examples\n--------\n>>> import torch, wgf\n>>> z = torch.randn(64, 4, requires_grad=True)\n"
+        f">>> (-0.1 * wgf.regularizers.{entropy.__name__}({needed})(z)).backward()\n>>> z.grad.shape\n"
+        "torch.Size([64, 4])\n"
     )
     body = {"__init__": __init__, "__doc__": doc, "__module__": PACKAGE, "__signature__": signature}
     return type(entropy.__name__, (Regularizer,), body)

@@ -23,7 +23,7 @@ from .complaints import complaints
 from .schemes import AnySolver, SolverSection
 from .sections import LARGEST_SEED as LARGEST_SEED
 from .sections import Data, Network, Output, Problem, Seed, one_of
-from .terms import AnyDomain, AnyDrive, AnyEnergy, AnyEntropy, alters_risk, from_data
+from .terms import AnyDomain, AnyDrive, AnyEnergy, AnyEntropy, acts_on_risk, alters_risk, from_data, is_term
 from .values import Section
 
 DEFAULT = Path(__file__).with_name("default.toml")
@@ -153,7 +153,7 @@ class ProblemConfig(Config):
         return self.problem.name or first
 
     def complete(self, label: str) -> None:
-        if not (self.energy or self.entropy):
+        if not (self.energy or self.entropy or any(is_term(drive.drive) for drive in self.drive)):
             raise ConfigError(f"{label}: energy is missing; wanted one or more tables [[energy]].")
         needing = [term.term for term in self.energy if from_data(term.term)]
         if needing and self.data is None:
@@ -161,13 +161,13 @@ class ProblemConfig(Config):
         if self.data is not None and not needing:
             raise ConfigError(f"{label}: data: no term takes data; wanted one such as LogisticPosterior, or no [data].")
         for index, drive in enumerate(self.drive):
-            if alters_risk(drive.drive):
-                raise ConfigError(
-                    f"{label}: drive.{index}: {drive.drive} alters the risk of a network, and there is none."
-                )
+            if acts_on_risk(drive.drive):
+                verb = "alters the risk" if alters_risk(drive.drive) else "needs the outputs"
+                raise ConfigError(f"{label}: drive.{index}: {drive.drive} {verb} of a network, and there is none.")
         self.drives()
         with _at(f"{label}: problem.initial"):
-            self.problem.law.draw(self.problem.law.count or 1, self.problem.law.dim or 1, 0)
+            law = self.problem.law  # any law has two dimensions where none is told
+            law.draw(law.count or 1, law.dim or self.problem.dim or 2, 0)
 
     def resolved(self, terms: list[Functional]) -> ProblemConfig:
         """The configuration as it is stored, with the number and the dimension of the particles known."""
@@ -242,7 +242,9 @@ def dump(config: Config) -> str:
     for section, tag in (("energy", "term"), ("entropy", "term"), ("drive", "drive")):
         tables[section] = [{tag: table[tag], **table} for table in tables[section]]  # the name comes first
     first = [key for key in ("data", "network", "problem") if key in tables]
-    return toml.write({**{key: tables.pop(key) for key in first}, **tables})
+    text = toml.write({**{key: tables.pop(key) for key in first}, **tables})
+    empty = isinstance(config, ProblemConfig) and "\n[problem]\n" not in f"\n{text}"
+    return f"{text}\n[problem]\n" if empty else text
 
 
 def anchor(table: dict[str, Any], folder: Path) -> None:

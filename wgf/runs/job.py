@@ -8,7 +8,8 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..errors import ConfigError, WgfError
 from ..flow import Monitor, Solution
 from ..flow.arguments import Arguments
 from ..flow.describing import Description
+from ..flow.divided import store_for
 from ..flow.loop import Run
 from ..flow.resume import continued
 from ..flow.solve import MOST_STEPS, begun, build
@@ -29,6 +31,7 @@ from ..functional import FreeEnergy, Functional
 from ..measure import Ensemble
 from ..protocol import Solver
 from ..storage import digest
+from ..wire import started
 from . import store
 from .config import Config
 
@@ -60,6 +63,14 @@ class Job(ABC):
             "scheme": config.solver.scheme(),
             "until": (lambda row: any(cap(row) for cap in caps)) if caps else None,
         }
+
+    def divided(self, timeout: float) -> Job:
+        """The job with its particles divided among the processes of torch.distributed; as it is in a single one."""
+        return replace(self, start=self.start.shard(timeout=timeout)) if started() else self
+
+    def store(self, folder: Path) -> RunStore:
+        """The store of its run, not yet entered."""
+        return store_for(self.start, folder, 60.0, ours=store.OURS, going_on="")
 
     @abstractmethod
     def about(self) -> dict[str, Any]:
@@ -169,9 +180,15 @@ class Watch:
         return self._parts > before
 
     def _frame(self, mu: Ensemble, t: float) -> float:
-        """Keep a picture of the particles, and return their distance from the start; NaN where it fails."""
+        """Keep a picture of the particles, and return their distance from the start; NaN where it fails.
+
+        Of particles that are divided among processes those of one are in the picture, and there is no distance.
+        """
         parts = (mu.x[:SHOWN].float(), mu.weights[:SHOWN], mu.ids[:SHOWN])
         self.frames.append((t, *(part.detach().cpu().clone() for part in parts)))  # type: ignore[arg-type]
+        if not mu.whole:
+            self.notes["distance_from_start"] = "NaN: the particles are divided among processes"
+            return math.nan
         try:
             self.distance = wasserstein(mu, self.job.start)
         except WgfError as error:  # a failed distance must not lose the run

@@ -21,9 +21,10 @@ class Particles(Job):
         """Load the data where a term takes them, and build the free energy, the first particles and the scheme."""
         source = None if config.data is None else load(config.data)[0]
         terms = config.terms() if source is None else config.terms((source.x, source.y))
-        config = config.resolved(terms)
+        others = config.drives()[1]
+        config = config.resolved([*terms, *(member for drive in others for member in getattr(drive, "members", ()))])
         start = config.problem.start(config.seed).to(config.device, config.dtype)
-        parts = Job.parts(config, terms, config.drives()[1], start)
+        parts = Job.parts(config, terms, others, start)
         return Particles(**parts, source=None if source is None else source.name)
 
     def about(self) -> dict[str, Any]:

@@ -145,6 +145,8 @@ def _sections(
     rows = [row for row in rows if any(cell not in ("–", "−") for cell in row[1:])]
     verdict = forces.verdict[0].upper() + forces.verdict[1:]
     below = {"information-force": (verdict, (HEADER, *rows), _together(forces.remarks()))}
+    alone = ("particles", "transport")
+    drawn = [entry for entry in drawn if entry[0] in alone or any(axis.lines for axis in entry[1].axes)]
     sections = [
         Section(name, *texts[name], Image.of(figure), note, *below.get(name, ())) for name, figure, note in drawn
     ]
@@ -159,8 +161,8 @@ def _together(remarks: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, list[str]] = {}
     for remark in remarks:
         what, middle, why = remark.partition(" not known ")
-        found.setdefault(middle + why, []).append(what)
-    return tuple(f"{', '.join(names)}{why}" for why, names in found.items())
+        found.setdefault(middle + why or remark, []).append(what)
+    return tuple(why if [why] == names else f"{', '.join(names)}{why}" for why, names in found.items())
 
 
 def _shown(frames: np.ndarray, n: int) -> str:

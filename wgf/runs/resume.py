@@ -12,6 +12,7 @@ from ..flow.store import CHECKPOINTS
 from ..process import signals
 from ..process.signals import Mode
 from ..storage import Checkpoints, write_whole
+from ..wire import TIMEOUT
 from . import store
 from .config import Config, dump, load_config
 from .directory import partial_of, writing
@@ -22,7 +23,11 @@ from .standing import Standing, standing
 
 
 def resume(
-    directory: str | os.PathLike[str], until: float | None = None, progress: bool = True, report: bool = True
+    directory: str | os.PathLike[str],
+    until: float | None = None,
+    progress: bool = True,
+    report: bool = True,
+    timeout: float = TIMEOUT,
 ) -> RunResult:
     """Go on with the run in a directory.
 
@@ -36,6 +41,8 @@ def resume(
         Whether to show the progress.
     report : bool, default True
         Whether to draw the report.
+    timeout : float
+        As for `run`.
 
     Returns
     -------
@@ -71,10 +78,10 @@ def resume(
         if folder is path:
             raise CheckpointError(f"{path} has no checkpoint to go on from, as runs of earlier versions.")
         shutil.rmtree(partial)
-        return run(config, path, progress, report)
+        return run(config, path, progress, report, timeout)
     t_end = checkpoints.newest(config.device).head["t_end"] if until is None else float(until)
     config = config.model_copy(update={"solver": config.solver.model_copy(update={"t_end": t_end})})
-    return _gone_on(path, config, progress, report)
+    return _gone_on(path, config, progress, report, timeout)
 
 
 def _require_further(path: Path, config: Config, until: float | None) -> None:
@@ -87,18 +94,18 @@ def _require_further(path: Path, config: Config, until: float | None) -> None:
         )
 
 
-def _gone_on(path: Path, config: Config, progress: bool, report: bool) -> RunResult:
+def _gone_on(path: Path, config: Config, progress: bool, report: bool, timeout: float) -> RunResult:
     """Go on from the last checkpoint."""
     clock, partial = Clock(), partial_of(path)
     with signals.caught():
         with signals.during(Mode.RAISE):
-            job = prepare(config)
+            job = prepare(config).divided(timeout)
         if not partial.is_dir():
             _reopen(path, partial)
         with writing(None, config.name, again=path) as place:
             write_whole(partial / store.CONFIG, dump(with_costs(job.config, partial)).encode(), store.CONFIG)
             watch, shown = Watch(job, clock), reporter(progress)
-            result = carried_out(place, watch, lambda keep: job.go_on(keep, watch, shown))
+            result = carried_out(place, watch, lambda keep: job.go_on(keep, watch, shown), again=True)
         return drawn(result, report)
 
 

@@ -11,22 +11,24 @@ from pathlib import Path
 from typing import Any
 
 from ..data import SUFFIXES
-from ..errors import WgfError, WgfWarning
+from ..errors import Facts, WgfError, WgfWarning
 from ..flow import Monitor, Outcome, Row, Solution, Status, loop, reporter
 from ..flow.store import RunStore
 from ..process import signals
 from ..process.signals import Mode
 from ..summation import load_costs
+from ..wire import TIMEOUT
 from . import store
 from .config import Config, NetworkConfig, ProblemConfig, dump
 from .directory import Place, choose, writing
 from .job import Clock, Watch
 from .jobs import prepare
 from .report import write_report
+from .together import require_heard, tell
 
 
-@dataclass(frozen=True)
-class RunResult:
+@dataclass(frozen=True, repr=False)
+class RunResult(Facts):
     """The result of a run.
 
     Attributes
@@ -46,8 +48,17 @@ class RunResult:
     solution: Solution
     warnings: tuple[str, ...] = ()
 
+    def _facts(self) -> dict[str, Any]:
+        return {"directory": self.directory, "solution": repr(self.solution), "warnings": len(self.warnings)}
 
-def run(config: Config, directory: str | Path | None = None, progress: bool = True, report: bool = True) -> RunResult:
+
+def run(
+    config: Config,
+    directory: str | Path | None = None,
+    progress: bool = True,
+    report: bool = True,
+    timeout: float = TIMEOUT,
+) -> RunResult:
     """Carry out the run of a configuration and write the run directory.
 
     Parameters
@@ -60,6 +71,9 @@ def run(config: Config, directory: str | Path | None = None, progress: bool = Tr
         Whether to show the progress.
     report : bool
         Whether to draw the report; `write_report` can do so later.
+    timeout : float
+        In a process group of torch.distributed, whose processes share the particles: seconds after which a collective
+        that hangs ends in a `CommunicationError`. The others call `together.follow`.
 
     Returns
     -------
@@ -84,7 +98,7 @@ def run(config: Config, directory: str | Path | None = None, progress: bool = Tr
     with signals.caught():
         choose(out, name)  # refused before the data are read
         with signals.during(Mode.RAISE):
-            job = prepare(config)
+            job = prepare(config).divided(timeout)
         with writing(out, name) as place:
             partial = place.partial
             (partial / store.CONFIG).write_text(dump(with_costs(job.config, partial)), encoding="utf-8")
@@ -94,7 +108,7 @@ def run(config: Config, directory: str | Path | None = None, progress: bool = Tr
         return drawn(result, report)
 
 
-def carried_out(place: Place, watch: Watch, build: Callable[[RunStore], loop.Run]) -> RunResult:
+def carried_out(place: Place, watch: Watch, build: Callable[[RunStore], loop.Run], again: bool = False) -> RunResult:
     """Carry out a run in its directory, and write all files but the report.
 
     From the first record on, nothing that was computed is removed.
@@ -107,6 +121,8 @@ def carried_out(place: Place, watch: Watch, build: Callable[[RunStore], loop.Run
         The observers.
     build : callable
         Gives the run in the store that it is given: a new one, or one that goes on.
+    again : bool, default False
+        Whether it goes on.
 
     Returns
     -------
@@ -114,16 +130,19 @@ def carried_out(place: Place, watch: Watch, build: Callable[[RunStore], loop.Run
         What there is.
     """
     partial = place.partial
-    with RunStore(partial, ours=store.OURS, going_on="") as keep, _collected() as warned:
+    tell(watch.job.start, partial, again)
+    with watch.job.store(partial) as keep, _collected() as warned:
         with signals.during(Mode.WAIT):
             keep.beside = watch.memory
             run = build(keep)
             run.monitor = _Stream(run.monitor, place)
             solution = run.go(throw=False)
         solution = _interrupted(solution)
+        require_heard(solution.ensemble, solution.status.message)
         _require_records(solution)
         failed = _failures(lambda: keep.complete(solution.ledger))
-    failed += _failures(lambda: solution.ensemble.save(partial / store.FINAL))
+    if solution.ensemble.whole:
+        failed += _failures(lambda: solution.ensemble.save(partial / store.FINAL))
     watch.finish(solution)
     if not math.isfinite(solution.ledger["free_energy"][-1]) and "entropy" in solution.ledger.notes:
         warned.append(f"free energy, entropy and closure are blank: {solution.ledger.notes['entropy']}.")

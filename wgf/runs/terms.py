@@ -22,11 +22,11 @@ from pydantic import create_model as make_model
 
 from .. import domains, drives, energies, entropies, kernels
 from ..drives.altered import AlteredRisk
-from ..extension import Numbers, Registry, settings_of
+from ..extension import Numbers, Pairs, Registry, Rows, settings_of
 from ..functional import Control, DrivenFunctional, Functional
 from ..summation import Costs
 from . import laws
-from .values import Section, number_or_rule, numbers, points
+from .values import Section, number_or_rule, numbers, pairs, points, rows, wanted
 
 # ------------------------------------------------------------------------------------------------- types of settings
 
@@ -58,8 +58,11 @@ Amounts: TypeAlias = Annotated[Any, AfterValidator(_amounts)]
 
 def _type_of(kind: Any) -> Any:
     """How a file writes a setting of this type; None where it cannot."""
-    if kind == Numbers:
-        return Annotated[Any, AfterValidator(numbers)]
+    plain = {Numbers: numbers, Numbers | None: numbers, Rows: rows, Pairs: pairs}
+    if kind in plain:
+        return Annotated[Any, AfterValidator(plain[kind])]
+    if kind == Iterable[tuple[float, Functional]]:
+        return SerializeAsAny[Annotated[tuple[Section, ...], PlainValidator(_moments)]]
     if kind == float | str:
         return Annotated[Any, AfterValidator(number_or_rule)]
     if kind == Iterable[tuple[float, float]]:
@@ -71,8 +74,15 @@ def _type_of(kind: Any) -> Any:
     if kind is kernels.Kernel:
         return AnyKernel
     if kind is Functional:
-        return AnyEnergy
-    return kind if kind in (float, int, str, bool, float | None) else None
+        return AnyCost
+    return kind if kind in (float, int, str, bool, float | None, int | None) else None
+
+
+def _moments(value: Any) -> tuple[Section, ...]:
+    """Energies, each with the time from which it holds: `{ at = 5.0, term = "Quadratic", center = 1.0 }`."""
+    if not isinstance(value, list) or not value:
+        raise wanted('a list of tables such as { at = 0.0, term = "Quadratic" }')
+    return tuple(TypeAdapter(list[_one_of("moment")]).validate_python(value))  # type: ignore[misc]
 
 
 _OF_TIME: Any = Any | Callable[[float], Any]
@@ -132,6 +142,17 @@ class Energy(Section):
         return coefficient * energies.REGISTRY.make(name, **settings)
 
 
+class Moment(Energy):
+    """A term of the energy that holds from a time on, for a drive that exchanges terms."""
+
+    at: float
+
+    def pair(self) -> tuple[float, Functional]:
+        """The time and the term."""
+        plain = models("energy")[self.model_dump()["term"]]
+        return self.at, plain.model_construct(**{key: value for key, value in self if key != "at"}).build()
+
+
 def from_data(term: str) -> tuple[str, ...]:
     """The settings of an energy that come from the data set; empty for most."""
     return tuple(getattr(energies.REGISTRY[term], "from_data", ()))
@@ -157,12 +178,24 @@ class Drive(Section):
         """The drive of `wgf.drives`, on this risk where it alters one."""
         settings = _built(self)
         name = settings.pop("drive")
-        return drives.REGISTRY.make(name, **({"risk": risk} if alters_risk(name) else {}), **settings)
+        key = acts_on_risk(name)
+        return drives.REGISTRY.make(name, **({key: risk} if key else {}), **settings)
 
 
 def alters_risk(name: str) -> bool:
     """Whether a drive acts on a network risk."""
     return issubclass(drives.REGISTRY[name], AlteredRisk)
+
+
+def acts_on_risk(name: str) -> str | None:
+    """The setting by which a drive is given the risk of a network; None for a drive that acts on any particles."""
+    key: str | None = getattr(drives.REGISTRY[name], "given_risk", None)
+    return key
+
+
+def is_term(name: str) -> bool:
+    """Whether a drive is a term of F by itself, not only a condition on another one."""
+    return issubclass(drives.REGISTRY[name], Functional)
 
 
 class Initial(Section):
@@ -182,6 +215,8 @@ def _built(section: Section) -> dict[str, Any]:
 def _made(value: Any) -> Any:
     if isinstance(value, (Kernel, Varying, Energy)):
         return value.build()
+    if isinstance(value, tuple) and value and all(isinstance(entry, Moment) for entry in value):
+        return [entry.pair() for entry in value]
     if isinstance(value, tuple) and any(isinstance(entry, Varying) for entry in value):
         entries = [_made(entry) for entry in value]
         return lambda t: [entry(t) if callable(entry) else entry for entry in entries]
@@ -202,7 +237,7 @@ def _model(cls: Hashable, name: str, tag: str, base: type[Section]) -> type[Sect
     """The table of one class, which `tag` names in a file; None where a file cannot write a required setting."""
     fields: dict[str, Any] = {tag: (Literal[name], ...)}
     for key, setting in settings_of(cls).items():
-        if key in getattr(cls, "from_data", ()) or (base is Drive and key == "risk"):
+        if key in getattr(cls, "from_data", ()) or key == getattr(cls, "given_risk", None):
             continue  # the run gives it
         kind = _type_of(setting.kind)
         if kind is None and setting.required:
@@ -217,6 +252,8 @@ _KINDS: dict[str, tuple[Registry[Any], str, type[Section]]] = {
     "kernel": (kernels.REGISTRY, "name", Kernel),
     "energy": (energies.REGISTRY, "term", Energy),
     "entropy": (entropies.REGISTRY, "term", Entropy),
+    "cost": (energies.REGISTRY, "term", Energy),
+    "moment": (energies.REGISTRY, "term", Moment),
     "domain": (domains.REGISTRY, "kind", Place),
     "schedule": (drives.REGISTRY, "schedule", Varying),
     "drive": (drives.REGISTRY, "drive", Drive),
@@ -224,9 +261,11 @@ _KINDS: dict[str, tuple[Registry[Any], str, type[Section]]] = {
 }
 _AMONG: dict[str, tuple[type, ...]] = {
     "schedule": (drives.Schedule, Control),
-    "drive": (AlteredRisk, DrivenFunctional, drives.Budget, drives.EvaluationCap),
+    "drive": (AlteredRisk, DrivenFunctional, drives.Budget, drives.Displacement, drives.EvaluationCap),
 }
 """Which classes of a registry are of this kind; all of them where there is no entry."""
+_HELD = ("cost", "moment")
+"""Kinds of terms that a drive holds: those that take their data from the data set are none of them."""
 
 
 def models(kind: str) -> dict[str, type[Section]]:
@@ -234,7 +273,9 @@ def models(kind: str) -> dict[str, type[Section]]:
     registry, tag, base = _KINDS[kind]
     among = _AMONG.get(kind, (object,))
     found = {name: _model(cls, name, tag, base) for name, cls in registry.items() if issubclass(cls, among)}  # type: ignore[arg-type]
-    return {name: model for name, model in found.items() if model is not None}
+    return {
+        name: model for name, model in found.items() if model is not None and not (kind in _HELD and from_data(name))
+    }
 
 
 def chosen() -> set[str]:
@@ -245,7 +286,7 @@ def chosen() -> set[str]:
 def model_at(place: Sequence[Any], name: Any) -> type[Section] | None:
     """The table that a name picks at a place of the file, the path of keys before it; None where it picks none."""
     keys = [part for part in place if isinstance(part, str)]
-    kind = "energy" if keys[-1:] == ["cost"] else keys[-1] if keys and keys[-1] in _KINDS else "schedule"
+    kind = "moment" if keys[-1:] == ["terms"] else keys[-1] if keys and keys[-1] in _KINDS else "schedule"
     return models(kind).get(name)
 
 
@@ -268,6 +309,7 @@ def _one_of(kind: str) -> Any:
 
 AnyKernel: Any = _one_of("kernel")
 AnyEnergy: Any = _one_of("energy")
+AnyCost: Any = _one_of("cost")
 AnyEntropy: Any = _one_of("entropy")
 AnyDomain: Any = _one_of("domain")
 AnyDrive: Any = _one_of("drive")

@@ -17,7 +17,8 @@ class Section(BaseModel):
     """Keys that a file may write beside the fields; they are turned into fields before these are checked."""
 
 
-def _wanted(what: str) -> PydanticCustomError:
+def wanted(what: str) -> PydanticCustomError:
+    """The error of a value that is none of what was wanted."""
     return PydanticCustomError("wanted", "{what}", {"what": what})
 
 
@@ -26,7 +27,7 @@ def numbers(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list) and depth < 2:
         return tuple(numbers(entry, depth + 1) for entry in value)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not _finite(value):
-        raise _wanted("a finite number, a list of numbers or a matrix as a list of rows")
+        raise wanted("a finite number, a list of numbers or a matrix as a list of rows")
     return value
 
 
@@ -40,21 +41,42 @@ def _finite(value: float) -> bool:
 
 def number_or_rule(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise _wanted("a positive number or the name of a rule")
+        raise wanted("a positive number or the name of a rule")
     return value
 
 
 def _column(value: Any) -> Any:
     if value is not None and (isinstance(value, bool) or not isinstance(value, (int, str))):
-        raise _wanted("the name of a column or its index")
+        raise wanted("the name of a column or its index")
     return value
 
 
 Column: TypeAlias = Annotated[Any, AfterValidator(_column)]
 
 
+def rows(value: Any) -> Any:
+    """A list of rows of numbers, as floats."""
+    found = numbers(value)
+    if not isinstance(found, tuple) or not found or not all(isinstance(row, tuple) for row in found):
+        raise wanted("a list of rows of numbers")
+    return tuple(tuple(map(float, row)) for row in found)
+
+
+def pairs(value: Any) -> Any:
+    """A list of pairs of integers."""
+    found = numbers(value)
+    whole = isinstance(found, tuple) and all(isinstance(row, tuple) and len(row) == 2 for row in found)
+    if (
+        not whole
+        or not found
+        or any(not isinstance(entry, int) or abs(entry) >= 2**63 for row in found for entry in row)
+    ):
+        raise wanted("a list of pairs of integers")
+    return found
+
+
 def points(value: Any) -> Any:
     pairs = numbers(value)
     if not isinstance(pairs, tuple) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
-        raise _wanted("a list of points [t, value]")
+        raise wanted("a list of points [t, value]")
     return pairs

@@ -159,14 +159,9 @@ class Checkpoints:
         skipped: list[str] = []
         for path in reversed(self.paths()):
             try:
-                tensors, text = read_with_head(path, FORMAT, old="")
-                said = json.loads(text)
-                head, tree = dict(said["head"]), json.dumps(said["tree"])
+                head, tree, tensors = _opened(path)
             except CheckpointError as error:
                 skipped.append(str(error))
-                continue
-            except (ValueError, KeyError, TypeError) as error:  # it is as it was written, but by something else
-                skipped.append(f"{path} is no checkpoint of this version: {error}.")
                 continue
             content = from_tree(unpack(tree, tensors, str(path), device), "the checkpoint")
             self._whole = [path]
@@ -176,6 +171,21 @@ class Checkpoints:
             return Checkpoint(path, head, content, tuple(skipped))
         reason = " ".join(skipped) or "there is none."
         raise CheckpointError(f"{self.folder} holds no whole checkpoint: {reason}")
+
+    def at(self, name: str, device: str | None = None) -> Checkpoint:
+        """Read the checkpoint of this name; CheckpointError where it is not whole. `device` as for `newest`."""
+        head, tree, tensors = _opened(self.folder / name)
+        return Checkpoint(self.folder / name, head, from_tree(unpack(tree, tensors, name, device), "the checkpoint"))
+
+
+def _opened(path: Path) -> tuple[dict[str, Any], str, dict[str, Any]]:
+    """The head, the tree as JSON and the tensors of a checkpoint."""
+    tensors, text = read_with_head(path, FORMAT, old="")
+    try:
+        said = json.loads(text)
+        return dict(said["head"]), json.dumps(said["tree"]), tensors
+    except (ValueError, KeyError, TypeError) as error:  # it is as it was written, but by something else
+        raise CheckpointError(f"{path} is no checkpoint of this version: {error}.") from error
 
 
 def _number(path: Path) -> int:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import BackendError, ConfigError
 from ..kernels import Kernel
-from ..ops.cpu.pairwise import visits_once
+from ..ops.cpu.once import visits_once
 from ..ops.fast.spectrum import Refused
 from .costs import Costs, default_costs
 from .methods import Candidate, by_fourier, by_sorting, require_method
@@ -24,7 +24,7 @@ from .sums import Sums, finite
 METHODS = ("auto", "dense", "fourier", "sorting", "moments")
 """The names that users may give as `method`."""
 _MAKERS = {"sorting": by_sorting, "fourier": by_fourier}
-_QUICK = 5e5  # nanoseconds; a dense sum faster than this is taken at once
+QUICK = 5e5  # nanoseconds; a dense sum faster than this is taken at once
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def takes_all_pairs(kernel: Kernel, n: int, dim: int, dtype: str, how: Summation
     """
     if how.method != "auto" or kernel.by_moments:
         return how.method == "dense"
-    return dim > 3 or how.costs.pairs(kernel, dtype, dim, n, n) < _QUICK
+    return dim > 3 or how.costs.pairs(kernel, dtype, dim, n, n) < QUICK
 
 
 def choose(sums: Sums, how: Summation) -> Choice:
@@ -186,9 +186,9 @@ def _cheapest(sums: Sums, how: Summation) -> Choice:
     dense = Choice("dense", "all pairs", sums.dense)
     if sums.x.device.type != "cpu" or dim > 3:
         return dense
-    once = sums.same and visits_once(n, dim, dim + 1, sums.weights)
+    once = sums.same and visits_once(n, dim, dim + 1, sums.weights.detach().numpy(), False)
     pairs = how.costs.pairs(sums.kernel, sums.dtype, dim, m, n, once)
-    if pairs < _QUICK:
+    if pairs < QUICK:
         return dense
     candidates = {"dense": Candidate("all pairs", pairs, sums.dense)}
     for method, make in _MAKERS.items():

@@ -248,7 +248,7 @@ def by_fourier(sums: Sums, rtol: float, costs: Costs, limit: float = math.inf) -
 
 
 @dataclass(frozen=True)
-class _Profile:
+class ProfileOf:
     """The profile of a kernel as a function of numpy arrays.
 
     Two are equal if their kernels are, so that the cache of plans serves both.
@@ -274,7 +274,7 @@ class _FourierSum:
 
     sums: Sums
     moments: tuple[tuple[float, Kernel], ...]
-    profile: _Profile
+    profile: ProfileOf
     plan: fourier.Plan
     columns: tuple[np.ndarray, np.ndarray]
     probes: tuple[Tensor, Tensor, Tensor]
@@ -289,7 +289,7 @@ class _FourierSum:
         if not min(mass, value, gradient) > 0.0:
             raise Refused("the sums vanish where they were looked at")
         per_mass = Tolerance(rtol * value / mass, rtol * gradient / mass / math.sqrt(sums.x.shape[1]))
-        profile, x = _Profile(kernel), _columns(sums.x)
+        profile, x = ProfileOf(kernel), _columns(sums.x)
         columns = (x, x if sums.same else _columns(sums.y))
         return _FourierSum(sums, moments, profile, fourier.plan(profile, *columns, per_mass), columns, probes, rtol)
 

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ..errors import CheckpointError, ConfigError, WgfError, WgfWarning
+from ..errors import CheckpointError, ConfigError, Facts, WgfError, WgfWarning
 from ..runs import store
 from ..runs.carry import carry_on
 from ..runs.config import dump, validate
@@ -33,8 +34,8 @@ TAIL = 4096
 """The last record of a running run is in so many last bytes of its metrics.jsonl."""
 
 
-@dataclass(frozen=True, eq=False)
-class SweepResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class SweepResult(Facts):
     """A sweep that has been carried out.
 
     Attributes
@@ -53,6 +54,10 @@ class SweepResult:
     records: list[Record]
     skipped: int
     report: Path
+
+    def _facts(self) -> dict[str, Any]:
+        failed = sum(not record.ok for record in self.records)
+        return {"runs": len(self.records), "failed": failed, "skipped": self.skipped, "report": self.report}
 
     @property
     def table(self) -> Table:

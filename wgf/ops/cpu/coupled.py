@@ -15,7 +15,7 @@ from .coordinates import mean_and_variances
 from .extent import extent
 from .jit import compiled
 from .moments import centre_of, moved_rows, scatter_of
-from .pairwise import pair_rows
+from .once import sums_with_themselves
 from .rows import row
 
 # ------------------------------------------------------------------------------------------------ pairs
@@ -33,9 +33,9 @@ def held(pair, x):
 @compiled(exact=True)
 def _sums(pair, columns, weights, dims, sums):
     """The sums of all particles, as `pairwise` has them before its last factors."""
-    n = columns.shape[1]
     sums[:] = 0.0
-    pair_rows(pair.form, columns, columns, None, weights, dims, pair.softening, pair.exclude, 0, n, 0, n, sums)
+    loops = pair.loops if weights is None else pair.weighted_loops
+    sums_with_themselves(loops, pair.form, columns, None, weights, dims, pair.softening, pair.exclude, sums)
 
 
 @compiled(exact=True)

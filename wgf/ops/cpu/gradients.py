@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -11,7 +11,7 @@ from numba.extending import overload
 from .. import bodies
 from . import coupled
 from .coupled import entries
-from .jit import compiled
+from .jit import address_of, call_at, compiled, is_built
 from .moments import moved_rows
 from .softmax import softmax_rows
 from .user import call_rows
@@ -66,6 +66,25 @@ _GRADIENTS = {
 }
 
 
+class _Elsewhere(NamedTuple):
+    """A term whose compiled gradient is called by its address. It is then compiled once, and not for every scheme."""
+
+    address: int
+    term: Any
+
+
+def ready(term: Any, x: np.ndarray, weights: np.ndarray) -> Any:
+    """A term as compiled steps take it. Where particles meet, its gradient is loaded or compiled here."""
+    if term.separable:
+        return term
+    return _Elsewhere(address_of(_GRADIENTS[type(term)], term, x, weights, x), term)
+
+
+def is_ready(term: Any, x: np.ndarray, weights: np.ndarray, loaded: bool) -> bool:
+    """Whether `ready` compiles nothing and, with `loaded`, reads nothing from disk."""
+    return term.separable or is_built(_GRADIENTS[type(term)], (term, x, weights, x), loaded)
+
+
 def _gradient(term, x, weights, out):
     """Write the gradient of one term, without its coefficient, to `out`. For compiled code only."""
     raise NotImplementedError
@@ -74,6 +93,8 @@ def _gradient(term, x, weights, out):
 @overload(_gradient, jit_options=EXACT)
 def _gradient_of(term, x, weights, out):
     if isinstance(term, (types.NamedTuple, types.NamedUniTuple)):
+        if term.instance_class is _Elsewhere:
+            return lambda term, x, weights, out: call_at(term.address, (term.term, x, weights, out))
         body = _GRADIENTS[term.instance_class]
         return lambda term, x, weights, out: body(term, x, weights, out)
     return None

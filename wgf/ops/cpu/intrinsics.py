@@ -257,41 +257,6 @@ def zeros(_typing, a):
     return a(a), code
 
 
-TILE = 512
-"""Length of a row of a *tile*, a flat array of several rows. The compiler knows it and can prove that two tiles do not
-overlap; otherwise it would not vectorise the loop."""
-
-
-def _in_tile(context, builder, tile, value, j, j_type, row):
-    """The address of tile[row, j]."""
-    data = context.make_array(tile)(context, builder, value).data
-    at = context.cast(builder, j, j_type, types.intp)
-    return builder.gep(data, [builder.add(at, ir.Constant(at.type, row * TILE))])
-
-
-@intrinsic
-def from_tile(_typing, tile, j, dims):
-    """The point in column j of a tile."""
-
-    def code(context, builder, signature, args):
-        places = [_in_tile(context, builder, tile, args[0], args[1], j, c) for c in range(dims.count)]
-        return context.make_tuple(builder, signature.return_type, [builder.load(place) for place in places])
-
-    return types.UniTuple(tile.dtype, dims.count)(tile, j, dims), code
-
-
-@intrinsic
-def to_tile(_typing, tile, j, a):
-    """tile[c, j] = a[c]."""
-
-    def code(context, builder, _signature, args):
-        for c, s in enumerate(_parts(builder, args[2], a.count)):
-            builder.store(s, _in_tile(context, builder, tile, args[0], args[1], j, c))
-        return context.get_dummy_value()
-
-    return types.void(tile, j, a), code
-
-
 @intrinsic
 def with_last(_typing, a, value):
     """The point a with one more coordinate."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core import cgutils
 from numba.core.caching import FunctionCache
 from numba.core.runtime import rtsys
 from numba.extending import intrinsic as _intrinsic
@@ -130,6 +131,49 @@ def stand_alone(_typing):
         return context.get_dummy_value()
 
     return numba.types.void(), code
+
+
+def address_of(function: Any, *arguments: Any) -> int:
+    """Where the machine code of a compiled function is, for `call_at`; it is loaded or compiled if it is not there.
+
+    Parameters
+    ----------
+    function : dispatcher
+        What `compiled` made.
+    *arguments
+        Arguments of a call, or their numba types. All calls by this address have these types.
+
+    Returns
+    -------
+    int
+        The address, which holds in this process.
+    """
+    kinds = tuple(a if isinstance(a, numba.types.Type) else numba.typeof(a) for a in arguments)
+    if kinds not in function.overloads:
+        function.compile(kinds)
+    made = function.overloads[kinds]
+    return int(made.library.get_pointer_to_function(made.fndesc.llvm_func_name))
+
+
+@intrinsic
+def call_at(_typing, address, arguments):
+    """Call the compiled function at an address with a tuple of arguments. It returns nothing.
+
+    A function that is called by its name is optimised again with every function that calls it, which takes seconds for
+    a large loop. This one is compiled once for all.
+    """
+
+    def code(context, builder, _signature, args):
+        kinds = arguments.types
+        kind = context.call_conv.get_function_type(numba.types.none, kinds)
+        pointer = builder.inttoptr(args[0], kind.as_pointer())
+        values = [builder.extract_value(args[1], k) for k in range(len(kinds))]
+        status, _ = context.call_conv.call_function(builder, pointer, numba.types.none, kinds, values)
+        with cgutils.if_unlikely(builder, status.is_error):
+            context.call_conv.return_status_propagate(builder, status)
+        return context.get_dummy_value()
+
+    return numba.types.void(address, arguments), code
 
 
 def is_built(function: Any, arguments: tuple[Any, ...], loaded: bool = False) -> bool:

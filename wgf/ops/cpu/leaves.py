@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from .columns import copy
 from .comparisons import gap, highest, lanes_less, least, lowest, most
 from .intrinsics import difference, point, square
 from .jit import compiled
@@ -72,7 +73,7 @@ def _halve(columns, order, spare, side, first, last, middle):
         if extent > widest:
             axis, widest = c, extent
     keys = columns[axis]
-    spare[0, first:last] = keys[first:last]
+    copy(keys[first:last], spare[0, first:last])
     bound = select(spare[0, first:last], spare[1, first:last], middle - first)
     equal = middle - first  # so many of the numbers equal to the bound belong before the middle
     for i in range(first, last):
@@ -187,7 +188,7 @@ def reaches(centres, like, ranks, first, last, out):
                     values[count] = tile[k]
                     count += (bits >> k) & 1
         for k in range(ranks.size):
-            kept[:count] = values[:count]
+            copy(values[:count], kept[:count])
             found = select(kept[:count], spare[:count], ranks[k])
             out[k, leaf] = math.sqrt(found)
             nearer = 0

@@ -82,7 +82,8 @@ def _collect(columns, owners, starts, leaf, here):
             here[d, count] = owners[i]
             count += 1
     for k in range(count, (count + LANES - 1) // LANES * LANES):
-        here[:, k] = here[:, count - 1]
+        for c in range(d + 1):
+            here[c, k] = here[c, count - 1]
     return count
 
 

@@ -62,7 +62,8 @@ class _Network:
         self.tile: np.ndarray | None = None  # what a small network keeps
         self.neurons = _blocks(len(theta), min(_NEURONS, max(64, len(theta) // _TASKS)))
 
-    def _small(self, m: int) -> bool:
+    def small(self, m: int) -> bool:
+        """Whether m samples and the neurons are few enough for the passes of `small_network`."""
         return self.values_are_kept and len(self.theta) * m <= small_network.MOST
 
     def _scratch(self) -> np.ndarray:
@@ -89,7 +90,7 @@ class _Network:
 
     def forward(self, z: np.ndarray, weights: np.ndarray, memory: np.ndarray | None = None) -> np.ndarray:
         """f (m, K), float64. If `memory` is given, it keeps the activations."""
-        if self._small(len(z)):
+        if self.small(len(z)):
             f, self.tile = small_network.forward(self.activation, self.theta, self.outputs, z, weights)
             return f
         a = (self.a * weights[:, None]).astype(self.a.dtype)
@@ -132,7 +133,7 @@ class _Network:
             gradient += unit * part
             return
         residual = residual.astype(self.theta.dtype, order="C")
-        if self._small(len(z)):
+        if self.small(len(z)):
             if self.tile is None:
                 self.forward(z, np.ones(len(self.theta)))
             assert self.tile is not None
@@ -208,7 +209,7 @@ def forward_backward(
     """
     network, gradient = _Network(theta, outputs, activation), np.zeros(theta.shape)
     size = chunk(len(theta), len(z), theta.itemsize)
-    memory = np.empty(len(theta) * size, theta.dtype) if size else None
+    memory = np.empty(len(theta) * size, theta.dtype) if size and not network.small(min(size, len(z))) else None
     with one_blas_thread():
         for start in range(0, len(z), size or len(z)):
             rows = slice(start, min(start + (size or len(z)), len(z)))

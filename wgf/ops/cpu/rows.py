@@ -71,6 +71,22 @@ def plus_products(_typing, total, factor, u):
 
 
 @intrinsic
+def plus_outer(_typing, total, u, w):
+    """total + u wᵀ, a (d, e) matrix row by row as one tuple; the sum may be reordered."""
+
+    def code(context, builder, signature, args):
+        left, right, sums = _parts(builder, args[1], u.count), _parts(builder, args[2], w.count), []
+        for c in range(u.count):
+            for e in range(w.count):
+                product = builder.fmul(left[c], right[e], flags=SUM_FLAGS)
+                old = builder.extract_value(args[0], c * w.count + e)
+                sums.append(builder.fadd(product, old, flags=SUM_FLAGS))
+        return context.make_tuple(builder, signature.return_type, sums)
+
+    return total(total, u, w), code
+
+
+@intrinsic
 def times(_typing, u, matrix):
     """The product u A, for a (d, e) matrix given row by row as one tuple."""
     width = matrix.count // u.count

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from ..threads import run_blocks
+from .columns import TILE, copy, from_tile, to_tile
 from .extent import largest
-from .intrinsics import TILE, add_at, difference, from_tile, plus, point, square, to_tile, zeros
+from .intrinsics import add_at, difference, plus, point, square, zeros
 from .jit import compiled, stand_alone
-from .pairwise import pair_rows
+from .pair_loops import pair_rows
 from .radial import compiled_form, evaluate, split_weights
 
 FEW = 2048
@@ -130,7 +131,7 @@ def share(form, x, payload, weights, dims, softening, each_once, index, direct, 
     for begin in range(0, n, TILE):
         end, rows = min(begin + TILE, n), 0
         for c in range(d):
-            tile[c * TILE : c * TILE + end - begin] = x[c, begin:end]
+            copy(x[c, begin:end], tile[c * TILE : c * TILE + end - begin])
         for group in range(index, (end + _GROUP - 1) // _GROUP, SHARES):
             start = group * _GROUP
             stop = min(start + _GROUP, n)

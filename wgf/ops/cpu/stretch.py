@@ -14,8 +14,9 @@ from numba.extending import overload
 
 from .. import bodies
 from ..threads import run_blocks
+from .columns import copy
 from .coupled import held
-from .gradients import EXACT, total_gradient
+from .gradients import EXACT, is_ready, ready, total_gradient
 from .jit import compiled, is_built
 from .lanes import Normal, NormalSingle
 from .moments import row_sums
@@ -97,7 +98,7 @@ def _langevin(step, terms, numbers, x, weights, ids, memory, first, count, scrat
         total_gradient(terms, numbers, here, weights, part, slope)
         move(at_step(step.law, first + k), ids, rows, counters, words, z, here, slope, step.h, step.scale, to)
         here, to = to, here
-    x[:] = here
+    copy(here.reshape(x.size), x.reshape(x.size))
 
 
 @compiled(exact=True)
@@ -254,12 +255,13 @@ class Stretch(NamedTuple):
         rows, weights = self._rows(x), self.step.quadrature
         blocks = -(-len(x) // rows)
         sums = np.empty((blocks, count, 0 if weights is None else len(weights)))
+        terms = self._ready(x)
 
         def worker(indices: Iterator[int]) -> None:
             scratch = self._scratch(x.shape[1])
             for index in indices:
                 part = slice(index * rows, (index + 1) * rows)
-                self._compiled(*self._arguments(x[part], memory, part, first, count, scratch, sums[index]))
+                self._compiled(*self._arguments(terms, x[part], memory, part, first, count, scratch, sums[index]))
 
         run_blocks(worker, blocks)
         if weights is None:
@@ -285,14 +287,27 @@ class Stretch(NamedTuple):
         single = isinstance(getattr(self.step, "law", None), NormalSingle)
         return tuple(Scratch.of(dim, np.dtype(np.float32 if single else np.float64)))
 
+    def _ready(self, x: np.ndarray) -> tuple[Any, ...]:
+        return tuple(ready(term, x, self.weights) for term in self.terms)
+
     def _arguments(
-        self, x: np.ndarray, memory: Any, part: slice, first: int, count: int, scratch: Any, sums: np.ndarray
+        self,
+        terms: Any,
+        x: np.ndarray,
+        memory: Any,
+        part: slice,
+        first: int,
+        count: int,
+        scratch: Any,
+        sums: np.ndarray,
     ) -> tuple[Any, ...]:
         """The arguments of the compiled call for the particles x of one block."""
-        what, remembered = (self.step, self.terms, self.numbers), x[:0] if memory is None else memory[part]
+        what, remembered = (self.step, terms, self.numbers), x[:0] if memory is None else memory[part]
         return *what, x, self.weights[part], self.ids[part], remembered, first, count, scratch, sums
 
     def built(self, x: np.ndarray, loaded: bool = False) -> bool:
         """Whether the compiled code need not be compiled: it is in this process or, unless `loaded`, on disk."""
-        arguments = self._arguments(x, None, slice(0, 1), 0, 0, self._scratch(x.shape[1]), np.empty((0, 0)))
-        return is_built(self._compiled, arguments, loaded)
+        if not all(is_ready(term, x, self.weights, loaded) for term in self.terms):
+            return False
+        rest = x, None, slice(0, 1), 0, 0, self._scratch(x.shape[1]), np.empty((0, 0))
+        return is_built(self._compiled, self._arguments(self._ready(x), *rest), loaded)

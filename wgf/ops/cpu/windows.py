@@ -5,7 +5,8 @@ solves
 
     A θ = −b,    A = Σ K φ φᵀ,   b = Σ (φ ∇Kᵀ + K ∇φ),   φ = (1, z).
 
-It is exact for a Gaussian, in every window.
+It is exact for a Gaussian, in every window. The θ of few particles has a bias, as A and b are of the same particles.
+The jackknife measures and removes it: Σ (θ₋ᵢ − θ) over the particles i of the fit.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .comparisons import least, most, some_less, where_less
 from .intrinsics import difference, plus, point, square, zeros
 from .jit import compiled
 from .leaves import touching
-from .rows import plus_products, row, set_row, times
+from .rows import plus_outer, plus_products, row, set_row, times
 from .vectors import LANES, numbered, points_at, quotient, root, set_vector, spread, total, vector_at
 
 _RIDGE = 1e-3  # the weight of a stand-in fit, in particles at the centre: keeps windows solvable that are almost flat
@@ -28,7 +29,7 @@ _AT_HOME = 1e-3  # the least weight of the window around a particle's own leaf, 
 
 
 class Windows(NamedTuple):
-    """Windows and their fits: from the first half of the particles, from the second, and from all, one after another.
+    """Windows and their fits: from the first half of the particles and from the second, one after another.
 
     A fit is the score a + B z, and the inverse of its matrix A, as a first row and the other rows.
     """
@@ -36,10 +37,10 @@ class Windows(NamedTuple):
     centres: Any  # (d, m and more)
     radii: Any  # (m,)
     bounds: Any  # (m and more,): squares of the distances at which a window counts
-    constants: Any  # a (3m, d)
-    slopes: Any  # B (3m, d²)
-    first: Any  # (3m, d + 1)
-    rest: Any  # (3m, d (d + 1))
+    constants: Any  # a (2m, d)
+    slopes: Any  # B (2m, d²)
+    first: Any  # (2m, d + 1)
+    rest: Any  # (2m, d (d + 1))
     traces: Any  # (m,): the divergence
 
 
@@ -132,38 +133,80 @@ def _solve(a, b, ridge, stand_in, inverse, fit):
 
 
 @compiled
-def fit_windows(columns, halves, low, high, pairs, like, scales, first, last, windows):
+def _changes(columns, starts, runs, count, middle, radius, fit):
+    """Σ k φ wᵀ/(1 − kℓ) over the points of runs of leaves, its first row and the others.
+
+    The fit without one point differs by A⁻¹ times its term. ℓ = φᵀA⁻¹φ, and w is what A⁻¹ makes of its part of Aθ + b.
+    """
+    centre, inverse, one, nothing = spread(middle), spread(1.0 / radius), spread(1.0), spread(0.0)
+    a, b, constant, linear = fit
+    whole, mixed, eight, lanes = zeros(centre), zeros(b), spread(float(LANES)), numbered()
+    for k in range(count):
+        start, stop = starts[runs[k, 0]], starts[runs[k, 1]]
+        left = spread(float(stop - start))
+        for j in range(start, stop, LANES):
+            z = plus(zeros(centre), inverse, difference(points_at(columns, j, middle), centre))
+            t = where_less(lanes, left, most(one - square(z, nothing), nothing), nothing)
+            left = left - eight
+            k3, slope = t * t * t, spread(-6.0) * t * t
+            v = plus(constant, one, times(z, linear))
+            leverage = v[0] + times(z, v[1:])[0]
+            score = plus(a, one, times(z, b))
+            w = plus(plus(plus(zeros(z), k3 * leverage, score), slope * leverage, z), k3, v[1:])
+            factor = quotient(k3, most(one - k3 * leverage, spread(1.0 - _LEVERAGE)))
+            whole, mixed = plus(whole, factor, w), plus_outer(mixed, plus(zeros(z), factor, z), w)
+    return total(whole), total(mixed)
+
+
+@compiled
+def fit_windows(columns, halves, low, high, likes, scales, first, last, windows):
     """Fit some windows.
 
     halves[h, k] … halves[h, k + 1] are the columns of half h of the particles in leaf k, which has the corners `low`
     and `high`.
     """
-    q = len(like) + 1
+    like, pairs, q = likes[0], likes[4], len(likes[0]) + 1
     found, runs = np.empty(low.shape[1] + LANES, np.int64), np.empty((low.shape[1], 2), np.int64)
-    a, b = np.empty((3, q, q)), np.empty((3, q, q - 1))
-    stand_in, own, inverse, fit = np.zeros((q, q - 1)), np.empty((1, q - 1)), np.empty((q, q)), np.empty((q, q - 1))
+    a, inverse, own = np.empty((q, q)), np.empty((q, q)), np.empty((1, q - 1))
+    b, fit, change, stand_in = np.empty((q, q - 1)), np.empty((q, q - 1)), np.empty((q, q - 1)), np.zeros((q, q - 1))
+    rest = change[1:].reshape(1, -1)
     for window in range(first, last):
         centre, radius = point(windows.centres, window, like), windows.radii[window]
         count = _runs(found, touching(low, high, centre, centre, radius * radius, found), runs)
-        for half in range(2):
-            _matrices(_moments(columns, halves[half], runs, count, centre, radius, pairs), radius, a[half], b[half])
         set_row(own, 0, centre)
         for c in range(q - 1):  # the score of the standard Gaussian, in the units of the window
             stand_in[0, c], stand_in[1 + c, c] = -radius * own[0, c], -radius * radius
-        a[2], b[2] = a[0] + a[1], b[0] + b[1]
-        for part in range(3):
-            _solve(a[part], b[part], _RIDGE * (1.0 + (part == 2)), stand_in, inverse, fit)
-            at, trace = 3 * window + part, 0.0
+        trace = 0.0
+        for half in range(2):
+            _matrices(_moments(columns, halves[half], runs, count, centre, radius, pairs), radius, a, b)
+            _solve(a, b, _RIDGE, stand_in, inverse, fit)
+            at = 2 * window + half
+            _store(windows, at, inverse, fit)
+            whole, mixed = _changes(columns, halves[half], runs, count, centre, radius, _fit(windows, at, *likes[:4]))
+            set_row(change, 0, whole)
+            set_row(rest, 0, mixed)
+            for i in range(q):
+                for c in range(q - 1):
+                    for k in range(q):
+                        fit[i, c] -= inverse[i, k] * change[k, c]
+            _store(windows, at, inverse, fit)
             for c in range(q - 1):
-                windows.constants[at, c] = fit[0, c]
-                trace += fit[1 + c, c] * scales[c]
-                for e in range(q - 1):
-                    windows.slopes[at, c * (q - 1) + e] = fit[1 + c, e]
-            for c in range(q):
-                windows.first[at, c] = inverse[0, c]
-                for e in range(q - 1):
-                    windows.rest[at, e * q + c] = inverse[1 + e, c]
+                trace += 0.5 * fit[1 + c, c] * scales[c]
         windows.traces[window] = trace / (radius * radius)
+
+
+@compiled
+def _store(windows, at, inverse, fit):
+    """Write a fit."""
+    q = len(inverse)
+    for c in range(q - 1):
+        windows.constants[at, c] = fit[0, c]
+        for e in range(q - 1):
+            windows.slopes[at, c * (q - 1) + e] = fit[1 + c, e]
+    for c in range(q):
+        windows.first[at, c] = inverse[0, c]
+        for e in range(q - 1):
+            windows.rest[at, e * q + c] = inverse[1 + e, c]
 
 
 @compiled
@@ -188,17 +231,17 @@ def _fit(windows, at, like, like_slopes, like_first, like_rest):
 
 @compiled
 def _blended(here, half, windows, found, count, home, narrow, likes):
-    """Scores at eight particles of one half: from the own half, from the other, from all; and the divergence.
+    """Scores at eight particles of one half: from the own half and from the other; and the divergence.
 
-    They are averages over windows, with the weights (1 − |z/narrow|²)₊³. Each particle is left out of the fits in which
-    it would take part.
+    They are averages over windows, with the weights (1 − |z/narrow|²)₊³. Each particle is left out of the fit of its
+    half.
     """
     like = likes[0]
-    own, other, both, weights, trace = zeros(here), zeros(here), zeros(here), spread(0.0), spread(0.0)
+    own, other, weights, trace = zeros(here), zeros(here), spread(0.0), spread(0.0)
     one, nothing, factor = spread(1.0), spread(0.0), spread(1.0 / (narrow * narrow))
     for k in range(count):
         window = found[k]
-        at, inverse = 3 * window, spread(1.0 / windows.radii[window])
+        at, inverse = 2 * window, spread(1.0 / windows.radii[window])
         z = plus(zeros(here), inverse, difference(here, spread(point(windows.centres, window, like))))
         s = square(z, nothing)
         t = most(one - factor * s, nothing)
@@ -211,15 +254,14 @@ def _blended(here, half, windows, found, count, home, narrow, likes):
             continue
         t = most(one - s, nothing)
         k3, slope = t * t * t, spread(-6.0) * t * t
-        theirs, all_own = _fit(windows, at + 1 - half, *likes), _fit(windows, at + 2, *likes)
+        theirs = _fit(windows, at + 1 - half, *likes)
         scaled = weight * inverse
         own = plus(own, scaled, _without(z, k3, slope, _fit(windows, at + half, *likes)))
         other = plus(other, scaled, plus(theirs[0], one, times(z, theirs[1])))
-        both = plus(both, scaled, _without(z, k3, slope, all_own))
         weights, trace = weights + weight, trace + weight * spread(windows.traces[window])
     left = quotient(one, weights)
     nothing = zeros(here)
-    return plus(nothing, left, own), plus(nothing, left, other), plus(nothing, left, both), trace * left
+    return plus(nothing, left, own), plus(nothing, left, other), trace * left
 
 
 @compiled
@@ -231,12 +273,9 @@ def _at_most(a, length):
 
 @compiled
 def _two(blended, length, axes):
-    """Two estimates of the score, from the own half and from the other, without the bias of few particles."""
-    own, other, both, _ = blended
-    minus = spread(-1.0)
-    bias = plus(plus(own, spread(1.0), other), spread(-2.0), both)
-    first, second = _at_most(plus(own, minus, bias), length), _at_most(plus(other, minus, bias), length)
-    return times(first, axes), times(second, axes)
+    """Two estimates of the score, from the own half and from the other."""
+    own, other, _ = blended
+    return times(_at_most(own, length), axes), times(_at_most(other, length), axes)
 
 
 @compiled
@@ -261,7 +300,7 @@ def blend(columns, halves, low, high, rows, lengths, homes, windows, narrow, axe
                 values = own + other
                 for k in range(2 * d):
                     set_vector(tile, LANES * k, values[k])
-                set_vector(tile, LANES * 2 * d, blended[3])
+                set_vector(tile, LANES * 2 * d, blended[2])
                 for lane in range(min(LANES, stop - j)):
                     at = rows[j + lane]
                     if at < n:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -31,6 +31,10 @@ _COARSE = 2**24  # with more points than this, the fine grid has 1.25 instead of
 _COARSEST = 2e-9  # … if the tolerance is at least this, the smallest that finufft then reaches
 GRID = 2**26
 """The most points of a fine grid (1 GiB). Two or more grids are in memory at a time."""
+
+
+Added = Callable[[Callable[[slice], np.ndarray]], np.ndarray]
+"""Adds up the modes of all particles, given the function that gives those of some rows."""
 
 
 def available() -> bool:
@@ -114,7 +118,13 @@ def plan(profile: Profile, x: np.ndarray, y: np.ndarray, tolerance: Tolerance) -
 
 
 def fourier_sums(
-    profile: Profile, plan: Plan, x: np.ndarray, y: np.ndarray, weights: np.ndarray
+    profile: Profile,
+    plan: Plan,
+    x: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray,
+    mass: float | None = None,
+    added: Added | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Take the sums by a planned series: Σⱼ wⱼ K(xᵢ − yⱼ) and its gradient in xᵢ.
 
@@ -128,6 +138,10 @@ def fourier_sums(
         Points (d, m) and particles (d, n), float64 and finite, d ≤ 3.
     weights : ndarray
         Weights (n,), float64.
+    mass : float, optional
+        Σ|w| of all particles, where y are only some of them.
+    added : callable, optional
+        What adds up the modes of all particles then: it takes the function that gives those of some rows of y.
 
     Returns
     -------
@@ -142,10 +156,14 @@ def fourier_sums(
         If the sums cancel so far that no transform is accurate enough, or a grid is too large.
     """
     c = coefficients(profile, plan.axes)
-    mass = float(np.abs(weights).sum())
+    mass = float(np.abs(weights).sum()) if mass is None else mass
     frequencies = np.meshgrid(*(axis.frequencies() for axis in plan.axes), indexing="ij", sparse=True)
     norm = np.sqrt(sum(k * k for k in frequencies))
-    spectrum = _type1(plan, y, weights, _closeness(plan, mass, np.abs(c), norm, mass))
+    eps = _closeness(plan, mass, np.abs(c), norm, mass)
+    if added is None:
+        spectrum = _type1(plan, y, weights, eps)
+    else:
+        spectrum = added(lambda rows: _type1(plan, y[:, rows], weights[rows], eps))
     spectrum *= c
     size = np.abs(spectrum)
     middle = tuple(axis.K for axis in plan.axes)

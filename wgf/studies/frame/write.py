@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import WgfError, with_minus
+from ...errors import Facts, WgfError, with_minus
 from ...figures.vector import Image, svg
 from ...process import signals
 from ...runs import store
@@ -35,14 +35,19 @@ ROWS_SHOWN = 40
 """The report shows at most this many rows of a table; the CSV file has them all."""
 
 
-@dataclass(frozen=True, eq=False)
-class StudyResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class StudyResult(Facts):
     """A finished study: its settings, its outcome, the directory with the report, and the seconds it took."""
 
     study: Study
     outcome: Outcome
     directory: Path
     seconds: float
+
+    def _facts(self) -> dict[str, Any]:
+        given = [finding.verdict for finding in self.outcome.findings]
+        told = ", ".join(f"{given.count(verdict)} {verdict.value}" for verdict in Verdict)
+        return {"study": self.study.name, "findings": told, "report": self.report, "seconds": round(self.seconds, 1)}
 
     @property
     def report(self) -> Path:

@@ -1,0 +1,82 @@
+"""`wgf run` under torchrun: it speaks once, and a killed process costs nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+import wgf
+from wgf.measure import ShardedEnsemble
+
+CONFIG = """
+[problem]
+particles = 400
+dim = 2
+
+[[energy]]
+term = "Quadratic"
+
+[[entropy]]
+term = "Shannon"
+temperature = 0.5
+
+[solver]
+name = "Langevin"
+dt = 0.01
+t_end = 3.0
+record_every = 100
+"""
+
+
+def begun(folder: Path) -> subprocess.Popen[str]:
+    (folder / "run.toml").write_text(CONFIG)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "3"]
+    command = [*torchrun, "--monitor-interval", "0.1", "-m", "wgf", "run", "run.toml", "-o", "out", "--timeout", "60"]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=folder, env=env, text=True, **pipes)
+
+
+def processes(folder: Path, rank: int) -> list[int]:
+    """The processes of this rank that work in a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (path / "environ").read_bytes().split(b"\0")
+            if b"RANK=%d" % rank in environment and (path / "cwd").readlink() == folder:
+                found.append(int(path.name))
+        except OSError:  # it has ended, or is not ours
+            continue
+    return found
+
+
+def test_a_killed_process_costs_nothing(tmp_path):
+    running = begun(tmp_path.resolve())
+    until = time.monotonic() + 60
+    while not list(tmp_path.glob("out.partial/checkpoints/checkpoint-*")):
+        assert running.poll() is None, running.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    for process in processes(tmp_path.resolve(), 1):
+        os.kill(process, signal.SIGKILL)
+    try:
+        said, errors = running.communicate(timeout=100)
+    finally:
+        running.kill()
+    assert running.returncode == 0, errors
+    assert said.count("report: ") == 1
+    assert said.count("free energy F") == 1
+    ended = wgf.load(tmp_path / "out")
+    assert ended.status.name == "COMPLETED"
+    F = wgf.Quadratic() - 0.5 * wgf.Shannon()
+    mu = wgf.Ensemble.gaussian(400, 2, seed=0).shard()
+    assert isinstance(mu, ShardedEnsemble)
+    straight = wgf.solve(F, mu, wgf.solvers.Langevin(), dt=0.01, t_end=3.0, record_every=100)
+    assert torch.equal(ended.ensemble.x, straight.ensemble.x)
+    assert ended.ledger["free_energy"].tolist() == straight.ledger["free_energy"].tolist()

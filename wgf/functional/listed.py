@@ -1,0 +1,25 @@
+"""How a notebook shows a free energy: a table of its terms."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from ..errors import html_table, no_attribute
+
+
+class Listed:
+    """The part of `FreeEnergy` that shows its terms, and helps where an attribute is not there."""
+
+    terms: tuple[Any, ...]
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for term in self.terms:
+            kind = "entropy" if term.functional.is_entropy else "energy"
+            rows.append((term.name, str(term.coefficient), kind, repr(term.functional)))
+        return html_table(("term", "coefficient", "kind", "functional"), rows, f"F = {self!r}")
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """AttributeError that suggests the nearest name, or says that a term is read as `F["name"]`."""
+        terms = () if name.startswith("_") else self.__dict__.get("terms", ())  # of copies that are not yet filled
+        raise no_attribute(self, name, {term.name: f'F["{term.name}"]' for term in terms})

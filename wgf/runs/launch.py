@@ -1,0 +1,47 @@
+"""What `wgf run` starts: a run in this process, or one that several processes of torchrun share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..wire import TIMEOUT, joined, launched
+from . import together
+from .config import Config
+from .resume import resume
+from .run import RunResult
+from .run import run as alone
+
+
+def run(
+    config: Config, directory: Path | None = None, progress: bool = True, timeout: float = TIMEOUT
+) -> RunResult | None:
+    """Carry out the run of a configuration; under torchrun with the particles divided among its processes.
+
+    Parameters
+    ----------
+    config : Config
+        The checked configuration.
+    directory : Path, optional
+        As for `wgf.runs.run`.
+    progress : bool, default True
+        Whether to show the progress.
+    timeout : float, default 300
+        Under torchrun: seconds after which a collective that hangs ends in a `CommunicationError`.
+
+    Returns
+    -------
+    RunResult or None
+        The result. None in processes that follow another one.
+
+    Notes
+    -----
+    Where torchrun restarted the processes, the run goes on from its last checkpoint.
+    """
+    with joined(config.device, timeout):
+        if not together.speaks():
+            together.follow(config, timeout)
+            return None
+        before = together.begun_before(config.name, directory) if launched() else None
+        if before is not None:
+            return resume(before, None, progress, timeout=timeout)
+        return alone(config, directory, progress, timeout=timeout)
