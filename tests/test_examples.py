@@ -59,6 +59,15 @@ def sphere_neurons(output: str) -> None:
     assert max(map(abs, closures)) < 1
 
 
+def generation(output: str) -> None:
+    (floor,) = numbers(r"held-out images: ([\d.]+)", output)
+    rows = re.findall(r"^(.{22}) W₂ ([\d.]+) -> ([\d.]+), closure ([-+\d.]+)%", output, re.M)
+    ends = {name.strip(): float(end) for name, _, end, _ in rows}
+    assert len(ends) == 6
+    assert all(float(end) < 0.8 * float(begin) for _, begin, end, _ in rows)
+    assert ends["Sinkhorn"] < 1.3 * floor
+
+
 def moving_target(output: str) -> None:
     work, dissipation, expected = numbers(r"time ([\d.]+), dissipation ([\d.]+), expected ([\d.]+)", output)
     assert work == pytest.approx(expected, abs=1e-5)
@@ -194,6 +203,7 @@ SCRIPTS = {
     "ornstein_uhlenbeck": ornstein_uhlenbeck,
     "lightning_forces": lightning_forces,
     "log_gas": log_gas,
+    "generation": generation,
     "moving_target": moving_target,
     "force_report": force_report,
     "representations": representations,

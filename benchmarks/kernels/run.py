@@ -21,6 +21,7 @@ FAMILIES: families.Families = {
     "regularizers": (".regularizers",),
     "langevin": (".langevin",),
     "transport": (".sliced",),
+    "entropic": (".entropic",),
     "neighbours": (".neighbours",),
     "startup": (".startup",),
 }

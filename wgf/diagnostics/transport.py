@@ -25,9 +25,8 @@ from .gaussian import bures
 
 EXACT_UP_TO = 2000  # particles; the network simplex takes about 1 s for them, and its time grows as n² to n³
 MEMORY_LIMIT = 2 * 2**30  # bytes
-PAIR_BYTES = {"emd": 41, "sinkhorn": 65}  # peak memory per pair of particles, measured with POT 0.9.7
+PAIR_BYTES = {"emd": 41}  # peak memory per pair of particles, measured with POT 0.9.7
 BURES_UP_TO = 1000  # dimensions; beyond, the d × d eigenproblems take more than 1 s, too long for an extra number
-LEAST_REGULARISATION = 1e-3  # thousands of iterations; at a tenth of it ten thousand are not enough
 MULTISCALE_UP_TO = 3  # dimensions; geomloss clusters by cubic cells
 GELBRICH = "the W₂ of Gaussians with these moments, a lower bound otherwise"
 
@@ -75,6 +74,8 @@ def wasserstein(
     projections: int = 100,
     seed: int = 0,
     regularisation: float = 0.05,
+    tolerance: float = 1e-6,
+    iterations: int = 2000,
 ) -> Transport:
     """Compute the 2-Wasserstein distance of two ensembles, in float64.
 
@@ -101,8 +102,13 @@ def wasserstein(
     seed : int
         Seed of the directions.
     regularisation : float > 0
-        ε of "sinkhorn" as a fraction of the mean squared distance between the two, 1e-3 at least: the number of
-        iterations grows as 1/ε.
+        ε of "sinkhorn" as a fraction of the mean squared distance between the two. The number of iterations grows as it
+        falls.
+    tolerance : float > 0
+        The marginal error of the plan, Σ |its mass at a particle − the weight|, at which "sinkhorn" ends. The error of
+        the squared distance is of second order in it.
+    iterations : int ≥ 1
+        The most iterations of "sinkhorn".
 
     Returns
     -------
@@ -120,8 +126,8 @@ def wasserstein(
     BackendError
         Where the library of the method is not installed.
     TransportError
-        For coordinates or weights that are not finite, and for every warning of a library: its number is then wrong,
-        sometimes 0.
+        For coordinates or weights that are not finite, for every warning of a library (its number is then wrong,
+        sometimes 0), and where "sinkhorn" does not reach its tolerance: the message says what it reached.
 
     Notes
     -----
@@ -144,11 +150,14 @@ def wasserstein(
     for name, measure in (("mu", mu), ("nu", nu)):
         require_whole(name, measure)
     _require_options(method, mu.dim, nu.dim, projections, regularisation)
+    require_number("tolerance", tolerance, positive=True)
+    require_integer("iterations", iterations, low=1)
     period = _common_period(mu, nu)
     method, why = _choose(method, mu.dim, max(mu.n, nu.n)) if period is None else _on_torus(method, max(mu.n, nu.n))
     found = None if method == "bures" else library(method)  # imported before the clock starts: that takes seconds
     start = time.perf_counter()
-    problem = Problem(*cloud("mu", mu), *cloud("nu", nu), projections, require_seed(seed), regularisation, period)
+    clouds = *cloud("mu", mu), *cloud("nu", nu)
+    problem = Problem(*clouds, projections, require_seed(seed), regularisation, period, tolerance, iterations)
     _require_memory(method, mu, nu)
     beside = math.nan
     if method == "bures" or (method == "sliced" and mu.dim <= BURES_UP_TO):
@@ -196,11 +205,6 @@ def _require_options(method: str, dim_mu: int, dim_nu: int, projections: int, re
         raise ConfigError(f"Unknown method {shown(method)}{closest(method, ('auto', 'bures', *METHODS))}")
     require_integer("projections", projections, low=1)
     require_number("regularisation", regularisation, positive=True)
-    if method == "sinkhorn" and regularisation < LEAST_REGULARISATION:
-        raise ConfigError(
-            f"regularisation = {regularisation:g}: method='sinkhorn' takes {LEAST_REGULARISATION:g} or more, as below "
-            "that it does not converge; take method='emd', which is exact, or 'sliced' for many particles."
-        )
     if dim_mu != dim_nu:
         raise ShapeError(f"mu has dimension {dim_mu} and nu has {dim_nu}: no distance joins the two.")
     if method == "1d" and dim_mu != 1:
@@ -208,7 +212,7 @@ def _require_options(method: str, dim_mu: int, dim_nu: int, projections: int, re
     if method == "multiscale" and dim_mu > MULTISCALE_UP_TO:
         raise ConfigError(
             f"method='multiscale' takes up to {MULTISCALE_UP_TO} dimensions, but the ensembles have {dim_mu}: "
-            "use 'sliced', or 'sinkhorn' where the cost matrix fits."
+            "use 'sliced' or 'sinkhorn'."
         )
 
 

@@ -24,9 +24,6 @@ from .discrepancy import require_dimension, require_plain, target_of
 PASSES = 40
 """About how many sums over pairs an evaluation takes from nothing, for the count of its work."""
 
-LARGE = 2**30
-"""Up to so many pairs the last sums, which make value and gradient, are float64."""
-
 
 @remembered
 @dataclass(frozen=True, eq=False)
@@ -77,11 +74,6 @@ class Memo:
     """The last solution of a term, so that value, gradient and first variation at one ensemble are found once."""
 
     last: Solved | None = None
-
-
-def _large(x: Cloud, y: Cloud) -> bool:
-    """Whether the last sums are in float32, too: in float64 they would take as long as all others."""
-    return len(x.x) * len(y.x) > LARGE
 
 
 class SinkhornDivergence(WarmStarted):
@@ -218,10 +210,9 @@ class SinkhornDivergence(WarmStarted):
     def _samples(self) -> tuple[Cloud, float]:
         """The target as a cloud, and ½ OT_ε(ν, ν)."""
         cloud = self._cloud(self.target.x, self.target.weights)
-        found = sinkhorn.within(cloud, self._problem)
-        self._require(found.error, found.iterations)
-        own, _ = sinkhorn.update(cloud, cloud, found.g, found.f, self._problem, found.single and _large(cloud, cloud))
-        return cloud, 0.5 * sinkhorn.worth(cloud, own, cloud, found.g, self._problem)
+        rest, error, iterations = sinkhorn.self_cost(cloud, self._problem)
+        self._require(error, iterations)
+        return cloud, rest
 
     def _require(self, error: float, iterations: int) -> None:
         if not math.isfinite(error):
@@ -244,30 +235,23 @@ class SinkhornDivergence(WarmStarted):
     def _solve(self, mu: Ensemble) -> Solved:
         if not checks.holds(torch.isfinite(mu.x).all()):
             raise DivergenceError(f"{self.name}: a coordinate is not finite.")
-        problem, (y, rest) = self._problem, self._samples
-        x, start = self._cloud(mu.x, mu.weights), self._start
-        same = start is not None and len(start.h) == mu.n
-        plan = sinkhorn.across(x, y, problem, None if start is None else start.g)
-        self._require(plan.error, plan.iterations)
-        own = sinkhorn.within(x, problem, start.h if start is not None and same else None)
-        self._require(own.error, own.iterations)
-        g = sinkhorn.centred(x, plan.f, y, plan.g, problem)
-        f, slope = sinkhorn.update(x, y, g, plan.f, problem, plan.single and _large(x, y), True)
-        h, own_slope = sinkhorn.update(x, x, own.g, own.f, problem, own.single and _large(x, x), True)
-        value = sinkhorn.worth(x, f, y, g, problem) - 0.5 * sinkhorn.worth(x, h, x, own.g, problem) - rest
-        gradient = problem.mass(f)[:, None] * slope - problem.mass(h)[:, None] * own_slope
+        problem, (y, rest), start = self._problem, self._samples, self._start
+        starts = (None, None) if start is None else (start.g, start.h if len(start.h) == mu.n else None)
+        found = sinkhorn.divergence(self._cloud(mu.x, mu.weights), y, problem, rest, starts)
+        self._require(found.error, found.iterations)
+        gradient = problem.mass(found.f)[:, None] * found.slope - problem.mass(found.own)[:, None] * found.own_slope
         return Solved(
             self._identity,
             mu.x.detach().double().clone(),
             mu.weights.detach().double().clone(),
-            f,
-            g,
-            own.g,
-            h,
-            torch.tensor(self.epsilon * value, dtype=torch.float64, device=mu.device),
+            found.f,
+            found.g,
+            found.h,
+            found.own,
+            torch.tensor(self.epsilon * found.value, dtype=torch.float64, device=mu.device),
             self._unit * gradient,
-            max(plan.error, own.error),
-            max(plan.iterations, own.iterations),
+            found.error,
+            found.iterations,
         )
 
     def _elsewhere(self, mu: Ensemble, at: Tensor, read: Callable[..., Tensor]) -> Tensor:

@@ -14,6 +14,8 @@ from .threads import one_torch_thread
 
 SINGLE = 1e-7
 """What rounding in float32 does to a marginal, for a variance of ε."""
+FARTHEST = 50.0
+"""A marginal counts as e⁵⁰ times its weight at most, so that errors stay finite."""
 STRIDE = 4
 """A coarser cloud has every fourth point."""
 WIDEST = 512
@@ -118,7 +120,7 @@ class Problem:
 
     def error(self, cloud: Cloud, old: Tensor, new: Tensor) -> float:
         """The marginal error of a plan, Σ |mass that it has − mass that it should have|, by an update."""
-        ratio = torch.expm1((old - new) / (self.damping * self.epsilon))
+        ratio = torch.expm1(((old - new) / (self.damping * self.epsilon)).clamp(max=FARTHEST))
         return total(cloud.weights, ratio.abs() * self.mass(old))
 
     def noise(self, *clouds: Cloud) -> float:
@@ -170,6 +172,8 @@ def gaussian_potentials(x: Cloud, y: Cloud, problem: Problem) -> tuple[Tensor, T
 
 def gaussian_map(covariance: Tensor, other: Tensor, epsilon: float) -> Tensor:
     """The symmetric map of a Gaussian to its images under the entropic plan (d, d)."""
+    scale = float(covariance.diagonal().max() + other.diagonal().max()) or 1.0
+    covariance, other, epsilon = covariance / scale, other / scale, epsilon / scale
     values, vectors = linalg.symmetric_eigen(covariance)
     values = values.clamp(min=0.0) + 1e-3 * epsilon + 1e-6 * values.abs().max()
     with one_torch_thread():

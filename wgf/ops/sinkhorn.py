@@ -8,12 +8,15 @@ points and a larger ε; Anderson's mixing of the last iterates; and float32 for 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from . import linalg
-from .clouds import Cloud, Found, Problem, gaussian_potentials
+from .clouds import Cloud as Cloud
+from .clouds import Found, gaussian_potentials
+from .clouds import Problem as Problem
 from .softmin import soft_minimum
 from .threads import one_torch_thread
 
@@ -23,6 +26,8 @@ COARSE = 1_500_000
 """Above so many pairs the problem of every fourth point is solved first."""
 SPREAD, FALL = 0.1, 0.25
 """ε falls from this part of the variance, by this factor from problem to problem."""
+LARGE = 2**30
+"""Up to so many pairs the last sums, which make value and gradient, are float64."""
 SELF_STEP = 2.0 / 3.0
 """How far an update of a cloud with itself goes: its errors change by factors between −1 and 0, which become ± 1/3."""
 
@@ -139,13 +144,93 @@ def within(x: Cloud, problem: Problem, start: Tensor | None = None) -> Found:
     return Found(new, h, error, count, single)
 
 
-def worth(x: Cloud, f: Tensor, y: Cloud, g: Tensor, problem: Problem) -> float:
+@dataclass(frozen=True, eq=False)
+class Divergence:
+    """The debiased value of two clouds, and what its gradient needs.
+
+    Attributes
+    ----------
+    value : float
+        OT_ε(μ, ν) − ½ OT_ε(μ, μ), or with ½ OT_ε(ν, ν) subtracted where that was given.
+    f, g : Tensor
+        The potentials of the plan; f is the update by g.
+    h, own : Tensor
+        The potential of μ with itself, and its update.
+    slope, own_slope : Tensor
+        ∇f and ∇h of the soft minima (n, d), empty where they are not wanted.
+    error : float
+        The largest marginal error.
+    iterations : int
+        The largest number of iterations.
+    """
+
+    value: float
+    f: Tensor
+    g: Tensor
+    h: Tensor
+    own: Tensor
+    slope: Tensor
+    own_slope: Tensor
+    error: float
+    iterations: int
+
+
+def divergence(
+    x: Cloud,
+    y: Cloud,
+    problem: Problem,
+    rest: float,
+    starts: tuple[Tensor | None, Tensor | None] = (None, None),
+    slopes: bool = True,
+) -> Divergence:
+    """The Sinkhorn divergence of two clouds.
+
+    Parameters
+    ----------
+    x, y : Cloud
+        The two clouds.
+    problem : Problem
+        ε, ρ and when to end.
+    rest : float
+        ½ OT_ε(ν, ν) from `self_cost`.
+    starts : (Tensor or None, Tensor or None)
+        About g and h.
+    slopes : bool
+        Whether the slopes are wanted.
+
+    Returns
+    -------
+    Divergence
+        The value and its parts, whether the tolerance was reached or not.
+    """
+    plan, alone = across(x, y, problem, starts[0]), within(x, problem, starts[1])
+    g = _centred(x, plan.f, y, plan.g, problem)
+    f, slope = update(x, y, g, plan.f, problem, plan.single and _large(x, y), slopes)
+    own, own_slope = update(x, x, alone.g, alone.f, problem, alone.single and _large(x, x), slopes)
+    value = _worth(x, f, y, g, problem) - 0.5 * _worth(x, own, x, alone.g, problem) - rest
+    error = math.nan if math.isnan(plan.error + alone.error) else max(plan.error, alone.error)
+    return Divergence(value, f, g, alone.g, own, slope, own_slope, error, max(plan.iterations, alone.iterations))
+
+
+def self_cost(x: Cloud, problem: Problem) -> tuple[float, float, int]:
+    """½ OT_ε of a cloud with itself, its marginal error, and the number of iterations."""
+    found = within(x, problem)
+    own, _ = update(x, x, found.g, found.f, problem, found.single and _large(x, x))
+    return 0.5 * _worth(x, own, x, found.g, problem), found.error, found.iterations
+
+
+def _large(x: Cloud, y: Cloud) -> bool:
+    """Whether the last sums are in float32, too: in float64 they would take as long as all others."""
+    return len(x.x) * len(y.x) > LARGE
+
+
+def _worth(x: Cloud, f: Tensor, y: Cloud, g: Tensor, problem: Problem) -> float:
     """The dual value of OT_ε, where f is the update by g. Its error is of second order in that of g."""
     mass = 0.0 if problem.rho is None else problem.epsilon * x.mean(torch.expm1(-f / problem.rho))
     return x.mean(problem.worth(f)) + y.mean(problem.worth(g)) - mass
 
 
-def centred(x: Cloud, f: Tensor, y: Cloud, g: Tensor, problem: Problem) -> Tensor:
+def _centred(x: Cloud, f: Tensor, y: Cloud, g: Tensor, problem: Problem) -> Tensor:
     """g with the constant that makes ∫ f dμ = ∫ g dν. Where all mass is kept, a constant may go from g to f."""
     return g if problem.rho is not None else g - 0.5 * (y.mean(g) - x.mean(f))
 
