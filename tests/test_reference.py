@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import importlib
 import inspect
 import sys
 from pathlib import Path
@@ -17,8 +18,7 @@ def pages():
     """The modules of docs/ that write the reference, and all names with their completed docstrings."""
     sys.path.insert(0, str(DOCS))
     try:
-        import reference
-        import related
+        reference, related = (importlib.import_module(name) for name in ("reference", "related"))
     finally:
         sys.path.remove(str(DOCS))
     texts = {}
