@@ -153,7 +153,8 @@ def _parts(figure: Figure) -> list[Part]:
     found = []
     for box, is_panel in [*((box, True) for box in panels), *((box, False) for box in words)]:
         if box is not None:
-            x0, x1 = float(box.x0) * scale - 5, float(box.x1) * scale + 5 + 0.04 * float(box.width) * scale
+            more = 2.0 if is_panel else 5 + 0.04 * float(box.width) * scale  # letters are wider in an SVG
+            x0, x1 = float(box.x0) * scale - 3, float(box.x1) * scale + more
             y0, y1 = float(box.y0) * scale - 4, float(box.y1) * scale + 4
             found.append(Part(x0, 72 * high - y1, x1 - x0, y1 - y0, is_panel))
     return found
