@@ -34,12 +34,10 @@ PHONE = 4.3
 
 def colours() -> str:
     """The rules of CSS that give each colour its value, on white paper and in the reader's dark mode."""
-    light = " ".join(f"--wgf-{name}: {pair[0]};" for name, pair in DARK.items())
+    light = " ".join(f"--wgf-{name}: {pair[0]};" for name, pair in DARK.items()) + " --wgf-cloud: none;"
     dark = " ".join(f"--wgf-{name}: {pair[1]};" for name, pair in DARK.items())
-    return (
-        f":root {{ {light} }} @media (prefers-color-scheme: dark) {{ :root {{ {dark} }} "
-        "svg image { filter: saturate(0.7) brightness(1.6); } }"
-    )
+    dark += " --wgf-cloud: saturate(0.7) brightness(1.6);"  # clouds are pixels, whose colours are no variables
+    return f":root {{ {light} }} @media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}"
 
 
 def svg(figure: Figure) -> bytes:
@@ -58,6 +56,7 @@ def _themed(figure: Figure) -> str:
     text = text[text.index("<svg") :]
     for name, (light, _) in {**DARK, "ink ": ("#000000", "")}.items():
         text = re.sub(rf"{light}\b", f"var(--wgf-{name.strip()})", text, flags=re.IGNORECASE)
+    text = re.sub(r"<image (?![^>]*style=)", '<image style="filter: var(--wgf-cloud)" ', text)
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     return re.sub(r'<g id="[^"]*">', "<g>", text)
 
@@ -153,7 +152,8 @@ def _parts(figure: Figure) -> list[Part]:
     found = []
     for box, is_panel in [*((box, True) for box in panels), *((box, False) for box in words)]:
         if box is not None:
-            x0, x1 = float(box.x0) * scale - 5, float(box.x1) * scale + 5 + 0.04 * float(box.width) * scale
+            more = 2.0 if is_panel else 5 + 0.04 * float(box.width) * scale  # letters are wider in an SVG
+            x0, x1 = float(box.x0) * scale - 3, float(box.x1) * scale + more
             y0, y1 = float(box.y0) * scale - 4, float(box.y1) * scale + 4
             found.append(Part(x0, 72 * high - y1, x1 - x0, y1 - y0, is_panel))
     return found

@@ -31,6 +31,8 @@ from .study import Finding, Outcome, Study, Table, Verdict
 STUDY, TEMPLATE = "study.json", Path(__file__).with_name("study.html")
 RUNS = "runs"
 """The folder in an unfinished directory that keeps the results of the runs until the study is over."""
+NAMED = 2
+"""The sentence at the top names at most so many expectations that were not met."""
 ROWS_SHOWN = 40
 """The report shows at most this many rows of a table; the CSV file has them all."""
 
@@ -216,8 +218,9 @@ def answer(findings: Sequence[Finding]) -> str:
     if len(met) == count:
         return f"All {count} expectations are supported by the measurement." if count > 1 else f"Supported: {met[0]}."
     parts = [f"{len(met)} of {count} expectations are supported" if count > 1 else ""]
-    parts += [f"contradicted: {'; '.join(against)}" if against else ""]
-    parts += [f"undecided: {'; '.join(open_)}" if open_ else ""]
+    for what, names in (("contradicted", against), ("undecided", open_)):
+        more = f"; and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        parts += [f"{what}: {'; '.join(names[:NAMED])}{more}" if names else ""]
     told = ". ".join(part[0].upper() + part[1:] for part in parts if part)
     return f"{told}."
 
