@@ -7,6 +7,7 @@ import warnings
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -116,9 +117,9 @@ def error_of(call):
 
 def spent(processes):
     """Bytes sent for one evaluation, and the formula, by what is summed; `ring` is per sum over all pairs."""
-    found = {}
+    found: dict[int, Any] = {}
     for n in (1000, 4000):
-        mu = wgf.Ensemble.gaussian(n, 3).shard(processes=processes, blocks=8)
+        mu: Any = wgf.Ensemble.gaussian(n, 3).shard(processes=processes, blocks=8)
         group, tree = mu.group, mu.tree
 
         def by(call, kind, group=group):
@@ -215,7 +216,7 @@ def start(folder: Path):
     """Start three processes once, and give what each found, by (number of processes, process)."""
     torch.multiprocessing.spawn(compile_all, nprocs=1)
     torch.multiprocessing.spawn(process, (folder,), nprocs=3)
-    names = [(size, rank) for size in SIZES for rank in range(size)]
+    names: list[Any] = [(size, rank) for size in SIZES for rank in range(size)]
     names += [(name, rank) for name in ("apart", "stored") for rank in range(3)]
     found = {name: torch.load(folder / "{}-{}".format(*name), weights_only=False) for name in names}
     return found | {"folder": folder}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 import warnings
+from typing import Any
 
 import pytest
 import torch
@@ -26,8 +27,9 @@ def lightning():
 
 def trained(lightning, folder, epochs, checkpoint=None, **options):
     """Four batches in an epoch; the monitor, the path of its records, and the trainer."""
+    base: Any = lightning.LightningModule
 
-    class Module(lightning.LightningModule):
+    class Module(base):
         def __init__(self):
             super().__init__()
             self.encoder, self.entropy = nn.Linear(3, 2), LogDet(ridge=0.1)

@@ -377,7 +377,7 @@ def test_sinkhorn_that_does_not_converge_says_by_how_much(regularisation: float)
         wasserstein(mu, nu, method="sinkhorn", regularisation=regularisation, tolerance=1e-12, iterations=5)
     for settings in ({"tolerance": 0.0}, {"iterations": 0}, {"iterations": 2.5}):
         with pytest.raises(ConfigError, match=next(iter(settings))):
-            wasserstein(mu, nu, method="sinkhorn", **settings)  # type: ignore[arg-type]
+            wasserstein(mu, nu, method="sinkhorn", **settings)
 
 
 def test_what_keops_prints_when_it_is_imported_is_dropped(

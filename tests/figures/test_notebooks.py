@@ -80,7 +80,7 @@ def test_particles_and_movies_of_any_dimension(dim, tmp_path):
     movie = given.animate(pictures=4, fps=20)
     movie.save(tmp_path / "film.GIF")
     with Image.open(tmp_path / "film.GIF") as film:
-        assert (film.n_frames, film.info["duration"]) == (4, 50)
+        assert (getattr(film, "n_frames", 1), film.info["duration"]) == (4, 50)
         first = np.asarray(film.convert("RGB"))
         film.seek(3)
         assert (np.asarray(film.convert("RGB")) != first).any()

@@ -111,7 +111,8 @@ def test_a_killed_run_goes_on_in_its_partial_directory(place, undrawn, monkeypat
 def test_the_configuration_says_how_often_a_checkpoint_is_written(place, undrawn, monkeypatch):
     counts = {}
     for every in (0.0, 1e9):
-        made, written = RunStore.checkpoint, []
+        written: list[int] = []
+        made = RunStore.checkpoint
         with monkeypatch.context() as patch:
             patch.setattr(
                 RunStore, "checkpoint", lambda *a, made=made, to=written, **b: (to.append(1), made(*a, **b))[1]

@@ -40,8 +40,8 @@ def begun(folder: Path) -> subprocess.Popen[str]:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "3"]
     command = [*torchrun, "--monitor-interval", "0.1", "-m", "wgf", "run", "run.toml", "-o", "out", "--timeout", "60"]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=folder, env=env, text=True, **pipes)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=folder, env=env, text=True, stdout=pipe, stderr=pipe)
 
 
 def processes(folder: Path, rank: int) -> list[int]:
