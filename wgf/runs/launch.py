@@ -38,6 +38,8 @@ def run(
     -----
     Where torchrun restarted the processes, the run goes on from its last checkpoint.
     """
+    if directory is not None and together.ended(directory):
+        return None
     with joined(config.device, timeout):
         if not together.speaks():
             together.follow(config, timeout)

@@ -24,6 +24,11 @@ def speaks() -> bool:
     return not launched() or os.environ["RANK"] == "0"
 
 
+def ended(directory: Path) -> bool:
+    """Whether the run had ended when torchrun restarted the processes: one of them may die while it leaves."""
+    return bool(restarts()) and standing(directory) is Standing.DONE
+
+
 def begun_before(name: str, directory: Path | None) -> Path | None:
     """The run directory with which restarted processes go on; None where they begin.
 
