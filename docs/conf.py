@@ -40,7 +40,7 @@ source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 default_role = "code"
 nitpicky = True
 nitpick_ignore_regex = reference.ELSEWHERE
-suppress_warnings = ["config.cache", "toc.empty_glob"]  # sphinx-gallery is given functions; a new page finds its place
+suppress_warnings = ["config.cache"]  # what sphinx-gallery is given holds functions
 
 myst_enable_extensions = ["deflist", "fieldlist", "colon_fence"]
 myst_heading_anchors = 3
