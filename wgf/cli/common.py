@@ -28,7 +28,7 @@ CONFIGURATION, FAILED = 2, 1
 @contextmanager
 def errors_as_lines() -> Iterator[None]:
     """Turn errors of this package into one line on stderr and an exit code. A bug still shows its traceback."""
-    from ..errors import BackendError, ConfigError, ResourceError, ShapeError, WgfError
+    from ..errors import BackendError, CommunicationError, ConfigError, ResourceError, ShapeError, WgfError
 
     kept: list[str] = []
     try:
@@ -38,7 +38,8 @@ def errors_as_lines() -> Iterator[None]:
     except WgfError as error:
         if signals.arrived() and isinstance(error, BackendError):  # the import of a library was interrupted
             raise typer.Exit(signals.code()) from None
-        if os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK") == "0":  # of several one speaks
+        one = os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK") == "0"
+        if one or isinstance(error, CommunicationError):  # of several one speaks, unless they hear each other no more
             typer.echo("\n".join([f"error: {error}", *getattr(error, "__notes__", ())]), err=True)
         bad_input = isinstance(error, (BackendError, ConfigError, ResourceError, ShapeError))
         raise typer.Exit(CONFIGURATION if bad_input else FAILED) from None

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import CheckpointError, ConfigError
+from ..errors import CheckpointError, CommunicationError, ConfigError
 from ..process.signals import Mode, during
 
 
@@ -140,6 +140,8 @@ def writing(directory: str | Path | None, name: str, again: Path | None = None) 
         except BaseException as error:
             _give_up(place, parents)
             if place.keep:
+                if isinstance(error, CommunicationError):  # the run did not fail: the others are out of reach
+                    raise CommunicationError(f"{error} It is kept in {place.partial}.") from error
                 kept = f"{place.path.name} could not be written; what there is of it is kept in {place.partial}"
                 if isinstance(error, Exception):
                     raise CheckpointError(f"{_reason(error)}: {kept}.") from error
