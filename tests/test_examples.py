@@ -64,7 +64,8 @@ def generation(output: str) -> None:
     rows = re.findall(r"^(.{22}) W₂ ([\d.]+) -> ([\d.]+), closure ([-+\d.]+)%", output, re.M)
     ends = {name.strip(): float(end) for name, _, end, _ in rows}
     assert len(ends) == 6
-    assert all(float(end) < 0.8 * float(begin) for _, begin, end, _ in rows)
+    assert all(float(end) < 0.97 * float(begin) for _, begin, end, _ in rows)
+    assert all(abs(float(closure)) < 2 for *_, closure in rows)
     assert ends["Sinkhorn"] < 1.3 * floor
 
 

@@ -12,7 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import wgf
 from wgf import ops
-from wgf.flow import Plan, loop
+from wgf.energies import network
+from wgf.flow import Plan, gear, loop
 from wgf.functional import FreeEnergy, Steering
 from wgf.ledger import Bookkeeper
 from wgf.measure import checks
@@ -93,8 +94,17 @@ def plain_bodies():
         stack.enter_context(mock.patch.object(linalg, "product", torch.matmul))
         stack.enter_context(mock.patch.object(linalg, "AT_ONCE", ()))
         stack.enter_context(mock.patch.object(ops, "network_forward_backward", in_one_run))
-        stack.enter_context(mock.patch.object(choice, "finite", return_value=True))  # asked on the CPU only
+        # what only the CPU has or looks at
+        stack.enter_context(mock.patch.object(choice, "finite", return_value=True))
+        stack.enter_context(mock.patch.object(choice, "_once", return_value=False))
+        stack.enter_context(mock.patch.object(network, "lowest", sorted_start))
+        stack.enter_context(gear.forced(False))
         yield
+
+
+def sorted_start(keys, count):
+    """`lowest` as a GPU has it."""
+    return torch.argsort(keys, stable=True)[:count]
 
 
 def in_one_run(theta, weights, z, outputs, activation, residual):

@@ -57,6 +57,7 @@ def test_memory_does_not_grow_with_the_steps():
         wgf.solve(F, mu, wgf.solvers.Euler(), dt=1e-4, t_end=1e-4 * steps, record_every=steps)
 
     run(1000)
+    run(3000)  # now everything that such runs use is loaded
     tracemalloc.start()
     try:
         run(1000)

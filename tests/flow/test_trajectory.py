@@ -86,8 +86,8 @@ def test_a_frame_of_a_run_on_a_torus_is_on_it():
 
 def test_a_picture_of_particles_is_weighted():
     mu = wgf.Ensemble([[0.0], [1.0], [1.0]], [0.8, 0.1, 0.1])
-    patches: list[Any] = list(figures.particles([mu], [0.0]).axes[0].patches)
-    heights = [patch.get_height() for patch in patches if patch.get_height()]
+    outline: Any = figures.particles([mu], [0.0]).axes[0].patches[0]
+    heights = [height for height in outline.get_data().values if height]
     assert heights[0] / heights[1] == pytest.approx(4.0)
     plane = wgf.Ensemble([[0.0, 0.0], [1.0, 0.0], [1.0, 2.0]], [0.8, 0.1, 0.1])
     for cloud, weights in ((plane, None), (plane.x, [plane.weights])):

@@ -180,14 +180,19 @@ def choose(sums: Sums, how: Summation) -> Choice:
     return _cheapest(sums, how) if how.method == "auto" else _asked_for(sums, how)
 
 
+def _once(sums: Sums) -> bool:
+    """Whether all pairs are visited once, for particles on the CPU."""
+    n, dim = sums.x.shape
+    return sums.same and visits_once(n, dim, dim + 1, sums.weights.detach().numpy(), False)
+
+
 def _cheapest(sums: Sums, how: Summation) -> Choice:
     """The method of least predicted time; all pairs on a GPU and in more than three dimensions."""
     (m, dim), n = sums.x.shape, len(sums.y)
     dense = Choice("dense", "all pairs", sums.dense)
     if sums.x.device.type != "cpu" or dim > 3:
         return dense
-    once = sums.same and visits_once(n, dim, dim + 1, sums.weights.detach().numpy(), False)
-    pairs = how.costs.pairs(sums.kernel, sums.dtype, dim, m, n, once)
+    pairs = how.costs.pairs(sums.kernel, sums.dtype, dim, m, n, _once(sums))
     if pairs < QUICK:
         return dense
     candidates = {"dense": Candidate("all pairs", pairs, sums.dense)}
