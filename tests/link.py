@@ -31,10 +31,10 @@ def main(device: str, own: str, other: str, delay: float) -> None:
     waiting: deque[tuple[float, bytes]] = deque()
     while True:
         pause = max(0.0, waiting[0][0] - time.monotonic()) if waiting else None
-        ready, _, _ = select.select([tun, link], [], [], pause)
+        ready, _, _ = select.select([tun, link.fileno()], [], [], pause)
         if tun in ready:
             waiting.append((time.monotonic() + delay, os.read(tun, 65536)))
-        if link in ready:
+        if link.fileno() in ready:
             os.write(tun, link.recv(65536))
         while waiting and waiting[0][0] <= time.monotonic():
             packet = waiting.popleft()[1]

@@ -7,8 +7,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -47,6 +48,13 @@ print(time.monotonic() - begun)
 """
 
 
+def ended(processes: Sequence[subprocess.Popen[Any]]) -> None:
+    """Kill processes, and wait until they are gone."""
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
 class TwoHosts:
     """Two network namespaces, each with one end of a link. They share the files of this machine."""
 
@@ -82,14 +90,11 @@ class TwoHosts:
         return float(subprocess.run(ping, check=True, capture_output=True, text=True, timeout=20).stdout)
 
     def cut(self) -> None:
-        for process in self.link:
-            process.kill()
-            process.wait()
+        ended(self.link)
 
     def remove(self) -> None:
-        for process in [*self.running, *self.link]:
-            process.kill()
-            process.wait()
+        ended(self.running)
+        ended(self.link)
         for name in self.names:
             subprocess.run(["ip", "netns", "del", name], capture_output=True, timeout=10, check=False)
 
@@ -136,8 +141,8 @@ def test_two_hosts_give_the_bits_of_one(hosts):
     hosts.start(0.05)
     said = [process.communicate(timeout=90) for process in hosts.running]
     assert [process.returncode for process in hosts.running] == [0, 0], said
-    ended = wgf.load(hosts.folder / "out")
-    assert torch.equal(ended.ensemble.x, straight(0.05).ensemble.x)
+    loaded = wgf.load(hosts.folder / "out")
+    assert torch.equal(loaded.ensemble.x, straight(0.05).ensemble.x)
 
 
 @pytest.mark.slow
