@@ -233,6 +233,11 @@ def _handle(world: Any, numbers: tuple[int, ...], timeout: float) -> Any:
     return dist.new_group(list(numbers), timeout=timedelta(seconds=timeout), use_local_synchronization=alone)
 
 
+def forget() -> None:
+    """Let go of the process groups that were made, before their world ends."""
+    _handle.cache_clear()
+
+
 def _all_gather(out: Tensor, part: Tensor, handle: Any) -> None:
     """`all_gather` into one array; newer versions of torch have another name for it."""
     call = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor

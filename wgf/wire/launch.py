@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 
 from ..errors import CommunicationError
-from .group import TIMEOUT
+from .group import TIMEOUT, forget
 
 
 def launched() -> bool:
@@ -77,4 +77,5 @@ def joined(device: str = "cpu", timeout: float = TIMEOUT) -> Iterator[None]:
     try:
         yield
     finally:
+        forget()
         dist.destroy_process_group()
