@@ -12,10 +12,7 @@ SECTIONS = {
         "Flows and their exact answers",
         ("ornstein_uhlenbeck", "log_gas", "attention", "moving_target", "own_problem", "chains", "callbacks"),
     ),
-    "networks": (
-        "Networks",
-        ("custom_unit", "sphere_neurons", "torch_modules", "estimators", "data", "generation", "feedback"),
-    ),
+    "networks": ("Networks", ("custom_unit", "sphere_neurons", "torch_modules", "estimators", "data", "feedback")),
     "entropies": ("Entropies and their forces", ("force_report", "controller", "representations", "lightning_forces")),
     "drives": ("Open systems", ("shift", "budget", "decision_risk")),
     "studies": (

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError, ShapeError, shown
-from ..measure import Ensemble
+from ..measure import Ensemble, require_ensemble
 from ..ops import activations
 from .two_layer import TwoLayer
 from .units import NetworkUnit
@@ -125,7 +125,7 @@ class AsModule:
         True
         """
         unit = self._built_in("to_module")
-        inner, c = unit.parts(mu.x)
+        inner, c = unit.parts(require_ensemble("mu", mu).x)
         a, w, b = inner[:, : unit.width], inner[:, unit.width : -1], inner[:, -1]
         hidden = nn.Linear(unit.inputs, mu.n, dtype=mu.dtype, device=mu.device)
         output = nn.Linear(mu.n, unit.width, bias=False, dtype=mu.dtype, device=mu.device)
