@@ -5,17 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError, require_number, shown
 from ..extension import Numbers
 from ..measure import checks
 from ..ops import linalg
-from .base import Domain, bounds_row, reflected
+from .base import TINY, Domain, as_radius, bounds_row, reflected
 
 BOUNCES, FEW_BOUNCES = 32, 4
 """Reflections of one step at a curved wall that are followed: on the CPU, and where checks are deferred."""
-
-
-TINY = torch.finfo(torch.float64).tiny
 
 
 class Ball(Domain):
@@ -48,9 +44,7 @@ class Ball(Domain):
     stated = ("radius",)
 
     def __init__(self, radius: float = 1.0, center: Numbers = 0.0) -> None:
-        self.radius, self.center = require_number("radius", radius, positive=True), bounds_row("center", center)
-        if not 1e-150 <= self.radius <= 1e150:
-            raise ConfigError(f"radius = {shown(radius)}: wanted a length from 1e-150 to 1e+150.")
+        self.radius, self.center = as_radius(radius), bounds_row("center", center)
 
     @property
     def _parameters(self) -> dict[str, Tensor]:

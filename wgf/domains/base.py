@@ -181,6 +181,18 @@ class Domain(ABC):
         return f"{type(self).__name__}({', '.join(f'{k}={v.tolist()}' for k, v in self._parameters.items())})"
 
 
+TINY = torch.finfo(torch.float64).tiny
+"""The least normal number: lengths are divided by no less, so that 0/0 is 0."""
+
+
+def as_radius(value: float) -> float:
+    """Check a radius, whose square must be in the range of float64."""
+    radius = require_number("radius", value, positive=True)
+    if not 1e-150 <= radius <= 1e150:
+        raise ConfigError(f"radius = {shown(value)}: wanted a length from 1e-150 to 1e+150.")
+    return radius
+
+
 def bounds_row(name: str, value: ArrayLike) -> Tensor:
     """Check a number or one number per dimension, and make it a float64 tensor."""
     if isinstance(value, (int, float, str, bool)):

@@ -5,12 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError, require_integer, require_number, require_seed, shown
+from ..errors import ConfigError, require_integer, require_seed
 from ..measure import Ensemble
 from ..ops import linalg
-from .base import Domain
-
-TINY = torch.finfo(torch.float64).tiny
+from .base import TINY, Domain, as_radius
 
 
 class Sphere(Domain):
@@ -73,9 +71,7 @@ class Sphere(Domain):
     curved = True
 
     def __init__(self, radius: float = 1.0) -> None:
-        self.radius = require_number("radius", radius, positive=True)
-        if not 1e-150 <= self.radius <= 1e150:
-            raise ConfigError(f"radius = {shown(radius)}: wanted a length from 1e-150 to 1e+150.")
+        self.radius = as_radius(radius)
 
     @property
     def _parameters(self) -> dict[str, Tensor]:
