@@ -210,7 +210,7 @@ def test_what_else_is_refused():
         own.from_module(Own())
     with pytest.raises(ConfigError, match="bias = True is for the built-in unit"):
         wgf.NetworkRisk(Z, Y[:, 0], unit=lambda z, theta: theta @ z, bias=True)
-    with pytest.raises(ConfigError, match="mu is int: wanted a wgf.Ensemble"):
+    with pytest.raises(ConfigError, match=r"mu is int: wanted a wgf\.Ensemble"):
         risk().to_module(3)
     with pytest.raises(ConfigError, match="bias = 1: wanted True or False"):
         wgf.NetworkRisk(Z, Y, bias=1)
