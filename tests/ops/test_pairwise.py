@@ -11,7 +11,7 @@ import torch
 
 from wgf import ops
 from wgf.ops import forms, reference
-from wgf.ops.cpu import meetings, once
+from wgf.ops.cpu import meetings, visits
 from wgf.ops.cpu.columns import TILE
 
 FORMS = {
@@ -109,7 +109,7 @@ def test_each_pair_once(name, d, dtype):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n", "d"), [(once.CARRIED_FROM + TILE // 3, 2), (5 * meetings.BLOCK - 3, 20)])
+@pytest.mark.parametrize(("n", "d"), [(visits.CARRIED_FROM + TILE // 3, 2), (5 * meetings.BLOCK - 3, 20)])
 @each_dtype
 def test_each_pair_once_with_a_vector(n, d, dtype):
     """The Stein direction of many particles, weighted and not."""
@@ -223,7 +223,7 @@ def test_more_than_two_to_the_31_pairs():
 def test_workspace_is_bounded():
     """Private sums of the pairs visited once keep to their budget whatever n."""
     for n, d in ((10**4, 3), (10**6, 1), (10**7, 3)):
-        assert once.slots_of(n, d + 1) * 8 * n * (d + 1) <= max(once.WORKSPACE, 8 * n * (d + 1))
-    assert once.visits_once(10**4, 3, 4, None, False)
-    assert not once.visits_once(10**6, 3, 4, None, False)  # two private sums would be work for two threads at most
-    assert not once.visits_once(10**4, 3, 4, np.array([1.0, -1.0]), False)
+        assert visits.slots_of(n, d + 1) * 8 * n * (d + 1) <= max(visits.WORKSPACE, 8 * n * (d + 1))
+    assert visits.visits_once(10**4, 3, 4, None, False)
+    assert not visits.visits_once(10**6, 3, 4, None, False)  # two private sums would be work for two threads at most
+    assert not visits.visits_once(10**4, 3, 4, np.array([1.0, -1.0]), False)

@@ -161,6 +161,7 @@ class Pairs(NamedTuple):
     parts: tuple[Pair, ...]
     weights: Any  # relative weights in the dtype of the particles, or None where they are equal
     dims: tuple[int, ...]  # zeros, one for each dimension
+    team: Any = None  # memory that two threads share, or None for one thread
 
     @property
     def separable(self) -> bool:

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from types import SimpleNamespace, TracebackType
 from typing import Any
 
@@ -101,6 +102,19 @@ def run_blocks(worker: Callable[[Iterator[int]], None], blocks: int, work: float
         begun = [future for future in futures if not future.cancel()]  # cancelled ones never started
         wait(begun)
     for future in begun:
+        future.result()
+
+
+@contextmanager
+def beside(function: Callable[..., None], *arguments: Any) -> Iterator[None]:
+    """Call a function in another thread, if one is free, during a `with` block. It must return when the block ends."""
+    future = _pool(1).submit(function, *arguments)
+    try:
+        yield
+    finally:
+        if not future.cancel():  # it began
+            wait([future])
+    if not future.cancelled():
         future.result()
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import BackendError, ConfigError
 from ..kernels import Kernel
-from ..ops.cpu.once import visits_once
+from ..ops.cpu.visits import visits_once
 from ..ops.fast.spectrum import Refused
 from .costs import Costs, default_costs
 from .methods import Candidate, by_fourier, by_sorting, require_method

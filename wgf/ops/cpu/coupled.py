@@ -31,16 +31,24 @@ def held(pair, x):
 
 
 @compiled(exact=True)
-def _sums(pair, columns, weights, dims, sums):
+def _sums(pair, columns, weights, dims, team, sums):
     """The sums of all particles, as `pairwise` has them before its last factors."""
     sums[:] = 0.0
     loops = pair.loops if weights is None else pair.weighted_loops
-    sums_with_themselves(loops, pair.form, columns, None, weights, dims, pair.softening, pair.exclude, sums)
+    sums_with_themselves(loops, pair.form, columns, None, weights, dims, pair.softening, pair.exclude, team, sums)
 
 
 @compiled(exact=True)
-def _transposed(x):
-    columns = np.empty((x.shape[1], x.shape[0]), x.dtype)
+def _memory(team, x):
+    """Memory for the columns and for their sums: that of the team where there is one."""
+    if team is None:
+        return np.empty((x.shape[1], x.shape[0]), x.dtype), np.empty((x.shape[1] + 1, x.shape[0]))
+    return team.columns, team.sums
+
+
+@compiled(exact=True)
+def _transposed(x, columns):
+    """Write the columns of x to `columns`, and return them."""
     for i in range(x.shape[0]):
         for c in range(x.shape[1]):
             columns[c, i] = x[i, c]
@@ -48,12 +56,12 @@ def _transposed(x):
 
 
 @compiled(exact=True)
-def _add_pair(pair, weights, dims, x, columns, sums, one, out):
+def _add_pair(pair, weights, dims, team, x, columns, sums, one, out):
     """Add the forces of one formula to `out`."""
     if not held(pair, x):
         out[:] = np.nan
         return
-    _sums(pair, columns, weights, dims, sums)
+    _sums(pair, columns, weights, dims, team, sums)
     slope = pair.b * pair.total
     for i in range(x.shape[0]):
         for c in range(x.shape[1]):
@@ -61,23 +69,23 @@ def _add_pair(pair, weights, dims, x, columns, sums, one, out):
             out[i, c] = out[i, c] + pair.factor * (pair.scale * one[0])
 
 
-def _add_pairs(parts, weights, dims, x, columns, sums, one, out):
+def _add_pairs(parts, weights, dims, team, x, columns, sums, one, out):
     """Add the forces of all formulas to `out`. For compiled code only."""
     raise NotImplementedError
 
 
 @overload(_add_pairs, jit_options={"error_model": "numpy", "fastmath": False})
-def _add_pairs_of(parts, weights, dims, x, columns, sums, one, out):
+def _add_pairs_of(parts, weights, dims, team, x, columns, sums, one, out):
     if len(parts) == 0:
 
-        def nothing(parts, weights, dims, x, columns, sums, one, out):
+        def nothing(parts, weights, dims, team, x, columns, sums, one, out):
             pass
 
         return nothing
 
-    def following(parts, weights, dims, x, columns, sums, one, out):
-        _add_pair(parts[0], weights, dims, x, columns, sums, one, out)
-        _add_pairs(parts[1:], weights, dims, x, columns, sums, one, out)
+    def following(parts, weights, dims, team, x, columns, sums, one, out):
+        _add_pair(parts[0], weights, dims, team, x, columns, sums, one, out)
+        _add_pairs(parts[1:], weights, dims, team, x, columns, sums, one, out)
 
     return following
 
@@ -85,9 +93,9 @@ def _add_pairs_of(parts, weights, dims, x, columns, sums, one, out):
 @compiled(exact=True)
 def pairs(term, x, weights, out):
     """∇W * μ for a sum of radial formulas."""
-    sums, one = np.empty((x.shape[1] + 1, x.shape[0])), np.empty(1, x.dtype)
+    (columns, sums), one = _memory(term.team, x), np.empty(1, x.dtype)
     out[:] = 0
-    _add_pairs(term.parts, term.weights, term.dims, x, _transposed(x), sums, one, out)
+    _add_pairs(term.parts, term.weights, term.dims, term.team, x, _transposed(x, columns), sums, one, out)
 
 
 @compiled(exact=True)
@@ -97,8 +105,8 @@ def blob(term, x, weights, out):
     if not held(pair, x):
         out[:] = np.nan
         return
-    columns, sums, one = _transposed(x), np.empty((d + 1, n)), np.empty(1, x.dtype)
-    _sums(pair, columns, term.weights, term.dims, sums)
+    columns, sums, one = _transposed(x, np.empty((d, n), x.dtype)), np.empty((d + 1, n)), np.empty(1, x.dtype)
+    _sums(pair, columns, term.weights, term.dims, None, sums)
     first, own = np.empty_like(x), np.empty(n)
     value, slope = pair.a * pair.total, pair.b * pair.total
     for i in range(n):
@@ -112,12 +120,12 @@ def blob(term, x, weights, out):
         low, high = min(low, other[i]), max(high, other[i])
     scale = max(abs(low), abs(high))
     if low == high:
-        _sums(pair, columns, None, term.dims, sums)
+        _sums(pair, columns, None, term.dims, None, sums)
     else:
         relative = np.empty(n, x.dtype)
         for i in range(n):
             relative[i] = other[i] / scale
-        _sums(pair, columns, relative, term.dims, sums)
+        _sums(pair, columns, relative, term.dims, None, sums)
     slope = pair.b * scale
     for i in range(n):
         for c in range(d):

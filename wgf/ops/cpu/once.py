@@ -17,54 +17,11 @@ from .intrinsics import add_at, point, square
 from .jit import address_of, call_at, compiled
 from .pair_loops import apart, nothing, pair_rows, plus_one
 from .radial import evaluate
+from .team import take_slots
+from .visits import slots_of, visits_once
 
-FROM, DIMS = 128, 6  # from so many particles, and up to this dimension, visiting each pair once pays
-CARRIED_FROM = 8 * TILE  # the same where columns carry a vector
 _GROUP = 32  # rows in a group; added to a column in the dtype of the particles
 _WHOLE = 32  # columns of tiles are a multiple of this, so that loops of vectors leave no rest
-_SPREAD = 1e6  # largest ratio of weights whose products fit well into float32
-WORKSPACE = 2**26  # bytes for the private sums
-_MOST_SLOTS, _LEAST_SLOTS = 64, 8  # most slots; a workspace for fewer than the least would leave threads without work
-_SLOT = 128  # particles for one slot, up to the least
-
-
-@compiled(exact=True)
-def slots_of(n, width):
-    """The number of private sums (width, n). It depends on the sizes alone."""
-    most = min(WORKSPACE // (8 * n * width), _MOST_SLOTS)
-    return max(1, min(max(n // TILE, min(n // _SLOT, _LEAST_SLOTS)), most))
-
-
-@compiled(exact=True)
-def visits_once(n, d, width, weights, carried):
-    """Whether sums of particles with themselves visit each pair once, and so take less time.
-
-    Parameters
-    ----------
-    n, d : int
-        Number and dimension of the particles.
-    width : int
-        Numbers that are summed for each particle.
-    weights : ndarray or None
-        Their weights; None are equal.
-    carried : bool
-        Whether columns carry a vector.
-
-    Returns
-    -------
-    bool
-        False for few particles, many dimensions, or very unequal weights.
-    """
-    if n < (CARRIED_FROM if carried else FROM) or d > DIMS or 8 * n * width * _LEAST_SLOTS > WORKSPACE:
-        return False
-    if weights is None:
-        return True
-    low, high = np.inf, 0.0
-    for weight in weights:
-        if not weight > 0.0:
-            return False
-        low, high = min(low, weight), max(high, weight)
-    return low * _SPREAD >= high
 
 
 @compiled(sums=True)
@@ -154,16 +111,23 @@ def join_slots(products, weights, start, stop, out):
 
 
 @compiled(exact=True)
-def sums_with_themselves(loops, form, x, payload, weights, dims, softening, exclude, out):
-    """Add the sums of all particles x (d, n) with each other to `out`. `loops` are the addresses of `loops_of`."""
+def sums_with_themselves(loops, form, x, payload, weights, dims, softening, exclude, team, out):
+    """Add the sums of all particles x (d, n) with each other to `out`. `loops` are the addresses of `loops_of`.
+
+    x and `out` are the memory of the team, where there is one.
+    """
     n, (rows, slot_loop) = x.shape[1], loops
     if visits_once(n, x.shape[0], out.shape[0], weights, payload is not None):
-        slots = slots_of(n, out.shape[0])
-        products = np.zeros((slots, *out.shape))
-        for slot in range(slots):
-            part = form, x, payload, weights, dims, softening, exclude, slot, slots, products[slot], out
-            call_at(slot_loop, part)
-        join_slots(products, weights, 0, n, out)
+        if team is None:
+            slots = slots_of(n, out.shape[0])
+            products = np.zeros((slots, *out.shape))
+            for slot in range(slots):
+                part = form, x, payload, weights, dims, softening, exclude, slot, slots, products[slot], out
+                call_at(slot_loop, part)
+            join_slots(products, weights, 0, n, out)
+        else:
+            take_slots(team.board, slot_loop, form, x, weights, dims, softening, exclude, team.products, out)
+            join_slots(team.products, weights, 0, n, out)
     else:
         call_at(rows, (form, x, x, payload, weights, dims, softening, exclude, 0, n, 0, n, out))
 

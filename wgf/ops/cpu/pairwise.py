@@ -14,9 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..threads import run_blocks
-from .once import join_slots, slots_of, take_slot, visits_once
+from .once import join_slots, take_slot
 from .pair_loops import pair_rows
 from .radial import compiled_form, split_weights
+from .visits import slots_of, visits_once
 
 _ROWS = 64  # rows in one block of work
 _JOINED = 2048  # columns of the private sums that are added at a time

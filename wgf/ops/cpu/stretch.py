@@ -21,6 +21,7 @@ from .lanes import Normal, NormalSingle
 from .moments import row_sums
 from .noise import Scratch, draw, move
 from .stein import Space, velocities
+from .team import helped, helper_built, shared, with_team
 
 _NUMBERS = 4096  # numbers in a block of particles that is taken through all steps
 
@@ -242,7 +243,8 @@ class Stretch(NamedTuple):
         rows, weights = self._rows(x), self.step.quadrature
         blocks = -(-len(x) // rows)
         sums = np.empty((blocks, count, 0 if weights is None else len(weights)))
-        terms = self._ready(x)
+        teamed = self._teamed(x)
+        terms = self._ready(teamed, x)
 
         def worker(indices: Iterator[int]) -> None:
             scratch = self._scratch(x)
@@ -250,7 +252,8 @@ class Stretch(NamedTuple):
                 part = slice(index * rows, (index + 1) * rows)
                 self._compiled(*self._arguments(terms, x[part], memory, part, first, count, scratch, sums[index]))
 
-        run_blocks(worker, blocks)
+        with helped(shared(teamed)):
+            run_blocks(worker, blocks)
         if weights is None:
             return None
         stages = sums[0] if blocks == 1 else np.ascontiguousarray(sums.transpose(1, 2, 0)).sum(2)
@@ -278,8 +281,12 @@ class Stretch(NamedTuple):
         single = isinstance(getattr(self.step, "law", None), NormalSingle)
         return tuple(Scratch.of(x.shape[1], np.dtype(np.float32 if single else np.float64)))
 
-    def _ready(self, x: np.ndarray) -> tuple[Any, ...]:
-        return tuple(ready(term, x, self.weights) for term in self.terms)
+    def _teamed(self, x: np.ndarray) -> tuple[Any, ...]:
+        n, d = x.shape
+        return with_team(self.terms, n, d, x.dtype)
+
+    def _ready(self, terms: tuple[Any, ...], x: np.ndarray) -> tuple[Any, ...]:
+        return tuple(ready(term, x, self.weights) for term in terms)
 
     def _arguments(
         self,
@@ -298,7 +305,8 @@ class Stretch(NamedTuple):
 
     def built(self, x: np.ndarray, loaded: bool = False) -> bool:
         """Whether the compiled code need not be compiled: it is in this process or, unless `loaded`, on disk."""
-        if not all(is_ready(term, x, self.weights, loaded) for term in self.terms):
+        terms = self._teamed(x)
+        if not all(is_ready(term, x, self.weights, loaded) for term in terms) or not helper_built(terms, loaded):
             return False
         rest = x, None, slice(0, 1), 0, 0, self._scratch(x), np.empty((0, 0))
-        return is_built(self._compiled, self._arguments(self._ready(x), *rest), loaded)
+        return is_built(self._compiled, self._arguments(self._ready(terms, x), *rest), loaded)

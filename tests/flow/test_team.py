@@ -1,0 +1,53 @@
+"""A second thread inside a stretch of steps: the bits are those of one thread, whatever it does."""
+
+from __future__ import annotations
+
+import threading
+import time
+from unittest import mock
+
+import torch
+
+import wgf
+from wgf import kernels as K
+from wgf.flow import gear
+from wgf.ops import threads
+from wgf.ops.cpu import stretch, team
+
+
+def test_two_threads_share_a_sum_over_many_pairs(monkeypatch):
+    """The second thread takes some of the slots, or none where it is busy with other work."""
+    F, mu = wgf.Interaction(K.Gaussian(1.0)), wgf.Ensemble.gaussian(650, 2, seed=1)
+    monkeypatch.setattr(team, "_LEAST", 1e4)
+    helped = mock.Mock(side_effect=team.shared)
+    monkeypatch.setattr(stretch, "shared", helped)
+
+    monkeypatch.setattr(team, "count", lambda: 2)
+
+    def run(second):
+        with gear.forced(second):
+            return wgf.solve(F, mu, wgf.solvers.Euler(), dt=0.05, t_end=0.3, record_every=6).ensemble.x
+
+    one, two = run(False), run(True)
+    assert [team.shared(call.args[0]) is not None for call in helped.call_args_list] == [True]
+    assert torch.equal(one, two)
+    busy = threading.Event()
+    threads._pool(1).submit(busy.wait)
+    try:
+        assert torch.equal(one, run(True))
+    finally:
+        busy.set()
+
+
+def test_the_helper_empties_a_board_alone(monkeypatch):
+    monkeypatch.setattr(team, "count", lambda: 2)
+    mu = wgf.Ensemble.gaussian(650, 2, seed=1)
+    x = mu.x.numpy()
+    (term,) = team.with_team((wgf.Interaction(K.Gaussian(1.0)).body(mu),), 650, 2, x.dtype)
+    term.team.columns[:], term.team.products[:], term.team.sums[:] = x.T, 0.0, 0.0
+    with team.helped(term):
+        term.team.board[team._TAKEN] = 0
+        limit = time.monotonic() + 60.0
+        while term.team.board[team._DONE] < len(term.team.products) and time.monotonic() < limit:
+            time.sleep(0.001)
+    assert term.team.products.any(axis=(1, 2)).all()

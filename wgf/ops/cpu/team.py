@@ -1,0 +1,184 @@
+"""A second thread for the sums over pairs inside a stretch of steps.
+
+The slots of `once` lie open on a *board*. Both threads take the next one until none is left, so that a thread that has
+to wait for its turn on a busy machine does less. The bits do not depend on who takes a slot. The helper never holds up
+the steps but for a slot that it has begun.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+
+from .. import bodies
+from ..threads import beside, count
+from .jit import call_at, compiled, intrinsic, is_built
+from .visits import slots_of, visits_once
+
+_TAKEN, _DONE, _OVER, _WORDS = 0, 16, 32, 48  # places on a board, in different lines of the cache
+_LEAST = 1e5  # nanoseconds of a sum from which two threads pay, also where other programs use the cores
+_TURNS = 300  # turns of waiting, some ten microseconds
+_NONE = 2**62  # slots that are taken where none is open
+
+
+class Team(NamedTuple):
+    """Memory that two threads share: the board, the columns (d, n), their sums, and the private sums of the slots."""
+
+    board: np.ndarray
+    columns: np.ndarray
+    sums: np.ndarray
+    products: np.ndarray
+
+    @staticmethod
+    def of(n: int, d: int, width: int, slots: int, dtype: np.dtype) -> Team:
+        """The memory for n particles of dimension d and sums of `width` numbers."""
+        board = np.zeros(_WORDS, np.int64)
+        board[_TAKEN] = _NONE
+        return Team(board, np.empty((d, n), dtype), np.empty((width, n)), np.empty((slots, width, n)))
+
+
+def _word(context: Any, builder: Any, kind: Any, board: Any, place: Any) -> Any:
+    """The address of a word of a board."""
+    return builder.gep(context.make_array(kind)(context, builder, board).data, [place])
+
+
+@intrinsic
+def _read(_typing, board, place):
+    """The word, after all that another thread wrote before it."""
+
+    def code(context, builder, signature, args):
+        at = context.cast(builder, args[1], signature.args[1], types.intp)
+        return builder.load_atomic(_word(context, builder, board, args[0], at), "seq_cst", 8)
+
+    return types.int64(board, place), code
+
+
+@intrinsic
+def _write(_typing, board, place, number):
+    """Write a word, after all that this thread wrote before."""
+
+    def code(context, builder, signature, args):
+        at, value = (context.cast(builder, args[k], signature.args[k], types.intp) for k in (1, 2))
+        builder.store_atomic(value, _word(context, builder, board, args[0], at), "seq_cst", 8)
+        return context.get_dummy_value()
+
+    return types.void(board, place, number), code
+
+
+@intrinsic
+def _next(_typing, board, place):
+    """The word, which becomes one larger."""
+
+    def code(context, builder, signature, args):
+        at = context.cast(builder, args[1], signature.args[1], types.intp)
+        one = ir.Constant(ir.IntType(64), 1)
+        return builder.atomic_rmw("add", _word(context, builder, board, args[0], at), one, "seq_cst")
+
+    return types.int64(board, place), code
+
+
+@intrinsic
+def _pause(_typing, waited):
+    """Wait a little; after some turns, let other threads have the core."""
+
+    def code(context, builder, _signature, args):
+        if binding.get_process_triple().startswith(("x86_64", "i686")):
+            kind = ir.FunctionType(ir.VoidType(), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), [])
+        if sys.platform != "win32":
+            kind = ir.FunctionType(ir.IntType(32), [])
+            with builder.if_then(builder.icmp_signed(">", args[0], ir.Constant(args[0].type, _TURNS))):
+                builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), code
+
+
+@compiled(exact=True)
+def take_slots(board, loop, form, x, weights, dims, softening, exclude, products, out):
+    """Take slots, and return when all are done: those of the other thread too."""
+    slots = products.shape[0]
+    products[:] = 0.0
+    _write(board, _DONE, 0)
+    _write(board, _TAKEN, 0)  # from here on the helper takes some
+    while True:
+        slot = _next(board, _TAKEN)
+        if slot >= slots:
+            break
+        call_at(loop, (form, x, None, weights, dims, softening, exclude, slot, slots, products[slot], out))
+        _next(board, _DONE)
+    waited = 0
+    while _read(board, _DONE) < slots:
+        _pause(waited)
+        waited += 1
+    _write(board, _TAKEN, _NONE)
+
+
+@compiled(exact=True)
+def help_with_slots(board, loop, form, x, weights, dims, softening, exclude, products, out):
+    """Take slots whenever some are open, until all is over."""
+    slots, waited = products.shape[0], 0
+    while _read(board, _OVER) == 0:
+        if _read(board, _TAKEN) >= slots:
+            _pause(waited)
+            waited += 1
+            continue
+        waited = 0
+        slot = _next(board, _TAKEN)
+        if slot < slots:
+            call_at(loop, (form, x, None, weights, dims, softening, exclude, slot, slots, products[slot], out))
+            _next(board, _DONE)
+
+
+def help_arguments(term: Any) -> tuple[Any, ...]:
+    """The arguments of `help_with_slots` for a term with a team."""
+    (pair,), team = term.parts, term.team
+    loops = pair.loops if term.weights is None else pair.weighted_loops
+    return (
+        team.board, loops[1], pair.form, team.columns, term.weights, term.dims, pair.softening, pair.exclude,
+        team.products, team.sums,
+    )  # fmt: skip
+
+
+def with_team(terms: tuple[Any, ...], n: int, d: int, dtype: np.dtype) -> tuple[Any, ...]:
+    """The terms, one with a team where two threads pay: a single sum over many pairs that visits each pair once."""
+    places = [k for k, term in enumerate(terms) if isinstance(term, bodies.Pairs)]
+    if count() == 1 or len(places) != 1 or len(terms[places[0]].parts) != 1:
+        return terms
+    term = terms[places[0]]
+    if term.nanoseconds(n, d) < _LEAST or not visits_once(n, d, d + 1, term.weights, False):
+        return terms
+    term = term._replace(team=Team.of(n, d, d + 1, slots_of(n, d + 1), dtype))
+    return *terms[: places[0]], term, *terms[places[0] + 1 :]
+
+
+def shared(terms: tuple[Any, ...]) -> Any:
+    """The term with a team, or None."""
+    return next((term for term in terms if getattr(term, "team", None) is not None), None)
+
+
+def helper_built(terms: tuple[Any, ...], loaded: bool) -> bool:
+    """Whether the code of the helper is there, or needs none; as `is_built`."""
+    term = shared(terms)
+    return term is None or is_built(help_with_slots, help_arguments(term), loaded)
+
+
+@contextmanager
+def helped(term: Any) -> Iterator[None]:
+    """A second thread takes slots of this term, which may be None, inside a `with` block."""
+    if term is None:
+        yield
+        return
+    term.team.board[_OVER] = 0
+    with beside(help_with_slots, *help_arguments(term)):
+        try:
+            yield
+        finally:
+            term.team.board[_OVER] = 1
