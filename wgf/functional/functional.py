@@ -278,8 +278,7 @@ class FreeEnergy(Listed, Functional):
     # ------------------------------------------------------------------------------- values
 
     def _value(self, mu: Ensemble) -> Tensor:
-        parts = (_number(term) * term.functional._value(mu) for term in self.terms)
-        return sum(parts, zero_plus(0.0, mu.device))
+        return sum((_number(term) * term.functional._value(mu) for term in self.terms), zero_plus(0.0, mu.device))
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
         total = torch.zeros(len(mu.points(at)), dtype=mu.dtype, device=mu.device)
@@ -295,8 +294,7 @@ class FreeEnergy(Listed, Functional):
 
     def evaluate(self, mu: Ensemble) -> FreeEnergyEvaluation:
         """Compute F, ∇_W F and the value and gradient of every term, in one pass and without a check for NaN."""
-        for integral in () if mu.whole else sorted({t.functional.foresees for t in self.terms} - {""}):
-            mu.foresee(integral)
+        mu.foresee(t.functional.foresees for t in self.terms)
         return self.combined([guarded(t.name, (mu.x, mu.weights), t.functional._evaluated, mu) for t in self.terms], mu)
 
     def combined(self, parts: Sequence[Evaluation], mu: Ensemble) -> FreeEnergyEvaluation:
