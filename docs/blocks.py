@@ -28,7 +28,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import related
+import reference
 
 BLOCK = re.compile(r"^```(python|bash|toml)\n(.*?)^```$|^<!-- run\n(.*?)^-->$", re.MULTILINE | re.DOTALL)
 SIGNS = re.compile(r"([|*]|(?<=\w)_(?!\w))")
@@ -167,8 +167,7 @@ def escaped(app: Any, what: str, name: str, value: Any, options: Any, lines: lis
 
     An equation, which is indented after an empty line, becomes a literal block.
     """
-    if what in ("class", "exception", "function"):
-        lines[:] = related.completed(name, lines)
+    lines[:] = reference.summarised(lines)
     section, previous, equation = "Notes", "", False
     made: list[str] = []
     for line, after in zip(lines, [*lines[1:], ""], strict=False):

@@ -61,6 +61,10 @@ class MMD(Functional):
     ShapeError
         If particles and samples have different dimensions; raised at the first evaluation.
 
+    See Also
+    --------
+    wgf.KSD, wgf.SlicedWasserstein, wgf.Wasserstein, wgf.diagnostics.wasserstein
+
     Notes
     -----
     Time O(n² d + n m d) by sums over all pairs, or O((n + m) d) for a kernel with moments. ½∬ k dν dν is computed once.
@@ -180,6 +184,10 @@ class SlicedWasserstein(Functional):
         If `projections` or `seed` is not such an integer.
     ShapeError
         If particles and samples have different dimensions; raised at the first evaluation.
+
+    See Also
+    --------
+    wgf.MMD, wgf.KSD, wgf.Wasserstein, wgf.diagnostics.wasserstein
 
     Notes
     -----

@@ -64,6 +64,10 @@ class NetworkRisk(AsModule, Functional):
     ConfigError, ShapeError
         If arrays, names or sizes do not fit. Also where the particles are on another device than the data.
 
+    See Also
+    --------
+    wgf.Unit, wgf.energies.TwoLayer, wgf.estimators.MeanFieldClassifier, wgf.estimators.MeanFieldRegressor
+
     Notes
     -----
     Time O(n·M·(D + K)) per evaluation. Memory beyond O(n·d) is one block of neurons × samples.

@@ -111,6 +111,10 @@ class SinkhornDivergence(WarmStarted):
     DivergenceError
         If a coordinate is not finite.
 
+    See Also
+    --------
+    wgf.Banana, wgf.DoubleWell, wgf.GaussianMixture, wgf.Interaction
+
     Notes
     -----
     Time O((n + m)² d) for each of some tens of iterations, memory O((n + m)·d). Their number grows as ε falls, about as

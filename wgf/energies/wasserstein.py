@@ -40,6 +40,10 @@ class Wasserstein(Functional):
     DivergenceError
         If a coordinate is not finite.
 
+    See Also
+    --------
+    wgf.MMD, wgf.KSD, wgf.SlicedWasserstein, wgf.diagnostics.wasserstein
+
     Notes
     -----
     On a line T is found by sorting, at any n and m, in O(n log n) time. Else by the network simplex, in O(n m) memory

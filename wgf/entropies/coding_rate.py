@@ -36,6 +36,10 @@ class CodingRate(OfCoordinates):
     DivergenceError
         If M is not finite.
 
+    See Also
+    --------
+    wgf.LogDet, wgf.LogVariance, wgf.Variance, wgf.SpectralEntropy
+
     Notes
     -----
     S ≥ 0. The force is bounded by (d/ε²)|x| and goes to 0 as particles collapse on the origin: with tr M far below

@@ -39,6 +39,10 @@ class Uniformity(Entropy):
     ConfigError
         If t is not positive, 1/√(2t) is not from 1e-50 to 1e50, or the method cannot sum a Gaussian to `rtol`.
 
+    See Also
+    --------
+    wgf.KoLeo, wgf.Blob
+
     Notes
     -----
     S is from 0 (all particles at one place) to 1/Σw² in logarithm (all far apart). The force fades where all distances

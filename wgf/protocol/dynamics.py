@@ -36,6 +36,10 @@ class Dynamics:
     evaluations : int
         How often `evaluate` was called.
 
+    See Also
+    --------
+    wgf.protocol.Solver, wgf.protocol.Step, wgf.protocol.State, wgf.protocol.Slope
+
     Examples
     --------
     >>> import wgf

@@ -45,6 +45,17 @@ class Generalisation(Study):
         Number of principal components, from 1 to 60.
     draws : int
         Monte Carlo draws for I(X; Z).
+
+    See Also
+    --------
+    wgf.studies.run, wgf.studies.load, wgf.studies.Study
+
+    Examples
+    --------
+    >>> import wgf
+    >>> study = wgf.studies.load("generalisation", quick=True)
+    >>> study.seeds, study.samples
+    (4, (32, 128))
     """
 
     name: ClassVar[str] = "generalisation"

@@ -45,6 +45,17 @@ class InformationForce(Study):
         Time step and end of the flow, in flow time.
     steps : int ≥ 8
         Steps of Adam.
+
+    See Also
+    --------
+    wgf.studies.run, wgf.studies.load, wgf.studies.Study
+
+    Examples
+    --------
+    >>> import wgf
+    >>> study = wgf.studies.load("information-force", quick=True)
+    >>> study.seeds, study.ratios
+    (3, (0.1, 1.0))
     """
 
     name: ClassVar[str] = "information-force"
