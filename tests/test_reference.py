@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 import doctest
-import importlib
 import inspect
-import sys
-from pathlib import Path
 
 import pytest
-
-DOCS = Path(__file__).parent.parent / "docs"
-
-
-@pytest.fixture(scope="module")
-def reference():
-    """The module of docs/ that writes the reference."""
-    sys.path.insert(0, str(DOCS))
-    try:
-        return importlib.import_module("reference")
-    finally:
-        sys.path.remove(str(DOCS))
+import reference
 
 
 @pytest.fixture(scope="module")
-def texts(reference):
+def texts():
     """All public names with their docstrings."""
     return {
         f"{module}.{name}": inspect.getdoc(value) or "" for module, name, value in reference.public() if callable(value)
@@ -37,20 +23,20 @@ def test_every_public_name_has_an_example_and_relatives(texts):
     assert [name for name, text in texts.items() if "\nSee Also\n---" not in text] == []
 
 
-def test_every_room_is_in_the_reference_or_named_as_internal(reference, monkeypatch):
+def test_every_room_is_in_the_reference_or_named_as_internal(monkeypatch):
     reference.require_all_rooms()
     monkeypatch.delitem(reference.INSIDE, "wire")
     with pytest.raises(SystemExit, match="wire"):
         reference.require_all_rooms()
 
 
-def test_relatives_are_there(reference, texts):
+def test_relatives_are_there(texts):
     for text in texts.values():
         for name in reference.relatives(text):
             assert reference.named(name) is not None
 
 
-def test_pages_say_what_relatives_are(reference):
+def test_pages_say_what_relatives_are():
     lines = reference.summarised(["See Also", "--------", "wgf.LogDet, wgf.solve", "wgf.Noise : noise", "", "Notes"])
     assert lines[2].startswith("wgf.LogDet : ")
     assert lines[3].startswith("wgf.solve : ")
