@@ -13,7 +13,10 @@ SECTIONS = {
         ("ornstein_uhlenbeck", "log_gas", "attention", "moving_target", "own_problem", "chains", "callbacks"),
     ),
     "networks": ("Networks", ("custom_unit", "sphere_neurons", "torch_modules", "estimators", "data", "feedback")),
-    "entropies": ("Entropies and their forces", ("force_report", "controller", "representations", "lightning_forces", "generation")),
+    "entropies": (
+        "Entropies and their forces",
+        ("force_report", "controller", "representations", "lightning_forces", "generation"),
+    ),
     "drives": ("Open systems", ("shift", "budget", "decision_risk")),
     "studies": (
         "Whole questions",
@@ -68,9 +71,10 @@ def write(examples: Path, folder: Path) -> None:
             source = (examples / f"{name}.py").read_text(encoding="utf-8")
             (place / f"{name}.py").write_text(page(source), encoding="utf-8")
     for built in (folder.parent / "gallery").glob("*/*.rst"):  # of an example that has left or moved
-        if built.stem not in ("index", "sg_execution_times") and not (
-            folder / built.parent.name / f"{built.stem}.py"
-        ).exists():
+        if (
+            built.stem not in ("index", "sg_execution_times")
+            and not (folder / built.parent.name / f"{built.stem}.py").exists()
+        ):
             built.unlink()
 
 

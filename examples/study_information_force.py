@@ -32,6 +32,6 @@ print(f"rank of log-det less that of softmax over features: {log_det.rank - soft
 figure, axis = plt.subplots(figsize=(8, 3.5), layout="constrained")
 for name, run in runs.items():
     axis.semilogy(run.ratio, label=SURROGATES[name])
-axis.set(title="From one ratio at the start", xlabel="record", ylabel="I/G")
+axis.set(title="From one ratio at the start", xlabel="record", ylabel="force ratio I/G")
 axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 plt.show()
