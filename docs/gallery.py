@@ -70,11 +70,11 @@ def write(examples: Path, folder: Path) -> None:
         for name in names:
             source = (examples / f"{name}.py").read_text(encoding="utf-8")
             (place / f"{name}.py").write_text(page(source), encoding="utf-8")
-    for built in (folder.parent / "gallery").glob("*/*.rst"):  # of an example that has left or moved
-        if (
-            built.stem not in ("index", "sg_execution_times")
-            and not (folder / built.parent.name / f"{built.stem}.py").exists()
-        ):
+    for built in (folder.parent / "gallery").glob("*/*.rst"):  # an example that has left or moved leaves its page
+        room = folder / built.parent.name
+        if not room.exists():
+            shutil.rmtree(built.parent, ignore_errors=True)
+        elif built.stem not in ("index", "sg_execution_times") and not (room / f"{built.stem}.py").exists():
             built.unlink()
 
 
