@@ -25,7 +25,13 @@ def target_of(samples: Ensemble | ArrayLike) -> Ensemble:
     return (samples if isinstance(samples, Ensemble) else Ensemble(samples)).to(dtype="float64")
 
 
-def require_dimension(term: Functional, target: Ensemble, mu: Ensemble) -> None:
+def require_comparable(term: Functional, target: Ensemble, mu: Ensemble) -> None:
+    """Refuse particles of another dimension than the samples, or on another device."""
+    if mu.device != target.device:
+        raise ConfigError(
+            f"{term.name}: the samples are on {target.device}, the particles on {mu.device}; give it samples on "
+            f'{mu.device}, for an ensemble by samples.to("{mu.device}").'
+        )
     if mu.dim != target.dim:
         raise ShapeError(f"{term.name}: particles of dimension {mu.dim}, samples of dimension {target.dim}.")
 
@@ -111,7 +117,7 @@ class MMD(Functional):
         return self._known[1]
 
     def _sums(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        require_dimension(self, self.target, mu)
+        require_comparable(self, self.target, mu)
         value, gradient = mu.kernel_sums(self.kernel, at)
         target = self.target.on(mu.period)
 
@@ -226,7 +232,7 @@ class SlicedWasserstein(Functional):
         return _Slices(self.target, directions.to(self.target.device))
 
     def _value(self, mu: Ensemble) -> Tensor:
-        require_dimension(self, self.target, mu)
+        require_comparable(self, self.target, mu)
         require_plain(self, mu)
         costs = []
         for directions, target, levels in self._slices.parts(mu.n):
@@ -241,7 +247,7 @@ class SlicedWasserstein(Functional):
         return self._evaluate(mu).gradient if at is None else self._potential(mu, at)[1]
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
-        require_dimension(self, self.target, mu)
+        require_comparable(self, self.target, mu)
         require_plain(self, mu)
         costs, sums = [], torch.zeros_like(mu.x, dtype=torch.float64)
         for directions, target, levels in self._slices.parts(mu.n):
@@ -252,7 +258,7 @@ class SlicedWasserstein(Functional):
 
     def _potential(self, mu: Ensemble, points: Tensor) -> tuple[Tensor, Tensor]:
         """δ𝓕/δμ (p,) and its gradient (p, d) at p points."""
-        require_dimension(self, self.target, mu)
+        require_comparable(self, self.target, mu)
         require_plain(self, mu)
         value = torch.zeros(len(points), dtype=torch.float64, device=mu.device)
         gradient = torch.zeros_like(points, dtype=torch.float64)

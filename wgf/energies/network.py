@@ -241,7 +241,10 @@ class NetworkRisk(AsModule, Functional):
 
     def _data(self, mu: Ensemble) -> tuple[Tensor, Tensor]:
         if self.inputs.device != mu.device:
-            raise ConfigError(f"NetworkRisk: the data are on {self.inputs.device}, the particles on {mu.device}.")
+            raise ConfigError(
+                f"NetworkRisk: the data are on {self.inputs.device}, the particles on {mu.device}; give it inputs and "
+                f"targets on {mu.device}."
+            )
         if self._subset is None:
             return self.inputs, self.targets
         if self._chosen is None:

@@ -19,7 +19,7 @@ from ..ops import sinkhorn
 from ..ops.clouds import Cloud, Problem
 from ..storage import remembered
 from ..summation import Check
-from .discrepancy import require_dimension, require_plain, target_of
+from .discrepancy import require_comparable, require_plain, target_of
 
 PASSES = 40
 """About how many sums over pairs an evaluation takes from nothing, for the count of its work."""
@@ -229,7 +229,7 @@ class SinkhornDivergence(WarmStarted):
 
     def _solved(self, mu: Ensemble) -> Solved:
         """The solution at μ: the last one if it was found there, else from the memory of the run or from nothing."""
-        require_dimension(self, self.target, mu)
+        require_comparable(self, self.target, mu)
         require_plain(self, mu)
         last = self._memo.last
         if last is None or not last.at(mu):
