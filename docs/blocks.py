@@ -33,6 +33,8 @@ import reference
 BLOCK = re.compile(r"^```(python|bash|toml)\n(.*?)^```$|^<!-- run\n(.*?)^-->$", re.MULTILINE | re.DOTALL)
 SIGNS = re.compile(r"([|*]|(?<=\w)_(?!\w))")
 FIGURES = "_figures"
+WIDE = 7.0
+"""Inches: a phone scrolls a wider figure sideways, so that its text can be read."""
 PAGES = {"CONTRIBUTING": "contributing", "CHANGELOG": "changes"}
 """Files of the repository that are pages here under another name."""
 RAN: dict[str, tuple[int, float]] = {}
@@ -127,7 +129,8 @@ class Session:
         figure.savefig(self.figures / name, dpi=150, bbox_inches="tight")
         words = [text for axes in figure.axes for text in (axes.get_title(), axes.get_ylabel()) if text]
         said = re.sub(r"[\[\]$\\]", "", "; ".join(dict.fromkeys(words))).replace("\n", " ") or "figure"
-        return f"\n![{said}](/{FIGURES}/{name})\n"
+        shown = f"\n![{said}](/{FIGURES}/{name})\n"
+        return f"\n::::{{container}} wide\n{shown}\n::::\n" if figure.get_size_inches()[0] > WIDE else shown
 
 
 def output(text: str) -> str:

@@ -56,13 +56,14 @@ def log_scale(axis: Axes, always: bool = False) -> None:
         axis.set_ylim(0, 1.15 * high)
         return
     axis.set_yscale("log")
-    log_ticks(axis.yaxis, high / low)
+    log_ticks(axis.yaxis, low, high)
 
 
-def log_ticks(axis: XAxis | YAxis, span: float) -> None:
-    """Label a logarithmic axis at 1, 2 and 5 of each decade where it spans little, else at 1 only."""
+def log_ticks(axis: XAxis | YAxis, low: float, high: float) -> None:
+    """Label a logarithmic axis at 1, 2 and 5 of each decade where its data span little, else at 1 only."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+    span = high / low if 0 < low < high else 1.0
     subs = tuple(range(1, 10)) if span < 8 else (1, 2, 5) if span < 300 else (1,)
     axis.set_major_locator(LogLocator(subs=subs, numticks=9))
     axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))

@@ -116,8 +116,8 @@ def _panel(axis: Axes, problem: Mapping[str, Any], work: str) -> dict[str, Any]:
     axis.set_ylabel("error", fontsize=9, color=INK)
     axis.grid(True, which="major", color=GRID, lw=0.8)
     axis.tick_params(labelsize=8, colors=INK)
-    for side, (low, high) in ((axis.xaxis, axis.dataLim.intervalx), (axis.yaxis, axis.dataLim.intervaly)):
-        log_ticks(side, high / low if 0 < low < high else 1.0)
+    log_ticks(axis.xaxis, *axis.dataLim.intervalx)
+    log_ticks(axis.yaxis, *axis.dataLim.intervaly)
     for edge in ("top", "right"):
         axis.spines[edge].set_visible(False)
     if not lines:
