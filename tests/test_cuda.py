@@ -53,7 +53,7 @@ def test_terms_agree_with_the_cpu(make, d):
 )  # fmt: skip
 def test_samples_elsewhere_are_named(term):
     mu = contract.ensemble(1, False)
-    with pytest.raises(ConfigError, match=r"samples are on cpu, the particles on cuda:0; give it samples on cuda:0"):
+    with pytest.raises(ConfigError, match=r"samples are on cpu, the particles on cuda:0; give it samples"):
         term(mu).value(mu.to("cuda"))
 
 

@@ -16,6 +16,7 @@ from ..kernels import Kernel
 from ..kernels.composition import written
 from ..measure import ArrayLike, Ensemble
 from ..ops import linalg
+from .samples import require_here
 
 KEPT_VALUES = 2**24  # most sorted projections of a target that are kept between evaluations: 128 MiB, 256 with weights
 
@@ -27,11 +28,7 @@ def target_of(samples: Ensemble | ArrayLike) -> Ensemble:
 
 def require_comparable(term: Functional, target: Ensemble, mu: Ensemble) -> None:
     """Refuse particles of another dimension than the samples, or on another device."""
-    if mu.device != target.device:
-        raise ConfigError(
-            f"{term.name}: the samples are on {target.device}, the particles on {mu.device}; give it samples on "
-            f'{mu.device}, for an ensemble by samples.to("{mu.device}").'
-        )
+    require_here(term.name, "samples", target.device, mu)
     if mu.dim != target.dim:
         raise ShapeError(f"{term.name}: particles of dimension {mu.dim}, samples of dimension {target.dim}.")
 

@@ -27,7 +27,7 @@ from ..measure.arrays import weight_rows
 from .aggregates import Aggregate, Mean
 from .losses import CrossEntropy, Loss, require_loss
 from .modules import AsModule
-from .samples import as_inputs, as_targets, lowest
+from .samples import as_inputs, as_targets, lowest, require_here
 from .two_layer import require_unit
 from .units import NetworkUnit
 
@@ -240,11 +240,7 @@ class NetworkRisk(AsModule, Functional):
         return Work(mu.n * mu.dim, products=float(samples) * mu.n * mu.dim)
 
     def _data(self, mu: Ensemble) -> tuple[Tensor, Tensor]:
-        if self.inputs.device != mu.device:
-            raise ConfigError(
-                f"NetworkRisk: the data are on {self.inputs.device}, the particles on {mu.device}; give it inputs and "
-                f"targets on {mu.device}."
-            )
+        require_here("NetworkRisk", "data", self.inputs.device, mu)
         if self._subset is None:
             return self.inputs, self.targets
         if self._chosen is None:
