@@ -133,10 +133,10 @@ class Potential(Functional):
         return values, gradient
 
     def _value(self, mu: Ensemble) -> Tensor:
-        return mu.expect(mu.rowwise(self._plain, mu.x))
+        return mu.expect(mu.together(lambda: mu.rowwise(self._plain, mu.x)))
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        return self._plain(mu.points(at)) if at is not None else mu.rowwise(self._plain, mu.x)
+        return self._plain(mu.points(at)) if at is not None else mu.together(lambda: mu.rowwise(self._plain, mu.x))
 
     def _plain(self, x: Tensor) -> Tensor:
         """V (m,) at points (m, d), without derivatives."""
@@ -144,13 +144,13 @@ class Potential(Functional):
             return self._values(x.detach().clone())
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        return self._both(at)[1] if at is not None else mu.rowwise(self._both, mu.x)[1]
+        return self._both(at)[1] if at is not None else mu.together(lambda: mu.rowwise(self._both, mu.x))[1]
 
     def body(self, mu: Ensemble) -> Any:
         return None if self._rows is None else bodies.Rows(self._rows.address(mu.x.numpy().dtype))
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
-        values, gradient = mu.rowwise(self._both, mu.x)
+        values, gradient = mu.together(lambda: mu.rowwise(self._both, mu.x))
         return Evaluation(mu.expect(values), gradient)
 
 

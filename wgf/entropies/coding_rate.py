@@ -61,6 +61,7 @@ class CodingRate(OfCoordinates):
 
     integrates = True
     elementwise = True
+    foresees = "moments"
     words = "coding rate"
     regimes = MappingProxyType({"weak": "fades as tr M falls far below ε²"})
 

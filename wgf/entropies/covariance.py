@@ -74,6 +74,7 @@ class LogDet(_OfMoments):
     """
 
     is_log_density = True
+    foresees = "moments"
     words = "log-det"
 
     def __init__(self, ridge: float = 0.0) -> None:
@@ -126,6 +127,7 @@ class Variance(_OfMoments):
     (2.0, [-2.0, 2.0])
     """
 
+    foresees = "variances"
     words = "variance"
 
     def body(self, mu: Ensemble) -> Any:
@@ -188,6 +190,7 @@ class LogVariance(_OfMoments):
     [[-0.5, 1.0], [0.5, -1.0]]
     """
 
+    foresees = "variances"
     words = "log-variance"
 
     def __init__(self, ridge: float = 0.0) -> None:

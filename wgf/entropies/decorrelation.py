@@ -134,6 +134,7 @@ class Decorrelation(OfCoordinates):
 
     integrates = True
     elementwise = True
+    foresees = "moments"
     words = "decorrelation"
     regimes = MappingProxyType({"weak": "has no force where coordinates are not correlated, by design"})
 

@@ -63,6 +63,7 @@ class SpectralEntropy(OfCoordinates):
 
     integrates = True
     elementwise = True
+    foresees = "moments"
     words = "spectral"
     regimes = MappingProxyType({"weak": "has no force where all directions have the same variance, by design"})
 

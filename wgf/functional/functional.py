@@ -295,6 +295,8 @@ class FreeEnergy(Listed, Functional):
 
     def evaluate(self, mu: Ensemble) -> FreeEnergyEvaluation:
         """Compute F, ∇_W F and the value and gradient of every term, in one pass and without a check for NaN."""
+        for integral in () if mu.whole else sorted({t.functional.foresees for t in self.terms} - {""}):
+            mu.foresee(integral)
         return self.combined([guarded(t.name, (mu.x, mu.weights), t.functional._evaluated, mu) for t in self.terms], mu)
 
     def combined(self, parts: Sequence[Evaluation], mu: Ensemble) -> FreeEnergyEvaluation:

@@ -55,7 +55,7 @@ class Ensemble(Integrals):
     """
 
     __slots__ = ("_history", "_ids", "_period", "_positive", "_weights", "_x")
-    _divide: ClassVar[Callable[..., Any]]  # `wgf.measure.sharded` sets it
+    _divide: ClassVar[Callable[..., Any]]  # `wgf.measure.dividing` sets it
 
     def __init__(
         self,
