@@ -101,8 +101,8 @@ def above_zero(asked: str, measured: Estimate, remark: str = "") -> Finding:
 class Table:
     """A table of a study: rows of numbers and words under named columns.
 
-    `name` is the name of its CSV file, `title` its heading in the report, `text` what to know when reading it. Raises
-    ConfigError for a row of another length than `columns`.
+    `name` is the name of its CSV file, `title` its heading in the report, `text` what to know when reading it. With
+    `first` it stands before the findings. Raises ConfigError for a row of another length than `columns`.
     """
 
     name: str
@@ -110,6 +110,7 @@ class Table:
     columns: tuple[str, ...]
     rows: Sequence[Sequence[Any]]
     text: str = ""
+    first: bool = False
 
     def __post_init__(self) -> None:
         for number, row in enumerate(self.rows):

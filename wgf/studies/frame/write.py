@@ -250,6 +250,7 @@ def _page(summary: dict[str, Any], outcome: Outcome) -> str:
             "name": table.name,
             "title": table.title,
             "text": table.text,
+            "first": table.first,
             "columns": table.columns,
             "rows": rows(table),
             "numbers": _numbers(table),
