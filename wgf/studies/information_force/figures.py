@@ -47,7 +47,7 @@ def forces(runs: Runs) -> Figure:
                 curve = np.exp(np.mean([np.log(np.maximum(run.ratio, 1e-4)) for run in here], axis=0))
                 axis.plot(here[0].t, curve, lw=1.3, **LOOK[name])
         axis.axhline(1.0, color=MUTED, lw=0.8, ls=":")
-        axis.set_yscale("log")
+        log_scale(axis, always=True)
         axis.set_title(setting, fontsize=9.5)
         finish(
             axis, "force ratio I/G", "flow time t" if setting.startswith("neurons") else "steps of Adam", legend=False
@@ -139,6 +139,7 @@ def degenerate(runs: Runs) -> Figure:
 def _legend(figure: Drawing, axis: Axes) -> None:
     """Put one legend below all panels."""
     handles, labels = axis.get_legend_handles_labels()
+    handles = [getattr(handle, "lines", [handle])[0] for handle in handles]  # the line alone of a curve with error bars
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5), fontsize=8.5, frameon=False)
 
 
@@ -166,3 +167,7 @@ def _curves(
             style = {"color": look["color"], "mfc": "white" if look["ls"] != "-" else look["color"]}
             axis.errorbar([at], [centre_], ([low_], [high_]), lw=1.0, marker="s", ms=3.5, capsize=1.5, **style)
     axis.set_xscale("log")
+    middle = right * 1.12 ** (0.5 * (len(runs.names) - 1))
+    marks = [*runs.ratios, *(middle for _ in runs.matched(DISSIPATION))]
+    axis.set_xticks(marks, [*(f"{ratio:g}" for ratio in runs.ratios), "matched D"][: len(marks)])
+    axis.minorticks_off()

@@ -21,7 +21,7 @@ from .features import Features, look, variance
 from .surrogates import CONFINEMENT, DISSIPATION, FORCE, JUDGES, NONE, Run, beside, forces, surrogate, unit_temperature
 
 NEURONS = "neurons"
-EVERY = 2
+EVERY = 4
 """A record every so many steps."""
 
 
@@ -72,7 +72,7 @@ def train_neurons(name: str, matched: float, seed: int, sizes: tuple[int, int, i
     return Run(
         f"{NEURONS}, {data}", name, seed, matched, T, **forces(ledger, end, plain, name),
         **look(parts, _hidden(risk, end), unit),
-        before=look(parts, _hidden(risk, mu), unit),
+        before=look(parts, _hidden(risk, mu), unit) if plain is None else plain.before,
         accuracy=accuracies(parts, lambda x: risk.predict(end, x).argmax(1)),
         closure=float(ledger["closure_total"][-1]),
         length=float(np.trapezoid(np.sqrt(ledger["dissipation"]), ledger["t"])),

@@ -31,7 +31,7 @@ from .surrogates import (
 REPRESENTATIONS, VIEWS = "representations", "two views"
 HIDDEN, FEATURES = 64, 16
 LEARNING_RATE = 3e-3
-RECORDS = 50
+RECORDS = 25
 VIEW_NOISE = 0.5
 """Standard deviation of the noise that makes a view, in units of the deviation of an input."""
 
@@ -99,7 +99,7 @@ def _train(name: str, matched: float, seed: int, sizes: Sizes, plain: Run | None
     batches = _batches(parts, seed, views)
     energy = _two_views if views else _with_labels(model, parts.train[1])
     unit = variance(model.encoder(parts.train[0]).detach())
-    before = look(parts, model.encoder, unit)
+    before = look(parts, model.encoder, unit) if plain is None else plain.before
 
     x = next(batches)
     start = model.encoder(x)
