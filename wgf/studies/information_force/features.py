@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...entropies.estimators import effective_rank
+from ...errors import WgfError
 from ...measure import Ensemble
 from ...ops import one_torch_thread
 from .data import Samples
@@ -39,8 +42,11 @@ def look(data: Samples, features: Features, unit: float) -> dict[str, Any]:
     with one_torch_thread(), torch.no_grad():
         seen = features(data.clean)
         right = probe(data, features, unit)(data.clean) == data.labels
+        rank = math.nan
+        with suppress(WgfError):  # features of a run that has diverged may overflow
+            rank = effective_rank(Ensemble(seen))
         return {
-            "rank": effective_rank(Ensemble(seen)),
+            "rank": rank,
             "probe": float(right.double().mean()),
             "spread": (variance(seen) / unit) ** 0.5,
         }

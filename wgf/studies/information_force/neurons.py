@@ -70,7 +70,7 @@ def train_neurons(name: str, matched: float, seed: int, sizes: tuple[int, int, i
     end, ledger = solution.ensemble, solution.ledger
     unit = variance(_hidden(risk, mu)(parts.train[0]))
     return Run(
-        f"{NEURONS}, {data}", name, seed, matched, T, **forces(ledger, end, plain, name),
+        f"{NEURONS}, {data}", name, seed, matched, T, **forces(ledger, end, plain, name, finished=solution.status.ok),
         **look(parts, _hidden(risk, end), unit),
         before=look(parts, _hidden(risk, mu), unit) if plain is None else plain.before,
         accuracy=accuracies(parts, lambda x: risk.predict(end, x).argmax(1)),

@@ -139,8 +139,8 @@ def _train(name: str, matched: float, seed: int, sizes: Sizes, plain: Run | None
         classify = probe(parts, model.encoder, unit) if views else lambda points: model(points).argmax(1)
         return Run(
             f"{VIEWS if views else REPRESENTATIONS}, {data}", name, seed, matched, T,
-            **forces(monitor.ledger, end, plain, name, cosines), **look(parts, model.encoder, unit), before=before,
-            accuracy=accuracies(parts, classify), closure=math.nan, length=length, finished=finished,
+            **forces(monitor.ledger, end, plain, name, cosines, finished),
+            **look(parts, model.encoder, unit), before=before, accuracy=accuracies(parts, classify), closure=math.nan, length=length, finished=finished,
             matching=FORCE if temperature is None else DISSIPATION,
         )  # fmt: skip
 

@@ -144,7 +144,7 @@ LIMITS = (
     "these are KoLeo and the spectral entropy; other references would judge otherwise, as the table of references "
     "shows.",
     "Where the closure in the tables is beyond 10 %, mostly at the strongest forces, the step does not resolve the "
-    "flow. Those numbers are properties of the scheme.",
+    "flow. Those numbers are properties of the scheme. A run that diverges counts as degenerate.",
     "Runs with a degenerate and a non-degenerate force differ in the surrogate. So a difference between them at the "
     "same level does not prove that the force is its cause.",
     "c₀ cannot exceed r₀, the common ratio at the start, so it shows only what a surrogate loses. The mean of log I/G "

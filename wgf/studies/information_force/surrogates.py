@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,23 +124,28 @@ def forces(
     plain: Run | None,
     name: str = "",
     cosines: Mapping[str, ArrayLike] | None = None,
+    finished: bool = True,
 ) -> dict[str, Any]:
     """The fields of a `Run` that its ledger and the `plain` run, the one without entropy, give.
 
     The collapse index is W₂ between the ends of both over the length of the path of the plain one; below its threshold
     the whole run is collapsed. Misaligned is a record where the median cosine with the references is negative, without
     the reference that is the surrogate `name` itself: it would judge its own case. A run is degenerate where it has no
-    information force, or where regimes cover half of its time or more; `degenerate_alone` leaves out misalignment, and
-    `degenerate_by` takes one reference alone. `cosines` are those with the references in `JUDGES` at the records, by
-    default columns of the ledger.
+    information force, where it did not end because it diverged, or where regimes cover half of its time or more;
+    `degenerate_alone` leaves out misalignment, and `degenerate_by` takes one reference alone. `cosines` are those with
+    the references in `JUDGES` at the records, by default columns of the ledger.
     """
     report = force_report(ledger)
     t, force, ratio = report.t, report.columns["information_force"], report.columns["force_ratio"]
     duration, acts = float(t[-1] - t[0]), bool((force > 0).any())
-    index = float(wasserstein(end, plain.end)) / plain.length if plain is not None else 0.0
+    index = 0.0
+    if plain is not None:
+        with suppress(WgfError):  # as where a run has diverged so far that squares overflow
+            index = math.inf
+            index = float(wasserstein(end, plain.end)) / plain.length
 
     def share(inside: NDArray[np.float64]) -> float:
-        return float(np.trapezoid(inside, t)) / duration
+        return float(np.trapezoid(inside, t)) / duration if duration > 0 else float(inside[0])
 
     shares, alone = {}, np.zeros(len(t))
     for regime in REGIMES:
@@ -156,7 +162,7 @@ def forces(
     shares["misaligned"] = share(against[""])
 
     def degenerate(inside: NDArray[np.float64]) -> bool:
-        return not acts or share(np.maximum(alone, inside)) >= 0.5
+        return not acts or not finished or share(np.maximum(alone, inside)) >= 0.5
 
     window = report.columns["stability"]
     return {
