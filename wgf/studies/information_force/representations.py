@@ -140,7 +140,8 @@ def _train(name: str, matched: float, seed: int, sizes: Sizes, plain: Run | None
         return Run(
             f"{VIEWS if views else REPRESENTATIONS}, {data}", name, seed, matched, T,
             **forces(monitor.ledger, end, plain, name, cosines, finished),
-            **look(parts, model.encoder, unit), before=before, accuracy=accuracies(parts, classify), closure=math.nan, length=length, finished=finished,
+            **look(parts, model.encoder, unit), before=before, accuracy=accuracies(parts, classify),
+            closure=math.nan, length=length, finished=finished,
             matching=FORCE if temperature is None else DISSIPATION,
         )  # fmt: skip
 
