@@ -3,7 +3,8 @@
 An encoder of digits learns with F = E − T·S on its representations, at temperatures such that all surrogates begin with
 the same force ratio r₀ = I/G, I = T‖∇S‖ and G = ‖∇E‖. What is seen is what becomes of it: the least ratio c₀, how much
 I varies over the run, which regimes it goes through, and what is left of the representation's rank. The study does it
-at five r₀, on neurons too, with accuracies and intervals. (Human-Centered Learning Mechanics, arXiv:2605.22940.)
+at four r₀ and at matched dissipation, on neurons, on a table and without labels too, with accuracies and intervals.
+(Human-Centered Learning Mechanics, arXiv:2605.22940.)
 """
 
 import matplotlib.pyplot as plt

@@ -132,6 +132,8 @@ class Table:
         The rows, as long as `columns`.
     text : str
         What to know when reading it.
+    first : bool
+        Whether it stands before the findings.
 
     Raises
     ------
@@ -153,6 +155,7 @@ class Table:
     columns: tuple[str, ...]
     rows: Sequence[Sequence[Any]]
     text: str = ""
+    first: bool = False
 
     def __post_init__(self) -> None:
         for number, row in enumerate(self.rows):
