@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -69,8 +69,8 @@ class Integrals(Foreign):
         """
         return nullcontext()
 
-    def foresee(self, integral: str) -> None:
-        """Begin an integral, "moments" or "variances", that is needed soon; it then travels with other sums."""
+    def foresee(self, integrals: Iterable[str]) -> None:
+        """Begin integrals, "moments" or "variances", that are needed soon; they then travel with other sums."""
 
     def summed(self, partial: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         """Σ over particles of a function that sums over some of them: partial(x (k, d), weights (k,)) → any shape."""

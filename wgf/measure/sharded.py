@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
@@ -270,8 +270,9 @@ class ShardedEnsemble(Ensemble):
     def moments(self) -> tuple[Tensor, Tensor]:
         return unpack_moments(self._begun("moments"), self.dim)
 
-    def foresee(self, integral: str) -> None:
-        self._begun(integral)
+    def foresee(self, integrals: Iterable[str]) -> None:
+        for integral in sorted(set(integrals) - {""}):
+            self._begun(integral)
 
     def _begun(self, integral: str) -> Tensor:
         """The packed moments or variances; computed once."""
