@@ -181,8 +181,10 @@ class DividedStored(Stored):
         now, group = time.monotonic(), self.store.group
         steps = int(min(_MOST, (self._skipped + 1) * _ASKING / max(now - self._asked, 1e-9))) if group.speaks else 0
         found = group.counts(2 * steps + int(self.store.due() or signals.arrived()))
-        self._asked, self._left, self._skipped = now, found[0] // 2, found[0] // 2
-        return any(number % 2 for number in found)
+        stop = any(number % 2 for number in found)
+        self._asked, self._skipped = now, found[0] // 2
+        self._left = 0 if stop else self._skipped  # after a yes the next question has the same answer
+        return stop
 
     def pause(self) -> bool:
         asked = self.store.group.counts(2 if signals.arrived() else int(self.store.due()))

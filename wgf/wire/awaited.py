@@ -7,10 +7,12 @@ dissipations are needed by nobody before the next record. So they travel with th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+
+from ..errors import CommunicationError
 
 MOST = 64
 """Sums that wait at most."""
@@ -48,6 +50,8 @@ class Awaited(Tensor):
             for one in waiting:
                 if isinstance(one, Awaited):
                     one._outbox.send()
+            if any(isinstance(one, Awaited) for one in waiting):
+                raise CommunicationError("a sum over all processes was looked at that an error had cut off.")
             return func(*args, **kwargs)
 
 
@@ -59,17 +63,24 @@ def _waiting(given: Any) -> Iterator[Awaited]:
             yield from _waiting(one)
 
 
+class Gathers(Protocol):
+    """What an outbox needs of a group."""
+
+    def gather(self, part: Tensor, kind: str) -> Tensor:
+        """The arrays of all processes, in order: (size, *shape)."""
+
+
 class Outbox:
     """The sums of a group that wait to be sent.
 
     Parameters
     ----------
-    gather : callable
-        Sends bytes (k,) to all processes, and gives those of all (size, k).
+    group : Gathers
+        The processes: a `Group`.
     """
 
-    def __init__(self, gather: Callable[[Tensor], Tensor]) -> None:
-        self._gather = gather
+    def __init__(self, group: Gathers) -> None:
+        self._group = group
         self.open = False
         self._parts: list[tuple[Tensor, Callable[[Tensor], Tensor], Awaited]] = []
         self._after: list[tuple[Awaited, Callable[[], Tensor]]] = []
@@ -110,7 +121,7 @@ class Outbox:
         parts, after = self._parts, self._after
         self.drop()
         sent = [part.reshape(-1).view(torch.uint8) for part, *_ in parts]
-        came = self._gather(torch.cat(sent) if len(sent) > 1 else sent[0])
+        came = self._group.gather(torch.cat(sent), "sums")
         for (part, finish, found), own in zip(parts, came.split([len(one) for one in sent], 1), strict=True):
             _fill(found, finish(own.contiguous().view(part.dtype).reshape(len(came), *part.shape)))
         for found, call in after:
