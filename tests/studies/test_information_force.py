@@ -175,7 +175,7 @@ def made(setting, name, matched, seed, run, **changes):
 def test_claims_are_judged_by_every_setting():
     """One setting against a general claim contradicts it, whatever the mean over settings says."""
     one = neurons.train_neurons(surrogates.NONE, 0.0, 0, (80, 100, 50, 0.5, 1.0), None)
-    claim = criteria.Claim("", "", lambda runs, setting, seed: runs.plain(setting, seed).rank, "")
+    claim = criteria.Claim("", lambda runs, setting, seed: runs.plain(setting, seed).rank, "")
 
     def finding(ranks):
         every = [
@@ -235,7 +235,7 @@ def test_seeds_that_decide():
 @pytest.mark.slow
 def test_the_study_of_the_information_force_on_a_small_scale():
     small = {"seeds": 3, "ratios": (0.1, 1.0), "neurons": 80, "train": 100, "test": 60, "t_end": 1.5, "steps": 8}
-    names = ("LogDet", "SoftmaxFeatures", "SoftmaxParticles", "KoLeo")
+    names = ("LogDet", "SoftmaxFeatures", "SoftmaxParticles")
     places = (SETTINGS[0], SETTINGS[4], SETTINGS[5])
     study = studies.load("information-force", **small, places=places, surrogates=names, tries=1)
     outcome = study.run(Work())

@@ -48,8 +48,6 @@ class Claim:
 
     Attributes
     ----------
-    key : str
-        Its name in tables.
     words : str
         What is claimed, as a sentence without its full stop.
     quantity : callable (runs, setting, seed) -> float
@@ -62,7 +60,6 @@ class Claim:
         What it shall exceed.
     """
 
-    key: str
     words: str
     quantity: Callable[[Runs, str, int], float]
     unit: str
@@ -188,23 +185,23 @@ def gain(name: str) -> Callable[[Runs, str, int], float]:
 
 
 CLAIMS = (
-    Claim("stronger", "log-det keeps a higher least force ratio c₀ than softmax", stronger, "decades"),
-    Claim("on average", "log-det has a higher force ratio on average than softmax", stronger_on_average, "decades"),
-    Claim("steadier", "at matched force log-det's force varies less than softmax's", steadier, "decades"),
-    Claim("steadier (D)", "at matched dissipation log-det's force varies less than softmax's",
+    Claim("log-det keeps a higher least force ratio c₀ than softmax", stronger, "decades"),
+    Claim("log-det has a higher force ratio on average than softmax", stronger_on_average, "decades"),
+    Claim("at matched force log-det's force varies less than softmax's", steadier, "decades"),
+    Claim("at matched dissipation log-det's force varies less than softmax's",
           steadier_at_dissipation, "decades"),
-    Claim("rarer", "log-det degenerates less often than softmax", rarer, "share of runs"),
-    Claim("collapse: rank", "without labels and entropy the effective rank falls", lost_rank, "directions", True),
-    Claim("collapse: probe", "without labels and entropy a linear probe loses accuracy", lost_probe, "accuracy", True),
-    Claim("rank", "a force that does not degenerate comes with a higher effective rank", rank_contrast, "directions"),
-    Claim("accuracy", "a force that does not degenerate comes with a higher held-out accuracy", accuracy_contrast,
+    Claim("log-det degenerates less often than softmax", rarer, "share of runs"),
+    Claim("without labels and entropy the effective rank falls", lost_rank, "directions", True),
+    Claim("without labels and entropy a linear probe loses accuracy", lost_probe, "accuracy", True),
+    Claim("a force that does not degenerate comes with a higher effective rank", rank_contrast, "directions"),
+    Claim("a force that does not degenerate comes with a higher held-out accuracy", accuracy_contrast,
           "accuracy"),
-    Claim("more often", "an entropy is useful more often when its force does not degenerate", more_often,
+    Claim("an entropy is useful more often when its force does not degenerate", more_often,
           "share of runs"),
-    Claim("only when", "an entropy is useful only when its force does not degenerate", only, "share of useful runs",
+    Claim("an entropy is useful only when its force does not degenerate", only, "share of useful runs",
           bound=ONLY),
-    Claim("gain, labels", "with labels log-det is more accurate than no entropy", gain(LOG_DET), "accuracy", False),
-    Claim("gain, views", "without labels log-det is more accurate than no entropy", gain(LOG_DET), "accuracy", True),
+    Claim("with labels log-det is more accurate than no entropy", gain(LOG_DET), "accuracy", False),
+    Claim("without labels log-det is more accurate than no entropy", gain(LOG_DET), "accuracy", True),
 )  # fmt: skip
 """The claims of the paper as this study reads them, in the order of the page."""
 
@@ -259,4 +256,4 @@ def judged(claim: Claim, runs: Runs) -> Finding:
     )
     told = [f"{len(given[v])} {v.value}" + (f" ({'; '.join(given[v])})" if given[v] else "") for v in Verdict]
     remark = f"In {claim.unit}. Of {len(settings)} settings, each alone: {', '.join(told)}."
-    return Finding(claim.words, measured, verdict, criterion, claim.bound or None, with_minus(remark))
+    return Finding(claim.words, measured, verdict, criterion, remark=with_minus(remark))

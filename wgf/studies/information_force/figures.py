@@ -62,14 +62,19 @@ def forces(runs: Runs) -> Figure:
     )
 
 
+def views(runs: Runs) -> list[str]:
+    """The settings without labels."""
+    return [setting for setting in runs.settings if task_of(setting) == VIEWS]
+
+
 def collapse(runs: Runs) -> Figure:
     """Rank and probe without labels, against r₀ and at matched dissipation."""
-    views = [setting for setting in runs.settings if task_of(setting) == VIEWS] or list(runs.settings[:1])
-    drawing, axes = canvas(len(views), 2, height=2.9 * len(views) + 0.7)
+    settings = views(runs)
+    drawing, axes = canvas(len(settings), 2, height=2.9 * len(settings) + 0.7)
     quantities: tuple[tuple[str, Callable[[Run], float]], ...] = (
         ("effective rank", lambda run: run.rank), ("accuracy of a linear probe", lambda run: run.probe),
     )  # fmt: skip
-    for row, setting in enumerate(views):
+    for row, setting in enumerate(settings):
         for axis, (label, quantity) in zip(axes[2 * row : 2 * row + 2], quantities, strict=True):
             plain = [runs.plain(setting, seed) for seed in runs.seeds]
             start = np.mean([run.before[("rank", "probe")[label != "effective rank"]] for run in plain])

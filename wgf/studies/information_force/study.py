@@ -112,14 +112,16 @@ class InformationForce(Study):
     def run(self, work: Work | None = None) -> Outcome:
         runs = self.runs(work or Work())
         findings = tuple(judged(claim, runs) for claim in CLAIMS if claim.settings(runs))
-        drawn = (figures.forces(runs), figures.collapse(runs), figures.degenerate(runs), figures.bounds(runs))
+        drawn = [figures.forces(runs), figures.degenerate(runs), figures.bounds(runs)]
+        if figures.views(runs):
+            drawn.insert(1, figures.collapse(runs))
         first, *written = tables.opening(runs), tables.claims(runs), *tables.accuracy(runs), tables.references(runs)
         sweeps = [tables.sweep(runs, setting) for setting in runs.settings]
-        return Outcome(findings, (first, *written, *sweeps), drawn, LIMITS)
+        return Outcome(findings, (first, *written, *sweeps), tuple(drawn), LIMITS)
 
     def runs(self, work: Work) -> Runs:
         """Do every run: first those without entropy, which the others are compared with; matched dissipation last."""
-        places = [(setting, seed) for setting in self.places for seed in self.seed_numbers]
+        places = [(setting, seed) for seed in self.seed_numbers for setting in self.places]
         tasks = [(self, setting, NONE, 0.0, seed, None) for setting, seed in places]
         plain = dict(zip(places, work.each("runs without entropy", train_one, tasks), strict=True))
         cells = [(setting, name, seed) for setting, seed in places for name in self.surrogates]

@@ -78,7 +78,7 @@ def claims(runs: Runs) -> Table:
     rows: list[list[Any]] = []
     for claim in CLAIMS:
         for setting, (found, verdict) in by_setting(claim, runs).items():
-            rows.append([claim.key, setting, found.value, found.low, found.high, claim.bound, verdict.value])
+            rows.append([claim.words, setting, found.value, found.low, found.high, claim.bound, verdict.value])
     columns = ("claim", "setting", "number", "low", "high", "bound", "alone")
     text = (
         "The number of each claim in each setting, with an interval over seeds at the level that counts all settings "
