@@ -28,6 +28,7 @@ Softmax LogDet SpectralEntropy diagnostics.force_report
 HingeVariance Decorrelation LogVariance
 Uniformity KoLeo Blob
 KoLeo diagnostics.knn_entropy
+Score Shannon Blob solvers.Langevin diagnostics.knn_entropy
 Blob Power Shannon
 solvers.Euler solvers.Heun solvers.RungeKutta4 solvers.BogackiShampine
 solvers.Accelerated solvers.Euler solvers.Underdamped
