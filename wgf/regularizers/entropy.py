@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..entropies import Entropy
+from ..entropies import Entropy, Score
 from ..errors import ConfigError, DivergenceError, WgfError
 from ..functional import Functional
 from ..measure import checks
@@ -161,6 +161,8 @@ class Regularizer(nn.Module):
             )
         if functional.realised_by_noise:
             raise ConfigError("Shannon has no force on particles; use a surrogate, such as LogDet or Blob.")
+        if isinstance(functional, Score):
+            raise ConfigError("Score follows a flow, and has no value of a batch; use Blob, LogDet or KoLeo.")
         self.functional = functional
         self.least = functional.fewest_particles if isinstance(functional, Entropy) else 1
         self.sync = bool(sync) or group is not None
