@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,20 +11,15 @@ from torch import Tensor
 from ..errors import ConfigError, DivergenceError
 from ..measure import Ensemble, Noise, checks
 from ..ops import one_torch_thread
-from ..ops.score_fields import Bumps, Moments, Units, trained
-from ..ops.score_matching import FOLDS, Fit, Found, matched, misfit
+from ..ops.score_fields import Bumps, Units
+from ..ops.score_matching import Fit, misfit
 from ..storage import remembered
+from .hidden import Hidden, Sample, warmed
 
 FEWEST = 16
 """The least number of particles with a weight."""
-_ALL, _HELD = tuple(range(FOLDS)), FOLDS - 1
-"""The parts of the particles, and the one on which hidden units are not trained but judged."""
-_ROUNDS, _ROUND = 10, 20
-"""Where a run starts, hidden units are trained in at most so many rounds of so many iterations, while it helps."""
 PENALTIES = {"kernel": 2.0, "mlp": 10.0}
 """The penalty κ is by default this number over the effective number of particles."""
-_SLOPES = 0.5
-"""The size of the weights of the first hidden units: they are smooth over the spread of the particles."""
 _LEAST = 1e-12
 """The least variance of a coordinate given the others, as a part of its own, for a density to exist."""
 
@@ -45,12 +39,8 @@ class Learnt:
         The mean (d,) and the Cholesky factor (d, d) of the covariance: x = mean + factor z.
     basis : tuple of Tensor
         Weights (d, M) and offsets (M,) of hidden units, or centres (M, d) and bandwidth (0-d) of kernels.
-    after : tuple of Tensor
-        The hidden units of the next fit; empty for kernels.
-    moments : tuple of Tensor
-        Adam's memory: two means of slopes, two of their squares; empty where nothing was trained.
-    steps : int
-        The steps of Adam.
+    hidden : Hidden or None
+        The hidden units of the next fit; None for kernels.
     a, shift, matrix : Tensor
         The fit: output weights (M,), and the straight part (d,), (d, d).
     penalty : float
@@ -70,9 +60,7 @@ class Learnt:
     mean: Tensor
     factor: Tensor
     basis: tuple[Tensor, Tensor]
-    after: tuple[Tensor, ...]
-    moments: tuple[Tensor, ...]
-    steps: int
+    hidden: Hidden | None
     a: Tensor
     shift: Tensor
     matrix: Tensor
@@ -104,14 +92,10 @@ class Learnt:
 
     def trained(self, rate: float, iterations: int) -> Learnt:
         """The same score here, and better hidden units for the next fit, if training finds some."""
-        if not self.after or not iterations:
+        if self.hidden is None or not iterations:
             return self
-        start = _Training(Units(*self.after), _adam(self.moments, self.steps))
-        sample = _Sample(self._standardised(self.x), self.weights, _folds(self.ids))
-        end = start.round(sample, self.penalty, rate, iterations)
-        if end is start:
-            return self
-        return replace(self, after=tuple(end.units), moments=end.flat(), steps=end.steps)
+        sample = Sample.of(self._standardised(self.x), self.weights, self.ids)
+        return replace(self, hidden=self.hidden.round(sample, self.penalty, rate, iterations))
 
     def at_points(self, x: Tensor) -> Tensor:
         """∇log ρ at points (m, d)."""
@@ -139,50 +123,6 @@ def _unstandardised(factor: Tensor, score: Tensor) -> Tensor:
     """Scores (m, d) in the units of x."""
     with one_torch_thread():
         return torch.linalg.solve_triangular(factor.T, score.T, upper=True).T.contiguous()
-
-
-class _Sample(NamedTuple):
-    """Standardised particles, their weights, and the parts that they belong to."""
-
-    z: Tensor
-    weights: Tensor
-    fold: Tensor
-
-    def matched(self, fields: Units | Bumps, tests: tuple[int, ...], penalty: float) -> Found:
-        return matched(fields, self.z, self.weights, self.fold, tests, penalty)
-
-
-class _Training(NamedTuple):
-    """Hidden units, and Adam's memory of how they came about."""
-
-    units: Units
-    moments: Moments | None
-
-    @property
-    def steps(self) -> int:
-        return self.moments.steps if self.moments else 0
-
-    def flat(self) -> tuple[Tensor, ...]:
-        return (*self.moments.first, *self.moments.second) if self.moments else ()
-
-    def round(self, sample: _Sample, penalty: float, rate: float, iterations: int) -> _Training:
-        """The units after some iterations, if held-out particles are then predicted better; else the same object."""
-        known = torch.where(sample.fold == _HELD, torch.zeros_like(sample.weights), sample.weights)
-        later = _Training(*trained(self.units, self.moments, sample.z, known, penalty, rate, iterations))
-        losses = [sample.matched(each.units, (_HELD,), penalty).held for each in (self, later)]
-        return later if losses[1] < losses[0] else self
-
-
-def _adam(moments: tuple[Tensor, ...], steps: int) -> Moments | None:
-    return Moments(moments[:2], moments[2:], steps) if moments else None
-
-
-def _folds(ids: Tensor) -> Tensor:
-    """The part of each particle (n,): every fourth one by the order of ids."""
-    order = torch.argsort(ids, stable=True)
-    fold = torch.empty_like(order)
-    fold[order] = torch.arange(len(order), device=order.device) % FOLDS
-    return fold
 
 
 def learnt(
@@ -236,48 +176,29 @@ def learnt(
     mean, factor = _spread(mu)
     with one_torch_thread():
         z = torch.linalg.solve_triangular(factor, (x - mean).T, upper=False).T.contiguous()
-    sample = _Sample(z, weights, _folds(mu.ids))
+    sample = Sample.of(z, weights, mu.ids)
     network, width, bandwidth, penalty, rate = settings
     kappa = penalty or (PENALTIES[network] / mu.effective_size if before is None else before.penalty)
-    training: _Training | None = None
+    hidden: Hidden | None = None
     fields: Units | Bumps
     if network == "kernel":
         order = torch.argsort(mu.ids, stable=True)
         rows = order[torch.linspace(0, mu.n - 1, min(width, mu.n), dtype=torch.float64).long().to(order.device)]
         fields = Bumps(z[rows], bandwidth or math.sqrt(8.0 * mu.dim))
     else:
-        training = _warmed(sample, width, noise, kappa, rate, iterations) if before is None else _known(before)
-        fields = training.units
-    found = sample.matched(fields, _ALL, kappa)
+        hidden = before.hidden if before else warmed(sample, width, noise, kappa, rate, iterations)
+        assert hidden is not None
+        fields = Units(*hidden.units)
+    found = sample.matched(fields, kappa)
     score = _unstandardised(factor, found.fit.score(fields, z))
     if not checks.holds(torch.isfinite(score).all()):
         raise DivergenceError("Score: the fit is not finite; take a larger penalty, or rescale the coordinates.")
     basis = (fields.weights, fields.offsets) if isinstance(fields, Units) else _kept(fields)
-    after = () if training is None else tuple(training.units)
-    adam, steps = ((), 0) if training is None else (training.flat(), training.steps)
     entropy = _entropy(before, start, x, score, weights, factor)
     return Learnt(
-        of, x.clone(), weights.clone(), mu.ids.clone(), mean, factor, basis, after, adam, steps, *found.fit,
+        of, x.clone(), weights.clone(), mu.ids.clone(), mean, factor, basis, hidden, *found.fit,
         kappa, found.gap, score, entropy,
     )  # fmt: skip
-
-
-def _warmed(sample: _Sample, width: int, noise: Noise, penalty: float, rate: float, iterations: int) -> _Training:
-    """The hidden units with which a run starts."""
-    dim = sample.z.shape[1]
-    drawn = noise.normal(torch.arange(width, device=sample.z.device), 0, dim + 1)
-    units = Units(drawn[:, :dim].T.contiguous() * (_SLOPES / math.sqrt(dim)), drawn[:, dim].contiguous())
-    training = _Training(units, None)
-    for _ in range(_ROUNDS if iterations else 0):
-        later = training.round(sample, penalty, rate, _ROUND)
-        if later is training:
-            break
-        training = later
-    return training
-
-
-def _known(before: Learnt) -> _Training:
-    return _Training(Units(*before.after), _adam(before.moments, before.steps))
 
 
 def _kept(fields: Bumps) -> tuple[Tensor, Tensor]:

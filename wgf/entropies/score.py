@@ -49,8 +49,8 @@ class Score(Entropy, WarmStarted):
         κ > 0. It shrinks the correction towards the Gaussian score where chance may have made it. By default 2/n for
         kernels and 10/n for hidden units, n the effective number of particles.
     iterations : int
-        Steps of Adam after each step of the run; up to 200 at the start. They are undone where they do not predict
-        held-out particles better. Not for "kernel".
+        Steps of Adam after each step of the run; 200 at the start. What comes of them is used once it predicts held-out
+        particles better. Not for "kernel".
     rate : float
         The learning rate of Adam.
     start : float or "gaussian"
@@ -124,8 +124,8 @@ class Score(Entropy, WarmStarted):
         width: int = 64,
         bandwidth: float | None = None,
         penalty: float | None = None,
-        iterations: int = 5,
-        rate: float = 3e-3,
+        iterations: int = 10,
+        rate: float = 1e-2,
         start: float | str = "gaussian",
         tolerance: float = 0.5,
         seed: int = 0,
