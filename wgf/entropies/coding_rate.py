@@ -11,7 +11,7 @@ from ..errors import require_length
 from ..functional import Evaluation, Work
 from ..measure import Ensemble
 from ..ops import linalg
-from .base import OfCoordinates
+from .base import OfCoordinates, Variant
 from .precision import Precision
 
 
@@ -35,6 +35,10 @@ class CodingRate(OfCoordinates):
         If ε is not from 1e-50 to 1e50.
     DivergenceError
         If M is not finite.
+
+    See Also
+    --------
+    wgf.LogDet, wgf.LogVariance, wgf.Variance, wgf.SpectralEntropy
 
     Notes
     -----
@@ -63,6 +67,11 @@ class CodingRate(OfCoordinates):
 
     def __init__(self, epsilon: float) -> None:
         self.epsilon = require_length("coding rate epsilon", epsilon)
+
+    @classmethod
+    def variants(cls) -> tuple[Variant, ...]:
+        """One form, with the root of the mean square |x|² of the first particles as ε, so that (d/ε²) tr M = d."""
+        return (Variant(cls.__name__, cls.words, lambda mu: cls(math.sqrt(float(mu.inner(mu.x, mu.x))))),)
 
     @property
     def fewest_particles(self) -> int:

@@ -50,6 +50,10 @@ class LogDet(_OfMoments):
     DivergenceError
         If C is not finite.
 
+    See Also
+    --------
+    wgf.Shannon, wgf.Blob, wgf.solvers.Langevin, wgf.solvers.Grid
+
     Notes
     -----
     At ε = 0 the force never vanishes: ‖∇_W S‖² = tr C⁻¹ ≥ d²/tr C. With a ridge ‖∇_W S‖² = Σ λ/(λ + ε)², which goes to
@@ -104,6 +108,10 @@ class Variance(_OfMoments):
         S[μ] = ½ tr C,    δS/δμ = ½ |x − m|²,    ∇_W S = x − m
 
     The force pushes particles away from their mean, in proportion to the distance.
+
+    See Also
+    --------
+    wgf.LogDet, wgf.LogVariance, wgf.CodingRate, wgf.SpectralEntropy
 
     Notes
     -----
@@ -163,6 +171,10 @@ class LogVariance(_OfMoments):
     ------
     ConfigError
         If ε is negative, or ε = 0 and a coordinate has no variance, up to rounding.
+
+    See Also
+    --------
+    wgf.LogDet, wgf.Variance, wgf.CodingRate, wgf.SpectralEntropy
 
     Notes
     -----

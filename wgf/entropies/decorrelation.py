@@ -41,6 +41,10 @@ class HingeVariance(OfCoordinates):
     ConfigError
         If γ is not from 1e-50 to 1e50, or ε is not positive.
 
+    See Also
+    --------
+    wgf.Decorrelation, wgf.LogVariance
+
     Notes
     -----
     The force is zero, and so weak, once sⱼ ≥ γ in every coordinate: by design. For ε ≥ γ² it is zero everywhere. It
@@ -103,6 +107,10 @@ class Decorrelation(OfCoordinates):
         δS/δμ = −(2/d)(x − m)·(C − diag C)(x − m),    ∇_W S = −(4/d)(C − diag C)(x − m)
 
     The force turns the cloud until its coordinates are not correlated.
+
+    See Also
+    --------
+    wgf.HingeVariance, wgf.LogVariance
 
     Notes
     -----

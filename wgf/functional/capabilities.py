@@ -38,6 +38,9 @@ class Capabilities:
     """Whether the torch operations of the term are on arrays of at most n·d numbers, and have the same bits with any
     number of threads. One thread of torch then does them, where the ensemble is small."""
 
+    needs_space: ClassVar[bool] = False
+    """Whether particles must be free to be anywhere: the term has no meaning in a domain (`wgf.domains`)."""
+
     integrates: ClassVar[bool] = False
     """Whether the term sums over particles by methods of the ensemble only (`expect`, `moments`, `summed`, ...). The
     particles may then be divided among processes."""

@@ -38,6 +38,10 @@ class Ensemble(Integrals):
     ShapeError, ConfigError
         If arrays do not fit.
 
+    See Also
+    --------
+    wgf.solve, wgf.Noise, wgf.solvers.Langevin
+
     Notes
     -----
     Immutable: methods return new ensembles, and nothing in this package writes to the arrays. Sums are deterministic,

@@ -271,7 +271,7 @@ class ShardedEnsemble(Ensemble):
         return unpack_moments(self._begun("moments"), self.dim)
 
     def foresee(self, integrals: Iterable[str]) -> None:
-        for integral in sorted({*integrals} - {""}):
+        for integral in sorted(set(integrals) - {""}):
             self._begun(integral)
 
     def _begun(self, integral: str) -> Tensor:

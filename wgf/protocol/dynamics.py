@@ -37,6 +37,10 @@ class Dynamics:
     evaluations : int
         How often `evaluate` was called.
 
+    See Also
+    --------
+    wgf.protocol.Solver, wgf.protocol.Step, wgf.protocol.State, wgf.protocol.Slope
+
     Examples
     --------
     >>> import wgf
