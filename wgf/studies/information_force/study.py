@@ -70,7 +70,7 @@ class InformationForce(Study):
         "(Human-Centered Learning Mechanics, arXiv:2605.22940)?"
     )
 
-    seeds: int = 5
+    seeds: int = 12
     places: tuple[str, ...] = SETTINGS
     surrogates: tuple[str, ...] = tuple(SURROGATES)
     ratios: tuple[float, ...] = (1e-2, 1e-1, 1.0, 10.0)
