@@ -171,7 +171,8 @@ def _ott(arrays: Arrays) -> Callable[[], Any]:
         both = jax.jit(jax.value_and_grad(value))
         return lambda: len(arrays["x"]) * np.asarray(both(x, y)[1])
 
-    few, seconds = _first(arrays), {}
+    few = _first(arrays)
+    seconds: dict[int, float] = {}
     for inner in (1, 5, 10):
         call = prepared(few, inner)
         call()

@@ -48,7 +48,8 @@ class Meeting:
         with one_torch_thread():
             self._shifts = (shift, -shift)
             self._tilts = [x.x @ shift + 0.5 * shift.square().sum(), y.x @ -shift]
-        self._points, self._back = [x.x, y.x], [None, None]
+        self._points = [x.x, y.x]
+        self._back: list[Tensor | None] = [None, None]
         self._single: list[Tensor] | None = None
         self._level = -1
         if x.x.shape[1] <= PLANAR and x.x.device.type == "cpu" and len(x.x) * len(y.x) >= 2**20:
