@@ -114,8 +114,8 @@ def _geomloss(backend: str) -> Body:
         if found is None:
             raise Unavailable(f"does not reach a marginal error of {TOLERANCE:g} by any number of its scales")
         if backend != "multiscale":
-            parts = tuple(torch.from_numpy(few[name]) for name in ("x", "y"))
-            passes = [len(_scales(*parts, float(few["epsilon"]), s)) for s in (SCALINGS[0], found)]
+            x, y = (torch.from_numpy(few[name]) for name in ("x", "y"))
+            passes = [len(_scales(x, y, float(few["epsilon"]), s)) for s in (SCALINGS[0], found)]
             _bounded(prepared(few, SCALINGS[0]), (len(arrays["x"]) / len(few["x"])) ** 2 * passes[1] / passes[0])
         return prepared(arrays, found)
 
@@ -163,7 +163,7 @@ def _ott(arrays: Arrays) -> Callable[[], Any]:
 
         x, y, epsilon = jax.numpy.asarray(arrays["x"]), jax.numpy.asarray(arrays["y"]), float(arrays["epsilon"])
         settings = {"threshold": TOLERANCE, "inner_iterations": inner, "max_iterations": 2000}
-        blocks = {} if len(x) <= DENSE else {"batch_size": 1024}
+        blocks: dict[str, Any] = {} if len(x) <= DENSE else {"batch_size": 1024}
 
         def value(p: Any, q: Any) -> Any:  # its cost is |x − y|²
             return 0.5 * sinkhorn_divergence.sinkdiv(p, q, epsilon=2 * epsilon, solve_kwargs=settings, **blocks)[0]

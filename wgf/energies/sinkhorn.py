@@ -20,7 +20,7 @@ from ..ops.clouds import Cloud, Problem
 from ..ops.threads import small_steps
 from ..storage import remembered
 from ..summation import Check
-from .discrepancy import require_dimension, require_plain, target_of
+from .discrepancy import require_comparable, require_plain, target_of
 
 PASSES = 40
 """About how many sums over pairs an evaluation takes from nothing, for the count of its work."""
@@ -111,6 +111,10 @@ class SinkhornDivergence(WarmStarted):
         If `tolerance` is not reached in `iterations`. The error that was reached is in the message.
     DivergenceError
         If a coordinate is not finite.
+
+    See Also
+    --------
+    wgf.Banana, wgf.DoubleWell, wgf.GaussianMixture, wgf.Interaction
 
     Notes
     -----
@@ -229,7 +233,7 @@ class SinkhornDivergence(WarmStarted):
 
     def _solved(self, mu: Ensemble) -> Solved:
         """The solution at μ: the last one if it was found there, else from the memory of the run or from nothing."""
-        require_dimension(self, self.target, mu)
+        require_comparable(self, self.target, mu)
         require_plain(self, mu)
         last = self._memo.last
         if last is None or not last.at(mu):

@@ -48,7 +48,7 @@ class Meeting:
         with one_torch_thread():
             self._shifts = (shift, -shift)
             self._tilts = [x.x @ shift + 0.5 * shift.square().sum(), y.x @ -shift]
-        self._points = [x.x, y.x]
+        self._points: list[Tensor] = [x.x, y.x]
         self._back: list[Tensor | None] = [None, None]
         self._single: list[Tensor] | None = None
         self._level = -1

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .jit import compiled, stand_alone
+from .jit import compiled
 
 NODES = 12
 """Nodes along an axis on which the polynomials stand."""
@@ -30,7 +30,6 @@ def _polynomials(t, factors, out):
 
 @compiled
 def _spread(places, values, factors, first, stop, grid):
-    stand_alone()
     across, along = np.empty(NODES), np.empty(NODES)
     for i in range(first, stop):
         row, column = int(places[i, 0]) - (NODES // 2 - 1), int(places[i, 1]) - (NODES // 2 - 1)
@@ -46,7 +45,6 @@ def _spread(places, values, factors, first, stop, grid):
 
 @compiled
 def _read(places, grid, factors, first, stop, out):
-    stand_alone()
     across, along, sums = np.empty(NODES), np.empty(NODES), np.empty(NODES)
     for i in range(first, stop):
         row, column = int(places[i, 0]) - (NODES // 2 - 1), int(places[i, 1]) - (NODES // 2 - 1)
