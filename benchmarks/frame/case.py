@@ -28,14 +28,14 @@ class TooSlow(Unavailable):
     Parameters
     ----------
     limit : float
-        Seconds that the call takes at least. Targets are judged by this bound.
+        The longest call that is made, in seconds.
     estimate : float
-        About how many seconds it would take.
+        About how many seconds the call would take. Targets are judged by a third of it, but not by less than the limit.
     """
 
     def __init__(self, limit: float, estimate: float) -> None:
         super().__init__(f"over the limit of {limit:.0f} s: about {estimate:.2g} s")
-        self.limit = limit
+        self.bound = max(limit, estimate / 3.0)
 
 
 @dataclass(frozen=True)

@@ -196,7 +196,7 @@ def judge(
             "stretch": target.stretch,
             "verdict": "not measured",
         }
-        known = {**{name: [least] for name, least in (beyond or {}).items()}, **times}
+        known: dict[str, Sequence[float]] = {**{name: [least] for name, least in (beyond or {}).items()}, **times}
         figures = _figures(target, known, case)
         if figures is not None:
             value, low, high = figures

@@ -132,7 +132,7 @@ def main() -> None:
         try:
             answer = getattr(bench, request.pop("do"))(**request)
         except TooSlow as reason:
-            answer = {"absent": str(reason), "beyond": reason.limit}
+            answer = {"absent": str(reason), "beyond": reason.bound}
         except (Unavailable, ImportError) as reason:
             missing = getattr(reason, "name", None)
             answer = {"absent": f"{missing} is not installed" if missing else str(reason)}

@@ -17,21 +17,21 @@ def points(n, d, seed):
     return np.random.default_rng(seed).standard_normal((n, d))
 
 
-def both(x, y, epsilon, monkeypatch):
+def both(x, y, epsilon, monkeypatch, reach=None):
     """Value and gradient of the divergence, by a grid and over pairs."""
     found = []
     for dimensions in (2, 0):
         monkeypatch.setattr(meeting, "PLANAR", dimensions)
-        found.append(wgf.SinkhornDivergence(y, epsilon, tolerance=1e-6).evaluate(x))
+        found.append(wgf.SinkhornDivergence(y, epsilon, reach, tolerance=1e-6).evaluate(x))
     return found
 
 
-@pytest.mark.parametrize("d", [1, 2])
-def test_a_grid_is_as_good_as_pairs(d, monkeypatch):
+@pytest.mark.parametrize(("d", "reach"), [(1, None), (2, None), (2, 30.0)])
+def test_a_grid_is_as_good_as_pairs(d, reach, monkeypatch):
     """With weights, some of them 0, and the clouds of different shape and far from each other."""
     x, y, weights = points(1500, d, 0) @ np.diag([3.0, 0.5][:d]), points(1300, d, 1) + 20.0, np.ones(1500)
     weights[::7] = 0.0
-    one, other = both(wgf.Ensemble(x, weights / weights.sum()), y, 0.5, monkeypatch)
+    one, other = both(wgf.Ensemble(x, weights / weights.sum()), y, 0.5, monkeypatch, reach)
     assert float(one.value) == pytest.approx(float(other.value), rel=1e-9)
     torch.testing.assert_close(one.gradient, other.gradient, rtol=0.0, atol=1e-5)
 

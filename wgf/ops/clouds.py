@@ -144,6 +144,8 @@ def gaussian_potentials(x: Cloud, y: Cloud, problem: Problem) -> tuple[Tensor, T
                 rest = one.x - one.x @ images
             g = g + 0.5 * linalg.row_dot(one.x, rest)
         forms.append(g)
+        if x is y:
+            return g, g
     return forms[0] + 0.5 * shift.square().sum(), forms[1]
 
 

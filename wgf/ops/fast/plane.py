@@ -21,8 +21,8 @@ from ..threads import one_torch_thread, run_blocks
 
 SPACINGS = (1.0 / 6.0, 1.0 / 12.0)
 """Distances of nodes over √ε."""
-WIDEST = 1500
-"""The most nodes along an axis."""
+WIDEST, MOST = 1500, 2**18
+"""The most nodes along an axis, and of the grid: sums with slopes then take 50 MiB."""
 _PARTS = 8  # parts of the points, each with a grid of its own, whatever the number of threads
 _POINT, _PRODUCT, _PAIR = 60.0, 0.06, 0.15  # nanoseconds that a point, a term of a product and a pair take
 
@@ -66,8 +66,10 @@ class Plane:
         if not (wide < WIDEST).all():
             return None
         sizes = [int(w) + cpu.NODES for w in wide] + [cpu.NODES] * (2 - len(wide))
-        seconds = _POINT * (len(x) + len(y)) + _PRODUCT * sizes[0] * sizes[1] * sum(sizes)
-        if seconds > _PAIR * len(x) * len(y):
+        if sizes[0] * sizes[1] > MOST:
+            return None
+        time = _POINT * (len(x) + len(y)) + _PRODUCT * sizes[0] * sizes[1] * sum(sizes)
+        if time > _PAIR * len(x) * len(y):
             return None
         places = []
         for points in (x, y):
