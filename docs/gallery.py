@@ -13,7 +13,10 @@ SECTIONS = {
         ("ornstein_uhlenbeck", "log_gas", "attention", "moving_target", "own_problem", "chains", "callbacks"),
     ),
     "networks": ("Networks", ("custom_unit", "sphere_neurons", "torch_modules", "estimators", "data", "feedback")),
-    "entropies": ("Entropies and their forces", ("force_report", "controller", "representations", "lightning_forces")),
+    "entropies": (
+        "Entropies and their forces",
+        ("force_report", "learnt_score", "controller", "representations", "lightning_forces"),
+    ),
     "drives": ("Open systems", ("shift", "budget", "decision_risk")),
     "studies": (
         "Whole questions",
