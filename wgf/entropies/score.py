@@ -70,6 +70,10 @@ class Score(Entropy, WarmStarted):
     DivergenceError
         If a coordinate, or the fit, is not finite.
 
+    See Also
+    --------
+    wgf.Shannon, wgf.Blob, wgf.solvers.Langevin, wgf.diagnostics.knn_entropy
+
     Notes
     -----
     The score is −z + ∇g in units z in which the particles have mean 0 and covariance 1. Its linear part is fitted

@@ -45,6 +45,10 @@ class Capabilities:
     """Whether the term sums over particles by methods of the ensemble only (`expect`, `moments`, `summed`, ...). The
     particles may then be divided among processes."""
 
+    foresees: ClassVar[str] = ""
+    """The integral of the ensemble with which an evaluation of the term begins: "moments", "variances", or none of
+    them. Where particles are divided among processes, it then travels with the sums of other terms."""
+
     regimes: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Where the force of an entropy is degenerate by its own nature, in words: by the regime of the force report."""
 

@@ -122,6 +122,10 @@ class Regularizer(nn.Module):
     DivergenceError
         If a representation or a force is not finite.
 
+    See Also
+    --------
+    wgf.regularizers.ForceMonitor, wgf.callbacks.ForceLogger, wgf.diagnostics.force_report
+
     Notes
     -----
     The value is 0-d, float64 for float64 and float32 otherwise, also under autocast. The gradient has the dtype of z.
@@ -254,6 +258,7 @@ def regularizer_of(entropy: type[Entropy]) -> type[Regularizer]:
         f"{inspect.cleandoc(entropy.__doc__ or '').splitlines()[0]}\n\n"
         "Parameters\n----------\n**settings\n    The settings of the entropy.\n"
         "sync, group\n    The batch of several processes, as in `Regularizer`.\n\n"
+        f"See Also\n--------\nwgf.regularizers.Regularizer, wgf.{entropy.__name__}\n\n"
         "Examples\n--------\n>>> import torch, wgf\n>>> z = torch.randn(64, 4, requires_grad=True)\n"
         f">>> (-0.1 * wgf.regularizers.{entropy.__name__}({needed})(z)).backward()\n>>> z.grad.shape\n"
         "torch.Size([64, 4])\n"
