@@ -218,6 +218,7 @@ class Score(Entropy, WarmStarted):
 
     def _learnt(self, mu: Ensemble) -> Learnt:
         """What is known at μ: the last result if it was found there, else one from the memory of the run."""
+        self._divisible(mu)  # a run begins here, before it asks whether particles may be divided
         if mu.period is not None:
             raise ConfigError(f"{self.name} is not defined in a periodic domain; wanted all of space. Blob is.")
         last = self._memo.last
