@@ -15,7 +15,7 @@ SECTIONS = {
     "networks": ("Networks", ("custom_unit", "sphere_neurons", "torch_modules", "estimators", "data", "feedback")),
     "entropies": (
         "Entropies and their forces",
-        ("force_report", "controller", "representations", "lightning_forces", "generation"),
+        ("force_report", "learnt_score", "controller", "representations", "lightning_forces", "generation"),
     ),
     "drives": ("Open systems", ("shift", "budget", "decision_risk")),
     "studies": (

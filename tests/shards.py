@@ -91,6 +91,7 @@ OTHER_DRAWS = ("teleport", "batches")
 REFUSED = {
     "SlicedWasserstein": lambda mu: (wgf.SlicedWasserstein(mu), S.Heun()),
     "KoLeo": lambda mu: (wgf.Quadratic() - wgf.KoLeo(), S.Heun()),
+    "Score": lambda mu: (wgf.Quadratic() - wgf.Score(), S.Heun()),
     "from_function": lambda mu: (wgf.from_function(lambda x, w: (w[:, None] * x).sum()), S.Heun()),
     "JKO": lambda mu: (wgf.Quadratic(), S.JKO()),
     "Grid": lambda mu: (wgf.Quadratic() - wgf.Shannon(), S.Grid(32)),

@@ -18,7 +18,7 @@ from .hidden import Hidden, Sample, warmed
 
 FEWEST = 16
 """The least number of particles with a weight."""
-PENALTIES = {"kernel": 2.0, "mlp": 10.0}
+PENALTIES = {"kernel": 4.0, "mlp": 10.0}
 """The penalty κ is by default this number over the effective number of particles."""
 _LEAST = 1e-12
 """The least variance of a coordinate given the others, as a part of its own, for a density to exist."""

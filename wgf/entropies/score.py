@@ -46,7 +46,7 @@ class Score(Entropy, WarmStarted):
     bandwidth : float, optional
         The width of the kernels, in standard deviations of the particles. By default √(8d). Not for "mlp".
     penalty : float, optional
-        κ > 0. It shrinks the correction towards the Gaussian score where chance may have made it. By default 2/n for
+        κ > 0. It shrinks the correction towards the Gaussian score where chance may have made it. By default 4/n for
         kernels and 10/n for hidden units, n the effective number of particles.
     iterations : int
         Steps of Adam after each step of the run; 200 at the start. What comes of them is used once it predicts held-out
@@ -218,6 +218,7 @@ class Score(Entropy, WarmStarted):
 
     def _learnt(self, mu: Ensemble) -> Learnt:
         """What is known at μ: the last result if it was found there, else one from the memory of the run."""
+        self._divisible(mu)  # a run begins here, before it asks whether particles may be divided
         if mu.period is not None:
             raise ConfigError(f"{self.name} is not defined in a periodic domain; wanted all of space. Blob is.")
         last = self._memo.last
