@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import runpy
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -118,3 +121,43 @@ def test_an_index_that_cannot_be_read(use, tmp_path):
     results, said = use()
     assert results == (6.0, 6, 0)
     assert len(said) == 1
+
+
+def test_a_function_whose_callee_is_gone_is_compiled_again(use, tmp_path):
+    """The code on disk calls another function where that is. It is silent: nothing is damaged."""
+    use()
+    for path in (tmp_path / "cache").rglob("body.doubled*"):
+        path.unlink()
+    assert use() == ((6.0, 6, 0), [])
+    assert use() == ((6.0, 6, 1), [])
+
+
+OPERATIONS = """
+import hashlib
+import numpy as np
+from wgf.ops.cpu import moments, noise, pairwise, stein
+from wgf.ops.forms import GAUSSIAN
+
+rng = np.random.default_rng(1)
+x, y, w = rng.normal(size=(300, 2)), rng.normal(size=(41, 2)), np.full(300, 1.0 / 300.0)
+single, ids = x.astype(np.float32), np.arange(300)
+results = [
+    *pairwise.pair_sums(x, y, w[:41], GAUSSIAN, (0.7,), 0.0, False),
+    *pairwise.pair_sums(x, x, w, GAUSSIAN, (0.7,), 0.0, False),
+    stein.stein_direction(single, w, single, GAUSSIAN, (0.7,), 0.0),
+    noise.langevin(single, single, ids, (1, 2), 3, 0, 0.1, 0.2),
+    moments.moments(x, w)[2],
+]
+print(*(hashlib.sha256(np.ascontiguousarray(result)).hexdigest()[:8] for result in results))
+"""
+
+
+def test_what_is_compiled_and_what_is_loaded_have_the_same_bits(tmp_path):
+    """Two processes: with an empty cache, and with what the first one left there."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
+
+    def bits():
+        command = [sys.executable, "-P", "-c", OPERATIONS]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert bits() == bits()

@@ -28,6 +28,10 @@ class _Regression(Loss):
 class Squared(_Regression):
     """The squared loss ℓ = ½ |f − y|², summed over outputs; for regression with Gaussian noise.
 
+    See Also
+    --------
+    wgf.energies.CrossEntropy, wgf.energies.Huber, wgf.energies.Logistic, wgf.energies.Loss
+
     Notes
     -----
     ∂ℓ/∂f = f − y: the pull of a sample grows with its error, without bound.
@@ -62,6 +66,10 @@ class Huber(_Regression):
     ConfigError
         If delta is not a positive number.
 
+    See Also
+    --------
+    wgf.energies.CrossEntropy, wgf.energies.Logistic, wgf.energies.Squared, wgf.energies.Loss
+
     References
     ----------
     Huber (1964), Ann. Math. Statist. 35.
@@ -89,6 +97,10 @@ class Huber(_Regression):
 @dataclass(frozen=True)
 class Logistic(Loss):
     """The logistic loss ℓ = log(1 + exp(−s f)), s = ±1, summed over labels; for two classes or several labels.
+
+    See Also
+    --------
+    wgf.energies.CrossEntropy, wgf.energies.Huber, wgf.energies.Squared, wgf.energies.Loss
 
     Notes
     -----
@@ -130,6 +142,10 @@ class CrossEntropy(Loss):
     ----------
     classes : int, optional
         K ≥ 2. By default the largest index in the targets plus one, at least 2. Needed where a class has no sample.
+
+    See Also
+    --------
+    wgf.energies.Huber, wgf.energies.Logistic, wgf.energies.Squared, wgf.energies.Loss
 
     Notes
     -----

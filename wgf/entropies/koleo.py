@@ -36,6 +36,10 @@ class KoLeo(OfCoordinates):
     DivergenceError
         If particles coincide, so that r = 0, or a coordinate is not finite.
 
+    See Also
+    --------
+    wgf.Uniformity, wgf.Blob, wgf.diagnostics.knn_entropy
+
     Notes
     -----
     Neighbours are counted as particles, whatever their weight (weight 0 counts as none), so that S depends on n: a

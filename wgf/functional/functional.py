@@ -138,6 +138,13 @@ class Term:
     functional: Functional
 
     @property
+    def number(self) -> float:
+        """The coefficient of a frozen term, or a ConfigError where it still depends on t."""
+        if self.coefficient.functions:
+            raise ConfigError(f"the coefficient of {self.name} depends on t; freeze the energy with F.at(t) first.")
+        return self.coefficient.number
+
+    @property
     def driven(self) -> bool:
         """Whether c(t) 𝓕[μ] depends on t at fixed particles."""
         return bool(self.coefficient.functions) or self.functional.varies
@@ -227,7 +234,7 @@ class FreeEnergy(Listed, Functional):
     @property
     def temperature(self) -> float:
         """The sum of the temperatures of all entropies, for a free energy frozen by `at`."""
-        return sum((-_number(term) for term in self.terms if term.functional.is_entropy), 0.0)
+        return sum((-term.number for term in self.terms if term.functional.is_entropy), 0.0)
 
     def only(self, keep: Callable[[Term], bool]) -> FreeEnergy:
         """Keep the terms for which `keep(term)` is true."""
@@ -267,30 +274,30 @@ class FreeEnergy(Listed, Functional):
     # ------------------------------------------------------------------------------- values
 
     def _value(self, mu: Ensemble) -> Tensor:
-        parts = (_number(term) * term.functional._value(mu) for term in self.terms)
-        return sum(parts, zero_plus(0.0, mu.device))
+        return sum((t.number * t.functional._value(mu) for t in self.terms), zero_plus(0.0, mu.device))
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
         total = torch.zeros(len(mu.points(at)), dtype=mu.dtype, device=mu.device)
         for term in self.terms:
-            total = total + _number(term) * term.functional._first_variation(mu, at)
+            total = total + term.number * term.functional._first_variation(mu, at)
         return total
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
         total = torch.zeros_like(mu.points(at))
         for term in self.terms:
-            total = total + _number(term) * term.functional._gradient(mu, at)
+            total = total + term.number * term.functional._gradient(mu, at)
         return total
 
     def evaluate(self, mu: Ensemble) -> FreeEnergyEvaluation:
         """Compute F, ∇_W F and the value and gradient of every term, in one pass and without a check for NaN."""
+        mu.foresee(t.functional.foresees for t in self.terms)
         return self.combined([guarded(t.name, (mu.x, mu.weights), t.functional._evaluated, mu) for t in self.terms], mu)
 
     def combined(self, parts: Sequence[Evaluation], mu: Ensemble) -> FreeEnergyEvaluation:
         """Compute F and ∇_W F from given evaluations of its terms at μ, in the order of the terms."""
         total, gradient, terms, plain = None, None, [], len(parts) == 1
         for term, part in zip(self.terms, parts, strict=True):
-            plain &= (c := _number(term)) == 1.0
+            plain &= (c := term.number) == 1.0
             value = part.value if c == 1.0 else c * part.value
             total = zero_plus(value, mu.device) if total is None else total + value
             gradient = ops.plus(gradient, c, part.gradient)
@@ -300,10 +307,3 @@ class FreeEnergy(Listed, Functional):
         return FreeEnergyEvaluation(total, gradient, tuple(terms), finite=plain and parts[0].finite)
 
     _evaluate = evaluate
-
-
-def _number(term: Term) -> float:
-    """The coefficient of a frozen term, or a ConfigError where it still depends on t."""
-    if term.coefficient.functions:
-        raise ConfigError(f"the coefficient of {term.name} depends on t; freeze the free energy with F.at(t) first.")
-    return term.coefficient.number

@@ -38,6 +38,10 @@ class Ensemble(Integrals):
     ShapeError, ConfigError
         If arrays do not fit.
 
+    See Also
+    --------
+    wgf.solve, wgf.Noise, wgf.solvers.Langevin
+
     Notes
     -----
     Immutable: methods return new ensembles, and nothing in this package writes to the arrays. Sums are deterministic,
@@ -51,7 +55,7 @@ class Ensemble(Integrals):
     """
 
     __slots__ = ("_finite", "_history", "_ids", "_period", "_positive", "_weights", "_x")
-    _divide: ClassVar[Callable[..., Any]]  # `wgf.measure.sharded` sets it
+    _divide: ClassVar[Callable[..., Any]]  # `wgf.measure.dividing` sets it
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from numba import types
 from .jit import compiled, intrinsic
 
 
-@compiled
+@compiled(exact=True)
 def copy(here, there):
     """Write `here` to `there`, two arrays (n,). As `there[:] = here` it would compile for seconds, for one message."""
     for j in range(there.size):

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import memory
 from ..threads import run_blocks
-from .jit import compiled, stand_alone
+from .jit import compiled
 from .registers import add_deviations
 
 ROWS = 2048  # rows in a block; it is read twice, the second time from the cache
@@ -20,7 +20,6 @@ _PERIOD = 512  # least number of coordinates in one turn of a loop
 @compiled(sums=True)
 def _mass(weights):
     """Σ w over a block."""
-    stand_alone()
     total = 0.0
     for i in range(weights.size):
         total += weights[i]

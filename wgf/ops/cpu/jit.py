@@ -1,17 +1,25 @@
-"""The one decorator by which numba compiles: cached on disk, without the GIL, NaN and infinity kept."""
+"""The one decorator by which numba compiles: cached on disk, without the GIL, NaN and infinity kept.
+
+A compiled function whose bits depend on how it was optimised has its machine code once, and is never inlined. Numba by
+itself copies a function into every function that calls it, and optimises the copy again; which copy is called then
+depends on what was loaded first.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numba
 from numba.core import cgutils
-from numba.core.caching import FunctionCache
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime import rtsys
 from numba.extending import intrinsic as _intrinsic
 
@@ -31,6 +39,34 @@ def _source_stamp() -> str:
 _STAMP = _source_stamp()
 
 
+_functions: dict[tuple[str, str], Any] = {}
+"""The functions that are called where they are, by module and name."""
+_symbols: dict[str, tuple[str, str, tuple[Any, ...]]] = {}
+"""What their machine code is called, with the types of its arguments."""
+
+
+class _MissingCallee(Exception):
+    """A function that the loaded code calls is not there, or is another one: the code has to be compiled again."""
+
+
+class _Entry(CompileResultCacheImpl):
+    """What is on disk for one compiled function: its machine code, and which other functions that calls."""
+
+    def reduce(self, cres: Any) -> Any:
+        declared = [function.name for function in cres.library._final_module.functions if function.is_declaration]
+        return [(name, *_symbols[name]) for name in declared if name in _symbols], super().reduce(cres)
+
+    def rebuild(self, target_context: Any, payload: Any) -> Any:
+        callees, rest = payload
+        for symbol, module, name, kinds in callees:
+            if (module, name) not in _functions:
+                importlib.import_module(module)
+            function = _functions.get((module, name))
+            if function is None or not _load(function, kinds) or _symbols.get(symbol) != (module, name, kinds):
+                raise _MissingCallee
+        return super().rebuild(target_context, rest)
+
+
 class _Cache(FunctionCache):
     """Numba's cache on disk of one function; where it cannot be read or written, the function is compiled without it.
 
@@ -38,6 +74,8 @@ class _Cache(FunctionCache):
     first loads all that compiling needs, for .2 s. Machine code from the disk needs the memory functions alone; a
     function that is compiled after all loads the rest then.
     """
+
+    _impl_class = _Entry
 
     def __init__(self, body: Callable[..., Any]) -> None:
         super().__init__(body)
@@ -48,6 +86,8 @@ class _Cache(FunctionCache):
             rtsys.initialize(target_context)
             with self._guard_against_spurious_io_errors():
                 return self._load_overload(sig, target_context)
+        except _MissingCallee:
+            return None
         except Exception as error:  # what a damaged file raises when it is read can be anything
             _say_once(error, self.cache_path)
             with suppress(OSError):  # without its index the next save writes all of it again
@@ -88,7 +128,7 @@ def compiled(function: Callable[..., Any] | None = None, *, sums: bool = False, 
         Whether additions may be reordered, so that sums vectorise.
     exact : bool, default False
         Whether every operation rounds by itself, as in torch: no product is fused with a sum. The bits then do not
-        depend on where the function is inlined.
+        depend on the compiler. Others may inline the function.
 
     Returns
     -------
@@ -97,6 +137,9 @@ def compiled(function: Callable[..., Any] | None = None, *, sums: bool = False, 
 
     Notes
     -----
+    Unless it is exact, a function has its machine code once: others call it there and never inline it. For small parts
+    of loops there is `elementary.inlined`.
+
     Numba's disk cache tests only the file of the compiled function. Here its index also has a stamp of all files of
     `wgf/ops`, so that an edit of an inlined formula in another file is noticed; a test holds this. Where no folder for
     the cache can be written, the disk is full or a file of the cache is damaged, functions are compiled without it, and
@@ -110,6 +153,9 @@ def compiled(function: Callable[..., Any] | None = None, *, sums: bool = False, 
             dispatcher._cache = _Cache(body)
         except (RuntimeError, OSError) as error:  # numba finds no folder that it could write
             _say_once(error)
+        if not exact:
+            _functions[body.__module__, body.__qualname__] = dispatcher
+            dispatcher.add_overload = partial(_add_alone, dispatcher)
         return dispatcher
 
     return wrap if function is None else wrap(function)
@@ -118,19 +164,26 @@ def compiled(function: Callable[..., Any] | None = None, *, sums: bool = False, 
 intrinsic: Any = _intrinsic  # numba adds the first argument of a call; a type checker would miss it
 
 
-@intrinsic
-def stand_alone(_typing):
-    """Keep the function in which this is called from being inlined into others. Its bits are then the same for all.
+def _add_alone(dispatcher: Any, made: Any) -> None:
+    """Numba's `add_overload`, for a function that others call where it is, and do not link."""
+    type(dispatcher).add_overload(dispatcher, made)
+    dispatcher.targetctx.remove_user_function(made.entry_point)
+    dispatcher.targetctx.insert_user_function(made.entry_point, made.fndesc)  # without the library that holds its code
+    names = dispatcher.py_func.__module__, dispatcher.py_func.__qualname__
+    _symbols[made.fndesc.mangled_name] = *names, tuple(made.signature.args)
 
-    A stretch of steps calls the same loops as a single step. Inlined into a longer function, the compiler could order
-    the additions of a sum in another way.
-    """
 
-    def code(context, builder, _signature, _args):
-        builder.function.attributes.add("noinline")
-        return context.get_dummy_value()
-
-    return numba.types.void(), code
+def _load(function: Any, kinds: tuple[Any, ...]) -> bool:
+    """Load a compiled function for arguments of these types from disk, unless it is there; False where it is not."""
+    with global_compiler_lock:
+        if kinds in function.overloads:
+            return True
+        made = function._cache.load_overload(kinds, function.targetctx)
+        if made is None:
+            return False
+        function.targetctx.insert_user_function(made.entry_point, made.fndesc, [made.library])
+        function.add_overload(made)
+        return True
 
 
 def address_of(function: Any, *arguments: Any) -> int:
@@ -159,8 +212,7 @@ def address_of(function: Any, *arguments: Any) -> int:
 def call_at(_typing, address, arguments):
     """Call the compiled function at an address with a tuple of arguments. It returns nothing.
 
-    A function that is called by its name is optimised again with every function that calls it, which takes seconds for
-    a large loop. This one is compiled once for all.
+    The caller is compiled for the types of the arguments alone, and not for the function.
     """
 
     def code(context, builder, _signature, args):
@@ -193,7 +245,5 @@ def is_built(function: Any, arguments: tuple[Any, ...], loaded: bool = False) ->
     bool
         False where a call would first compile, which takes seconds.
     """
-    signature = tuple(map(numba.typeof, arguments))
-    if signature in function.overloads:
-        return True
-    return not loaded and function._cache.load_overload(signature, function.targetctx) is not None
+    kinds = tuple(map(numba.typeof, arguments))
+    return kinds in function.overloads if loaded else _load(function, kinds)

@@ -67,7 +67,7 @@ def philox(c0, c1, c2, c3, k0, k1):
     return c0, c1, c2, c3
 
 
-@compiled
+@compiled(exact=True)
 def words_of_lanes(law, counters, groups, words):
     """The words of any counters."""
     for lane in range(VECTOR * groups):
@@ -77,7 +77,7 @@ def words_of_lanes(law, counters, groups, words):
         words[2, lane], words[3, lane] = np.uint32(c), np.uint32(e)
 
 
-@compiled
+@compiled(exact=True)
 def words_of_run(law, start, groups, words):
     """The words of consecutive counters with one high word, where some factors are computed only once."""
     high = start >> _HALF
@@ -90,7 +90,7 @@ def words_of_run(law, start, groups, words):
 # ------------------------------------------------------------------------------------------------ float64
 
 
-@compiled
+@compiled(exact=True)
 def lanes_of_particles(law, ids, dim, counters):
     """Write the counters of particles, word 0 being j for the components 2j and 2j + 1. Returns the number of lanes."""
     lane = 0
@@ -103,7 +103,7 @@ def lanes_of_particles(law, ids, dim, counters):
     return lane
 
 
-@compiled
+@compiled(exact=True)
 def close_up_pairs(ids, dim, z):
     """Remove the unused last number of each particle, for odd `dim`."""
     for i in range(ids.size):
@@ -137,7 +137,7 @@ def normals(words, groups, z):
 # ------------------------------------------------------------------------------------------------ float32
 
 
-@compiled
+@compiled(exact=True)
 def consecutive(ids):
     """Whether the ids are i, i + 1, i + 2, …."""
     jumps = np.int64(0)
@@ -146,7 +146,7 @@ def consecutive(ids):
     return jumps == 0
 
 
-@compiled
+@compiled(exact=True)
 def count(law, start, counters):
     """Write consecutive counters: words 0 and 1 are F for the numbers 4F … 4F + 3."""
     low, high = counters[0], counters[1]
@@ -156,7 +156,7 @@ def count(law, start, counters):
     counters[2, :] = np.uint32(law.tag)
 
 
-@compiled
+@compiled(exact=True)
 def lanes_of_numbers(law, ids, dim, counters):
     """Write the counters of each particle separately, for ids in any order. Returns the number of lanes."""
     lane = 0
@@ -168,7 +168,7 @@ def lanes_of_numbers(law, ids, dim, counters):
     return lane
 
 
-@compiled
+@compiled(exact=True)
 def close_up_numbers(ids, dim, z):
     """Remove the numbers of each particle's lanes that belong to its neighbours."""
     lane = 0

@@ -41,7 +41,7 @@ def select(values, spare, k):
             values, spare = spare[:more], values
 
 
-@compiled
+@compiled(exact=True)
 def _middle(values, i, j, k):
     """The middle one of three numbers."""
     a, b, c = values[i], values[j], values[k]
@@ -87,7 +87,7 @@ def _halve(columns, order, spare, side, first, last, middle):
     _divide(order, side, spare[0], first, last)
 
 
-@compiled
+@compiled(exact=True)
 def _divide(row, side, spare, first, last):
     """Move numbers with side 1 to the front, in their order, and those with side 0 behind them."""
     front = back = first

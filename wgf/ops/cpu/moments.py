@@ -11,7 +11,7 @@ from .. import memory
 from ..threads import one_blas_thread, run_blocks
 from . import dense
 from .intrinsics import difference, plus, zeros
-from .jit import compiled, stand_alone
+from .jit import compiled
 from .rows import plus_products, row, set_row, times
 
 _ROWS = 2048  # rows in a block; it is read twice, the second time from the cache
@@ -27,7 +27,6 @@ _GROUPS, _SPACE = 16, 2**25  # most separate sums of tiles, and most numbers in 
 @compiled(sums=True)
 def row_sums(weights, values, like):
     """Σ w v over a block, for few columns."""
-    stand_alone()
     total = zeros(like)
     for i in range(weights.size):
         total = plus(total, weights[i], row(values, i, like))
@@ -46,7 +45,6 @@ def _wide_row_sums(weights, values, total):
 @compiled(sums=True)
 def centre_of(weights, x, like):
     """Mass and centre of a block, from differences to its first row."""
-    stand_alone()
     origin, mass = row(x, 0, like), 0.0
     total = zeros(origin)
     for i in range(weights.size):
@@ -58,7 +56,6 @@ def centre_of(weights, x, like):
 @compiled(sums=True)
 def scatter_of(weights, x, centre, pairs):
     """Σ w u and Σ w u uᵀ for u = x − c. The first is not exactly 0, because c is rounded."""
-    stand_alone()
     rest, total = zeros(centre), pairs
     for i in range(weights.size):
         u = difference(row(x, i, centre), centre)
@@ -113,7 +110,6 @@ def _join_one(masses, centres, rests, scatters, centre, scatter):
 @compiled
 def moved_rows(x, centre, matrix, out):
     """(x − c) A for few dimensions."""
-    stand_alone()
     for i in range(x.shape[0]):
         set_row(out, i, times(difference(row(x, i, centre), centre), matrix))
 
@@ -166,7 +162,6 @@ def row_dots(a, b, out):
 @compiled(sums=True)
 def wide_row_dots(a, b, out):
     """The same for many columns, which are added in another order."""
-    stand_alone()
     for i in range(a.shape[0]):
         one, other, total = a[i], b[i], 0.0
         for c in range(one.size):

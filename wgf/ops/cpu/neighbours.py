@@ -71,7 +71,7 @@ def nearest(columns, owners, starts, low, high, like, ranks, first, last, out, f
         _store(best, starts, leaf, out, farthest_of)
 
 
-@compiled
+@compiled(exact=True)
 def _collect(columns, owners, starts, leaf, here):
     """Copy the points of a leaf, and in a last row their owners; the last point fills the last eight. How many."""
     count, d = 0, columns.shape[0]

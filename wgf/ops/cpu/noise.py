@@ -16,8 +16,7 @@ from numba.extending import overload
 from .. import memory
 from ..threads import run_blocks
 from .elementary import inlined
-from .intrinsics import FLAGS
-from .jit import compiled, stand_alone
+from .jit import compiled
 from .lanes import (
     SINGLE,
     VECTOR,
@@ -93,7 +92,7 @@ def _chunk(law, ids, dim, counters, words, z):
     raise NotImplementedError
 
 
-@overload(_chunk, jit_options={"error_model": "numpy", "fastmath": set(FLAGS)})
+@overload(_chunk, jit_options={"error_model": "numpy", "fastmath": False})
 def _chunk_of_law(law, ids, dim, counters, words, z):
     if isinstance(law, (types.NamedTuple, types.NamedUniTuple)):
         return _CHUNKS[law.instance_class]
@@ -103,7 +102,6 @@ def _chunk_of_law(law, ids, dim, counters, words, z):
 @compiled
 def draw(law, ids, rows, counters, words, z, out):
     """Write the numbers of all particles to `out`, chunk by chunk."""
-    stand_alone()
     n, dim = out.shape
     flat = out.reshape(n * dim)
     for start in range(0, n, rows):
@@ -117,7 +115,6 @@ def draw(law, ids, rows, counters, words, z, out):
 @compiled
 def move(law, ids, rows, counters, words, z, x, gradient, h, scale, out):
     """out = x − h·gradient + scale·ξ, chunk by chunk."""
-    stand_alone()
     n, dim = out.shape
     flat_x, flat_g, flat = x.reshape(n * dim), gradient.reshape(n * dim), out.reshape(n * dim)
     for start in range(0, n, rows):

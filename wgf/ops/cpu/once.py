@@ -14,7 +14,7 @@ from numba import types
 
 from .columns import TILE, copy, from_tile, to_tile
 from .intrinsics import add_at, point, square
-from .jit import address_of, call_at, compiled, stand_alone
+from .jit import address_of, call_at, compiled
 from .pair_loops import apart, nothing, pair_rows, plus_one
 from .radial import evaluate
 
@@ -28,14 +28,14 @@ _MOST_SLOTS, _LEAST_SLOTS = 64, 8  # most slots; a workspace for fewer than the 
 _SLOT = 128  # particles for one slot, up to the least
 
 
-@compiled
+@compiled(exact=True)
 def slots_of(n, width):
     """The number of private sums (width, n). It depends on the sizes alone."""
     most = min(WORKSPACE // (8 * n * width), _MOST_SLOTS)
     return max(1, min(max(n // TILE, min(n // _SLOT, _LEAST_SLOTS)), most))
 
 
-@compiled
+@compiled(exact=True)
 def visits_once(n, d, width, weights, carried):
     """Whether sums of particles with themselves visit each pair once, and so take less time.
 
@@ -73,7 +73,6 @@ def _each_pair_once(form, x, tile, width, payload, weights, dims, softening, sta
 
     With weights each pair counts wᵢwⱼ for both particles; at the end each particle's own weight is divided out.
     """
-    stand_alone()
     for i in range(start, stop):
         here = point(x, i, dims)
         sums = nothing(here, payload)

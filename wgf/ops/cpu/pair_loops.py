@@ -11,7 +11,7 @@ from numba.extending import overload
 
 from .elementary import INLINED
 from .intrinsics import add_at, cast, difference, nearest_image, plus, plus_pair, point, square, with_last, zeros
-from .jit import compiled, stand_alone
+from .jit import compiled
 from .radial import evaluate
 
 _LONG = 2048  # columns in one partial sum of `_against`
@@ -56,7 +56,6 @@ def _plus_of(sums, k, g, u, payload, j, dims):
 @compiled(sums=True)
 def _against(form, x, y, payload, weights, dims, softening, i, first, last, out):
     """Add the sums of row i over the columns first ≤ j < last to column i of `out`. Weights None are ones."""
-    stand_alone()
     here = point(x, i, dims)
     sums = nothing(here, payload)
     columns = range(last - first)

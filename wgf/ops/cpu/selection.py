@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .jit import compiled, stand_alone
+from .jit import compiled
 
 _BUCKETS = 1024
 _SORTED = 48  # so few numbers are sorted
@@ -65,7 +65,6 @@ def distance_of_rank(x, rows, rank, column, squares, counts):
 
     NaN where a distance is NaN.
     """
-    stand_alone()
     _squares(x, rows, column, squares)
     return np.sqrt(_of_rank(squares, rank, counts))
 

@@ -9,7 +9,7 @@ import numpy as np
 from .. import memory
 from ..threads import run_blocks
 from .elementary import exp, log
-from .jit import compiled, stand_alone
+from .jit import compiled
 
 _NUMBERS = 2**15  # numbers in one piece of work, about 100 µs
 _TILE = 4096  # numbers in a tile, whose columns are the coordinates of neighbouring particles
@@ -19,7 +19,6 @@ _WIDE = 64  # from this dimension on the loops run along the coordinates of one 
 @compiled(sums=True)
 def _wide_row(x, rate, y, e, out):
     """H of one row in many dimensions, and its gradient."""
-    stand_alone()
     d, top = x.size, np.float64(x[0])
     for c in range(d):
         y[c] = x[c]
@@ -77,7 +76,6 @@ def softmax_rows(x, tau, entropies, out):
 
     With y = (x − max x)/τ and z = Σ eʸ: H = log z − Σ p y, and the gradient is −p (y − Σ p y)/τ.
     """
-    stand_alone()
     (n, d), rate = x.shape, 1.0 / tau
     if d >= _WIDE:
         row, exponentials = np.empty(d), np.empty(d)

@@ -32,7 +32,7 @@ from .intrinsics import (
     with_last,
     zeros,
 )
-from .jit import compiled, stand_alone
+from .jit import compiled
 from .registers import COUNT, dot_products, multiply, padded, panels, tile_of
 
 DIRECT = 4
@@ -105,7 +105,6 @@ def _largest(x, y, logits, dims, i):
 @compiled
 def direct_rows(x, y, logits, shifts, dims, slopes, start, stop, out):
     """The sums of a block of rows into `out` (1, n) or (d + 1, n). Where a guess was too far off, `shifts` changes."""
-    stand_alone()
     n, total = y.shape[1], out.shape[0] - 1
     for first in range(0, n, _LONG):
         for i in range(start, stop):
@@ -156,7 +155,6 @@ def _block(x, packed, payload, logits, shifts, first, stop, tile, sums, out):
 @compiled
 def product_rows(x, packed, payload, logits, shifts, start, stop, tile, sums, out):
     """`_block` for rows; where a guess was too far off, the largest exponent becomes the shift and it is done again."""
-    stand_alone()
     n = logits.size
     for first in range(start, stop, _PART):
         last = min(first + _PART, stop)

@@ -22,7 +22,7 @@ def counters() -> np.ndarray:
     return np.empty(2 * DIGIT, np.uint32)
 
 
-@compiled
+@compiled(exact=True)
 def _key(value, low, scale):
     """The 22-bit key of a number."""
     return np.uint32(np.int32((value - low) * scale))

@@ -18,7 +18,7 @@ from .columns import TILE, copy, from_tile, to_tile
 from .coupled import held
 from .extent import largest
 from .intrinsics import add_at, difference, plus, point, square, zeros
-from .jit import compiled, stand_alone
+from .jit import compiled
 from .pair_loops import pair_rows
 from .radial import compiled_form, evaluate, gaussian_of, split_weights
 from .selection import distance_of_rank, scratch
@@ -161,7 +161,6 @@ def share(form, x, payload, weights, dims, softening, each_once, index, direct, 
 
     `direct` (d, n) gets sums with the weights of the columns, `both` sums with products of two weights.
     """
-    stand_alone()
     d, n = x.shape
     direct[:], both[:] = 0.0, 0.0
     if not each_once:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .elementary import inlined
 from .jit import compiled
 from .registers import dot_products
 
@@ -40,7 +41,7 @@ def corners(points, starts, low, high):
             low[k, c], high[k, c] = least, most
 
 
-@compiled
+@inlined
 def _gap(low, high, node, least, most, row):
     """The square of the distance between the box of a node and another box, one row of corners."""
     total = 0.0
@@ -59,7 +60,7 @@ def _count(row, count, bound):
     return close
 
 
-@compiled
+@compiled(exact=True)
 def _keep(squares, found, value, j):
     """Put a neighbour in its place in a rising list, whose last entry is dropped."""
     k = squares.size - 1

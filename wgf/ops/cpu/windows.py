@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .comparisons import least, most, some_less, where_less
+from .elementary import inlined
 from .intrinsics import difference, plus, point, square, zeros
 from .jit import compiled
 from .leaves import touching
@@ -44,7 +45,7 @@ class Windows(NamedTuple):
     traces: Any  # (m,): the divergence
 
 
-@compiled
+@compiled(exact=True)
 def _runs(found, count, runs):
     """Write ascending numbers as runs first … last; returns how many."""
     total, k = 0, 0
@@ -105,7 +106,6 @@ def _solve(a, b, ridge, stand_in, inverse, fit):
     q = a.shape[0]
     for i in range(q):
         a[i, i] += ridge
-    for i in range(q):
         for j in range(i + 1):
             total = a[i, j]
             for k in range(j):
@@ -195,7 +195,7 @@ def fit_windows(columns, halves, low, high, likes, scales, first, last, windows)
         windows.traces[window] = trace / (radius * radius)
 
 
-@compiled
+@compiled(exact=True)
 def _store(windows, at, inverse, fit):
     """Write a fit."""
     q = len(inverse)
@@ -209,7 +209,7 @@ def _store(windows, at, inverse, fit):
             windows.rest[at, e * q + c] = inverse[1 + e, c]
 
 
-@compiled
+@inlined
 def _without(z, k, slope, fit):
     """The score at z by a fit without the particle at z, whose weight and slope in the fit are k and `slope`."""
     a, b, constant, linear = fit
@@ -220,7 +220,7 @@ def _without(z, k, slope, fit):
     return plus(zeros(z), left, fitted)
 
 
-@compiled
+@inlined
 def _fit(windows, at, like, like_slopes, like_first, like_rest):
     """A fit as four tuples of vectors."""
     return (
@@ -264,14 +264,14 @@ def _blended(here, half, windows, found, count, home, narrow, likes):
     return plus(nothing, left, own), plus(nothing, left, other), trace * left
 
 
-@compiled
+@inlined
 def _at_most(a, length):
     """Eight vectors shortened to at most these lengths."""
     size = root(most(square(a, spread(0.0)), spread(1e-300)))
     return plus(zeros(a), least(spread(1.0), quotient(length, size)), a)
 
 
-@compiled
+@inlined
 def _two(blended, length, axes):
     """Two estimates of the score, from the own half and from the other."""
     own, other, _ = blended
@@ -310,7 +310,7 @@ def blend(columns, halves, low, high, rows, lengths, homes, windows, narrow, axe
                         trace[at] = tile[LANES * 2 * d + lane]
 
 
-@compiled
+@compiled(exact=True)
 def _with_home(found, count, home):
     """Add a window to a list if it is not in it; returns how many there are."""
     for k in range(count):
