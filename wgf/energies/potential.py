@@ -13,9 +13,9 @@ from .. import ops
 from ..errors import ConfigError, DivergenceError, ShapeError, shown
 from ..extension import Reading
 from ..functional import Evaluation, Functional
-from ..measure import Ensemble, checks, first_bad_row, returned
+from ..measure import Ensemble, first_bad_row, returned
 from ..ops import bodies
-from ..ops.registry import native
+from .compiled import called, row_functions
 
 
 class Potential(Functional):
@@ -83,8 +83,8 @@ class Potential(Functional):
             raise ConfigError(f"Potential(fn={shown(fn)}, grad={shown(grad)}): wanted callables.")
         self._rows = None
         if hasattr(fn, "py_func") or hasattr(grad, "py_func"):
-            self._rows = _row_functions(fn, grad)
-            fn, grad = (partial(_called, call) for call in (self._rows.values, self._rows.slopes))
+            self._rows = row_functions(fn, grad)
+            fn, grad = (partial(called, call) for call in (self._rows.values, self._rows.slopes))
         self._fn = Reading("Potential: fn", fn)
         self._grad = grad if grad is None else Reading("Potential: grad", grad)
 
@@ -92,12 +92,13 @@ class Potential(Functional):
         return self._finite("fn", self._shaped("fn", self._fn(x), x, (len(x),)))
 
     def _shaped(self, which: str, result: Any, x: Tensor, shape: tuple[int, ...]) -> Tensor:
-        tensor = returned(f"Potential: {which}", result, f"a tensor of shape {shape}", x.device)
-        if tensor.shape != shape:
+        if not (type(result) is Tensor and result.dtype == x.dtype and result.device == x.device):
+            result = returned(f"Potential: {which}", result, f"a tensor of shape {shape}", x.device)
+        if result.shape != shape:
             raise ShapeError(
-                f"Potential: {which} returned shape {tuple(tensor.shape)} for {len(x)} particles; wanted {shape}."
+                f"Potential: {which} returned shape {tuple(result.shape)} for {len(x)} particles; wanted {shape}."
             )
-        return tensor
+        return result
 
     def _finite(self, which: str, result: Tensor) -> Tensor:
         bad = first_bad_row(result.detach())
@@ -106,12 +107,13 @@ class Potential(Functional):
         return result
 
     def _both(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """V and ∇V, not yet checked for NaN: `_require_finite` does that."""
         shape = x.shape
         with ops.one_torch_thread():
             if self._grad is not None:
                 with torch.no_grad():
-                    gradient = self._finite("grad", self._shaped("grad", self._grad(x.clone()), x, shape))
-                    return self._values(x.clone()), gradient.to(x.dtype)
+                    gradient = self._shaped("grad", self._grad(x.clone()), x, shape)
+                    return self._shaped("fn", self._fn(x.clone()), x, shape[:1]), gradient.to(x.dtype)
             with ops.recorded():
                 y = x.detach().clone().requires_grad_()
                 try:
@@ -126,11 +128,16 @@ class Potential(Functional):
                     self._finite("fn", values)
                     raise ConfigError("Potential: fn is not a differentiable torch function of x; pass grad= as well.")
                 (gradient,) = torch.autograd.grad(values, y, torch.ones_like(values))  # a sum would take two more calls
-            values = values.detach()
-            if not checks.surely_finite(values, gradient):
-                self._finite("fn", values)
-                self._finite("the derivative of fn", gradient)
+            return values.detach(), gradient
+
+    def _sound(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        values, gradient = self._both(x)
+        self._require_finite(values, gradient)
         return values, gradient
+
+    def _require_finite(self, values: Tensor, gradient: Tensor) -> None:
+        self._finite("fn", values)
+        self._finite("the derivative of fn" if self._grad is None else "grad", gradient)
 
     def _value(self, mu: Ensemble) -> Tensor:
         return mu.expect(mu.together(lambda: mu.rowwise(self._plain, mu.x)))
@@ -144,39 +151,18 @@ class Potential(Functional):
             return self._values(x.detach().clone())
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        return self._both(at)[1] if at is not None else mu.together(lambda: mu.rowwise(self._both, mu.x))[1]
+        _, gradient = self._sound(at) if at is not None else mu.together(lambda: mu.rowwise(self._sound, mu.x))
+        return gradient
 
     def body(self, mu: Ensemble) -> Any:
         return None if self._rows is None else bodies.Rows(self._rows.address(mu.x.numpy().dtype))
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
-        values, gradient = mu.together(lambda: mu.rowwise(self._both, mu.x))
+        call = self._both if mu.whole else self._sound  # divided particles are checked where processes meet anyway
+        values, gradient = mu.together(lambda: mu.rowwise(call, mu.x))
+        value = mu.expect_finite(values, gradient)
+        if value is not None:
+            return Evaluation(value, gradient, finite=True)
+        if mu.whole:
+            self._require_finite(values, gradient)
         return Evaluation(mu.expect(values), gradient)
-
-
-def _row_functions(fn: Any, grad: Any) -> Any:
-    """The two functions of one particle that the user compiled."""
-    if not (hasattr(fn, "py_func") and hasattr(grad, "py_func")):
-        raise ConfigError(
-            f"Potential(fn={shown(fn)}, grad={shown(grad)}): wanted both by @numba.njit or none. A compiled fn(x) "
-            "returns V of one particle x (d,), and grad(x, out) writes its gradient to out (d,)."
-        )
-    from ..ops.cpu.user import RowFunctions
-
-    return RowFunctions(fn, grad)
-
-
-def _called(call: Callable[[Any], Any], x: Tensor) -> Tensor:
-    """The result of compiled functions of one particle at all particles; ConfigError where they do not compile."""
-    if x.device.type != "cpu":
-        raise ConfigError("Potential: functions compiled by numba run on the CPU; give torch functions for a GPU.")
-    from numba.core.errors import NumbaError
-
-    try:
-        return torch.from_numpy(call(native(x)))
-    except NumbaError as error:
-        reason = str(error).strip().splitlines()
-        raise ConfigError(
-            f"Potential: a function does not compile for one particle ({reason[0] if reason else type(error).__name__})"
-            "; wanted fn(x) -> float and grad(x, out), which writes to out."
-        ) from error

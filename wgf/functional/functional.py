@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from .. import ops
 from ..errors import ConfigError, require_number, shown
 from ..extension import guarded
 from ..measure import Ensemble, NoiseSource
 from .coefficient import Coefficient
 from .differentiable import Differentiable
 from .evaluation import Evaluation, zero_plus
-from .listed import Listed
+from .listed import Listed, distinct
 
 Resolved = Mapping[str, tuple["Functional", "Functional"]]
 """Terms whose rules were resolved from the initial ensemble, by name: the term as given, and the term as resolved."""
@@ -149,20 +150,6 @@ class Term:
         return bool(self.coefficient.functions) or self.functional.varies
 
 
-def distinct(terms: tuple[Term, ...]) -> tuple[Term, ...]:
-    """Number repeated names, so that every name occurs once: Quadratic, Quadratic_2, ..."""
-    seen: set[str] = set()
-    named = []
-    for term in terms:
-        name, count = term.name, 1
-        while name in seen:
-            count += 1
-            name = f"{term.name}_{count}"
-        seen.add(name)
-        named.append(replace(term, name=name))
-    return tuple(named)
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class TermEvaluation(Evaluation):
     """Value (0-d, float64) and gradient (n, d) of one term of a free energy, without its coefficient."""
@@ -254,8 +241,10 @@ class FreeEnergy(Listed, Functional):
         return FreeEnergy(tuple(term for term in self.terms if keep(term)))
 
     def _map(self, change: Callable[[Term], Term]) -> FreeEnergy:
-        """The free energy with `change` applied to every term."""
-        return FreeEnergy(tuple(change(term) for term in self.terms))
+        """The free energy with `change`, which keeps the names, applied to every term."""
+        mapped = object.__new__(FreeEnergy)
+        mapped.terms = tuple(map(change, self.terms))
+        return mapped
 
     def at(self, t: float) -> FreeEnergy:
         """Freeze all coefficients and terms at time t. A negative temperature is a ConfigError."""
@@ -269,7 +258,7 @@ class FreeEnergy(Listed, Functional):
         return self._map(freeze)
 
     def draw(self, noise: NoiseSource, step: int) -> FreeEnergy:
-        return self._map(lambda term: replace(term, functional=term.functional.draw(noise, step)))
+        return self._map(lambda term: Term(term.name, term.coefficient, term.functional.draw(noise, step)))
 
     def prepare(self, mu: Ensemble, kept: Resolved | None = None) -> FreeEnergy:
         """Resolve the rules of every term from μ. A term that is the same as in `kept` is taken from there."""
@@ -306,15 +295,15 @@ class FreeEnergy(Listed, Functional):
 
     def combined(self, parts: Sequence[Evaluation], mu: Ensemble) -> FreeEnergyEvaluation:
         """Compute F and ∇_W F from given evaluations of its terms at μ, in the order of the terms."""
-        total, gradient, terms = None, None, []
+        total, gradient, terms, plain = None, None, [], len(parts) == 1
         for term, part in zip(self.terms, parts, strict=True):
-            c = term.number
-            value, force = (part.value, part.gradient) if c == 1.0 else (c * part.value, c * part.gradient)
+            plain &= (c := term.number) == 1.0
+            value = part.value if c == 1.0 else c * part.value
             total = zero_plus(value, mu.device) if total is None else total + value
-            gradient = force if gradient is None else gradient + force
+            gradient = ops.plus(gradient, c, part.gradient)
             terms.append(TermEvaluation(part.value, part.gradient, term, outputs=part.outputs))
         if total is None or gradient is None:
             total, gradient = zero_plus(0.0, mu.device), torch.zeros_like(mu.x)
-        return FreeEnergyEvaluation(total, gradient, tuple(terms))
+        return FreeEnergyEvaluation(total, gradient, tuple(terms), finite=plain and parts[0].finite)
 
     _evaluate = evaluate

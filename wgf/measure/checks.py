@@ -199,29 +199,6 @@ def _finite(values: Tensor) -> Tensor:
     return (ops.all_finite if ours else all_finite_elsewhere)(values)
 
 
-def surely_finite(*parts: Tensor) -> bool:
-    """Whether small arrays on the CPU are known to be finite, by one number; False where that takes a closer look.
-
-    Parameters
-    ----------
-    *parts : Tensor
-        Real numbers that are no part of a graph of autograd.
-
-    Returns
-    -------
-    bool
-        False also for large arrays, on a GPU, and inside `deferred`.
-
-    Examples
-    --------
-    >>> surely_finite(torch.ones(3), torch.zeros(2, 2)), surely_finite(torch.tensor([float("inf")]))
-    (True, False)
-    """
-    if _now.get() is not None or any(part.numel() >= _LARGE or not part.is_cpu for part in parts):
-        return False
-    return math.isfinite(sum(part.sum() for part in parts))
-
-
 def first_bad_row(result: Tensor) -> int | None:
     """The index of the first row that holds NaN or infinity.
 

@@ -66,7 +66,7 @@ class ShardedEnsemble(Ensemble):
         """The ensemble whose rows in this process are those of `rows`; their weights have the sum one over all."""
         new = object.__new__(ShardedEnsemble)
         new._x, new._weights, new._ids = rows.x, rows.weights, rows.ids
-        new._positive, new._period, new._history = None, rows.period, rows.history
+        new._positive, new._period, new._history, new._finite = None, rows.period, rows.history, False
         new._group, new._layout, new._equal, new._foreseen = group, layout, None, {}
         return new
 
@@ -261,6 +261,9 @@ class ShardedEnsemble(Ensemble):
         flat = values.detach().reshape(rows, -1)
         sums = self.over_blocks(lambda part: ops.weighted_sum(self._weights[part], flat[part]))
         return sums.reshape(values.shape[1:])
+
+    def expect_finite(self, values: Tensor, others: Tensor) -> Tensor | None:
+        return None
 
     def inner(self, a: Tensor, b: Tensor) -> Tensor:
         if a.shape == b.shape and len(a) == len(self._x):

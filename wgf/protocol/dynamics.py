@@ -67,6 +67,7 @@ class Dynamics:
         self.drift = free_energy.only(lambda term: not realised_by_noise(term))
         self.shannon = free_energy.only(realised_by_noise)
         self.driven = tuple(term for term in self.drift.terms if term.driven)
+        self._frozen: FreeEnergy | None = None
         self._still: FreeEnergy | None = None
         self._temperature: float | None = None
 
@@ -101,8 +102,10 @@ class Dynamics:
         """
         if self._still is not None:
             return self._still
-        frozen = self.drift.at(t)
+        frozen = self._frozen or self.drift.at(t)
         drawn = frozen.draw(self.noise, step)
+        if self._frozen is None and not self.driven:
+            self._frozen = frozen
         if not (self.driven or drawn.sampled) and _same_terms(self.drift, drawn):
             self._still = drawn  # nothing depends on t or on the step
         return drawn
@@ -247,23 +250,28 @@ def checked(frozen: FreeEnergy, mu: Ensemble, t: float, step: int) -> FreeEnergy
     -----
     On a GPU, and in several processes, the check is deferred to the next record, so that no step waits for it.
     """
-    where = f"step {step}, t = {t:g}"
-    if mu.whole or not checks.deferring():  # `Dynamics.evaluate` has looked at those of this process
-        mu.together(lambda: _require_finite_particles(mu, where))
+    # with deferred checks `Dynamics.evaluate` has looked at the particles of this process
+    if not mu.finite and (mu.whole or not checks.deferring()):
+        mu.together(lambda: _require_finite_particles(mu, t, step))
     try:
         evaluation = frozen.evaluate(mu)
     except WgfError as error:  # such as a ConfigError for a covariance that became singular
         hint = " If F or the particles were growing, try a smaller dt." if step > 0 else ""
-        raise type(error)(f"{where}: {error}{hint}") from error
-    mu.together(lambda: _require_finite(evaluation, mu, where))
+        raise type(error)(f"{_where(t, step)}: {error}{hint}") from error
+    if not (evaluation.finite and mu.whole):
+        mu.together(lambda: _require_finite(evaluation, mu, _where(t, step)))
     return evaluation
 
 
-def _require_finite_particles(mu: Ensemble, where: str) -> None:
+def _where(t: float, step: int) -> str:
+    return f"step {step}, t = {t:g}"
+
+
+def _require_finite_particles(mu: Ensemble, t: float, step: int) -> None:
     lost = first_bad_row(mu.x)
     if lost is not None:
         raise DivergenceError(
-            f"{where}: particle {lost} (id {int(mu.ids[lost])}) left the finite numbers; try a smaller dt."
+            f"{_where(t, step)}: particle {lost} (id {int(mu.ids[lost])}) left the finite numbers; try a smaller dt."
         )
 
 
