@@ -1,6 +1,6 @@
 """A Sphinx extension: the code of the Markdown pages runs when they are built, and what it prints and draws is shown.
 
-A page is one session.
+A page is one session. The pages run side by side, in processes of their own.
 
 - ```` ```python ```` runs in its namespace. As in a notebook, the value of a last expression is shown, a figure as a
   picture, and a movie as a player.
@@ -28,13 +28,17 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import related
+import reference
 
 BLOCK = re.compile(r"^```(python|bash|toml)\n(.*?)^```$|^<!-- run\n(.*?)^-->$", re.MULTILINE | re.DOTALL)
 SIGNS = re.compile(r"([|*]|(?<=\w)_(?!\w))")
 FIGURES = "_figures"
+WIDE = 7.0
+"""Inches: a phone scrolls a wider figure sideways, so that its text can be read."""
 PAGES = {"CONTRIBUTING": "contributing", "CHANGELOG": "changes"}
 """Files of the repository that are pages here under another name."""
+READY: dict[str, str] = {}
+"""The pages that ran and are not read yet."""
 RAN: dict[str, tuple[int, float]] = {}
 """Of each page how many blocks ran, and for how many seconds."""
 
@@ -75,7 +79,7 @@ class Session:
         linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)  # for inspect.getsource
         value = None
         printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):  # progress is not shown
             if isinstance(last, ast.Expr):
                 exec(compile(ast.Module(body, []), name, "exec"), self.names)
                 value = eval(compile(ast.Expression(last.value), name, "eval"), self.names)
@@ -127,7 +131,8 @@ class Session:
         figure.savefig(self.figures / name, dpi=150, bbox_inches="tight")
         words = [text for axes in figure.axes for text in (axes.get_title(), axes.get_ylabel()) if text]
         said = re.sub(r"[\[\]$\\]", "", "; ".join(dict.fromkeys(words))).replace("\n", " ") or "figure"
-        return f"\n![{said}](/{FIGURES}/{name})\n"
+        shown = f"\n![{said}](/{FIGURES}/{name})\n"
+        return f"\n::::{{container}} wide\n{shown}\n::::\n" if figure.get_size_inches()[0] > WIDE else shown
 
 
 def output(text: str) -> str:
@@ -136,30 +141,37 @@ def output(text: str) -> str:
     return f"\n~~~{{code-block}} text\n:class: output\n\n{text}\n~~~\n" if text else ""
 
 
-def run(page: str, text: str, figures: Path) -> str:
-    """The text of a page with its code run."""
+def run(page: str, text: str, figures: Path) -> tuple[str, int, float]:
+    """The text of a page with its code run, the number of its blocks, and the seconds that they took."""
     session = Session(page, figures)
     began = time.perf_counter()
     with session.folder:
         text = BLOCK.sub(session.replaced, text)
-    if session.blocks:
-        RAN[page] = session.blocks, time.perf_counter() - began
-    return text
+    return text, session.blocks, time.perf_counter() - began
+
+
+def prepared(app: Any, env: Any, pages: list[str]) -> None:
+    """Run the pages of Markdown that Sphinx will read, and README.md, in as many processes as there are processors."""
+    from joblib import Parallel, delayed
+
+    folder = Path(app.srcdir)
+    for page in pages:
+        if (path := Path(env.doc2path(page))).suffix == ".md":
+            text = path.read_text(encoding="utf-8")
+            READY[page] = re.sub(
+                r"\]\(\.\./(CONTRIBUTING|CHANGELOG)\.md\)", lambda found: f"]({PAGES[found[1]]}.md)", text
+            )
+    readme = (folder.parent / "README.md").read_text(encoding="utf-8")
+    texts = {"README": re.sub(r"^```(bash|toml)$", "```console", readme, flags=re.MULTILINE)}
+    texts |= {page: text for page, text in READY.items() if BLOCK.search(text)}
+    tasks = [delayed(run)(page, text, folder / FIGURES) for page, text in texts.items()]
+    for page, (text, blocks, seconds) in zip(texts, Parallel(n_jobs=-1)(tasks), strict=True):
+        READY[page], RAN[page] = text, (blocks, seconds)
 
 
 def read(app: Any, page: str, source: list[str]) -> None:
-    """Run a page of Markdown that Sphinx has just read."""
-    if Path(app.env.doc2path(page)).suffix == ".md":
-        text = re.sub(r"\]\(\.\./(CONTRIBUTING|CHANGELOG)\.md\)", lambda found: f"]({PAGES[found[1]]}.md)", source[0])
-        source[0] = run(page, text, Path(app.srcdir) / FIGURES)
-
-
-def readme(app: Any) -> None:
-    """Run the Python of README.md, which is no page here."""
-    if app.config.blocks_readme is False:
-        return
-    text = (Path(app.srcdir).parent / "README.md").read_text(encoding="utf-8")
-    run("README", re.sub(r"^```(bash|toml)$", "```console", text, flags=re.MULTILINE), Path(app.srcdir) / FIGURES)
+    """Put the page as it ran in the place of the page as it is written."""
+    source[0] = READY.pop(page, source[0])
 
 
 def escaped(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
@@ -167,8 +179,7 @@ def escaped(app: Any, what: str, name: str, value: Any, options: Any, lines: lis
 
     An equation, which is indented after an empty line, becomes a literal block.
     """
-    if what in ("class", "exception", "function"):
-        lines[:] = related.completed(name, lines)
+    lines[:] = reference.summarised(lines)
     section, previous, equation = "Notes", "", False
     made: list[str] = []
     for line, after in zip(lines, [*lines[1:], ""], strict=False):
@@ -203,9 +214,8 @@ def told(app: Any, exception: Exception | None) -> None:
 
 
 def setup(app: Any) -> dict[str, Any]:
-    """Register with Sphinx. Pages are read one after the other, since a process forked after torch has run may hang."""
-    app.add_config_value("blocks_readme", True, "", [bool])
-    app.connect("builder-inited", readme)
+    """Register with Sphinx. It reads one page after the other: a process forked after torch has run may hang."""
+    app.connect("env-before-read-docs", prepared)
     app.connect("source-read", read)
     app.connect("autodoc-process-docstring", escaped, priority=100)
     app.connect("autodoc-skip-member", skipped)

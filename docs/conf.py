@@ -67,6 +67,7 @@ sphinx_gallery_conf = {
     "reset_modules_order": "before",
     "abort_on_example_error": True,
     "plot_gallery": True,
+    "parallel": os.cpu_count(),
     "min_reported_time": 0,
     "write_computation_times": False,
 }

@@ -13,7 +13,10 @@ SECTIONS = {
         ("ornstein_uhlenbeck", "log_gas", "attention", "moving_target", "own_problem", "chains", "callbacks"),
     ),
     "networks": ("Networks", ("custom_unit", "sphere_neurons", "torch_modules", "estimators", "data", "feedback")),
-    "entropies": ("Entropies and their forces", ("force_report", "controller", "representations", "lightning_forces")),
+    "entropies": (
+        "Entropies and their forces",
+        ("force_report", "learnt_score", "controller", "representations", "lightning_forces", "generation"),
+    ),
     "drives": ("Open systems", ("shift", "budget", "decision_risk")),
     "studies": (
         "Whole questions",
@@ -67,6 +70,12 @@ def write(examples: Path, folder: Path) -> None:
         for name in names:
             source = (examples / f"{name}.py").read_text(encoding="utf-8")
             (place / f"{name}.py").write_text(page(source), encoding="utf-8")
+    for built in (folder.parent / "gallery").glob("*/*.rst"):  # an example that has left or moved leaves its page
+        room = folder / built.parent.name
+        if not room.exists():
+            shutil.rmtree(built.parent, ignore_errors=True)
+        elif built.stem not in ("index", "sg_execution_times") and not (room / f"{built.stem}.py").exists():
+            built.unlink()
 
 
 HEADER = """Gallery

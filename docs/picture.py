@@ -31,7 +31,8 @@ def draw() -> Figure:
     axis.plot(ledger["t"], ledger["free_energy"], color="#222222", label="free energy F")
     axis.plot(ledger["t"], ledger["term:potential"], color="#E69F00", label="potential")
     axis.plot(ledger["t"], ledger["term:Interaction"], color="#009E73", label="interaction")
-    axis.set(title=f"the ledger; closure {ledger['closure_total'][-1]:+.1%}", xlabel="flow time t", xlim=(0, 3))
+    closure = f"{ledger['closure_total'][-1]:+.1%}".replace("-", "−")
+    axis.set(title=f"the ledger; closure {closure}", xlabel="flow time t", ylabel="energy", xlim=(0, 3))
     axis.legend(frameon=False)
     return figure
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import pkgutil
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,11 @@ MODULES = {
     "wgf.diagnostics.rates": "Measured and certified rates of decay.",
     "wgf.callbacks": "What may be done during a run.",
     "wgf.regularizers": "Entropies as torch modules, and the monitor of their forces.",
+    "wgf.precision": "What `benchmark` returns.",
+    "wgf.sweeps": "Many runs: grids of settings, jobs in parallel, tables and pages of all runs.",
+    "wgf.studies": "Whole questions, answered by runs with intervals.",
+    "wgf.runs": "What `wgf run` does, from Python.",
+    "wgf.figures": "Figures and movies of a run.",
     "wgf.estimators": "Estimators of scikit-learn whose fit is a run.",
     "wgf.data": "Data sets.",
     "wgf.energies": "Base classes and losses, for terms of your own.",
@@ -28,7 +35,23 @@ MODULES = {
 }
 """The public modules and what is in them. A name is documented in the first module that has it."""
 
-WITHOUT = ("REGISTRY", "Task", "checked", "realised_by_noise", "Sent")
+INSIDE = {
+    "benchmarks": "`wgf bench` runs them; what they measured is in benchmarks/results",
+    "cli": "the command `wgf`",
+    "extension": "registries, and checks of what functions of the user return",
+    "flow": "`wgf.solve`, `wgf.Solution` and the callbacks are its names",
+    "functional": "`wgf.Functional` and `wgf.FreeEnergy` are its names",
+    "interchange": "`Solution.to_arviz` and `Solution.to_xarray` call it",
+    "ledger": "`Solution.ledger` is made by it",
+    "measure": "`wgf.Ensemble` and `wgf.Noise` are its names",
+    "ops": "operations on arrays, compiled",
+    "process": "signals and threads",
+    "storage": "files and folders of runs",
+    "summation": "how sums over pairs are taken",
+    "wire": "messages between processes",
+}
+"""Rooms whose names are for the package itself, with what they are. All others have pages."""
+WITHOUT = ("REGISTRY", "NAMES", "Task", "checked", "realised_by_noise", "Sent")
 TERMS = {
     "Energies": "energies",
     "Entropies": "entropies",
@@ -64,6 +87,43 @@ def public() -> Iterator[tuple[str, str, Any]]:
             yield module, name, value
 
 
+def named(name: str) -> Any:
+    """The object of a full name, `wgf.kernels.Gaussian` or `wgf.Solution.plot`. AttributeError where there is none."""
+    value: Any = importlib.import_module("wgf")
+    for part in name.split(".")[1:]:
+        value = getattr(value, part)
+    return value
+
+
+def relatives(doc: str) -> list[str]:
+    """The full names in the section See Also of a docstring."""
+    section = re.search(r"^See Also\n-+\n(.*?)(?:\n\n|\Z)", doc, re.MULTILINE | re.DOTALL)
+    lines = section[1].splitlines() if section else []
+    return [name for line in lines for name in re.findall(r"wgf(?:\.\w+)+", line.partition(" : ")[0])]
+
+
+def summarised(lines: list[str]) -> list[str]:
+    """A docstring in which each name of See Also stands on its own line, with the first line of its own docstring."""
+    if "See Also" not in lines:
+        return lines
+    begin = lines.index("See Also") + 2
+    end = next((k for k in range(begin, len(lines)) if not lines[k]), len(lines))
+    made = []
+    for line in lines[begin:end]:
+        found = [] if " : " in line else relatives(f"See Also\n--\n{line}")
+        made += [f"{name} : {(inspect.getdoc(named(name)) or '').partition(chr(10))[0]}" for name in found] or [line]
+    return [*lines[:begin], *made, *lines[end:]]
+
+
+def require_all_rooms() -> None:
+    """Stop where a package of wgf is neither in the reference nor named in INSIDE."""
+    package = Path(str(importlib.import_module("wgf").__file__)).parent
+    rooms = {room.name for room in pkgutil.iter_modules([str(package)])} | {"solvers", "benchmarks"}
+    listed = {module.partition(".")[2].partition(".")[0] for module in MODULES} | set(INSIDE) | {"__main__"}
+    if rooms - listed:
+        raise SystemExit(f"docs/reference.py: MODULES or INSIDE must have {', '.join(sorted(rooms - listed))}.")
+
+
 def listed(title: str, found: list[str], mark: str = "-") -> str:
     """A table of names, each with a page."""
     lines = [title, mark * len(title), "", ".. autosummary::", "   :toctree: api", "   :nosignatures:", ""]
@@ -85,6 +145,7 @@ def page(module: str, found: list[str]) -> str:
 
 def write(folder: Path) -> None:
     """Write the pages anew."""
+    require_all_rooms()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     by_module: dict[str, list[str]] = {module: [] for module in MODULES}

@@ -42,6 +42,6 @@ print(f"{capped.ledger['evaluations'][-1]:.0f} gradient evaluations took it to t
 figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
 axis.plot(sol.ledger["t"], sol.ledger["drive:Budget"], label="price")
 axis.axhline(exact, color="gray", linestyle="--", label="exact")
-axis.set(title="The price of transport rises until the budget holds", xlabel="flow time t")
+axis.set(title="The price of transport rises until the budget holds", xlabel="flow time t", ylabel="price λ")
 axis.legend(frameon=False)
 plt.show()

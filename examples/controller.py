@@ -53,6 +53,6 @@ print(f"by noise: log-det entropy {float(wgf.LogDet().value(sol.ensemble)):.2f},
 print(f"temperature {sol.ledger['temperature'][-1]:.2f}")
 
 axis.axhline(ratio, color="gray", linestyle="--", label="wanted")
-axis.set(title="A controller holds the force ratio", xlabel="flow time t", ylabel="I/G")
+axis.set(title="A controller holds the force ratio", xlabel="flow time t", ylabel="force ratio I/G")
 axis.legend(frameon=False)
 plt.show()

@@ -47,5 +47,5 @@ axis.plot(sol.ledger["t"], sol.ledger["compared"], label="items that were compar
 axis.plot(sol.ledger["t"], sol.ledger["unseen"], label="unseen items")
 axis.axvspan(0, 60, color="0.93", label="preferences arrive")
 axis.set(title="Ranking learned from preferences", xlabel="flow time t", ylabel="Kendall's τ with the hidden ranking")
-axis.legend(frameon=False, loc="lower right")
+axis.legend(frameon=False, loc="center right")
 plt.show()

@@ -51,6 +51,6 @@ frames = wgf.solve(E - 0.5 * wgf.Softmax(), mu, wgf.solvers.Heun(), dt=dt, t_end
 cosines = [reference_alignment(wgf.Softmax(), frames.frame(k), wgf.Variance()) for k in range(len(frames.trajectory))]
 print("softmax beside the variance:", np.array2string(np.array(cosines), precision=3))
 
-axis.set(title="Force ratio of five surrogates", xlabel="flow time t", ylabel="I/G", yscale="log")
+axis.set(title="Force ratio of five surrogates", xlabel="flow time t", ylabel="force ratio I/G", yscale="log")
 axis.legend(frameon=False)
 plt.show()

@@ -29,8 +29,8 @@ flows = {
     "MMD": 20 * mmd,
     "sliced": sliced,
     "Sinkhorn + sliced": 0.5 * sinkhorn + 0.5 * sliced,
-    "Sinkhorn - .02 LogDet": sinkhorn - 0.02 * wgf.LogDet(),
-    "Sinkhorn - Uniformity": sinkhorn - 0.1 * wgf.Uniformity(0.05),
+    "Sinkhorn − 0.02 LogDet": sinkhorn - 0.02 * wgf.LogDet(),
+    "Sinkhorn − Uniformity": sinkhorn - 0.1 * wgf.Uniformity(0.05),
 }
 figure, (axis, picture) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
 floor = float(wgf.diagnostics.wasserstein(wgf.Ensemble(samples[:300]), held))
@@ -51,6 +51,6 @@ axis.legend(frameon=False, fontsize=7)
 
 digits = (ends["Sinkhorn"].ensemble.x[:40].numpy() * scale) @ basis + mean
 rows = [np.hstack([image.reshape(8, 8) for image in digits[k : k + 8]]) for k in range(0, 40, 8)]
-picture.imshow(np.vstack(rows), cmap="gray_r")
-picture.set(title="Particles under Sinkhorn", xticks=[], yticks=[])
+picture.imshow(np.vstack(rows), cmap="gray_r", vmin=0, vmax=np.quantile(rows, 0.99))
+picture.set(title="Forty particles under Sinkhorn, as images", xticks=[], yticks=[])
 plt.show()

@@ -72,6 +72,6 @@ ledger = model.monitor.ledger
 figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
 axis.semilogy(ledger["t"], ledger["loss_force"], label="force of the task")
 axis.semilogy(ledger["t"], ledger["information_force"], label="force of the entropy")
-axis.set(title="Forces since the checkpoint", xlabel="step")
+axis.set(title="Forces since the checkpoint", xlabel="step", ylabel="root mean square")
 axis.legend(frameon=False)
 plt.show()

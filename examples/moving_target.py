@@ -23,6 +23,6 @@ print(f"work per time {power:.6f}, dissipation {sol.ledger['dissipation'][-1]:.6
 figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
 axis.plot(sol.ledger["t"], sol.ledger["work"].cumsum(), label="work from outside")
 axis.plot(sol.ledger["t"], sol.ledger["released"].cumsum(), label="free energy released")
-axis.set(title="After the start, all work is dissipated", xlabel="flow time t")
+axis.set(title="After the start, all work is dissipated", xlabel="flow time t", ylabel="energy since the start")
 axis.legend(frameon=False)
 plt.show()

@@ -48,6 +48,7 @@ def train(temperature: float, x: torch.Tensor, y: torch.Tensor, classes: int) ->
 def main() -> None:
     train_set, test_set = wgf.data.load("digits")
     _, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+    styles = iter(("-", "--", "-"))  # the first two are nearly the same
     for temperature in TEMPERATURES:
         encoder, head, ledger = train(temperature, train_set.x, train_set.y, len(train_set.classes))
         with torch.no_grad():
@@ -57,8 +58,13 @@ def main() -> None:
         print(f"T = {temperature:g}: accuracy {accuracy:.3f}, effective rank {rank:.2f} of {FEATURES}")
         print(force_report(ledger))
         print()
-        axis.plot(ledger["t"], ledger["effective_rank"], label=f"T = {temperature:g}")
-    axis.set(title=f"Effective rank of {FEATURES} features", xlabel="step of the optimiser", ylim=(0, None))
+        axis.plot(ledger["t"], ledger["effective_rank"], label=f"T = {temperature:g}", linestyle=next(styles))
+    axis.set(
+        title=f"Effective rank of {FEATURES} features",
+        xlabel="step of the optimiser",
+        ylabel="effective rank",
+        ylim=(0, None),
+    )
     axis.legend(frameon=False)
     plt.show()
 

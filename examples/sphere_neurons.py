@@ -33,8 +33,8 @@ figure, axes = plt.subplots(1, 3, figsize=(9, 3.2), subplot_kw={"projection": "3
 for axis, temperature in zip(axes, (0.0, 3e-3, 3e-2), strict=True):
     F = risk if temperature == 0 else risk - temperature * wgf.entropies.Uniformity(2.0)
     sol = wgf.solve(F, start, wgf.solvers.Heun(), dt=0.5, t_end=150.0, domain=sphere)
-    axis.scatter(*sol.ensemble.x.T, s=4)
-    axis.scatter(*teacher.x.T, s=40, marker="^", color="tab:red")
+    axis.scatter(*sol.ensemble.x.T, s=4, alpha=0.5)
+    axis.scatter(*(1.15 * teacher.x.T), s=60, marker="^", color="tab:red", depthshade=False)
     axis.set(title=f"T = {temperature:g}", xticks=[], yticks=[], zticks=[])
     axis.view_init(25, 45)
     error = (risk.predict(sol.ensemble, z[400:]) - targets[400:]).square().mean() / targets[400:].var()
@@ -42,5 +42,5 @@ for axis, temperature in zip(axes, (0.0, 3e-3, 3e-2), strict=True):
     print(f"T = {temperature:g}: unexplained on held-out points {float(error):.4f}, "
           f"W₂ to the teacher {distance:.3f}, closure {100 * sol.ledger['closure_total'][-1]:+.3f} %")  # fmt: skip
 
-figure.suptitle("Neurons (dots) and the teacher's (triangles)")
+figure.suptitle("Neurons (dots) and the teacher's (triangles, a little outside)")
 plt.show()

@@ -25,7 +25,7 @@ print(f"E x² at n → ∞               {limit.limit.value:.5f} ± {limit.limit
 figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
 axis.loglog(sweep.sizes, abs(sweep.bias.mean(axis=1)), "o", label="bias of E x²")
 axis.loglog(sweep.sizes, [abs(exact) / n for n in sweep.sizes], "k--", label="exact, 1/n")
-axis.set(title="The bias of n particles falls by 1/n", xlabel="particles n")
+axis.set(title="The bias of n particles falls by 1/n", xlabel="particles n", ylabel="distance to the limit")
 axis.set_xticks(sweep.sizes, [str(n) for n in sweep.sizes])
 axis.set_yticks([0.005, 0.01, 0.02, 0.04], ["0.005", "0.01", "0.02", "0.04"])
 axis.minorticks_off()

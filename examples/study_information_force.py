@@ -3,7 +3,8 @@
 An encoder of digits learns with F = E − T·S on its representations, at temperatures such that all surrogates begin with
 the same force ratio r₀ = I/G, I = T‖∇S‖ and G = ‖∇E‖. What is seen is what becomes of it: the least ratio c₀, how much
 I varies over the run, which regimes it goes through, and what is left of the representation's rank. The study does it
-at five r₀, on neurons too, with accuracies and intervals. (Human-Centered Learning Mechanics, arXiv:2605.22940.)
+at four r₀ and at matched dissipation, on neurons, on a table and without labels too, with accuracies and intervals.
+(Human-Centered Learning Mechanics, arXiv:2605.22940.)
 """
 
 import matplotlib.pyplot as plt
@@ -32,6 +33,6 @@ print(f"rank of log-det less that of softmax over features: {log_det.rank - soft
 figure, axis = plt.subplots(figsize=(8, 3.5), layout="constrained")
 for name, run in runs.items():
     axis.semilogy(run.ratio, label=SURROGATES[name])
-axis.set(title="From one ratio at the start", xlabel="record", ylabel="I/G")
+axis.set(title="From one ratio at the start", xlabel="record", ylabel="force ratio I/G")
 axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 plt.show()

@@ -46,6 +46,10 @@ def by_name(name: str) -> Solver:
     ConfigError
         If no scheme has this name. The message suggests the nearest one.
 
+    See Also
+    --------
+    wgf.protocol.Solver
+
     Examples
     --------
     >>> by_name("Heun")

@@ -61,6 +61,10 @@ class Accelerated(Solver):
         If a setting is none of these. From `solve`, if F has a Shannon term, which has no force on particles; or if
         `restart` is "function" and a term uses minibatches, whose values of F cannot be compared.
 
+    See Also
+    --------
+    wgf.solvers.Euler, wgf.solvers.Underdamped
+
     Notes
     -----
     t and h are times of this flow, in units of |x| over √F. Its number of steps therefore grows with the root of the

@@ -52,6 +52,10 @@ class AffineInvariant(Solver):
         without a `LeastSquares` term; and for a domain with walls, which would have to reflect along C times the
         normal, while a domain reflects along the normal.
 
+    See Also
+    --------
+    wgf.LeastSquares, wgf.energies.LinearisedLeastSquares, wgf.solvers.Langevin
+
     Notes
     -----
     t and h are times of this flow, in units of one over F. The order is 1 (weak order 1 with noise). On V = ½x·Ax the

@@ -56,6 +56,10 @@ class BirthDeath(Solver):
         term has no first variation; if F has Shannon and `inner` does not realise it; or if the memory of `inner` is
         more than one row per particle, since it could not be resampled.
 
+    See Also
+    --------
+    wgf.solvers.Langevin
+
     Notes
     -----
     t and h are times of `inner`, and stability is that of `inner`. The order is 1. A step costs a step of `inner` and

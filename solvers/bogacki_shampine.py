@@ -61,6 +61,10 @@ class BogackiShampine(Solver):
         From `solve`, if h falls below the rounding of t, or so far that a step moves no particle. The message names
         step, time, particle and term.
 
+    See Also
+    --------
+    wgf.solvers.Euler, wgf.solvers.Heun, wgf.solvers.RungeKutta4, wgf.solvers.JKO
+
     Notes
     -----
     t and h are times of the flow, in units of |x|² over F. The order is 3. With fixed steps the scheme is stable on a

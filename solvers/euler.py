@@ -17,6 +17,10 @@ class Euler(ExplicitRungeKutta):
     ConfigError
         From `solve`, if F has a Shannon term: it has no force on particles. Take `Langevin` or a surrogate.
 
+    See Also
+    --------
+    wgf.solvers.Heun, wgf.solvers.RungeKutta4, wgf.solvers.BogackiShampine, wgf.solvers.Accelerated
+
     Notes
     -----
     t and h are times of the flow, in units of |x|² over F. The order is 1: the error at a fixed time is O(h). On a

@@ -29,6 +29,10 @@ class ExponentialEuler(Solver):
     the temperature of the Shannon term. All other terms, other entropies too, act by their force at the start of the
     step. Without Shannon the scheme has no noise.
 
+    See Also
+    --------
+    wgf.Quadratic, wgf.Potential, wgf.solvers.Langevin, wgf.solvers.LeimkuhlerMatthews
+
     Notes
     -----
     t and h are times of the flow, in units of |x|² over F. If F consists of `Quadratic` terms and Shannon (the

@@ -53,6 +53,10 @@ class Grid(Solver):
         From `solve`, if a step would need more than MOST explicit sub-steps, or if implicit steps do not converge even
         at a length of dt/4096.
 
+    See Also
+    --------
+    wgf.Shannon, wgf.Blob, wgf.LogDet, wgf.solvers.Langevin
+
     Notes
     -----
     t and h are times of the flow, in units of |x|² over F. The order in h is 1. Masses stay ≥ 0 and their sum stays 1.

@@ -17,6 +17,10 @@ class Heun(ExplicitRungeKutta):
     ConfigError
         From `solve`, if F has a Shannon term: it has no force on particles. Take `Langevin` or a surrogate.
 
+    See Also
+    --------
+    wgf.solvers.Euler, wgf.solvers.RungeKutta4, wgf.solvers.BogackiShampine
+
     Notes
     -----
     t and h are times of the flow, in units of |x|² over F. The order is 2. On a quadratic of stiffness k the scheme is

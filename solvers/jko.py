@@ -73,6 +73,10 @@ class JKO(Solver):
     WgfError
         From `solve`, the error of F itself, if F is not finite on the way down.
 
+    See Also
+    --------
+    wgf.solvers.Euler, wgf.solvers.BogackiShampine, wgf.solvers.Grid, wgf.Shannon
+
     Notes
     -----
     t and h are times of the flow, in units of |x|² over F. The order is 1. The scheme is stable at every h:

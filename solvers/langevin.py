@@ -19,6 +19,10 @@ class Langevin(Solver):
 
     T is the temperature of the Shannon term of F = E − T·Shannon. Other entropies are part of E and act by their force.
 
+    See Also
+    --------
+    wgf.Noise, wgf.Ensemble, wgf.Shannon, wgf.Blob
+
     Notes
     -----
     t and h are times of the flow, in units of |x|² over F. The weak order is 1, and so is the strong order, since the

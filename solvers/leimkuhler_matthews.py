@@ -24,6 +24,10 @@ class LeimkuhlerMatthews(Solver):
     ξ_{k+1} is used again in the next step. T is the temperature of the Shannon term of F = E − T·Shannon. Other
     entropies are part of E and act by their force. At T = 0 the scheme is `Euler`, bit for bit.
 
+    See Also
+    --------
+    wgf.solvers.Langevin, wgf.solvers.Underdamped, wgf.solvers.ExponentialEuler
+
     Notes
     -----
     t and h are times of the flow, in units of |x|² over F. The stationary law has an error of O(h²). For a quadratic of

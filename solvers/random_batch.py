@@ -49,6 +49,10 @@ class RandomBatch(Solver):
         If `inner` is no scheme or adapts its steps, since the scatter of the batches would drive its step to 0; or if
         `size` is below 2. Also whatever `inner` refuses.
 
+    See Also
+    --------
+    wgf.Interaction, wgf.kernels.Kernel, wgf.kernels.RadialKernel
+
     Notes
     -----
     t, h, the order for exact forces and the metric of the dissipation are those of `inner`. So is the stability, as

@@ -18,6 +18,10 @@ class RungeKutta4(ExplicitRungeKutta):
     ConfigError
         From `solve`, if F has a Shannon term: it has no force on particles. Take `Langevin` or a surrogate.
 
+    See Also
+    --------
+    wgf.solvers.Euler, wgf.solvers.Heun, wgf.solvers.BogackiShampine
+
     Notes
     -----
     t and h are times of the flow, in units of |x|² over F. The order is 4. On a quadratic of stiffness k the scheme is

@@ -50,6 +50,10 @@ class Stein(Solver):
         If the kernel is none of these: F could rise. From `solve`, for every domain: integration by parts leaves a term
         at walls (on a torus at the seam, unless k is periodic), and without this term particles gather there.
 
+    See Also
+    --------
+    wgf.KSD, wgf.solvers.Langevin
+
     Notes
     -----
     The order is 1; there is no noise. Under a Gaussian kernel t and h are times of the flow, in units of |x|² over F:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wgf import ops
 from wgf.measure import Ensemble, NoiseSource
 from wgf.ops import bodies
 from wgf.protocol import Dynamics, Solver, State, Step
@@ -60,6 +61,8 @@ class ExplicitRungeKutta(Solver):
 
     def step(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Step:
         """Take one step. The first stage uses the evaluation that the state carries."""
+        if len(self.b) == 1:
+            return euler_step(state, h * self.b[0], self.b[0])
         mu = state.mu
         velocities = stages(dynamics, state, h, self.a, self.c)
         return Step(mu.moved(advance(mu.x, h, self.b, velocities)), quadrature(mu, self.b, velocities))
@@ -144,7 +147,7 @@ def euler_body(mu: Ensemble, h: float) -> bodies.RungeKutta:
     return tableau_body(mu, h, ((),), (1.0,))
 
 
-def euler_step(state: State, h: float) -> Step:
+def euler_step(state: State, h: float, weight: float = 1.0) -> Step:
     """Take one step of explicit Euler, x' = x + h v. Schemes with noise use it at T = 0, to have the bits of `Euler`.
 
     Parameters
@@ -153,14 +156,21 @@ def euler_step(state: State, h: float) -> Step:
         Where the step begins. Its evaluation gives v = −∇_W F.
     h : float
         The length of the step, a time of the flow.
+    weight : float, default 1
+        A factor of the dissipation.
 
     Returns
     -------
     Step
         The moved ensemble and the dissipation ∫|v|² dμ.
     """
-    mu, velocities = state.mu, [-state.evaluation.gradient]
-    return Step(mu.moved(advance(mu.x, h, (1.0,), velocities)), quadrature(mu, (1.0,), velocities))
+    mu, slope = state.mu, state.evaluation.gradient
+    taken = ops.descend(mu.x, slope, mu.weights, h) if mu.whole else None
+    if taken is not None:
+        moved, dissipation = mu.moved(taken[0], finite=taken[2]), taken[1]
+    else:
+        moved, dissipation = mu.moved(mu.x - h * slope), mu.inner(slope, slope)
+    return Step(moved, dissipation if weight == 1.0 else weight * dissipation)
 
 
 def advance(x: Tensor, h: float, row: Row, velocities: list[Tensor]) -> Tensor:

@@ -38,6 +38,10 @@ class Underdamped(Solver):
     ConfigError
         If `friction` is not a positive number.
 
+    See Also
+    --------
+    wgf.solvers.Accelerated, wgf.solvers.Euler, wgf.solvers.Langevin, wgf.solvers.LeimkuhlerMatthews
+
     Notes
     -----
     t and h are times of this dynamics, in units of |x| over √F. For large γ, the time of the gradient flow is t/γ. The

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from datetime import timedelta
@@ -15,7 +16,10 @@ import torch.multiprocessing
 
 import wgf
 from wgf.errors import WgfError
+from wgf.flow import gear
 from wgf.measure import ShardedEnsemble
+from wgf.summation import Summation
+from wgf.summation.methods import PROBES
 
 S = wgf.solvers
 SIZES = (1, 2, 3)
@@ -23,9 +27,12 @@ SIZES = (1, 2, 3)
 
 
 class Local(wgf.Functional):
-    """A term whose force is not finite at one particle, which one process has."""
+    """A term whose force is not finite at one particle, which one process has, once it is left of a point."""
 
     integrates = True
+
+    def __init__(self, end=float("inf")):
+        self.end = end
 
     def _value(self, mu):
         return mu.mean()[0]
@@ -35,7 +42,7 @@ class Local(wgf.Functional):
 
     def _gradient(self, mu, at):
         force = torch.ones_like(mu.points(at))
-        force[mu.ids == 900] = torch.nan
+        force[(mu.ids == 900) & (mu.x[:, 0] < self.end)] = torch.nan
         return force
 
 
@@ -84,6 +91,7 @@ OTHER_DRAWS = ("teleport", "batches")
 REFUSED = {
     "SlicedWasserstein": lambda mu: (wgf.SlicedWasserstein(mu), S.Heun()),
     "KoLeo": lambda mu: (wgf.Quadratic() - wgf.KoLeo(), S.Heun()),
+    "Score": lambda mu: (wgf.Quadratic() - wgf.Score(), S.Heun()),
     "from_function": lambda mu: (wgf.from_function(lambda x, w: (w[:, None] * x).sum()), S.Heun()),
     "JKO": lambda mu: (wgf.Quadratic(), S.JKO()),
     "Grid": lambda mu: (wgf.Quadratic() - wgf.Shannon(), S.Grid(32)),
@@ -136,6 +144,7 @@ def spent(processes):
         found[n] = {
             "moments": (by(mu.moments, "sums"), tree.sent(1 + 3 + 6)),
             "mean": (by(mu.mean, "sums"), tree.sent(3)),
+            "fourier": _fourier(n, processes),
             "ring": (by(partial(mu.kernel_sums, gauss), "ring"), rows * 8 * (3 + 1)),
             "network": (
                 by(partial(risk.evaluate, neurons), "sums", neurons.group),
@@ -145,6 +154,52 @@ def spent(processes):
     return found
 
 
+def _fourier(n, processes):
+    """Bytes sent for sums by Fourier transforms, and the formula."""
+    x = wgf.Ensemble.uniform(n, 2, seed=1).x
+    x[0], x[1] = 0.0, 1.0  # one box, whatever n
+    mu: Any = wgf.Ensemble(x).shard(processes=processes, blocks=8)
+    parts, kernel, how = mu.parts(), wgf.kernels.Gaussian(0.2), Summation("fourier", 1e-6)
+    modes = math.prod(parts._plan(kernel, parts.cloud(kernel), how).modes)
+    before = mu.group.sent["sums"]
+    mu.kernel_sums(kernel, None, None, how.method, how.rtol)
+    ends = (mu.layout.size - 1) * 2 * 2 * 8
+    return mu.group.sent["sums"] - before, sum(map(mu.tree.sent, (PROBES * 2, PROBES * 3, 1, 2 * modes))) + ends
+
+
+def by_step(processes):
+    """Messages, bytes sent and their formula for one step between records, by what is run."""
+    found, risk = {}, network()
+    mu, neurons = wgf.Ensemble.gaussian(1000, 3), risk.initial(1000, seed=0)
+    both = 1 + 3 + 6, 1 + 7 + 28
+    runs = {
+        "moments": (wgf.Quadratic() - 0.5 * wgf.LogDet(), S.Euler(), mu, (1, 1, both[0])),
+        "network": (risk - 1e-3 * wgf.LogDet(1e-3), S.Euler(), neurons, (1, 50, both[1])),
+        "noise": (wgf.Quadratic() - 0.5 * wgf.Shannon(), S.Langevin(), mu, (1,)),
+    }
+    for name, (F, scheme, whole, sums) in runs.items():
+        made, sent = [], []
+        for steps in (4, 12):
+            divided: Any = whole.shard(processes=processes)
+            solved(F, divided, scheme, t_end=0.01 * steps, record_every=100)
+            made.append(sum(divided.group.calls.values()))
+            sent.append(divided.group.sent["sums"])
+        formula = sum(divided.tree.sent(count) for count in sums)
+        found[name] = ((made[1] - made[0]) / 8, (sent[1] - sent[0]) / 8, formula)
+    return found
+
+
+def geared(processes):
+    """Runs in the second gear and in the first one, by the name of the scheme."""
+    F, mu = wgf.Quadratic([1.0, 2.0]), wgf.Ensemble.gaussian(1001, 2)
+    for scheme in (S.Heun(), S.Underdamped(), S.Langevin()):
+        noise = 0.5 if scheme.stochastic else 0.0
+        for second in (True, False):
+            with gear.forced(second):
+                run = solved(F - noise * wgf.Shannon() if noise else F, mu.shard(processes=processes), scheme)
+            yield (scheme.name, second), result(run)
+
+
 def work(processes):
     """Everything that a group of processes is asked for."""
     found = {name: result(solved(F, mu.shard(processes=processes), scheme)) for name, F, mu, scheme in cases()}
@@ -152,6 +207,9 @@ def work(processes):
     found["refused"] = {name: error_of(lambda made=made: solved(*_put(made(mu), mu))) for name, made in REFUSED.items()}
     found["bytes"] = spent(processes)
     found["lost"] = error_of(lambda: solved(Local(), mu, S.Heun()))
+    end = wgf.Ensemble.gaussian(1000, 2).x[900, 0] - 0.025
+    found["lost later"] = error_of(lambda: solved(Local(end), mu, S.Euler()))
+    found["by step"], found["geared"] = by_step(processes), dict(geared(processes))
     return found
 
 

@@ -276,6 +276,8 @@ def test_the_package_and_its_help_do_not_import_torch():
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
         "assert 'torch' not in sys.modules, 'wgf --help'\n"
         "assert wgf.Ensemble.__name__ == 'Ensemble' and 'torch' in sys.modules\n"
+        "wgf.solve, wgf.Quadratic, wgf.Shannon, wgf.solvers.Langevin\n"
+        "assert 'numba' not in sys.modules, 'names of wgf'\n"
         "try:\n    wgf.Ensembel\nexcept AttributeError as error:\n    print(error)"
     )
     done = python(code)

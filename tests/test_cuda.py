@@ -9,7 +9,7 @@ import test_functionals as contract
 import torch
 
 import wgf
-from wgf.errors import WgfError
+from wgf.errors import ConfigError, WgfError
 from wgf.flow import loop
 
 
@@ -21,21 +21,40 @@ def asked(device):
     assert torch.cuda.is_available(), "--device cuda: torch sees no CUDA device here"
 
 
-def moved(risk):
-    """A network risk with its data on the GPU."""
-    if isinstance(risk, wgf.NetworkRisk):
-        risk.inputs, risk.targets = risk.inputs.cuda(), risk.targets.cuda()
-    return risk
+def moved(term):
+    """A term with its data on the GPU: its own, and those of the terms in it."""
+    for part in list(vars(term).values()):
+        if isinstance(part, wgf.Functional):
+            moved(part)
+    if isinstance(term, wgf.NetworkRisk):
+        term.inputs, term.targets = term.inputs.cuda(), term.targets.cuda()
+    elif isinstance(getattr(term, "target", None), wgf.Ensemble):
+        term.target = term.target.to("cuda")
+    return term
 
 
 @contract.cases
 def test_terms_agree_with_the_cpu(make, d):
     f, mu = make(d), contract.ensemble(d, True, n=300)
-    gpu_term = wgf.MMD(f.target.to("cuda"), f.kernel) if isinstance(f, wgf.MMD) else moved(make(d))
+    gpu_term = moved(make(d))
     there = mu.to("cuda")
     assert float(gpu_term.value(there)) == pytest.approx(float(f.value(mu)), rel=1e-11, abs=1e-12)
     torch.testing.assert_close(gpu_term.gradient(there).cpu(), f.gradient(mu), rtol=1e-9, atol=1e-11)
     torch.testing.assert_close(gpu_term.first_variation(there).cpu(), f.first_variation(mu), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        lambda x: wgf.MMD(x, wgf.kernels.Gaussian(1.0)), lambda x: wgf.SlicedWasserstein(x, 5),
+        wgf.Wasserstein, lambda x: wgf.SinkhornDivergence(x, 0.5),
+    ],
+    ids=["MMD", "SlicedWasserstein", "Wasserstein", "SinkhornDivergence"],
+)  # fmt: skip
+def test_samples_elsewhere_are_named(term):
+    mu = contract.ensemble(1, False)
+    with pytest.raises(ConfigError, match=r"samples are on cpu, the particles on cuda:0; give it samples"):
+        term(mu).value(mu.to("cuda"))
 
 
 def test_noise_has_the_same_integers():
@@ -46,6 +65,10 @@ def test_noise_has_the_same_integers():
     torch.testing.assert_close(noise.normal(ids, 3, 5), noise.normal(ids.cuda(), 3, 5).cpu(), rtol=0, atol=1e-13)
 
 
+coarse = pytest.mark.filterwarnings("ignore::wgf.errors.WgfWarning")  # these steps are long on purpose
+
+
+@coarse
 @pytest.mark.parametrize("solver", [wgf.solvers.Heun(), wgf.solvers.Langevin()], ids=repr)
 def test_a_run_agrees_with_the_cpu(solver):
     rng = np.random.default_rng(0)
@@ -63,6 +86,7 @@ def test_a_run_agrees_with_the_cpu(solver):
     np.testing.assert_allclose(ends[0][1], ends[1][1], rtol=1e-8)
 
 
+@coarse
 @problems.every_problem
 def test_no_step_between_records_waits_for_the_gpu(name, monkeypatch):
     """Torch's own detector raises inside; the first run, without it, leaves what is compiled or loaded once behind."""

@@ -180,6 +180,25 @@ def study_information_force(output: str) -> None:
     assert rank > 1.0
 
 
+def learnt_score(output: str) -> None:
+    for d in (2, 10):
+        off, S, true_S, D, true_D = numbers(
+            rf"d = +{d}: covariance off by ([\d.]+) %, entropy ([-\d.]+) .exact ([-\d.]+)., "
+            r"dissipation ([\d.]+) .exact ([\d.]+)",
+            output,
+        )
+        assert off < 1
+        assert pytest.approx(true_S, rel=0.02) == S
+        assert pytest.approx(true_D, rel=0.1) == D
+    told = r"variance of x₂ ([\d.]+), E\[x₁²x₂\] ([\d.]+), entropy ([\d.]+) \(exact ([\d.]+)\), .* score ([\d.]+)"
+    variance, bent, S, true_S, error = numbers(f"learnt score: {told}", output)
+    assert variance == pytest.approx(1.5, rel=0.15)
+    assert bent == pytest.approx(1.0, abs=0.3)
+    assert pytest.approx(true_S, rel=0.02) == S
+    assert error < 0.5 < numbers(f"too small: {told}", output)[-1]
+    assert "it cannot follow the law" in output
+
+
 def study_generalisation(output: str) -> None:
     gap, assumed = numbers(r"memorised: gap ([\d.]+), assumed bound ([\d.]+)", output)
     assert gap == pytest.approx(0.5, abs=0.103)  # five deviations of 597 binomial labels
@@ -207,6 +226,7 @@ SCRIPTS = {
     "generation": generation,
     "moving_target": moving_target,
     "force_report": force_report,
+    "learnt_score": learnt_score,
     "representations": representations,
     "shift": shift,
     "budget": budget,

@@ -34,8 +34,8 @@ CASE = Case(
     bodies={},
     targets=[Target("seconds", (IMPORT,), 0.3), Target("seconds", (HELP,), 0.5), Target("seconds", (FIRST,), 0.3)],
     gap=(
-        "Import: the modules of wgf and of scipy and numba. First run: numba reads machine code from its cache. Help: "
-        "a whole process, with the start of Python and typer."
+        "Import: the modules of wgf. First run: scipy and numba are imported, and numba reads machine code from its "
+        "cache. Help: a whole process, with the start of Python and typer."
     ),
 )
 

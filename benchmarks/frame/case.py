@@ -22,6 +22,22 @@ class Unavailable(Exception):
     """Raised by a body that cannot run here, with the reason: a missing package or operation."""
 
 
+class TooSlow(Unavailable):
+    """Raised by a body whose call would take longer than a limit, with an estimate.
+
+    Parameters
+    ----------
+    limit : float
+        The longest call that is made, in seconds.
+    estimate : float
+        About how many seconds the call would take. Targets are judged by a third of it, but not by less than the limit.
+    """
+
+    def __init__(self, limit: float, estimate: float) -> None:
+        super().__init__(f"over the limit of {limit:.0f} s: about {estimate:.2g} s")
+        self.bound = max(limit, estimate / 3.0)
+
+
 @dataclass(frozen=True)
 class Target:
     """A target for the speed of our body.

@@ -78,7 +78,12 @@ class Hall:
             bodies[name] |= spread(seconds)
         row["bodies"] = bodies
         row["floors"] = {name: floor_seconds(floor, bodies) for name, floor in case.floors.items()}
-        row["targets"] = judge(case, times, {name: body.get("error") for name, body in bodies.items()})
+        row["targets"] = judge(
+            case,
+            times,
+            {name: body.get("error") for name, body in bodies.items()},
+            {name: body["beyond"] for name, body in bodies.items() if "beyond" in body},
+        )
         row["took"] = time.monotonic() - start
         return row
 
@@ -154,7 +159,12 @@ def floor_seconds(floor: Floor, bodies: Mapping[str, Mapping[str, Any]]) -> floa
     return None if seconds is None else float(floor.amount / WORK[floor.rate] * seconds)
 
 
-def judge(case: Case, times: Mapping[str, Sequence[float]], errors: Mapping[str, float | None]) -> list[dict[str, Any]]:
+def judge(
+    case: Case,
+    times: Mapping[str, Sequence[float]],
+    errors: Mapping[str, float | None],
+    beyond: Mapping[str, float] | None = None,
+) -> list[dict[str, Any]]:
     """Compare the times of a case with its targets.
 
     Parameters
@@ -165,6 +175,9 @@ def judge(case: Case, times: Mapping[str, Sequence[float]], errors: Mapping[str,
         Seconds per call of each body, one for each round.
     errors : mapping of str to float or None
         The error of the result of each body.
+    beyond : mapping of str to float, optional
+        Seconds that bodies take at least which were too slow to be timed. Where such a body is the fastest of a target,
+        the measured value is a lower bound ("beyond"), and the verdict is "not measured" if that does not decide.
 
     Returns
     -------
@@ -183,12 +196,16 @@ def judge(case: Case, times: Mapping[str, Sequence[float]], errors: Mapping[str,
             "stretch": target.stretch,
             "verdict": "not measured",
         }
-        figures = _figures(target, times, case)
+        known: dict[str, Sequence[float]] = {**{name: [least] for name, least in (beyond or {}).items()}, **times}
+        figures = _figures(target, known, case)
         if figures is not None:
             value, low, high = figures
-            entry |= {"value": value, "low": low, "high": high, "fastest": _fastest(target, times)}
+            entry |= {"value": value, "low": low, "high": high, "fastest": _fastest(target, known)}
             wrong = (errors.get(target.ours) or 0.0) > case.bound
             entry["verdict"] = "failed" if wrong else _verdict(target, value)
+            if entry["fastest"] in (beyond or {}):
+                entry["beyond"] = True
+                entry["verdict"] = "not measured" if entry["verdict"] in ("not met", "short") else entry["verdict"]
         verdicts.append(entry)
     return verdicts
 

@@ -220,7 +220,9 @@ def _limit(target: Mapping[str, Any], which: str) -> str:
 
 
 def _measured(target: Mapping[str, Any]) -> str:
-    return _figure(target, target["value"]) if target.get("value") is not None else "–"
+    if target.get("value") is None:
+        return "–"
+    return f"{'≥ ' if target.get('beyond') else ''}{_figure(target, target['value'])}"
 
 
 def _interval(target: Mapping[str, Any]) -> str:

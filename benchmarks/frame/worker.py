@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from .case import Arrays, Case, Unavailable, as_array, digest
+from .case import Arrays, Case, TooSlow, Unavailable, as_array, digest
 
 SETTLE = 0.005  # seconds of rest after work, until the threads of OpenMP stop spinning
 SHORT = 0.2  # seconds; a faster body is called once untimed before it is timed, to fill caches and raise the clock
@@ -131,6 +131,8 @@ def main() -> None:
         request = json.loads(line)
         try:
             answer = getattr(bench, request.pop("do"))(**request)
+        except TooSlow as reason:
+            answer = {"absent": str(reason), "beyond": reason.bound}
         except (Unavailable, ImportError) as reason:
             missing = getattr(reason, "name", None)
             answer = {"absent": f"{missing} is not installed" if missing else str(reason)}

@@ -1,6 +1,6 @@
 """The speed of the GPU kernels, compared with plain torch, with KeOps and with the peak rates of the GPU.
 
-    wgf bench kernels --device cuda      prints a table and writes gpu-<name>.json into the results
+    wgf bench kernels --device cuda      prints a table and writes gpu-<name>.json and .md into the results
     python benchmarks/kernels/gpu.py     the same without the command line, into a folder `results` beside this file
 
 Every time is the median of repetitions in turn, measured by CUDA events after warm-up calls that compile. The floor is
@@ -13,8 +13,9 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -204,38 +205,57 @@ def langevin(n: int, dtype: torch.dtype) -> dict:
     return row(f"Langevin update n={n} d=2 {str(dtype)[6:]}", bodies, 0.0, 6 * n + n * 8 / dtype.itemsize, dtype)
 
 
-def measure() -> list[dict]:
-    """Measure every line of the table."""
+def measure() -> Iterator[dict]:
+    """Measure every line of the table, one after the other."""
     f32, f64 = torch.float32, torch.float64
-    lines = [pairs(n, d, t) for n in (10_000, 100_000) for d in (1, 2, 3, 10) for t in (f32, f64)]
-    lines += [pairs(10_000, d, t, ("ieee", "tf32x3") if t == f32 else ()) for d in (17, 64, 128) for t in (f32, f64)]
-    lines.append(pairs(1_000_000, 3, f32))
-    lines += [stein(n, d, f32) for n, d in ((1_000, 50), (10_000, 2), (10_000, 50))]
-    lines += [
-        network(n, m, d, 1, f32) for n, m, d in ((1_000, 1_000, 100), (10_000, 10_000, 10), (10_000, 10_000, 100))
-    ]
-    lines += [network(10_000, 10_000, 100, 10, t) for t in (f32, f64)]
-    lines += [moments(1_000_000, d, t) for d in (2, 10, 64) for t in (f32, f64)]
-    return [*lines, *(langevin(10_000_000, t) for t in (f32, f64))]
+    yield from (pairs(n, d, t) for n in (10_000, 100_000) for d in (1, 2, 3, 10) for t in (f32, f64))
+    for d, t in product((17, 64, 128), (f32, f64)):
+        yield pairs(10_000, d, t, ("ieee", "tf32x3") if t == f32 else ())
+    yield pairs(1_000_000, 3, f32)
+    yield from (stein(n, d, f32) for n, d in ((1_000, 50), (10_000, 2), (10_000, 50)))
+    for n, m, d in ((1_000, 1_000, 100), (10_000, 10_000, 10), (10_000, 10_000, 100)):
+        yield network(n, m, d, 1, f32)
+    yield from (network(10_000, 10_000, 100, 10, t) for t in (f32, f64))
+    yield from (moments(1_000_000, d, t) for d in (2, 10, 64) for t in (f32, f64))
+    yield from (langevin(10_000_000, t) for t in (f32, f64))
+
+
+def page(content: dict[str, Any]) -> str:
+    """The results as a page: a table of medians in milliseconds, with the floor and the error of each line."""
+    head = (
+        f"# GPU kernels on {content['device']}\n\nMedians in milliseconds of {content['repetitions']} repetitions in "
+        f"turn; torch {content['torch']}, Triton {content['triton']}. The floor is explained in "
+        "benchmarks/kernels/gpu.py. Made by `wgf bench kernels --device cuda`.\n\n"
+        "| work | ours | others | share of the floor | error |\n| --- | ---: | --- | ---: | ---: |\n"
+    )
+    rows = []
+    for line in content["lines"]:
+        others = ", ".join(f"{name} {ms:.3g}" for name, ms in line["ms"].items() if name != "triton")
+        share = f"{line['fraction_of_floor']:.0%}" if "fraction_of_floor" in line else ""
+        error = f"{line['error']:.1e}" if "error" in line else ""
+        rows.append(f"| {line['work']} | {line['ms']['triton']:.3g} | {others} | {share} | {error} |")
+    return head + "\n".join(rows) + "\n"
 
 
 def run(folder: Path) -> Path:
-    """Measure everything, print the table, and write a JSON file in `folder`. Returns its path."""
+    """Measure everything, print the table, and write a JSON file and a page in `folder`. Returns the file's path."""
     import triton
 
-    lines = measure()
-    for line in lines:
+    lines = []
+    for line in measure():
+        lines.append(line)
         times = ", ".join(f"{name} {ms:.4g}" for name, ms in line["ms"].items())
         more = ", ".join(
             f"{key} {line[key]:.3g}" for key in ("fraction_of_floor", "Gpairs_per_s", "error") if key in line
         )
-        print(f"{line['work']:44} ms: {times}   {more}")
+        print(f"{line['work']:44} ms: {times}   {more}", flush=True)
     device = torch.cuda.get_device_name()
-    versions = {key: value for key, value in store.versions().items() if key != "platform"}
-    content = {"device": device, "repetitions": REPETITIONS, "triton": triton.__version__, **versions, "lines": lines}
+    versions = {key: value for key, value in store.versions().items() if key not in ("platform", "device")}
+    content = {**versions, "device": device, "repetitions": REPETITIONS, "triton": triton.__version__, "lines": lines}
     path = folder / f"gpu-{device.replace(' ', '-').lower()}.json"
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    path.with_suffix(".md").write_text(page(content), encoding="utf-8")
     return path
 
 

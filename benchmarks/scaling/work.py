@@ -1,7 +1,7 @@
 """The runs that are measured: a network on digits, a term of moments, and noise.
 
-The command `python -m wgf.benchmarks.scaling.work NAME N STEPS` makes one, alone or as one of the processes of a
-launcher. Process 0 prints what it found as JSON.
+The command `python -m wgf.benchmarks.scaling.work THREADS` makes them at request, alone or as one of the processes of a
+launcher: it reads requests as lines of JSON, and answers each with one.
 """
 
 from __future__ import annotations
@@ -15,18 +15,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.distributed as dist
 
 from ... import data
 from ...energies import NetworkRisk, Quadratic
 from ...entropies import LogDet, Shannon
 from ...flow import solve
-from ...measure import ShardedEnsemble
+from ...measure import Ensemble, ShardedEnsemble
 from ...measure.noise import INITIAL, Noise
 from ...solvers import Euler, Langevin
 from ...wire import joined
 
-REPEATS = 5
 NEVER = 10**9
 SMALL, LARGE = 1, 2**20
 """The numbers of float64 in the two messages by which a link is measured."""
@@ -42,18 +40,18 @@ class Work:
         Gives the free energy and the scheme.
     dim : int
         The dimension d of a particle.
-    n : int
-        Particles of one process in the measurement.
-    steps : int
-        Steps of one measured run.
+    sizes : tuple of int
+        Particles of one process in the measurements: few, some and many.
+    steps : tuple of int
+        Steps of one measured run of each size.
     sums : tuple of int
         How many numbers each sum over all particles has, in one step.
     """
 
     make: Callable[[], tuple[Any, Any]]
     dim: int
-    n: int
-    steps: int
+    sizes: tuple[int, int, int]
+    steps: tuple[int, int, int]
     sums: tuple[int, ...]
 
 
@@ -76,9 +74,9 @@ def moments(d: int) -> int:
 
 
 WORK: dict[str, Work] = {
-    "network on digits": Work(_network, 75, 2048, 20, (1, 1437 * 10, moments(75))),
-    "moments": Work(_moments, 8, 200_000, 40, (1, 1, moments(8))),
-    "noise": Work(_noise, 3, 200_000, 40, (1,)),
+    "network on digits": Work(_network, 75, (512, 2048, 8192), (40, 16, 5), (1, 1437 * 10, moments(75))),
+    "moments": Work(_moments, 8, (50_000, 200_000, 800_000), (50, 16, 5), (1, 1, moments(8))),
+    "noise": Work(_noise, 3, (50_000, 200_000, 800_000), (320, 80, 20), (1,)),
 }
 
 
@@ -87,48 +85,66 @@ def drawn(n: int, dim: int) -> ShardedEnsemble:
     return ShardedEnsemble.made(n, lambda ids: Noise(0).normal(ids, 0, dim, INITIAL))
 
 
-def measure(name: str, n: int, steps: int) -> dict[str, Any]:
-    """The median of the seconds of one step, and the bytes that a process sends in one."""
-    torch.set_num_threads(1)
-    work = WORK[name]
-    F, scheme = work.make()
-    mu = drawn(n, work.dim)
-    seconds, sent, calls = [], {}, {}
-    for repeat in range(REPEATS + 1):
-        before, made = dict(mu.group.sent), dict(mu.group.calls)
+class Runs:
+    """Makes runs of the kinds of work, and keeps the particles of the last one.
+
+    Attributes
+    ----------
+    whole : bool
+        Whether the particles are not divided, as in a run of one process.
+    """
+
+    def __init__(self, whole: bool = False) -> None:
+        self.whole = whole
+        self._made: tuple[Any, Any] = (None, None)
+
+    def _prepared(self, name: str, n: int) -> tuple[Ensemble, Any, Any]:
+        if self._made[0] != (name, n):
+            mu = drawn(n, WORK[name].dim)
+            self._made = (name, n), (mu.gathered() if self.whole else mu, *WORK[name].make())
+        found: tuple[Ensemble, Any, Any] = self._made[1]
+        return found
+
+    def measure(self, name: str, n: int, steps: int) -> dict[str, Any]:
+        """Seconds of one step, and the bytes and messages of the whole run."""
+        mu, F, scheme = self._prepared(name, n)
+        if isinstance(mu, ShardedEnsemble):
+            sent, made = dict(mu.group.sent), sum(mu.group.calls.values())
+            mu.group.any(False)  # the processes begin together
         sol = solve(F, mu, scheme, dt=1e-3, t_end=1e-3 * steps, record_every=NEVER, seed=0)
-        if repeat:  # the first compiles
-            seconds.append(sol.timing.steps / steps)
-        sent = {kind: count - before.get(kind, 0) for kind, count in mu.group.sent.items()}
-        calls = {kind: count - made.get(kind, 0) for kind, count in mu.group.calls.items()}
-    return {
-        "seconds": statistics.median(seconds), "sent": sent, "calls": calls, "steps": steps, "n": n,
-        "formula": sum(mu.tree.sent(count) for count in work.sums), "link": link(mu),
-    }  # fmt: skip
+        found: dict[str, Any] = {"seconds": sol.timing.steps / steps, "steps": steps, "n": n}
+        if isinstance(mu, ShardedEnsemble):
+            group = mu.group
+            found |= {
+                "sent": {kind: count - sent.get(kind, 0) for kind, count in group.sent.items()},
+                "messages": sum(group.calls.values()) - made,
+                "formula": sum(mu.tree.sent(count) for count in WORK[name].sums),
+            }
+        return found
 
-
-def link(mu: ShardedEnsemble) -> dict[str, float]:
-    """Seconds of a message to the other processes: of eight bytes, and of eight megabytes. Empty in one process."""
-    if mu.group.size == 1:
-        return {}
-    found = {}
-    for count, rounds in ((SMALL, 200), (LARGE, 10)):
-        part, times = torch.ones(count, dtype=torch.float64), []
-        for _ in range(rounds):
-            begun = time.perf_counter()
-            mu.group.gather(part, "measurement")
-            times.append(time.perf_counter() - begun)
-        found[str(count)] = statistics.median(times)
-    return found
+    def link(self) -> dict[str, float]:
+        """Seconds of a message to the other processes: of eight bytes, and of eight megabytes. Empty in one process."""
+        mu, found = drawn(64, 1), {}
+        for count, rounds in ((SMALL, 200), (LARGE, 10)) if mu.group.size > 1 else ():
+            part, times = torch.ones(count, dtype=torch.float64), []
+            for _ in range(rounds):
+                begun = time.perf_counter()
+                mu.group.gather(part, "measurement")
+                times.append(time.perf_counter() - begun)
+            found[str(count)] = statistics.median(times)
+        return found
 
 
 def main() -> None:
-    """Run the kind of work that is named, and print what was found."""
-    name, n, steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    """Answer requests until there are no more."""
+    threads = int(sys.argv[1])
+    torch.set_num_threads(threads)
     with joined():
-        found = measure(name, n, steps)
-        if not dist.is_initialized() or dist.get_rank() == 0:
-            print(json.dumps(found), flush=True)
+        runs = Runs(whole=threads > 1)
+        for line in sys.stdin:
+            request = json.loads(line)
+            call = runs.link if request.pop("link", False) else runs.measure
+            print(json.dumps(call(**request)), flush=True)
 
 
 if __name__ == "__main__":

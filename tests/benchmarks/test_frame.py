@@ -16,6 +16,7 @@ from wgf.benchmarks.frame.case import (
     Case,
     Floor,
     Target,
+    TooSlow,
     Unavailable,
     as_array,
     digest,
@@ -65,6 +66,16 @@ def test_verdicts_follow_from_ratios_of_medians(target, value, said):
     assert entry.get("value") == (None if value is None else pytest.approx(value, rel=1e-12))
     if value is not None:
         assert entry["low"] <= value <= entry["high"]
+
+
+def test_a_peer_that_was_too_slow_is_a_bound():
+    """What it takes at least can meet a target, and cannot miss it."""
+    assert TooSlow(30.0, 60.0).bound == 30.0
+    for bound, said in ((TooSlow(30.0, 300.0).bound, "met"), (40.0, "not measured")):
+        case = Case("toy", "toy", dict, {}, targets=[Target("faster", ("slow", "slower"), 50.0)])
+        (entry,) = judge(case, TIMES, {}, {"slow": bound, "slower": 1000.0})
+        assert (entry["verdict"], entry["fastest"], entry["beyond"]) == (said, "slow", True)
+        assert entry["value"] == pytest.approx(bound)
 
 
 def test_a_fast_body_with_a_large_error_has_failed():

@@ -332,6 +332,15 @@ def test_closure_under_koleo_falls_at_the_order_while_no_neighbour_changes(schem
     assert slope(hs, closures) == pytest.approx(order, abs=0.35)
 
 
+@pytest.mark.filterwarnings("ignore:closure")
+def test_under_koleo_more_is_dissipated_than_released_at_any_step():
+    """Particles stay where two neighbours are equally far: the force jumps to and fro, and only its mean moves them."""
+    for h in (0.1, 0.05):
+        F = wgf.Quadratic() - 0.3 * wgf.KoLeo()
+        book = wgf.solve(F, start(60, 3), Heun(), dt=h, t_end=3.0, record_every=1).ledger
+        assert np.all(book["closure"][-5:] < -0.5)
+
+
 @named
 def test_a_run_in_pieces_has_the_bits_of_an_unbroken_one(name):
     F = wgf.Quadratic() - 0.3 * MADE[name][0]

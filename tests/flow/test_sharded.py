@@ -49,9 +49,28 @@ def test_what_cannot_be_divided_is_refused_by_name(found, name):
 def test_an_error_in_one_process_is_raised_in_all(found):
     for size in SIZES:
         for rank in range(size):
-            kind, message = found[size, rank]["lost"]
-            assert kind == "DivergenceError"
-            assert "(id 900)" in message
+            for name, step in (("lost", "step 0,"), ("lost later", "step 3,")):
+                kind, message = found[size, rank][name]
+                assert kind == "DivergenceError"
+                assert message.startswith(step)
+                assert "(id 900)" in message
+
+
+def test_a_step_between_records_takes_one_message_at_most_and_the_bytes_of_the_formula(found):
+    for size in SIZES:
+        for rank in range(size):
+            for name, (messages, sent, formula) in found[size, rank]["by step"].items():
+                assert sent == formula
+                assert size == 1 or messages == (0 if name == "noise" else 1)
+
+
+def test_both_gears_give_the_same_bits(found):
+    one = found[1, 0]["geared"]
+    for size in SIZES:
+        for rank in range(size):
+            for (name, _), other in found[size, rank]["geared"].items():
+                assert torch.equal(other["x"], one[name, True]["x"])
+                assert str(other["table"]) == str(one[name, True]["table"])
 
 
 def test_ensembles_that_differ_are_refused(found):

@@ -125,7 +125,10 @@ NETWORKS = {
 REFUSES_ONE = dict.fromkeys(("LogDet", "sum", "SpectralEntropy"), "give a ridge")
 REFUSES_ONE |= dict.fromkeys(("KoLeo", "KoLeo-3"), "wanted more than k")
 """Cases that have no value where there is one particle, and what they say."""
-NOT_OF_THE_MEASURE = {"Displacement": "a function of labelled particles: see the test below"}
+NOT_OF_THE_MEASURE = {
+    "Displacement": "a function of labelled particles: see the test below",
+    "Score": "its value belongs to a flow: see tests/entropies/test_score.py",
+}
 
 
 def classes_in(value, seen):

@@ -108,7 +108,9 @@ def test_precisions_that_must_be_asked_for(make, device):
     theta, z = make(33, 23, dtype=torch.float32), make(20, 20, dtype=torch.float32)
     want = reference.network_forward(theta.double(), w, z.double(), 2, activations.TANH)
     pull = reference.network_backward(theta.double(), z.double(), want, activations.TANH)[1]
-    bounds = {"float64": 2e-6, "tf32x3": 2e-6, "tf32": 5e-3} | ({"bfloat16": 5e-2} if device == "cuda" else {})
+    bounds = {"float64": 2e-6, "ieee": 2e-6, "tf32x3": 2e-6, "tf32": 5e-3} | (
+        {"bfloat16": 5e-2} if device == "cuda" else {}
+    )
     for precision, bound in bounds.items():
         got = network.network_forward(theta, w, z, 2, activations.TANH, precision)
         assert float((got - want).norm() / want.norm()) <= bound
@@ -223,6 +225,6 @@ def test_kernels_compile_for_a_gpu_without_one():
     kernels = set(done.stdout.split())
     assert kernels == {
         "differences._sums", "products._sums", "network._forward", "network._backward",
-        "moments._sums", "moments._second", "moments._affine", "noise._draw", "noise._move",
+        "moments._sums", "moments._second", "moments._join", "moments._affine", "noise._draw", "noise._move",
         "noise._move_single", "softmin._soft",
     }  # fmt: skip

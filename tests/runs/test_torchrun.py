@@ -22,7 +22,7 @@ particles = 400
 dim = 2
 
 [[energy]]
-term = "Quadratic"
+term = "DoubleWell"
 
 [[entropy]]
 term = "Shannon"
@@ -31,7 +31,7 @@ temperature = 0.5
 [solver]
 name = "Langevin"
 dt = 0.01
-t_end = 3.0
+t_end = 10.0
 record_every = 100
 """
 
@@ -77,13 +77,13 @@ def test_a_killed_process_costs_nothing(tmp_path):
     assert said.count("free energy F") == 1
     ended = wgf.load(tmp_path / "out")
     assert ended.status.name == "COMPLETED"
-    F = wgf.Quadratic() - 0.5 * wgf.Shannon()
+    F = wgf.DoubleWell() - 0.5 * wgf.Shannon()
     mu = wgf.Ensemble.gaussian(400, 2, seed=0).shard()
     assert isinstance(mu, ShardedEnsemble)
-    straight = wgf.solve(F, mu, wgf.solvers.Langevin(), dt=0.01, t_end=3.0, record_every=100)
+    straight = wgf.solve(F, mu, wgf.solvers.Langevin(), dt=0.01, t_end=10.0, record_every=100)
     assert torch.equal(ended.ensemble.x, straight.ensemble.x)
     assert ended.ledger["free_energy"].tolist() == straight.ledger["free_energy"].tolist()
-    longer = resume(tmp_path / "out", until=3.1, progress=False, report=False)  # in this process alone
-    further = wgf.solve(F, mu, wgf.solvers.Langevin(), dt=0.01, t_end=3.1, record_every=100)
+    longer = resume(tmp_path / "out", until=10.1, progress=False, report=False)  # in this process alone
+    further = wgf.solve(F, mu, wgf.solvers.Langevin(), dt=0.01, t_end=10.1, record_every=100)
     assert longer.summary["ok"]
     assert torch.equal(longer.solution.ensemble.x, further.ensemble.x)

@@ -17,6 +17,7 @@ from wgf import studies
 from wgf.cli import app
 from wgf.errors import ConfigError
 from wgf.figures.canvas import canvas, finish
+from wgf.runs import store
 from wgf.studies import Estimate, Figure, Finding, Outcome, Study, Table, Verdict, Work
 from wgf.studies.frame.statistics import bootstrap_interval, power_law, t_interval
 from wgf.studies.scaling.laws import compare_laws, fit_law, law_intervals
@@ -40,7 +41,12 @@ class Dice(Study):
         finish(axis, "mean", "seed")
         return Outcome(
             (Finding.covers("the mean", t_interval(means), (self.sides + 1) / 2, 0.5),),
-            (Table("means", "Means", ("seed", "mean"), [*zip(self.seed_numbers, means, strict=True), (-1, math.nan)]),),
+            (
+                Table(
+                    "means", "Means", ("seed", "mean"), [*zip(self.seed_numbers, means, strict=True), (-1, math.nan)]
+                ),
+                Table("least", "Least", ("least",), [(min(means),)], first=True),
+            ),
             (Figure("means", "Means by seed", "They scatter about 3.5.", figure),),
             ("It says nothing about loaded dice.",),
         )
@@ -56,7 +62,7 @@ def test_a_study_leaves_a_directory_that_says_all(dice, tmp_path):
     result = studies.run("dice", quick=True, out=tmp_path / "out")
     folder = tmp_path / "out"
     assert sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()) == [
-        "figures/means.png", "figures/means.svg", "report.html", "study.json", "tables/means.csv",
+        "figures/means.png", "figures/means.svg", "report.html", "study.json", "tables/least.csv", "tables/means.csv",
     ]  # fmt: skip
     summary = json.loads((folder / "study.json").read_text(encoding="utf-8"))
     assert summary["settings"] == {"seeds": 4, "first_seed": 0, "sides": 6}
@@ -69,6 +75,8 @@ def test_a_study_leaves_a_directory_that_says_all(dice, tmp_path):
     page = (folder / "report.html").read_text(encoding="utf-8")
     for text in (Dice.question, "Dice &amp; &lt;means&gt;", "loaded dice", "Small version", "wgf study dice --quick"):
         assert text in page
+    places = [page.index(f'<section id="{name}">') for name in ("least", "findings", "means")]
+    assert places == sorted(places)  # a table that is `first` stands before what was measured
     assert "http://" not in page.replace("http://www.w3.org", "")  # self-contained
     assert "https://" not in page
 
@@ -86,6 +94,24 @@ def test_a_study_that_fails_leaves_nothing(dice, tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="no dice"):
         studies.run("dice", out=tmp_path / "deep" / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_seconds_of_a_call_that_failed_are_counted(dice, tmp_path, monkeypatch):
+    whole = Dice.run
+
+    def fail(self, work=None):
+        whole(self, work)
+        raise ConfigError("no dice")
+
+    monkeypatch.setattr(Dice, "run", fail)
+    with pytest.raises(ConfigError, match="no dice"):
+        studies.run("dice", out=tmp_path / "out")
+    monkeypatch.setattr(Dice, "run", whole)
+    (kept,) = tmp_path.glob("out.partial/runs/seconds.json")
+    seconds = store.read_json(kept)["seconds"]
+    assert seconds > 0
+    store.write_json(kept, {"seconds": 1000 + seconds})
+    assert studies.run("dice", out=tmp_path / "out").seconds > 1000 + seconds
 
 
 def test_the_command(dice, tmp_path):

@@ -21,6 +21,8 @@ from wgf.errors import ConfigError
         ("information-force", {"ratios": (-1.0, 1.0)}, "ratios = -1.0"),
         ("information-force", {"neurons": 40}, "neurons = 40"),
         ("information-force", {"seeds": 2}, "seeds = 2"),
+        ("information-force", {"places": ("two views, digit",)}, "did you mean 'two views, digits'"),
+        ("information-force", {"surrogates": ("LogDet", "LogDet")}, "wanted different ones"),
     ],
 )
 def test_bad_settings_are_refused(name, settings, message):

@@ -32,6 +32,10 @@ class CSV(Callback):
     ConfigError
         From a run that goes on, if the file holds something else.
 
+    See Also
+    --------
+    wgf.callbacks.TensorBoard, wgf.callbacks.ForceLogger, wgf.callbacks.Callback
+
     Notes
     -----
     The columns are those of the first row. NaN is an empty cell. Numbers are written so that they come back with the
@@ -115,6 +119,10 @@ class TensorBoard(Callback):
     ------
     BackendError
         If tensorboard is not installed: the extra `wgflow[tensorboard]`.
+
+    See Also
+    --------
+    wgf.callbacks.CSV, wgf.callbacks.ForceLogger, wgf.callbacks.Callback
 
     Notes
     -----

@@ -40,6 +40,10 @@ class EarlyStopping(Callback):
     ConfigError
         For an argument out of range. From a run whose ledger has no such column.
 
+    See Also
+    --------
+    wgf.callbacks.Progress, wgf.callbacks.Callback
+
     Notes
     -----
     A record where the column is NaN counts neither way. A run that goes on from a checkpoint counts the records of its
@@ -92,6 +96,10 @@ class EarlyStopping(Callback):
 
 class Progress(Callback):
     """Shows the progress of a run: a bar on a terminal or in a notebook, lines in a log. The same as `progress=True`.
+
+    See Also
+    --------
+    wgf.callbacks.EarlyStopping, wgf.callbacks.Callback
 
     Examples
     --------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..process import signals
+from ..process.launcher import speaks
 from ..process.signals import Mode
 
 app = typer.Typer(
@@ -38,8 +38,7 @@ def errors_as_lines() -> Iterator[None]:
     except WgfError as error:
         if signals.arrived() and isinstance(error, BackendError):  # the import of a library was interrupted
             raise typer.Exit(signals.code()) from None
-        one = os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK") == "0"
-        if one or isinstance(error, CommunicationError):  # of several one speaks, unless they hear each other no more
+        if speaks() or isinstance(error, CommunicationError):  # of several, all that no longer hear the others
             typer.echo("\n".join([f"error: {error}", *getattr(error, "__notes__", ())]), err=True)
         bad_input = isinstance(error, (BackendError, ConfigError, ResourceError, ShapeError))
         raise typer.Exit(CONFIGURATION if bad_input else FAILED) from None

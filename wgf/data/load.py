@@ -39,6 +39,10 @@ class Dataset:
     y_mean, y_scale : float or Tensor
         `y * y_scale + y_mean` undoes the standardisation of a regression target; (K,) for K targets.
 
+    See Also
+    --------
+    wgf.data.load, wgf.data.teacher_student
+
     Examples
     --------
     >>> train, test = load("diabetes")
@@ -123,6 +127,10 @@ def load(
     ------
     ConfigError, ShapeError
         If the data cannot be used. The message names the file, the row and the column; ShapeError is for shapes.
+
+    See Also
+    --------
+    wgf.NetworkRisk, wgf.Unit, wgf.energies.TwoLayer, wgf.estimators.MeanFieldClassifier
 
     Notes
     -----

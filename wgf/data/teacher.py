@@ -53,6 +53,10 @@ def teacher_student(
     ConfigError
         For sizes, seeds or names out of range.
 
+    See Also
+    --------
+    wgf.data.load, wgf.data.Dataset
+
     References
     ----------
     Seung, Sompolinsky & Tishby (1992), Phys. Rev. A 45, 6056.

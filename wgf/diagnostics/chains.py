@@ -40,6 +40,10 @@ class EffectiveSize:
     chains, draws : int
         The number of chains, and of draws of each.
 
+    See Also
+    --------
+    wgf.diagnostics.ess, wgf.diagnostics.chains
+
     Examples
     --------
     >>> import wgf
@@ -94,6 +98,10 @@ def chains(sol: Any, *, groups: int | None = None, start: float = -math.inf, wei
     ------
     ConfigError
         If there is no trajectory, no frame from `start` on, or weights are unequal and are not to be resampled.
+
+    See Also
+    --------
+    wgf.diagnostics.EffectiveSize, wgf.diagnostics.ess
 
     Notes
     -----
@@ -184,6 +192,10 @@ def ess(sol: Any, *, method: str = "bulk", groups: int | None = None, start: flo
         As from `chains`, or for an unknown method or fewer than 4 draws.
     ShapeError
         For an array of another shape.
+
+    See Also
+    --------
+    wgf.diagnostics.EffectiveSize, wgf.diagnostics.chains
 
     Notes
     -----

@@ -38,6 +38,10 @@ class CollapseIndex:
     note : str
         Whether these distances are exact, bounds or estimates.
 
+    See Also
+    --------
+    wgf.diagnostics.collapse_of, wgf.collapse_index
+
     Examples
     --------
     >>> import wgf
@@ -96,6 +100,10 @@ def collapse_of(
         For fewer than two times, lists of different lengths, or runs with different starts.
     WgfError
         Whatever `wasserstein` raises.
+
+    See Also
+    --------
+    wgf.diagnostics.CollapseIndex, wgf.collapse_index
 
     Notes
     -----

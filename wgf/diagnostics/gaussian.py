@@ -39,6 +39,10 @@ def bures(mean0: Any, cov0: Any, mean1: Any, cov1: Any) -> float:
     ConfigError
         For a mean or covariance that is not finite, or a covariance that is not symmetric positive semidefinite.
 
+    See Also
+    --------
+    wgf.diagnostics.Transport, wgf.diagnostics.wasserstein
+
     Notes
     -----
     Computed as |m₀ − m₁|² + min_U ‖C₀^½ − C₁^½ U‖² over orthogonal U. This loses no digits where the two are close.

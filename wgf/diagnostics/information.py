@@ -45,6 +45,10 @@ def information_bound(z: Any, sigma: float) -> float:
     ShapeError, DivergenceError
         For values that are not rows, or not finite.
 
+    See Also
+    --------
+    wgf.diagnostics.GapBound, wgf.diagnostics.gap_bounds, wgf.diagnostics.channel_information
+
     References
     ----------
     T. M. Cover and J. A. Thomas, Elements of Information Theory, §9.4 (2006).
@@ -87,6 +91,10 @@ def channel_information(z: Any, sigma: float, *, draws: int = 2000, seed: int = 
     ------
     ConfigError, ShapeError, DivergenceError
         As in `information_bound`.
+
+    See Also
+    --------
+    wgf.diagnostics.GapBound, wgf.diagnostics.gap_bounds, wgf.diagnostics.information_bound
 
     Notes
     -----
@@ -149,6 +157,10 @@ class GapBound:
     assumption : str
         What must be true for the bound to hold, in words.
 
+    See Also
+    --------
+    wgf.diagnostics.gap_bounds, wgf.diagnostics.information_bound, wgf.diagnostics.channel_information
+
     Examples
     --------
     >>> GapBound("assumed", 0.1, "the weights know no more than B of the sample").value
@@ -193,6 +205,10 @@ def gap_bounds(
     ------
     ConfigError
         For B < 0, n < 1, σ_ℓ ≤ 0 or H(Y) < 0.
+
+    See Also
+    --------
+    wgf.diagnostics.GapBound, wgf.diagnostics.information_bound, wgf.diagnostics.channel_information
 
     Notes
     -----

@@ -40,6 +40,10 @@ class Thresholds:
     ConfigError
         For a value outside its range.
 
+    See Also
+    --------
+    wgf.diagnostics.ForceReport, wgf.diagnostics.force_report, wgf.diagnostics.Span
+
     Examples
     --------
     >>> Thresholds(weak=1e-2).weak, Thresholds().window
@@ -76,6 +80,10 @@ class Span:
         Flow time of its first and its last record.
     threshold : str
         The condition that holds there, in words.
+
+    See Also
+    --------
+    wgf.diagnostics.ForceReport, wgf.diagnostics.force_report, wgf.diagnostics.Thresholds
 
     Examples
     --------

@@ -48,6 +48,10 @@ class Transport:
     bures : float
         W₂ of the Gaussians with the same means and covariances, a lower bound. NaN where it was not computed.
 
+    See Also
+    --------
+    wgf.diagnostics.wasserstein, wgf.diagnostics.bures
+
     Examples
     --------
     >>> import wgf
@@ -128,6 +132,10 @@ def wasserstein(
     TransportError
         For coordinates or weights that are not finite, for every warning of a library (its number is then wrong,
         sometimes 0), and where "sinkhorn" does not reach its tolerance: the message says what it reached.
+
+    See Also
+    --------
+    wgf.MMD, wgf.KSD, wgf.SlicedWasserstein, wgf.Wasserstein
 
     Notes
     -----

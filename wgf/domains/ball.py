@@ -29,6 +29,10 @@ class Ball(Domain):
     ConfigError
         Unless the radius is from 1e-150 to 1e150, so that its square is in the range of float64.
 
+    See Also
+    --------
+    wgf.domains.Box, wgf.domains.PeriodicBox, wgf.domains.Domain, wgf.solve
+
     Notes
     -----
     A step that leaves the ball is reflected where its straight path meets the wall, as a billiard ball is, and so are

@@ -19,6 +19,10 @@ class Domain(ABC):
     stages of a step before F is evaluated, so F is only evaluated inside. Schemes with momenta use `carry`. Schemes
     that minimise use `nearest`.
 
+    See Also
+    --------
+    wgf.domains.Ball, wgf.domains.Box, wgf.domains.PeriodicBox, wgf.solve
+
     Notes
     -----
     A subclass defines `_fold`, `_contains` and `_parameters`, and `nearest` if it has walls.

@@ -70,6 +70,10 @@ class Box(_Bounds):
     ShapeError
         If low and high have different lengths; from `solve`, if they do not fit the dimension of the particles.
 
+    See Also
+    --------
+    wgf.domains.Ball, wgf.domains.PeriodicBox, wgf.domains.Domain, wgf.solve
+
     Notes
     -----
     A component is reflected as often as needed. A Gaussian step keeps the uniform law, at every step size. For a drift
@@ -109,6 +113,10 @@ class PeriodicBox(_Bounds):
     ------
     ConfigError, ShapeError
         As for `Box`.
+
+    See Also
+    --------
+    wgf.domains.Ball, wgf.domains.Box, wgf.domains.Domain, wgf.solve
 
     Notes
     -----

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from ..extension import Registry
 from .budget import Budget as Budget
 from .budget import Displacement as Displacement
-from .budget import EvaluationCap as EvaluationCap
+from .cap import EvaluationCap as EvaluationCap
 from .controller import Controller as Controller
 from .feedback import Preferences as Preferences
+from .listed import Piecewise as Piecewise
+from .listed import Steps as Steps
 from .risk import CVaR as CVaR
 from .risk import EntropicRisk as EntropicRisk
 from .risk import MeanVariance as MeanVariance
@@ -19,9 +21,7 @@ from .schedules import Constant as Constant
 from .schedules import Cosine as Cosine
 from .schedules import Exponential as Exponential
 from .schedules import Linear as Linear
-from .schedules import Piecewise as Piecewise
 from .schedules import Schedule as Schedule
-from .schedules import Steps as Steps
 from .schedules import Warmup as Warmup
 from .shift import CovariateShift as CovariateShift
 from .shift import LabelShift as LabelShift

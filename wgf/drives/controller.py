@@ -56,6 +56,10 @@ class Controller(Control):
     DivergenceError
         If what is measured is not a number.
 
+    See Also
+    --------
+    wgf.drives.Schedule, wgf.diagnostics.force_report
+
     Notes
     -----
     Particles follow T in their own time. A loop much faster than they are may oscillate around an entropy: a gain below

@@ -133,6 +133,10 @@ class Preferences(Events):
     ShapeError
         If arrays do not fit.
 
+    See Also
+    --------
+    wgf.drives.Swap
+
     Notes
     -----
     Arrivals act between steps, at the end of the first step that reaches their time, and are booked as work. Outside a

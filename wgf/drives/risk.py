@@ -135,6 +135,10 @@ class CVaR(_DecisionRisk):
     ConfigError
         For a level outside (0, 1), or a risk with minibatches, which would bias the tail.
 
+    See Also
+    --------
+    wgf.drives.EntropicRisk, wgf.drives.MeanVariance, wgf.energies.Aggregate, wgf.energies.Mean
+
     Notes
     -----
     Exact for the empirical law: the sample across the quantile counts by a fraction. Samples below the quantile exert
@@ -201,6 +205,10 @@ class EntropicRisk(_Averse):
     ConfigError
         For a < 0, or a risk with minibatches, which would bias it.
 
+    See Also
+    --------
+    wgf.drives.CVaR, wgf.drives.MeanVariance, wgf.energies.Aggregate
+
     Notes
     -----
     For large a one sample has nearly all the weight, and the flow is stiff: the curvature has a part that grows with a.
@@ -240,6 +248,10 @@ class MeanVariance(_Averse):
     ------
     ConfigError
         For a < 0, or a risk with minibatches, which would bias it.
+
+    See Also
+    --------
+    wgf.drives.CVaR, wgf.drives.EntropicRisk, wgf.energies.Aggregate
 
     Notes
     -----

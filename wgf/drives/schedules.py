@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 
-from ..errors import ConfigError, require_number, shown
+from ..errors import ConfigError, require_number
 
 _REACHED = 1e-9  # relative; many steps h add up to a time with a rounding error
 
@@ -39,7 +37,21 @@ def reached(t: float, when: float) -> bool:
 
 
 class Schedule(ABC):
-    """The base class of schedules: a number at every time t. To write another one, define `__call__`."""
+    """The base class of schedules: a number at every time t. To write another one, define `__call__`.
+
+    See Also
+    --------
+    wgf.drives.Constant, wgf.drives.Linear, wgf.drives.Exponential, wgf.drives.Cosine
+
+    Examples
+    --------
+    >>> import wgf
+    >>> class Wave(wgf.drives.Schedule):
+    ...     def __call__(self, t):
+    ...         return 1.0 + 0.5 * (t % 1.0)
+    >>> Wave()(0.5)
+    1.25
+    """
 
     @abstractmethod
     def __call__(self, t: float) -> float:
@@ -62,6 +74,10 @@ class Constant(Schedule):
     ConfigError
         If it is not a finite number.
 
+    See Also
+    --------
+    wgf.drives.Schedule, wgf.drives.Linear, wgf.drives.Exponential, wgf.drives.Cosine
+
     Examples
     --------
     >>> Constant(0.5)(100.0)
@@ -71,7 +87,7 @@ class Constant(Schedule):
     value: float
 
     def __post_init__(self) -> None:
-        _settle(self, value=require_number("Constant value", self.value))
+        settle(self, value=require_number("Constant value", self.value))
 
     def __call__(self, t: float) -> float:
         return self.value
@@ -88,7 +104,7 @@ class _Ramp(Schedule):
 
     def __post_init__(self) -> None:
         name = type(self).__name__
-        _settle(self, **{key: require_number(f"{name} {key}", value) for key, value in vars(self).items()})
+        settle(self, **{key: require_number(f"{name} {key}", value) for key, value in vars(self).items()})
         if not self.t0 < self.t1:
             raise ConfigError(f"{name}: t0 = {self.t0:g}, t1 = {self.t1:g}; wanted t0 < t1.")
 
@@ -118,6 +134,10 @@ class Linear(_Ramp):
     ConfigError
         If numbers are not finite, or t0 ≥ t1.
 
+    See Also
+    --------
+    wgf.drives.Schedule, wgf.drives.Constant, wgf.drives.Exponential, wgf.drives.Cosine
+
     Examples
     --------
     >>> Linear(1.0, 0.0, t1=10.0)(2.5)
@@ -145,6 +165,10 @@ class Cosine(_Ramp):
     ------
     ConfigError
         If numbers are not finite, or t0 ≥ t1.
+
+    See Also
+    --------
+    wgf.drives.Schedule, wgf.drives.Constant, wgf.drives.Linear, wgf.drives.Exponential
 
     References
     ----------
@@ -178,6 +202,10 @@ class Exponential(_Ramp):
     ConfigError
         If numbers are not finite, a value is not positive, or t0 ≥ t1.
 
+    See Also
+    --------
+    wgf.drives.Schedule, wgf.drives.Constant, wgf.drives.Linear, wgf.drives.Cosine
+
     Examples
     --------
     >>> Exponential(1.0, 0.01, t1=10.0)(5.0)
@@ -191,86 +219,6 @@ class Exponential(_Ramp):
 
     def _between(self, share: float) -> float:
         return self.start * (self.end / self.start) ** share
-
-
-@dataclass(frozen=True)
-class _Listed(Schedule):
-    """A schedule given by points (t, value) in increasing t."""
-
-    points: tuple[tuple[float, float], ...]
-
-    def __init__(self, points: Iterable[tuple[float, float]]) -> None:
-        name = type(self).__name__
-        try:
-            pairs = [(t, value) for t, value in points]
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"{name}: points = {shown(points)}; wanted pairs (t, value).") from error
-        settled = tuple((require_number(f"{name} t", t), require_number(f"{name} value", v)) for t, v in pairs)
-        if not settled:
-            raise ConfigError(f"{name}: no points; wanted at least one pair (t, value).")
-        for (early, _), (late, _) in pairwise(settled):
-            if not early < late:
-                raise ConfigError(f"{name}: t = {late:g} comes after t = {early:g}; wanted increasing times.")
-        _settle(self, points=settled)
-
-
-@dataclass(frozen=True, init=False)
-class Steps(_Listed):
-    """A value that jumps at given times: that of the last time reached; before the first time, the first value.
-
-    Parameters
-    ----------
-    points : iterable of (t, value)
-        Times of the run, increasing, and the value from each on.
-
-    Raises
-    ------
-    ConfigError
-        If there are no points, numbers are not finite, or times do not increase.
-
-    Notes
-    -----
-    A jump falls within the step that reaches its time. Where the time is on the grid of the run, that step ends with
-    the jump.
-
-    Examples
-    --------
-    >>> schedule = Steps([(0.0, 1.0), (5.0, 0.1)])
-    >>> schedule(4.9), schedule(5.0)
-    (1.0, 0.1)
-    """
-
-    def __call__(self, t: float) -> float:
-        return next((value for when, value in reversed(self.points) if reached(t, when)), self.points[0][1])
-
-
-@dataclass(frozen=True, init=False)
-class Piecewise(_Listed):
-    """Straight lines between points (t, value); constant before the first and after the last.
-
-    Parameters
-    ----------
-    points : iterable of (t, value)
-        Times of the run, increasing, and the values at them.
-
-    Raises
-    ------
-    ConfigError
-        If there are no points, numbers are not finite, or times do not increase.
-
-    Examples
-    --------
-    >>> Piecewise([(0.0, 0.0), (2.0, 1.0), (10.0, 0.5)])(6.0)
-    0.75
-    """
-
-    def __call__(self, t: float) -> float:
-        if t <= self.points[0][0]:
-            return self.points[0][1]
-        for (t0, a), (t1, b) in pairwise(self.points):
-            if t < t1:
-                return a + (b - a) * (t - t0) / (t1 - t0)
-        return self.points[-1][1]
 
 
 @dataclass(frozen=True)
@@ -293,6 +241,10 @@ class Warmup(Schedule):
     ConfigError
         If numbers are not finite, or the duration is not positive.
 
+    See Also
+    --------
+    wgf.drives.Piecewise, wgf.drives.Steps, wgf.drives.Schedule
+
     Examples
     --------
     >>> Warmup(2.0, duration=4.0)(1.0), Warmup(Linear(2.0, 0.0, t1=8.0), duration=4.0)(6.0)
@@ -306,14 +258,14 @@ class Warmup(Schedule):
     def __post_init__(self) -> None:
         then = self.then if callable(self.then) else require_number("Warmup then", self.then)
         duration = require_number("Warmup duration", self.duration, positive=True)
-        _settle(self, then=then, duration=duration, t0=require_number("Warmup t0", self.t0))
+        settle(self, then=then, duration=duration, t0=require_number("Warmup t0", self.t0))
 
     def __call__(self, t: float) -> float:
         share = min(max((t - self.t0) / self.duration, 0.0), 1.0)
         return share * (self.then(t) if callable(self.then) else self.then)
 
 
-def _settle(schedule: Schedule, **fields: object) -> None:
+def settle(schedule: Schedule, **fields: object) -> None:
     """Set checked values on a frozen dataclass."""
     for name, value in fields.items():
         object.__setattr__(schedule, name, value)

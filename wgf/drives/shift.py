@@ -42,6 +42,10 @@ class CovariateShift(AlteredRisk):
     ShapeError
         If inputs of another shape result.
 
+    See Also
+    --------
+    wgf.drives.LabelShift, wgf.drives.Swap
+
     Notes
     -----
     The law of the inputs shifts, and that of y given z as well unless `transform` keeps it. (Shimodaira calls the case
@@ -121,6 +125,10 @@ class LabelShift(AlteredRisk):
     ShapeError
         If there is not one frequency for each class.
 
+    See Also
+    --------
+    wgf.drives.CovariateShift, wgf.drives.Swap
+
     Notes
     -----
     The law of the inputs within a class stays, and minibatches remain unbiased. The change of F is booked as work.
@@ -196,6 +204,10 @@ class Swap(Events):
     ------
     ConfigError
         If there are no terms, times do not increase or do not lie in the run, or a term is refused.
+
+    See Also
+    --------
+    wgf.drives.LabelShift, wgf.drives.CovariateShift, wgf.drives.Preferences
 
     Notes
     -----

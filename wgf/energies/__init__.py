@@ -31,7 +31,7 @@ from .mixture import GaussianMixture as GaussianMixture
 from .muller_brown import MullerBrown as MullerBrown
 from .network import NetworkRisk as NetworkRisk
 from .potential import Potential as Potential
-from .potential import Quadratic as Quadratic
+from .quadratic import Quadratic as Quadratic
 from .sinkhorn import SinkhornDivergence as SinkhornDivergence
 from .two_layer import TwoLayer as TwoLayer
 from .units import Unit as Unit

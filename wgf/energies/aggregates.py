@@ -16,6 +16,10 @@ class Aggregate(ABC):
     A risk minimises A[ℓ(f_μ)]. The gradient of A reaches the network through its slope ∂A/∂ℓₘ, the weight of sample m.
     To write another aggregate, define `value` and `slope`, and set `linear`.
 
+    See Also
+    --------
+    wgf.drives.CVaR, wgf.drives.EntropicRisk, wgf.drives.MeanVariance, wgf.energies.Mean
+
     Notes
     -----
     All tensors are float64. `losses` and `law` have shape (M,), law ≥ 0 and Σ law = 1. On a minibatch `law` is scaled
@@ -73,6 +77,10 @@ class Aggregate(ABC):
 
 class Mean(Aggregate):
     """The expected loss A = Σₘ pₘ ℓₘ, with the slope ∂A/∂ℓₘ = pₘ; the aggregate of a plain risk.
+
+    See Also
+    --------
+    wgf.energies.Aggregate, wgf.drives.CVaR
 
     Examples
     --------

@@ -31,6 +31,10 @@ class Banana(Landscape):
     ShapeError
         If the particles have fewer than 2 dimensions.
 
+    See Also
+    --------
+    wgf.DoubleWell, wgf.MullerBrown, wgf.GaussianMixture, wgf.LogisticPosterior
+
     Notes
     -----
     The map x₂ → x₂ − b(x₁² − σ²) keeps volumes, so ∫ e^−V dx = (2π)^{d/2} σ. Under e^−V the mean is 0, the variance of

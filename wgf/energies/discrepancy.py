@@ -16,6 +16,7 @@ from ..kernels import Kernel
 from ..kernels.composition import written
 from ..measure import ArrayLike, Ensemble
 from ..ops import linalg
+from .samples import require_here
 
 KEPT_VALUES = 2**24  # most sorted projections of a target that are kept between evaluations: 128 MiB, 256 with weights
 
@@ -25,7 +26,9 @@ def target_of(samples: Ensemble | ArrayLike) -> Ensemble:
     return (samples if isinstance(samples, Ensemble) else Ensemble(samples)).to(dtype="float64")
 
 
-def require_dimension(term: Functional, target: Ensemble, mu: Ensemble) -> None:
+def require_comparable(term: Functional, target: Ensemble, mu: Ensemble) -> None:
+    """Refuse particles of another dimension than the samples, or on another device."""
+    require_here(term.name, "samples", target.device, mu)
     if mu.dim != target.dim:
         raise ShapeError(f"{term.name}: particles of dimension {mu.dim}, samples of dimension {target.dim}.")
 
@@ -60,6 +63,10 @@ class MMD(Functional):
         If the kernel is singular (give it a softening) or no kernel.
     ShapeError
         If particles and samples have different dimensions; raised at the first evaluation.
+
+    See Also
+    --------
+    wgf.KSD, wgf.SlicedWasserstein, wgf.Wasserstein, wgf.diagnostics.wasserstein
 
     Notes
     -----
@@ -107,7 +114,7 @@ class MMD(Functional):
         return self._known[1]
 
     def _sums(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        require_dimension(self, self.target, mu)
+        require_comparable(self, self.target, mu)
         value, gradient = mu.kernel_sums(self.kernel, at)
         target = self.target.on(mu.period)
 
@@ -181,6 +188,10 @@ class SlicedWasserstein(Functional):
     ShapeError
         If particles and samples have different dimensions; raised at the first evaluation.
 
+    See Also
+    --------
+    wgf.MMD, wgf.KSD, wgf.Wasserstein, wgf.diagnostics.wasserstein
+
     Notes
     -----
     A translation by v costs |v|²/(2d) and its force is v/d. So d · SlicedWasserstein has the scale of ½ W₂².
@@ -218,7 +229,7 @@ class SlicedWasserstein(Functional):
         return _Slices(self.target, directions.to(self.target.device))
 
     def _value(self, mu: Ensemble) -> Tensor:
-        require_dimension(self, self.target, mu)
+        require_comparable(self, self.target, mu)
         require_plain(self, mu)
         costs = []
         for directions, target, levels in self._slices.parts(mu.n):
@@ -233,7 +244,7 @@ class SlicedWasserstein(Functional):
         return self._evaluate(mu).gradient if at is None else self._potential(mu, at)[1]
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
-        require_dimension(self, self.target, mu)
+        require_comparable(self, self.target, mu)
         require_plain(self, mu)
         costs, sums = [], torch.zeros_like(mu.x, dtype=torch.float64)
         for directions, target, levels in self._slices.parts(mu.n):
@@ -244,7 +255,7 @@ class SlicedWasserstein(Functional):
 
     def _potential(self, mu: Ensemble, points: Tensor) -> tuple[Tensor, Tensor]:
         """δ𝓕/δμ (p,) and its gradient (p, d) at p points."""
-        require_dimension(self, self.target, mu)
+        require_comparable(self, self.target, mu)
         require_plain(self, mu)
         value = torch.zeros(len(points), dtype=torch.float64, device=mu.device)
         gradient = torch.zeros_like(points, dtype=torch.float64)

@@ -31,6 +31,10 @@ class DoubleWell(Landscape):
     ConfigError
         If a number is not finite or out of its range.
 
+    See Also
+    --------
+    wgf.Banana, wgf.MullerBrown, wgf.GaussianMixture, wgf.LogisticPosterior
+
     Notes
     -----
     The curvature along x₁ is 8B/a² at the minima and −4B/a² at the barrier. V grows as x₁⁴: an explicit step must be

@@ -38,6 +38,10 @@ class FunctionOf(Functional):
     ShapeError
         If `fn` does not return a torch scalar.
 
+    See Also
+    --------
+    wgf.from_function, wgf.Potential, wgf.Functional
+
     Notes
     -----
     At other points, and at particles of weight zero, 𝓕 is differentiated by the weight of an added particle of weight
@@ -155,6 +159,10 @@ def from_function(
     ------
     ConfigError
         If `fn` cannot be called, or `entropy` is no truth value.
+
+    See Also
+    --------
+    wgf.Potential, wgf.Quadratic, wgf.energies.FunctionOf, wgf.Functional
 
     Notes
     -----

@@ -65,6 +65,10 @@ class Interaction(Functional):
     BackendError
         If "fourier" is wanted and finufft is not installed.
 
+    See Also
+    --------
+    wgf.kernels.Kernel, wgf.solvers.RandomBatch, wgf.kernels.RadialKernel, wgf.kernels.KernelSum
+
     Notes
     -----
     `rtol` is kept by construction and confirmed on 32 particles each time. At records, 256 particles are compared with

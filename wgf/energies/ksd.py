@@ -47,6 +47,10 @@ class KSD(Functional):
     DivergenceError
         If the score is not finite. The message names the particle.
 
+    See Also
+    --------
+    wgf.MMD, wgf.SlicedWasserstein, wgf.Wasserstein, wgf.diagnostics.wasserstein
+
     Notes
     -----
     Time O(n²·d); memory O(n·d) and a block of rows. The score runs in one thread.

@@ -46,6 +46,10 @@ class LeastSquares(Functional):
     DivergenceError
         If predictions are not finite. The message names the particle.
 
+    See Also
+    --------
+    wgf.energies.LinearisedLeastSquares, wgf.solvers.AffineInvariant, wgf.solvers.Langevin
+
     Notes
     -----
     The derivative of G is by autograd. A G that is not written in torch has values only. Then use
@@ -196,6 +200,10 @@ class LinearisedLeastSquares(Functional):
     ----------
     misfit : LeastSquares
         The misfit. Its name is kept in the ledger.
+
+    See Also
+    --------
+    wgf.LeastSquares, wgf.solvers.AffineInvariant
 
     Notes
     -----

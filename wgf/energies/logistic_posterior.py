@@ -42,6 +42,10 @@ class LogisticPosterior(Landscape):
     ShapeError
         If arrays do not fit each other or the particles.
 
+    See Also
+    --------
+    wgf.DoubleWell, wgf.Banana, wgf.MullerBrown, wgf.GaussianMixture
+
     Notes
     -----
     V is convex with curvatures from λ to λ + ¼ λ_max(Σ z zᵀ): an explicit step must be below 2 over the largest. All

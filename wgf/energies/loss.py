@@ -20,6 +20,10 @@ class Loss(ABC):
     classifies : bool
         Whether targets are classes, so that an accuracy is defined.
 
+    See Also
+    --------
+    wgf.energies.CrossEntropy, wgf.energies.Huber, wgf.energies.Logistic, wgf.energies.Squared
+
     Examples
     --------
     >>> import torch

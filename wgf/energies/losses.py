@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .. import ops
 from ..errors import ConfigError, ShapeError, closest, require_integer, require_number, shown
 from .loss import Loss as Loss
 
@@ -26,6 +27,10 @@ class _Regression(Loss):
 @dataclass(frozen=True)
 class Squared(_Regression):
     """The squared loss ℓ = ½ |f − y|², summed over outputs; for regression with Gaussian noise.
+
+    See Also
+    --------
+    wgf.energies.CrossEntropy, wgf.energies.Huber, wgf.energies.Logistic, wgf.energies.Loss
 
     Notes
     -----
@@ -61,6 +66,10 @@ class Huber(_Regression):
     ConfigError
         If delta is not a positive number.
 
+    See Also
+    --------
+    wgf.energies.CrossEntropy, wgf.energies.Logistic, wgf.energies.Squared, wgf.energies.Loss
+
     References
     ----------
     Huber (1964), Ann. Math. Statist. 35.
@@ -88,6 +97,10 @@ class Huber(_Regression):
 @dataclass(frozen=True)
 class Logistic(Loss):
     """The logistic loss ℓ = log(1 + exp(−s f)), s = ±1, summed over labels; for two classes or several labels.
+
+    See Also
+    --------
+    wgf.energies.CrossEntropy, wgf.energies.Huber, wgf.energies.Squared, wgf.energies.Loss
 
     Notes
     -----
@@ -129,6 +142,10 @@ class CrossEntropy(Loss):
     ----------
     classes : int, optional
         K ≥ 2. By default the largest index in the targets plus one, at least 2. Needed where a class has no sample.
+
+    See Also
+    --------
+    wgf.energies.Huber, wgf.energies.Logistic, wgf.energies.Squared, wgf.energies.Loss
 
     Notes
     -----
@@ -175,10 +192,10 @@ class CrossEntropy(Loss):
             )
 
     def _value(self, f: Tensor, y: Tensor) -> Tensor:
-        return torch.logsumexp(f, 1) - f.gather(1, y[:, None])[:, 0]
+        return ops.cross_entropy(f, y)[0]
 
     def _derivative(self, f: Tensor, y: Tensor) -> Tensor:
-        return torch.softmax(f, 1).scatter_add(1, y[:, None], -torch.ones_like(f[:, :1]))
+        return ops.cross_entropy(f, y)[1]
 
     def _correct(self, f: Tensor, y: Tensor) -> Tensor:
         return f.argmax(1) == y

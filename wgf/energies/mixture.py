@@ -38,6 +38,10 @@ class GaussianMixture(Landscape):
     ShapeError
         If the centres are no list of points, or do not fit the weights or the particles.
 
+    See Also
+    --------
+    wgf.DoubleWell, wgf.Banana, wgf.MullerBrown, wgf.LogisticPosterior
+
     Notes
     -----
     The free energy V − Shannon has the minimum 0, at p. A particle feels a force at any distance, but it crosses

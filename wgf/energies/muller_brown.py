@@ -24,6 +24,10 @@ class MullerBrown(Landscape):
     ShapeError
         If the particles are not in the plane, d = 2.
 
+    See Also
+    --------
+    wgf.DoubleWell, wgf.Banana, wgf.GaussianMixture, wgf.LogisticPosterior
+
     Notes
     -----
     The minima are −146.6995 at (−0.5582, 1.4417), −108.1667 at (0.6235, 0.0280) and −80.7678 at (−0.0500, 0.4667).

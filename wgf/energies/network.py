@@ -27,7 +27,7 @@ from ..measure.arrays import weight_rows
 from .aggregates import Aggregate, Mean
 from .losses import CrossEntropy, Loss, require_loss
 from .modules import AsModule
-from .samples import as_inputs, as_targets, lowest
+from .samples import as_inputs, as_targets, lowest, require_here
 from .two_layer import require_unit
 from .units import NetworkUnit
 
@@ -63,6 +63,10 @@ class NetworkRisk(AsModule, Functional):
     ------
     ConfigError, ShapeError
         If arrays, names or sizes do not fit. Also where the particles are on another device than the data.
+
+    See Also
+    --------
+    wgf.Unit, wgf.energies.TwoLayer, wgf.estimators.MeanFieldClassifier, wgf.estimators.MeanFieldRegressor
 
     Notes
     -----
@@ -236,8 +240,7 @@ class NetworkRisk(AsModule, Functional):
         return Work(mu.n * mu.dim, products=float(samples) * mu.n * mu.dim)
 
     def _data(self, mu: Ensemble) -> tuple[Tensor, Tensor]:
-        if self.inputs.device != mu.device:
-            raise ConfigError(f"NetworkRisk: the data are on {self.inputs.device}, the particles on {mu.device}.")
+        require_here("NetworkRisk", "data", self.inputs.device, mu)
         if self._subset is None:
             return self.inputs, self.targets
         if self._chosen is None:

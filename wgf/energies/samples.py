@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError, ShapeError, require_unmasked
-from ..measure import ArrayLike, as_real, require_finite_rows, to_tensor
+from ..measure import ArrayLike, Ensemble, as_real, require_finite_rows, to_tensor
 
 
 def as_inputs(name: str, inputs: ArrayLike) -> Tensor:
@@ -17,6 +17,15 @@ def as_inputs(name: str, inputs: ArrayLike) -> Tensor:
         raise ShapeError(f"{name}: shape {tuple(z.shape)}; wanted (M, D) with at least one sample and one feature.")
     require_finite_rows(name, z)
     return z.contiguous()
+
+
+def require_here(name: str, what: str, device: torch.device, mu: Ensemble) -> None:
+    """Refuse the data of a term that are on another device than the particles."""
+    if device != mu.device:
+        raise ConfigError(
+            f"{name}: the {what} are on {device}, the particles on {mu.device}; give it {what} on {mu.device} "
+            f'(.to("{mu.device}")).'
+        )
 
 
 def as_targets(targets: ArrayLike, m: int) -> Tensor:

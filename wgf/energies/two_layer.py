@@ -39,6 +39,10 @@ class TwoLayer(NetworkUnit):
     ShapeError
         If particles have another dimension than d; raised at the first evaluation.
 
+    See Also
+    --------
+    wgf.NetworkRisk, wgf.Unit, wgf.estimators.MeanFieldClassifier, wgf.estimators.MeanFieldRegressor
+
     Notes
     -----
     Time O(n·M·(D + K)), by compiled code that keeps one block of neurons × samples. ∇_w φ = a σ' z: where a = 0 or the

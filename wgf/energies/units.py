@@ -124,6 +124,11 @@ class Unit(NetworkUnit):
     ShapeError
         If `fn` returns another shape, or particles have another dimension than `dim`.
 
+    See Also
+    --------
+    wgf.NetworkRisk, wgf.energies.TwoLayer, wgf.estimators.MeanFieldClassifier
+    wgf.estimators.MeanFieldRegressor
+
     Notes
     -----
     `torch.func.vmap` vectorises φ over neurons and samples, a block at a time, and `torch.func` differentiates it. It

@@ -10,7 +10,7 @@ from ..errors import DivergenceError, ResourceError
 from ..functional import Evaluation, Functional, Work
 from ..measure import ArrayLike, Ensemble
 from ..ops.coupling import Coupling, coupling
-from .discrepancy import SlicedWasserstein, require_dimension, require_plain, target_of
+from .discrepancy import SlicedWasserstein, require_comparable, require_plain, target_of
 
 PAIRS = 4_000_000
 """The most pairs of particles and samples, n·m, that are coupled exactly in more than one dimension: about a second."""
@@ -39,6 +39,10 @@ class Wasserstein(Functional):
         If POT is not installed, in more than one dimension.
     DivergenceError
         If a coordinate is not finite.
+
+    See Also
+    --------
+    wgf.MMD, wgf.KSD, wgf.SlicedWasserstein, wgf.diagnostics.wasserstein
 
     Notes
     -----
@@ -75,7 +79,7 @@ class Wasserstein(Functional):
 
     def _coupling(self, mu: Ensemble) -> tuple[np.ndarray, Coupling]:
         """Which particles have a weight (n,), and the coupling of these with the target."""
-        require_dimension(self, self.target, mu)
+        require_comparable(self, self.target, mu)
         require_plain(self, mu)
         if mu.n * self.target.n > PAIRS:
             raise ResourceError(

@@ -17,6 +17,7 @@ from .covariance import Variance as Variance
 from .decorrelation import Decorrelation as Decorrelation
 from .decorrelation import HingeVariance as HingeVariance
 from .koleo import KoLeo as KoLeo
+from .score import Score as Score
 from .shannon import Shannon as Shannon
 from .softmax import Softmax as Softmax
 from .spectral import SpectralEntropy as SpectralEntropy

@@ -38,6 +38,10 @@ class Entropy(Functional):
     In `F = E - T * S` particles move by the force +T ∇_W S, uphill in S. To write another entropy, derive from this
     class and define `_value`, `_first_variation` and `_gradient` of S itself, without the minus sign.
 
+    See Also
+    --------
+    wgf.LogDet, wgf.Functional
+
     Examples
     --------
     >>> class Mean(Entropy):  # S = m, the mean of the first component

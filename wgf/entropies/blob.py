@@ -129,6 +129,10 @@ class Blob(_Smoothed):
     DivergenceError
         If ρ underflows to 0 at a point where it is wanted.
 
+    See Also
+    --------
+    wgf.Shannon, wgf.LogDet, wgf.solvers.Langevin, wgf.solvers.Grid
+
     Notes
     -----
     The force fades where h is far below the distance to the nearest neighbour: every particle then sees itself only.
@@ -218,6 +222,10 @@ class Power(_Smoothed):
     DivergenceError
         If the normalisation of φ_h is out of range (many dimensions), or ρ underflows to 0 at a point where it is
         wanted.
+
+    See Also
+    --------
+    wgf.Blob, wgf.Shannon
 
     Notes
     -----

@@ -11,7 +11,7 @@ from ..errors import require_length
 from ..functional import Evaluation, Work
 from ..measure import Ensemble
 from ..ops import linalg
-from .base import OfCoordinates
+from .base import OfCoordinates, Variant
 from .precision import Precision
 
 
@@ -36,6 +36,10 @@ class CodingRate(OfCoordinates):
     DivergenceError
         If M is not finite.
 
+    See Also
+    --------
+    wgf.LogDet, wgf.LogVariance, wgf.Variance, wgf.SpectralEntropy
+
     Notes
     -----
     S ≥ 0. The force is bounded by (d/ε²)|x| and goes to 0 as particles collapse on the origin: with tr M far below
@@ -57,11 +61,17 @@ class CodingRate(OfCoordinates):
 
     integrates = True
     elementwise = True
+    foresees = "moments"
     words = "coding rate"
     regimes = MappingProxyType({"weak": "fades as tr M falls far below ε²"})
 
     def __init__(self, epsilon: float) -> None:
         self.epsilon = require_length("coding rate epsilon", epsilon)
+
+    @classmethod
+    def variants(cls) -> tuple[Variant, ...]:
+        """One form, with the root of the mean square |x|² of the first particles as ε, so that (d/ε²) tr M = d."""
+        return (Variant(cls.__name__, cls.words, lambda mu: cls(math.sqrt(float(mu.inner(mu.x, mu.x))))),)
 
     @property
     def fewest_particles(self) -> int:

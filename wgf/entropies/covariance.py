@@ -50,6 +50,10 @@ class LogDet(_OfMoments):
     DivergenceError
         If C is not finite.
 
+    See Also
+    --------
+    wgf.Shannon, wgf.Blob, wgf.solvers.Langevin, wgf.solvers.Grid
+
     Notes
     -----
     At ε = 0 the force never vanishes: ‖∇_W S‖² = tr C⁻¹ ≥ d²/tr C. With a ridge ‖∇_W S‖² = Σ λ/(λ + ε)², which goes to
@@ -70,6 +74,7 @@ class LogDet(_OfMoments):
     """
 
     is_log_density = True
+    foresees = "moments"
     words = "log-det"
 
     def __init__(self, ridge: float = 0.0) -> None:
@@ -104,6 +109,10 @@ class Variance(_OfMoments):
 
     The force pushes particles away from their mean, in proportion to the distance.
 
+    See Also
+    --------
+    wgf.LogDet, wgf.LogVariance, wgf.CodingRate, wgf.SpectralEntropy
+
     Notes
     -----
     S grows without bound: under a confinement k|x|²/2 the variance is v₀ e^{−2(k−T)t}, so that the flow is unstable
@@ -118,6 +127,7 @@ class Variance(_OfMoments):
     (2.0, [-2.0, 2.0])
     """
 
+    foresees = "variances"
     words = "variance"
 
     def body(self, mu: Ensemble) -> Any:
@@ -162,6 +172,10 @@ class LogVariance(_OfMoments):
     ConfigError
         If ε is negative, or ε = 0 and a coordinate has no variance, up to rounding.
 
+    See Also
+    --------
+    wgf.LogDet, wgf.Variance, wgf.CodingRate, wgf.SpectralEntropy
+
     Notes
     -----
     Blind to correlations: particles on a line that is not along an axis are not spread off it. At ε = 0 the force does
@@ -176,6 +190,7 @@ class LogVariance(_OfMoments):
     [[-0.5, 1.0], [0.5, -1.0]]
     """
 
+    foresees = "variances"
     words = "log-variance"
 
     def __init__(self, ridge: float = 0.0) -> None:

@@ -41,6 +41,10 @@ class HingeVariance(OfCoordinates):
     ConfigError
         If γ is not from 1e-50 to 1e50, or ε is not positive.
 
+    See Also
+    --------
+    wgf.Decorrelation, wgf.LogVariance
+
     Notes
     -----
     The force is zero, and so weak, once sⱼ ≥ γ in every coordinate: by design. For ε ≥ γ² it is zero everywhere. It
@@ -104,6 +108,10 @@ class Decorrelation(OfCoordinates):
 
     The force turns the cloud until its coordinates are not correlated.
 
+    See Also
+    --------
+    wgf.HingeVariance, wgf.LogVariance
+
     Notes
     -----
     There is no force on an ensemble whose coordinates are not correlated: it is then weak by design. It does not
@@ -126,6 +134,7 @@ class Decorrelation(OfCoordinates):
 
     integrates = True
     elementwise = True
+    foresees = "moments"
     words = "decorrelation"
     regimes = MappingProxyType({"weak": "has no force where coordinates are not correlated, by design"})
 

@@ -72,6 +72,10 @@ def knn_entropy(mu: Ensemble, k: int = 4) -> Estimate:
     DivergenceError
         If a coordinate is not finite.
 
+    See Also
+    --------
+    wgf.Shannon, wgf.Blob, wgf.LogDet, wgf.solvers.Langevin
+
     Notes
     -----
     The standard error treats the rᵢ as independent. It does not know the bias, which grows with d as n^{−2/d}.
@@ -169,6 +173,10 @@ def gaussian_entropy(mu: Ensemble) -> float:
     DivergenceError
         If C is not finite.
 
+    See Also
+    --------
+    wgf.diagnostics.effective_rank, wgf.diagnostics.knn_entropy
+
     References
     ----------
     Cover & Thomas (2006), Elements of Information Theory, theorem 8.6.5.
@@ -207,6 +215,10 @@ def effective_rank(mu: Ensemble) -> float:
     ------
     DivergenceError
         If the covariance is not finite.
+
+    See Also
+    --------
+    wgf.diagnostics.gaussian_entropy, wgf.diagnostics.knn_entropy
 
     References
     ----------

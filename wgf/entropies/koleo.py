@@ -36,6 +36,10 @@ class KoLeo(OfCoordinates):
     DivergenceError
         If particles coincide, so that r = 0, or a coordinate is not finite.
 
+    See Also
+    --------
+    wgf.Uniformity, wgf.Blob, wgf.diagnostics.knn_entropy
+
     Notes
     -----
     Neighbours are counted as particles, whatever their weight (weight 0 counts as none), so that S depends on n: a
@@ -43,9 +47,15 @@ class KoLeo(OfCoordinates):
     entropy as S + ψ(n) − ψ(k) + log c_d. At other points than the particles, and at particles of weight 0, the force
     is that of the first part.
 
-    The force jumps where the neighbour changes, so that the closure of a run does not fall at the order of the scheme
-    there. It is d/r between close particles: keep h·T·d well below the smallest r², or it is unstable. Time
-    O(n log n) in low dimensions; up to O(n² d) in high ones, in memory O(n d).
+    The force jumps where the neighbour changes. A particle that flees its neighbour comes to where two neighbours are
+    equally far, and stays there: the force then points away from the one or from the other from step to step, and only
+    its mean moves the particle. The dissipation has the square of all of it. So more is dissipated than released, and
+    the closure of such a run is negative at any h: of 300 particles in 16 dimensions under a Sinkhorn divergence and
+    KoLeo at T = .1, 13 % had two neighbours within 1 % of the same distance at the start and 88 % at t = 2, where the
+    closure was −65 % at h = .25 and −63 % at h = .05. `Shannon` and `LogDet` have no such edges.
+
+    The force is d/r between close particles: keep h·T·d well below the smallest r², or it is unstable. Time O(n log n)
+    in low dimensions; up to O(n² d) in high ones, in memory O(n d).
 
     References
     ----------

@@ -24,6 +24,10 @@ class Shannon(Entropy):
         If a value, first variation or force on particles is wanted. Deterministic solvers refuse the term for that
         reason, and the message names surrogates with a force.
 
+    See Also
+    --------
+    wgf.Blob, wgf.LogDet, wgf.solvers.Langevin, wgf.solvers.Grid
+
     Notes
     -----
     A sum of point masses has no density, so ρ is not known. Up to dimension 8 the ledger reports estimates, with the

@@ -45,6 +45,10 @@ class Softmax(OfCoordinates):
     ConfigError
         If τ is not from 1e-50 to 1e50, or the axis is not known.
 
+    See Also
+    --------
+    wgf.LogDet, wgf.SpectralEntropy, wgf.diagnostics.force_report
+
     Notes
     -----
     Over features S is a potential: it does not depend on μ, so no particle feels another. Both forces go to 0 where p

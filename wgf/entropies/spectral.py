@@ -37,6 +37,10 @@ class SpectralEntropy(OfCoordinates):
     DivergenceError
         If C is not finite.
 
+    See Also
+    --------
+    wgf.LogDet, wgf.LogVariance, wgf.Variance, wgf.CodingRate
+
     Notes
     -----
     S is from 0 (all particles on a line) to log d (equal variances in all directions). At ε = 0 it is free of scale:
@@ -59,6 +63,7 @@ class SpectralEntropy(OfCoordinates):
 
     integrates = True
     elementwise = True
+    foresees = "moments"
     words = "spectral"
     regimes = MappingProxyType({"weak": "has no force where all directions have the same variance, by design"})
 

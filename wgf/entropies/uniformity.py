@@ -13,7 +13,7 @@ from ..functional import Evaluation, Work
 from ..kernels import Gaussian
 from ..measure import Ensemble
 from ..summation import METHODS, Check, Summation, require_method
-from .base import Entropy
+from .base import Entropy, Variant
 
 
 class Uniformity(Entropy):
@@ -38,6 +38,10 @@ class Uniformity(Entropy):
     ------
     ConfigError
         If t is not positive, 1/√(2t) is not from 1e-50 to 1e50, or the method cannot sum a Gaussian to `rtol`.
+
+    See Also
+    --------
+    wgf.KoLeo, wgf.Blob
 
     Notes
     -----
@@ -69,6 +73,11 @@ class Uniformity(Entropy):
             raise ConfigError(f"Uniformity(method={shown(method)}){closest(method, METHODS)}")
         self.method, self.rtol = method, require_number("rtol", rtol, positive=True)
         require_method(self._kernel, method, self.rtol)
+
+    @classmethod
+    def variants(cls) -> tuple[Variant, ...]:
+        """One form, with t = 4/E|x − y|² of the first particles, as t = 2 is for points all over a unit sphere."""
+        return (Variant(cls.__name__, cls.words, lambda mu: cls(2.0 / float(mu.covariance().trace()))),)
 
     @property
     def _kernel(self) -> Gaussian:

@@ -18,6 +18,10 @@ class WgfError(Exception):
     solution : wgf.Solution or None
         Where the error ended a run: what was computed until then, up to the last good state. Else None.
 
+    See Also
+    --------
+    wgf.errors.WgfWarning
+
     Examples
     --------
     >>> import wgf
@@ -38,6 +42,10 @@ class WgfError(Exception):
 class ConfigError(WgfError, ValueError):
     """An argument, an option or a value of a configuration file is not acceptable.
 
+    See Also
+    --------
+    wgf.errors.WgfError
+
     Examples
     --------
     >>> import wgf
@@ -51,6 +59,10 @@ class ConfigError(WgfError, ValueError):
 
 class ShapeError(WgfError, ValueError):
     """An array has the wrong number of axes or the wrong lengths.
+
+    See Also
+    --------
+    wgf.errors.WgfError
 
     Examples
     --------
@@ -66,6 +78,10 @@ class ShapeError(WgfError, ValueError):
 class DivergenceError(WgfError, ArithmeticError):
     """A value or a force is NaN or infinite. The message names step, time, particle and term where they are known.
 
+    See Also
+    --------
+    wgf.errors.WgfError
+
     Examples
     --------
     >>> import wgf
@@ -79,6 +95,10 @@ class DivergenceError(WgfError, ArithmeticError):
 
 class StepSizeError(WgfError, ArithmeticError):
     """The solver found no step length that it may take.
+
+    See Also
+    --------
+    wgf.errors.WgfError
 
     Examples
     --------
@@ -96,6 +116,10 @@ class StepSizeError(WgfError, ArithmeticError):
 class CheckpointError(WgfError, OSError):
     """A stored ensemble, checkpoint or run directory cannot be read or written.
 
+    See Also
+    --------
+    wgf.errors.WgfError
+
     Examples
     --------
     >>> import wgf
@@ -110,6 +134,10 @@ class CheckpointError(WgfError, OSError):
 class LockedError(CheckpointError):
     """Another process is writing a run directory. The message names its host and its number.
 
+    See Also
+    --------
+    wgf.errors.WgfError
+
     Examples
     --------
     >>> issubclass(LockedError, CheckpointError)
@@ -119,6 +147,10 @@ class LockedError(CheckpointError):
 
 class BackendError(WgfError, RuntimeError):
     """A requested device or operation is not available on this machine.
+
+    See Also
+    --------
+    wgf.errors.WgfError
 
     Examples
     --------
@@ -130,6 +162,10 @@ class BackendError(WgfError, RuntimeError):
 class CommunicationError(WgfError, RuntimeError):
     """The processes of one run cannot hear each other: one has stopped, a link is cut, or the wait was too long.
 
+    See Also
+    --------
+    wgf.errors.WgfError
+
     Examples
     --------
     >>> issubclass(CommunicationError, WgfError)
@@ -139,6 +175,10 @@ class CommunicationError(WgfError, RuntimeError):
 
 class JobError(WgfError, RuntimeError):
     """Jobs of a sweep failed, or the processes that work on them.
+
+    See Also
+    --------
+    wgf.errors.WgfError
 
     Examples
     --------
@@ -156,6 +196,10 @@ class JobError(WgfError, RuntimeError):
 class ResourceError(WgfError, RuntimeError):
     """A limit on steps, memory or work was reached.
 
+    See Also
+    --------
+    wgf.errors.WgfError
+
     Examples
     --------
     >>> import wgf
@@ -169,6 +213,10 @@ class ResourceError(WgfError, RuntimeError):
 class TransportError(WgfError, ArithmeticError):
     """An optimal-transport computation failed or warned, so its number cannot be trusted.
 
+    See Also
+    --------
+    wgf.errors.WgfError
+
     Examples
     --------
     >>> issubclass(TransportError, ArithmeticError)
@@ -178,6 +226,10 @@ class TransportError(WgfError, ArithmeticError):
 
 class WgfWarning(UserWarning):
     """A run goes on or has ended well, but whoever reads its results must know something.
+
+    See Also
+    --------
+    wgf.errors.WgfError
 
     Examples
     --------

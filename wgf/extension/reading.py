@@ -54,7 +54,7 @@ class Reading:
             if "in-place operation" not in str(error):
                 raise
             raise written(self.name) from error
-        if any(differ(copy, argument) for copy, argument in zip(copies, arguments, strict=False)):
+        if copies and any(differ(copy, argument) for copy, argument in zip(copies, arguments, strict=True)):
             raise written(self.name)
         self._compared = True
         return result

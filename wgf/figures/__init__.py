@@ -3,6 +3,7 @@
 from .canvas import WIDTH
 from .clouds import View
 from .movie import Movie
+from .panels import why_no_closure
 from .particles import particles, side_by_side
 from .player import player
 from .run import (
@@ -12,7 +13,6 @@ from .run import (
     learning,
     overview,
     transport,
-    why_no_closure,
 )
 
 __all__ = [

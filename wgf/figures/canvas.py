@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import XAxis, YAxis
     from matplotlib.figure import Figure
 
 INK, MUTED, GRID = "#222222", "#6b6b6b", "#e4e4e4"
@@ -49,18 +51,32 @@ def log_scale(axis: Axes, always: bool = False) -> None:
     Ticks are at 1, 2 and 5 of each decade where the axis spans few decades, else at 1 only. With `always`, for a power
     law, it is logarithmic wherever the data are positive.
     """
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
     low, high = axis.dataLim.intervaly
     if high < 8 * low and not (always and low > 0):  # a logarithmic axis would have two ticks or fewer
         axis.set_ylim(0, 1.15 * high)
         return
     axis.set_yscale("log")
-    span = high / low
+    log_ticks(axis.yaxis, low, high)
+
+
+def log_ticks(axis: XAxis | YAxis, low: float, high: float) -> None:
+    """Label a logarithmic axis at 1, 2 and 5 of each decade where its data span little, else at 1 only."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    span = high / low if 0 < low < high else 1.0
     subs = tuple(range(1, 10)) if span < 8 else (1, 2, 5) if span < 300 else (1,)
-    axis.yaxis.set_major_locator(LogLocator(subs=subs, numticks=9))
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.yaxis.set_minor_locator(NullLocator())
+    axis.set_major_locator(LogLocator(subs=subs, numticks=9))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+    axis.set_minor_locator(NullLocator())
+
+
+def plain(value: float) -> str:
+    """A tick of a logarithmic axis: 0.02, 300, and with a power of ten beyond: 10⁻⁵, 2·10⁻⁵."""
+    if not 0 < value < math.inf or 0.9e-3 < value < 1e5:
+        return f"{value:g}"
+    digits, _, power = f"{value:.0e}".partition("e")
+    raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"10{raised}" if digits == "1" else f"{digits}·10{raised}"
 
 
 def say(axis: Axes, text: str) -> None:

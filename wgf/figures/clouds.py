@@ -36,6 +36,17 @@ class View:
         The names of the two axes.
     x, y : (float, float)
         The limits of the two axes, common to all clouds.
+
+    See Also
+    --------
+    wgf.figures.particles, wgf.figures.Movie
+
+    Examples
+    --------
+    >>> import wgf
+    >>> view = wgf.figures.View.of([wgf.Ensemble([[0.0, 0.0], [2.0, 1.0]])])
+    >>> view.labels, view.line
+    (('x₁', 'x₂'), False)
     """
 
     clouds: list[np.ndarray]

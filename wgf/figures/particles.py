@@ -29,12 +29,47 @@ def particles(clouds: Sequence[Any], times: Sequence[float], weights: Sequence[A
     -------
     matplotlib.figure.Figure
         A new figure with one panel for each cloud.
+
+    See Also
+    --------
+    wgf.Solution.plot_particles, wgf.figures.View, wgf.figures.Movie
+
+    Examples
+    --------
+    >>> import wgf
+    >>> figure = wgf.figures.particles([wgf.Ensemble.gaussian(50, 2, seed=k) for k in (0, 1)], [0.0, 1.0])
+    >>> [axis.get_title() for axis in figure.axes]
+    ['t = 0', 't = 1']
     """
     return side_by_side(View.of(clouds, weights), times)
 
 
 def side_by_side(view: View, times: Sequence[float]) -> Figure:
-    """A panel for each cloud of a view, with its flow time as title."""
+    """Draw a panel for each cloud of a view, with its flow time as title.
+
+    Parameters
+    ----------
+    view : View
+        The clouds in common coordinates.
+    times : sequence of float
+        The flow time of each.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure.
+
+    See Also
+    --------
+    wgf.figures.particles, wgf.figures.View
+
+    Examples
+    --------
+    >>> import wgf
+    >>> view = wgf.figures.View.of([wgf.Ensemble.gaussian(50, 1, seed=0)])
+    >>> wgf.figures.side_by_side(view, [2.5]).axes[0].get_title()
+    't = 2.5'
+    """
     across = min(len(view.clouds), 3)
     rows = -(-len(view.clouds) // across)
     figure, axes = canvas(rows, across, height=3.5 * rows, share=True)

@@ -43,6 +43,17 @@ def player(view: View, times: Sequence[float], *, fps: float = 10.0, themed: boo
     -------
     str
         HTML with an inline script. All pictures are in it.
+
+    See Also
+    --------
+    wgf.figures.Movie, wgf.Solution.animate
+
+    Examples
+    --------
+    >>> import wgf
+    >>> view = wgf.figures.View.of([wgf.Ensemble.gaussian(50, 2, seed=k) for k in (0, 1)])
+    >>> "<canvas" in wgf.figures.player(view, [0.0, 1.0])
+    True
     """
     from jinja2 import Template
 

@@ -10,6 +10,7 @@ the rows that it then owns. All processes must see the same folder.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -34,6 +35,8 @@ from .store import CHECKPOINTS, METRICS, RunStore
 
 _WHOLE = (None, *(status.name for status in Status if status.ok), Status.INTERRUPTED.name, Status.STEP_LIMIT.name)
 """Statuses with which all processes stand at the same step, so that there is a checkpoint."""
+_ASKING, _MOST = 0.1, 64
+"""Seconds, and steps at most, after which processes ask each other whether one of them must stop."""
 
 
 def store_for(
@@ -164,9 +167,24 @@ class DividedStored(Stored):
 
     store: DividedStore
 
+    _skipped, _left, _asked = 0, 0, 0.0
+
     @property
     def pausing(self) -> bool:
-        return self.store.group.any(self.store.due() or signals.arrived())
+        """Whether one of the processes must stop. They ask each other every `_ASKING` seconds, and not at each step.
+
+        The process that speaks tells all how many steps that is, by the time of those before.
+        """
+        if self._left:
+            self._left -= 1
+            return False
+        now, group = time.monotonic(), self.store.group
+        steps = int(min(_MOST, (self._skipped + 1) * _ASKING / max(now - self._asked, 1e-9))) if group.speaks else 0
+        found = group.counts(2 * steps + int(self.store.due() or signals.arrived()))
+        stop = any(number % 2 for number in found)
+        self._asked, self._skipped = now, found[0] // 2
+        self._left = 0 if stop else self._skipped  # after a yes the next question has the same answer
+        return stop
 
     def pause(self) -> bool:
         asked = self.store.group.counts(2 if signals.arrived() else int(self.store.due()))

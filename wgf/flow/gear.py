@@ -17,7 +17,7 @@ import torch
 
 from ..errors import WgfError
 from ..ledger import Bookkeeper
-from ..measure import NoiseSource
+from ..measure import Ensemble, NoiseSource
 from ..ops import bodies
 from ..protocol import Dynamics, Solver, State
 from .plan import Plan
@@ -108,14 +108,17 @@ class SecondGear:
         last = stop if self._plan.whole else min(stop, self._plan.last - 1)
         if not self.open or last - state.step < 2:
             return None
-        stretch = self._stretch = self._stretch or self._engaged(state)
+        if self._stretch is None:
+            stretch = self._engaged(state)
+            self._stretch = stretch if state.mu.everywhere(stretch is not None) else None
+        stretch = self._stretch
         self.open = stretch is not None
         if stretch is None or (isinstance(stretch.step, bodies.REMEMBERING) and state.memory is None):
             return None
         count = min(last - state.step, self._piece)
         memory = state.memory.clone() if isinstance(stretch.step, bodies.REMEMBERING) else None
         x = state.mu.x.clone()
-        dissipation = stretch.take(x.numpy(), None if memory is None else memory.numpy(), state.step, count)
+        dissipation = _taken(stretch, state.mu, x, memory, state.step, count)
         after = self._after(state.with_(memory=memory), x, count)
         if after is None or not (dissipation is None or np.isfinite(dissipation).all()):
             self.open = False
@@ -129,7 +132,7 @@ class SecondGear:
         step = state.step + count
         mu, evaluations = state.mu.moved(x), self._dynamics.evaluations
         mu = mu.remembering(self._history) if self._history else mu
-        if bool(torch.isfinite(x).all()):
+        if not mu.whole or bool(torch.isfinite(x).all()):  # of several processes one may have lost a particle
             try:
                 evaluation = self._dynamics.evaluate(mu, self._plan.time(step), step)
                 return state.with_(mu=mu, t=self._plan.time(step), step=step, evaluation=evaluation)
@@ -143,7 +146,7 @@ class SecondGear:
         kinds = [type(term.functional) for term in self._dynamics.drift.terms]
         overhead = _OVERHEAD * max(1, len(kinds))
         most = (plan.last - state.step) * (overhead + _ARITHMETIC * mu.n * mu.dim)
-        if not mu.whole or mu.device.type != "cpu" or mu.period is not None:
+        if mu.device.type != "cpu" or mu.period is not None:
             return None
         kind = type(self._solver), tuple(kinds), mu.dtype, mu.dim
         hoped = _missed[kind] = _missed.get(kind, 0.0) + most
@@ -159,7 +162,8 @@ class SecondGear:
         each = step.nanoseconds(mu.n, mu.dim)
         each += step.stages * sum(term.nanoseconds(mu.n, mu.dim) for term in terms)
         apart = all(term.separable for term in terms) and not isinstance(step, bodies.MEETING)
-        if not apart and (mu.n > bodies.BLOCK or each * (1.0 - 1.0 / torch.get_num_threads()) > _SPREAD):
+        spread = each * (1.0 - 1.0 / torch.get_num_threads()) > _SPREAD
+        if not apart and (spread or mu.n > bodies.BLOCK or not mu.whole):
             return None
         self._piece = max(1, min(_MOST, int(_PIECE / each)))
         numbers = np.array([term.coefficient.number for term in drift.terms], mu.x.numpy().dtype)
@@ -184,3 +188,20 @@ class SecondGear:
 
         stretch = Stretch(step, terms, numbers, mu.weights.numpy(), mu.ids.numpy())
         return stretch if always or saved >= _COMPILED or stretch.built(x, max(saved, hoped) < _LOADED) else None
+
+
+def _taken(
+    stretch: Stretch, mu: Ensemble, x: torch.Tensor, memory: torch.Tensor | None, first: int, count: int
+) -> np.ndarray | None:
+    """Take the steps of a stretch with the particles x and the memory, in place, and give their dissipations.
+
+    Where particles are divided, the dissipation is summed over the blocks of all processes: one message.
+    """
+
+    def rows(part: slice) -> np.ndarray | None:
+        own = stretch._replace(weights=stretch.weights[part], ids=stretch.ids[part])
+        return own.take(x[part].numpy(), None if memory is None else memory[part].numpy(), first, count)
+
+    if mu.whole or stretch.step.quadrature is None:
+        return rows(slice(None))
+    return mu.over_blocks(lambda part: torch.from_numpy(rows(part))).numpy()

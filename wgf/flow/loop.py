@@ -68,18 +68,16 @@ class Run:
 
     def __post_init__(self) -> None:
         self.dynamics, self.plan = self.flow.dynamics, self.flow.plan
-        self.deferred = checks.deferred_on(self.state.mu.device) and self.state.mu.whole
-        flow, plain = self.flow, not (self.deferred or self.flow.steering.drives)
+        flow, mu = self.flow, self.state.mu
+        self.deferred = checks.deferred_on(mu.device, not mu.whole)
+        plain = not ((self.deferred and mu.whole) or flow.steering.drives)
         self.gear = SecondGear(flow.dynamics, flow.solver, flow.plan, flow.noise, flow.history, plain)
         self._observed = -1
         self._before_record: tuple[BookMemory, Any] | None = None
         self._mark()
 
     def _mark(self) -> None:
-        """Remember where the run stands after a whole step: an error in the next one may leave half of it in the books.
-
-        It is what a checkpoint after an error holds.
-        """
+        """Remember a whole step, for a checkpoint after an error: that may leave half of the next one in the books."""
         self._whole = self.state, self.books.booked, self.dynamics.evaluations
 
     def go(self, throw: bool = True) -> Solution:
@@ -175,25 +173,27 @@ class Run:
         return self.callbacks.before(self.state.step, stop) if self.callbacks.stepping else stop
 
     def _stretch(self, stop: int) -> None:
-        """Take the steps up to `stop`, with finiteness checks at once (CPU) or after the last of them (GPU).
+        """Take the steps up to `stop`, with finiteness checks at once, or after the last of them (`deferred`).
 
-        Deferred checks do not stop the device at every step. If one has failed, the steps are taken again with
-        immediate checks, so that the error is the one that the CPU gives. This works because a step depends on its
-        state alone: noise is keyed by the step. If the second pass finds no error (a check may be stricter than the
-        term), its steps stand, and the run goes on with immediate checks.
+        Deferred checks do not stop a GPU, or other processes, at every step. If one has failed, the steps are taken
+        again with immediate checks, so that the error is the one that the CPU gives. This works because a step depends
+        on its state alone: noise is keyed by the step. If the second pass finds no error (a check may be stricter than
+        the term), its steps stand, and the run goes on with immediate checks. Of several processes all take the steps
+        again, or none: not after an error, which the others may not have.
         """
         if not self.deferred:
             return self._steps(stop)
-        begun, raised = (self.state, self.books.booked, self.dynamics.evaluations), None
+        begun, raised, mu = (self.state, self.books.booked, self.dynamics.evaluations), None, self.state.mu
         try:
-            with checks.deferred(self.state.mu.device) as noted:
+            with checks.deferred(mu.device) as noted, mu.postponing(noted):
                 self._steps(stop)
         except BaseException as error:
             raised = error
-        if not noted.held():
+        alone = raised is not None and not mu.whole
+        if alone or not noted.held():
             self.state, self.books.booked, self.dynamics.evaluations = self._whole = begun
             self.dynamics.replace_free_energy(self.flow.steering.resolve(self.state.drives))
-            if raised is None or isinstance(raised, Exception):  # a KeyboardInterrupt ends the run at once
+            if not (alone or isinstance(raised, KeyboardInterrupt)):
                 self.deferred = False
                 return self._steps(stop)
         if raised is not None:

@@ -20,6 +20,25 @@ def _describe(t: float, row: Row | None) -> str:
     return "  ".join(parts)
 
 
+class _Way:
+    """How far a run is: its steps, or the flow time where a scheme chooses its steps."""
+
+    def __init__(self, steps: int | None, t_end: float) -> None:
+        self._steps, self._end = steps, t_end
+        self._start: float | None = None
+
+    def share(self, done: int, t: float) -> float:
+        """The share that is done, from 0 to 1."""
+        if self._steps is not None:
+            return done / self._steps if self._steps else 1.0
+        self._start = t if self._start is None else self._start
+        return (t - self._start) / (self._end - self._start) if self._end > self._start else 1.0
+
+    def count(self, done: int) -> str:
+        """The steps, as text."""
+        return f"{done} steps" if self._steps is None else f"{done}/{self._steps}"
+
+
 class LineProgress(Monitor):
     """Prints a line at regular intervals, with an estimate of the time left. It suits logs.
 
@@ -37,23 +56,19 @@ class LineProgress(Monitor):
 
     @contextmanager
     def running(self, steps: int | None, t_end: float) -> Iterator[None]:
-        self._steps, self._start = steps, time.monotonic()
+        self._way, self._start = _Way(steps, t_end), time.monotonic()
         self._next = self._start + self._interval
         yield
 
     def advance(self, done: int, t: float, row: Row | None) -> None:
         self._row = row or self._row
-        now = time.monotonic()
+        now, share = time.monotonic(), self._way.share(done, t)
         if now < self._next or done == 0:
             return
         self._next = now + self._interval
-        if self._steps is None:
-            count, left = f"{done}", ""
-        else:
-            count = f"{done}/{self._steps}"
-            left = f"  about {(now - self._start) * (self._steps - done) / done:.0f} s left"
+        left = f"  about {(now - self._start) * (1 - share) / share:.0f} s left" if share else ""
         print(
-            f"{count} steps  {_describe(t, self._row)}{left}",
+            f"{self._way.count(done).removesuffix(' steps')} steps  {_describe(t, self._row)}{left}",
             file=self._stream or sys.stderr,
             flush=True,
         )
@@ -62,14 +77,14 @@ class LineProgress(Monitor):
 def _bar() -> Any:
     """A bar of `rich` on the standard error. Count and estimate are always whole; the text gets what room is left."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.table import Column
 
     console = Console(stderr=True)
     whole = Column(no_wrap=True)
     rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
     return Progress(
-        BarColumn(max(4, min(40, console.width // 6))), MofNCompleteColumn(table_column=whole),
+        BarColumn(max(4, min(40, console.width // 6))), TextColumn("{task.fields[count]}", table_column=whole),
         TimeRemainingColumn(table_column=whole.copy()), TextColumn("{task.description}", table_column=rest),
         console=console, transient=True, expand=True,
     )  # fmt: skip
@@ -82,12 +97,18 @@ class BarProgress(Monitor):
     def running(self, steps: int | None, t_end: float) -> Iterator[None]:
         self._row: Row | None = None
         with _bar() as self._bar:
-            self._task = self._bar.add_task("", total=steps)
+            self._way = _Way(steps, t_end)
+            self._task = self._bar.add_task("", total=1.0, count="")
             yield
 
     def advance(self, done: int, t: float, row: Row | None) -> None:
         self._row = row or self._row
-        self._bar.update(self._task, completed=done, description=_describe(t, self._row))
+        self._bar.update(
+            self._task,
+            completed=self._way.share(done, t),
+            count=self._way.count(done),
+            description=_describe(t, self._row),
+        )
 
 
 class NotebookProgress(Monitor):
@@ -157,8 +178,10 @@ def counting(what: str, total: int, shown: bool = True, interval: float = 10.0) 
         yield lambda done, said="": None
     elif sys.stderr.isatty() and "ipykernel" not in sys.modules:
         with _bar() as bar:
-            task = bar.add_task(what, total=total)
-            yield lambda done, said="": bar.update(task, completed=done, description=f"{what}  {said}".rstrip())
+            task = bar.add_task(what, total=total, count=f"0/{total}")
+            yield lambda done, said="": bar.update(
+                task, completed=done, count=f"{int(done)}/{total}", description=f"{what}  {said}".rstrip()
+            )
     else:
         start = time.monotonic()
         due, before = start + interval, -1.0

@@ -48,6 +48,10 @@ class Status(enum.Enum):
     `COMPLETED` and `CONVERGED` are good ends, the others are failures. With `solve(throw=True)` a failure raises an
     error.
 
+    See Also
+    --------
+    wgf.Solution, wgf.solve
+
     Examples
     --------
     >>> Status.COMPLETED.ok, Status.STEP_LIMIT.ok, Status.STEP_LIMIT.value

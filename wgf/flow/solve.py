@@ -161,8 +161,8 @@ def solve(
     process of rank 0 shows the progress and writes the store. What needs all particles in one process is refused by
     name.
 
-    Finiteness checks: immediate on the CPU, deferred to the next record or frame on a GPU. If a deferred check fails,
-    the steps since then are taken again with immediate checks. Error and last good state are the same as on the CPU.
+    Finiteness checks: immediate on the CPU, deferred to the next record or frame on a GPU and in several processes. If
+    one fails, the steps since then are taken again with immediate checks: error and last good state are the same.
 
     Legs: a run that starts at t0 ≠ 0, or from particles that a run with noise or minibatches has moved, has noise of
     its own. It is keyed by the seed, t0 and the history of the particles (`Ensemble.history`), so nothing is used

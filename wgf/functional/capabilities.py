@@ -38,9 +38,16 @@ class Capabilities:
     """Whether the torch operations of the term are on arrays of at most n·d numbers, and have the same bits with any
     number of threads. One thread of torch then does them, where the ensemble is small."""
 
+    needs_space: ClassVar[bool] = False
+    """Whether particles must be free to be anywhere: the term has no meaning in a domain (`wgf.domains`)."""
+
     integrates: ClassVar[bool] = False
     """Whether the term sums over particles by methods of the ensemble only (`expect`, `moments`, `summed`, ...). The
     particles may then be divided among processes."""
+
+    foresees: ClassVar[str] = ""
+    """The integral of the ensemble with which an evaluation of the term begins: "moments", "variances", or none of
+    them. Where particles are divided among processes, it then travels with the sums of other terms."""
 
     regimes: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Where the force of an entropy is degenerate by its own nature, in words: by the regime of the force report."""

@@ -23,11 +23,14 @@ class Evaluation(Facts):
         ∇_W 𝓕[μ] at the particles (n, d), in their dtype.
     outputs : Tensor or None
         What else the pass has computed that observers may want: for `NetworkRisk` the predictions (M, K), float64.
+    finite : bool
+        Whether value and gradient are known to be finite, so that a run need not look again.
     """
 
     value: Tensor
     gradient: Tensor
     outputs: Tensor | None = field(default=None, kw_only=True)
+    finite: bool = field(default=False, kw_only=True)
 
     def _facts(self) -> dict[str, Any]:
         return {"value": float(self.value), "gradient": f"array of shape {tuple(self.gradient.shape)}"}

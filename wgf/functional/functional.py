@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from .. import ops
 from ..errors import ConfigError, require_number, shown
 from ..extension import guarded
 from ..measure import Ensemble, NoiseSource
 from .coefficient import Coefficient
 from .differentiable import Differentiable
 from .evaluation import Evaluation, zero_plus
-from .listed import Listed
+from .listed import Listed, distinct
 
 Resolved = Mapping[str, tuple["Functional", "Functional"]]
 """Terms whose rules were resolved from the initial ensemble, by name: the term as given, and the term as resolved."""
@@ -137,23 +138,16 @@ class Term:
     functional: Functional
 
     @property
+    def number(self) -> float:
+        """The coefficient of a frozen term, or a ConfigError where it still depends on t."""
+        if self.coefficient.functions:
+            raise ConfigError(f"the coefficient of {self.name} depends on t; freeze the energy with F.at(t) first.")
+        return self.coefficient.number
+
+    @property
     def driven(self) -> bool:
         """Whether c(t) 𝓕[μ] depends on t at fixed particles."""
         return bool(self.coefficient.functions) or self.functional.varies
-
-
-def distinct(terms: tuple[Term, ...]) -> tuple[Term, ...]:
-    """Number repeated names, so that every name occurs once: Quadratic, Quadratic_2, ..."""
-    seen: set[str] = set()
-    named = []
-    for term in terms:
-        name, count = term.name, 1
-        while name in seen:
-            count += 1
-            name = f"{term.name}_{count}"
-        seen.add(name)
-        named.append(replace(term, name=name))
-    return tuple(named)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -240,15 +234,17 @@ class FreeEnergy(Listed, Functional):
     @property
     def temperature(self) -> float:
         """The sum of the temperatures of all entropies, for a free energy frozen by `at`."""
-        return sum((-_number(term) for term in self.terms if term.functional.is_entropy), 0.0)
+        return sum((-term.number for term in self.terms if term.functional.is_entropy), 0.0)
 
     def only(self, keep: Callable[[Term], bool]) -> FreeEnergy:
         """Keep the terms for which `keep(term)` is true."""
         return FreeEnergy(tuple(term for term in self.terms if keep(term)))
 
     def _map(self, change: Callable[[Term], Term]) -> FreeEnergy:
-        """The free energy with `change` applied to every term."""
-        return FreeEnergy(tuple(change(term) for term in self.terms))
+        """The free energy with `change`, which keeps the names, applied to every term."""
+        mapped = object.__new__(FreeEnergy)
+        mapped.terms = tuple(map(change, self.terms))
+        return mapped
 
     def at(self, t: float) -> FreeEnergy:
         """Freeze all coefficients and terms at time t. A negative temperature is a ConfigError."""
@@ -262,7 +258,7 @@ class FreeEnergy(Listed, Functional):
         return self._map(freeze)
 
     def draw(self, noise: NoiseSource, step: int) -> FreeEnergy:
-        return self._map(lambda term: replace(term, functional=term.functional.draw(noise, step)))
+        return self._map(lambda term: Term(term.name, term.coefficient, term.functional.draw(noise, step)))
 
     def prepare(self, mu: Ensemble, kept: Resolved | None = None) -> FreeEnergy:
         """Resolve the rules of every term from μ. A term that is the same as in `kept` is taken from there."""
@@ -278,43 +274,36 @@ class FreeEnergy(Listed, Functional):
     # ------------------------------------------------------------------------------- values
 
     def _value(self, mu: Ensemble) -> Tensor:
-        parts = (_number(term) * term.functional._value(mu) for term in self.terms)
-        return sum(parts, zero_plus(0.0, mu.device))
+        return sum((t.number * t.functional._value(mu) for t in self.terms), zero_plus(0.0, mu.device))
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
         total = torch.zeros(len(mu.points(at)), dtype=mu.dtype, device=mu.device)
         for term in self.terms:
-            total = total + _number(term) * term.functional._first_variation(mu, at)
+            total = total + term.number * term.functional._first_variation(mu, at)
         return total
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
         total = torch.zeros_like(mu.points(at))
         for term in self.terms:
-            total = total + _number(term) * term.functional._gradient(mu, at)
+            total = total + term.number * term.functional._gradient(mu, at)
         return total
 
     def evaluate(self, mu: Ensemble) -> FreeEnergyEvaluation:
         """Compute F, ∇_W F and the value and gradient of every term, in one pass and without a check for NaN."""
+        mu.foresee(t.functional.foresees for t in self.terms)
         return self.combined([guarded(t.name, (mu.x, mu.weights), t.functional._evaluated, mu) for t in self.terms], mu)
 
     def combined(self, parts: Sequence[Evaluation], mu: Ensemble) -> FreeEnergyEvaluation:
         """Compute F and ∇_W F from given evaluations of its terms at μ, in the order of the terms."""
-        total, gradient, terms = None, None, []
+        total, gradient, terms, plain = None, None, [], len(parts) == 1
         for term, part in zip(self.terms, parts, strict=True):
-            c = _number(term)
-            value, force = (part.value, part.gradient) if c == 1.0 else (c * part.value, c * part.gradient)
+            plain &= (c := term.number) == 1.0
+            value = part.value if c == 1.0 else c * part.value
             total = zero_plus(value, mu.device) if total is None else total + value
-            gradient = force if gradient is None else gradient + force
+            gradient = ops.plus(gradient, c, part.gradient)
             terms.append(TermEvaluation(part.value, part.gradient, term, outputs=part.outputs))
         if total is None or gradient is None:
             total, gradient = zero_plus(0.0, mu.device), torch.zeros_like(mu.x)
-        return FreeEnergyEvaluation(total, gradient, tuple(terms))
+        return FreeEnergyEvaluation(total, gradient, tuple(terms), finite=plain and parts[0].finite)
 
     _evaluate = evaluate
-
-
-def _number(term: Term) -> float:
-    """The coefficient of a frozen term, or a ConfigError where it still depends on t."""
-    if term.coefficient.functions:
-        raise ConfigError(f"the coefficient of {term.name} depends on t; freeze the free energy with F.at(t) first.")
-    return term.coefficient.number

@@ -23,6 +23,10 @@ class Kernel(ABC):
     number, and the result is a kernel. `Interaction(kernel)` is the energy ½ ∬ K dμ dμ: K repels where it decreases
     with the distance and attracts where it increases.
 
+    See Also
+    --------
+    wgf.Interaction, wgf.solvers.RandomBatch, wgf.kernels.RadialKernel, wgf.kernels.KernelSum
+
     Notes
     -----
     A subclass defines `sums` and `_value`, which `kernel(x, y)` calls with checked points. It sets the class attributes
@@ -36,8 +40,6 @@ class Kernel(ABC):
     >>> kernel = 2 * Gaussian(1.0) - Gaussian(0.5)
     >>> kernel
     2 * Gaussian(h=1.0) - 1 * Gaussian(h=0.5)
-    >>> Gaussian(1.0)
-    Gaussian(h=1.0)  # repels
     >>> kernel(torch.zeros(1, 3))
     tensor([1.])
     """
@@ -203,9 +205,7 @@ class Kernel(ABC):
 
 def fits(kernel: Kernel, x: Tensor, y: Tensor) -> bool:
     """Whether sums over these points can be taken as they are. Only float32 can be too narrow."""
-    if x.dtype != torch.float32 or y.dtype != torch.float32:
-        return True
-    return kernel._fits(extent(x, y))
+    return not (x.dtype == y.dtype == torch.float32) or kernel._fits(extent(x, y))
 
 
 def in_double(kernel: Kernel, x: Tensor, y: Tensor, weights: Tensor, same: bool) -> tuple[Tensor, Tensor]:
@@ -229,6 +229,10 @@ class KernelSum(Kernel):
     parts : tuple of (float, Kernel)
         The factors cₖ and kernels Kₖ.
 
+    See Also
+    --------
+    wgf.kernels.Morse, wgf.kernels.Kernel, wgf.Interaction
+
     Notes
     -----
     It is singular or kinked if any part is, and radial if every part is. It counts as positive definite if every part
@@ -239,10 +243,6 @@ class KernelSum(Kernel):
     >>> from wgf.kernels import Gaussian, Log
     >>> -0.5 * Log() + Gaussian(2.0)
     -0.5 * Log(softening=0.0) + 1 * Gaussian(h=2.0)
-    >>> -0.5 * Log()
-    -0.5 * Log(softening=0.0)  # attracts
-    >>> (-0.5 * Log() + Gaussian(2.0)).singular
-    True
     """
 
     parts: tuple[tuple[float, Kernel], ...]

@@ -12,6 +12,10 @@ class Exponential(NamedTuple):
 
     s = rate · |u|, with the rate in one over a length, and p(s) = p₀ + p₁s + p₂s².
 
+    See Also
+    --------
+    wgf.kernels.Kernel
+
     Examples
     --------
     >>> import wgf

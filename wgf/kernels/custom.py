@@ -36,6 +36,10 @@ class RadialKernel(Kernel):
     ConfigError
         If fn returns complex numbers.
 
+    See Also
+    --------
+    wgf.Interaction, wgf.kernels.Kernel, wgf.solvers.RandomBatch
+
     Notes
     -----
     fn runs in one torch thread on one block of pairs at a time, so that the result has the same bits for every number

@@ -51,6 +51,10 @@ class QuadraticKernel(ByMoments):
     ConfigError
         If strength is not a finite number.
 
+    See Also
+    --------
+    wgf.kernels.Linear, wgf.kernels.Cosine
+
     Notes
     -----
     Sums are exact and take O(n·d) time. The kernel is not positive definite, so `Stein` and `KSD` refuse it.
@@ -111,6 +115,10 @@ class Cosine(ByMoments):
     ConfigError
         If strength is not a finite number.
 
+    See Also
+    --------
+    wgf.kernels.QuadraticKernel, wgf.kernels.Linear
+
     Notes
     -----
     Coordinates are angles in radians; the kernel has period 2π in each. Sums are exact and take O(n·d) time.
@@ -164,6 +172,10 @@ class Linear(ByMoments):
 
     The Stein flow of this kernel keeps a Gaussian Gaussian and follows its mean and covariance exactly. With
     `Interaction` it is the energy ½|mean|² + ½, which pulls the mean of the ensemble to the origin.
+
+    See Also
+    --------
+    wgf.kernels.QuadraticKernel, wgf.kernels.Cosine
 
     Notes
     -----

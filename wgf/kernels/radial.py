@@ -14,8 +14,8 @@ from torch import Tensor
 
 from .. import ops
 from ..ops import bodies, forms
-from ..ops.cpu.radial import compiled_form
 from ..ops.range import extents, factor_fits
+from ..ops.registry import later
 from .base import Kernel, KernelSum
 
 
@@ -49,7 +49,7 @@ class Radial(Kernel):
 
     @property
     def family(self) -> str:
-        return type(compiled_form(self.form, self.parameters(), np.dtype(np.float64))[0]).__name__
+        return type(later("radial").compiled_form(self.form, self.parameters(), np.dtype(np.float64))[0]).__name__
 
     def _fits(self, size: float | None) -> bool:
         return extents(self.form, self.parameters(), self.softening).hold(size)

@@ -25,6 +25,10 @@ class Log(Radial):
     ConfigError
         If softening is neither 0 nor from 1e-50 to 1e50.
 
+    See Also
+    --------
+    wgf.kernels.Riesz, wgf.kernels.Newtonian
+
     Notes
     -----
     Infinite at u = 0 without softening: sums then leave out the self pair, two particles at one place raise
@@ -69,6 +73,10 @@ class Riesz(Radial):
     ------
     ConfigError
         If s is not positive, or softening is neither 0 nor from 1e-50 to 1e50.
+
+    See Also
+    --------
+    wgf.kernels.Log, wgf.kernels.Newtonian
 
     Notes
     -----
@@ -125,6 +133,10 @@ class Newtonian(Radial):
         If d is not a positive integer, or softening is neither 0 nor from 1e-50 to 1e50.
     ShapeError
         If the particles have another dimension than d; when the kernel is used.
+
+    See Also
+    --------
+    wgf.kernels.Log, wgf.kernels.Riesz
 
     Notes
     -----

@@ -25,6 +25,10 @@ class Gaussian(Radial):
     ConfigError
         If h is not a number from 1e-50 to 1e50.
 
+    See Also
+    --------
+    wgf.kernels.Matern, wgf.kernels.Laplace, wgf.kernels.InverseMultiquadric
+
     Notes
     -----
     Smooth and positive definite: `Stein` and `KSD` accept it. Sums include the self pair.
@@ -71,6 +75,10 @@ class Matern(Radial):
     ------
     ConfigError
         If nu is another number, or h is not from 1e-50 to 1e50.
+
+    See Also
+    --------
+    wgf.kernels.Gaussian, wgf.kernels.Laplace, wgf.kernels.InverseMultiquadric
 
     Notes
     -----
@@ -123,6 +131,10 @@ class Laplace(Matern):
     ConfigError
         If h is not a number from 1e-50 to 1e50.
 
+    See Also
+    --------
+    wgf.kernels.Gaussian, wgf.kernels.Matern, wgf.kernels.InverseMultiquadric
+
     Notes
     -----
     The force has the same strength on both sides of u = 0 and jumps there; see `Matern`.
@@ -157,6 +169,10 @@ class InverseMultiquadric(Radial):
     ------
     ConfigError
         If p is not a positive number, or h not from 1e-50 to 1e50.
+
+    See Also
+    --------
+    wgf.kernels.Gaussian, wgf.kernels.Matern, wgf.kernels.Laplace
 
     Notes
     -----
@@ -204,6 +220,10 @@ class Morse(Radial):
     ------
     ConfigError
         If a strength is not finite, or a range is not from 1e-50 to 1e50.
+
+    See Also
+    --------
+    wgf.kernels.KernelSum
 
     Notes
     -----

@@ -152,9 +152,12 @@ class Bookkeeper:
             self._note(column, f"{checked_sums.measure}; {allowed:g} is allowed")
             if not checked_sums.error <= allowed and name not in self._told:
                 self._told.add(name)  # once: a long run would collect a warning for each record
+                said = checked_sums.advice or (
+                    f"the sums of {name} are off by {checked_sums.error:.1e}, beyond rtol = {allowed:g}; use "
+                    "method='dense' and report the ensemble."
+                )
                 warnings.warn(
-                    f"step {state.step}: the sums of {name} are off by {checked_sums.error:.1e}, beyond rtol = "
-                    f"{allowed:g}; use method='dense' and report the ensemble.",
+                    f"step {state.step}: {said}",
                     WgfWarning,
                     stacklevel=4,
                 )

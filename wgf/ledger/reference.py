@@ -149,6 +149,10 @@ def reference_alignment(entropy: Functional, mu: Ensemble, reference: Functional
     WgfError
         What the two entropies raise.
 
+    See Also
+    --------
+    wgf.diagnostics.force_report
+
     Examples
     --------
     >>> import wgf

@@ -6,6 +6,7 @@
 from . import remembered as _remembered  # noqa: F401  registers Ensemble among what a run remembers
 from .arrays import ArrayLike, as_numbers, as_real, require_device, require_dtype, require_finite_rows, to_tensor
 from .checks import first_bad_row
+from .dividing import shard as _shard  # noqa: F401  sets what `Ensemble.shard` calls
 from .ensemble import Ensemble
 from .given import require_ensemble, require_whole
 from .noise import BATCHES, INITIAL, MINIBATCH, RESAMPLING, SECOND, STEP, SUBSET, THIRD, Noise, NoiseSource, digest

@@ -1,8 +1,8 @@
-"""Finiteness checks: immediate on the CPU, deferred to the next record on a GPU.
+"""Finiteness checks: immediate on the CPU, deferred to the next record on a GPU and in several processes.
 
-A check reads a value. On a GPU that makes the CPU wait for all work in progress. So a run on a GPU assumes that its
-checks hold, collects their results on the device, and reads them at each record. If one failed, the steps since then
-are repeated with immediate checks, which raise the typed error.
+A check reads a value. On a GPU that makes the CPU wait for all work in progress; in several processes it takes a
+message to all. So such a run assumes that its checks hold, collects their results, and reads them at each record. If
+one failed, the steps since then are repeated with immediate checks, which raise the typed error.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .. import ops
 from ..ops.finite import all_finite_elsewhere
+from ..wire import Awaited
 
 _LARGE = 2**14  # from this many numbers on, the compiled check of wgf.ops is faster than that of torch
 _REAL = (torch.float64, torch.float32)
@@ -40,14 +41,24 @@ class Deferred:
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self._held = torch.ones((), dtype=torch.bool, device=device)
+        self._awaited: list[Tensor] = []
 
     def note(self, condition: Tensor) -> None:
         """Add the result of a check (a 0-d boolean tensor) without reading it."""
         self._held = self._held & condition
 
+    def note_finite(self, values: Tensor) -> None:
+        """Add a check that numbers are finite which come later."""
+        self._awaited.append(values)
+
+    def local(self) -> Tensor:
+        """Whether the checks of numbers that are here have held, a 0-d boolean tensor."""
+        return self._held
+
     def held(self) -> bool:
         """Whether all checks so far have held. Reading this waits for the device."""
-        return bool(self._held)
+        awaited, self._awaited = self._awaited, []
+        return bool(self._held) and all(bool(all_finite_elsewhere(values)) for values in awaited)
 
 
 _now: ContextVar[Deferred | None] = ContextVar("wgf.measure.checks: where checks are put off to", default=None)
@@ -106,10 +117,18 @@ def forced(deferring: bool) -> Iterator[None]:
         _forced.reset(token)
 
 
-def deferred_on(device: torch.device) -> bool:
-    """Whether a run on this device defers its checks: not on the CPU, where a check costs nothing."""
+def deferred_on(device: torch.device, divided: bool = False) -> bool:
+    """Whether a run defers its checks: on a GPU, and where particles are divided among processes.
+
+    On the CPU in one process a check costs nothing. Elsewhere it stops the device, or takes a message.
+    """
     choice = _forced.get()
-    return device.type != "cpu" if choice is None else choice
+    return divided or device.type != "cpu" if choice is None else choice
+
+
+def deferring() -> bool:
+    """Whether checks are deferred now."""
+    return _now.get() is not None
 
 
 def holds(condition: Tensor) -> bool:
@@ -153,40 +172,31 @@ def finite(values: Tensor) -> bool:
     >>> finite(torch.tensor([1.0, float("inf")]))
     False
     """
+    notes = _now.get()
+    if notes is not None and isinstance(values, Awaited):
+        notes.note_finite(values)
+        return True
     small = type(values) is Tensor and values.dtype in _REAL and values.numel() < _LARGE
     # a sum with NaN or infinity is not finite; without them it may be, if it overflows
-    if small and _now.get() is None and math.isfinite(values if values.ndim == 0 else values.detach().sum()):
+    if small and notes is None and math.isfinite(values if values.ndim == 0 else values.detach().sum()):
         return True
     if not (values.is_floating_point() or values.is_complex()) or not values.numel():
         return True
+    return holds(_finite(values))
+
+
+def finite_now(values: Tensor) -> bool:
+    """Whether no entry of real numbers is NaN or infinite, whether or not checks are deferred."""
+    return bool(_finite(values))
+
+
+def _finite(values: Tensor) -> Tensor:
+    """The same as a 0-d boolean tensor, for at least one number."""
     values = values.detach()
     if values.is_complex():
         values = torch.view_as_real(values.resolve_conj())
     ours = values.device.type == "cpu" and values.dtype in _REAL and values.numel() >= _LARGE
-    return holds((ops.all_finite if ours else all_finite_elsewhere)(values))
-
-
-def surely_finite(*parts: Tensor) -> bool:
-    """Whether small arrays on the CPU are known to be finite, by one number; False where that takes a closer look.
-
-    Parameters
-    ----------
-    *parts : Tensor
-        Real numbers that are no part of a graph of autograd.
-
-    Returns
-    -------
-    bool
-        False also for large arrays, on a GPU, and inside `deferred`.
-
-    Examples
-    --------
-    >>> surely_finite(torch.ones(3), torch.zeros(2, 2)), surely_finite(torch.tensor([float("inf")]))
-    (True, False)
-    """
-    if _now.get() is not None or any(part.numel() >= _LARGE or not part.is_cpu for part in parts):
-        return False
-    return math.isfinite(sum(part.sum() for part in parts))
+    return (ops.all_finite if ours else all_finite_elsewhere)(values)
 
 
 def first_bad_row(result: Tensor) -> int | None:

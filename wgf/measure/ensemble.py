@@ -38,6 +38,10 @@ class Ensemble(Integrals):
     ShapeError, ConfigError
         If arrays do not fit.
 
+    See Also
+    --------
+    wgf.solve, wgf.Noise, wgf.solvers.Langevin
+
     Notes
     -----
     Immutable: methods return new ensembles, and nothing in this package writes to the arrays. Sums are deterministic,
@@ -50,8 +54,8 @@ class Ensemble(Integrals):
     ([1.0, 0.0], 2, 2)
     """
 
-    __slots__ = ("_history", "_ids", "_period", "_positive", "_weights", "_x")
-    _divide: ClassVar[Callable[..., Any]]  # `wgf.measure.sharded` sets it
+    __slots__ = ("_finite", "_history", "_ids", "_period", "_positive", "_weights", "_x")
+    _divide: ClassVar[Callable[..., Any]]  # `wgf.measure.dividing` sets it
 
     def __init__(
         self,
@@ -67,7 +71,7 @@ class Ensemble(Integrals):
         self._ids = id_rows(ids, self.n, copy).to(self._x.device)
         self._positive: bool | None = None
         self._period = images.period_row(period, self.dim)
-        self._history = 0
+        self._history, self._finite = 0, False
 
     @property
     def x(self) -> Tensor:
@@ -122,6 +126,11 @@ class Ensemble(Integrals):
         return self._positive
 
     @property
+    def finite(self) -> bool:
+        """Whether all coordinates are known to be finite."""
+        return self._finite
+
+    @property
     def history(self) -> int:
         """A number that stands for the noise that made these particles; 0 for none. The next run takes other noise."""
         return self._history
@@ -141,12 +150,16 @@ class Ensemble(Integrals):
         new = object.__new__(type(self))
         new._x, new._weights, new._ids = self._x, self._weights, self._ids
         new._positive, new._period, new._history = self._positive, self._period, self._history
+        new._finite = self._finite
         return new
 
-    def moved(self, x: Tensor) -> Ensemble:
-        """The same weights and ids with new particles x (n, d), which are not checked; for solvers."""
+    def moved(self, x: Tensor, finite: bool = False) -> Ensemble:
+        """The same weights and ids with new particles x (n, d), which are not checked; for solvers.
+
+        `finite` says that they are known to be finite.
+        """
         new = self._same()
-        new._x = x
+        new._x, new._finite = x, finite
         return new
 
     def on(self, period: ArrayLike | None) -> Ensemble:
@@ -186,7 +199,7 @@ class Ensemble(Integrals):
         new = self._same()
         target = arrays.require_device(device) if device is not None else self.device
         dtype = arrays.require_dtype(dtype) if dtype is not None else self.dtype
-        new._x = arrays.in_dtype(self._x, dtype).to(target)
+        new._x, new._finite = arrays.in_dtype(self._x, dtype).to(target), False
         new._weights, new._ids = self._weights.to(target), self._ids.to(target)
         return new
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -13,7 +14,7 @@ from ..errors import ShapeError
 from ..ops import linalg
 from ..ops.memory import require_memory
 from ..summation import Check, Costs, Summation, Sums, check, default_costs, kernel_sums
-from . import arrays, images
+from . import arrays, checks, images
 from .arrays import ArrayLike
 from .foreign import Foreign
 from .noise import SUBSET, Noise
@@ -61,9 +62,23 @@ class Integrals(Foreign):
         """Make a call that looks at the particles of this process. Where it fails in one process, all raise."""
         return call()
 
+    def postponing(self, noted: checks.Deferred) -> AbstractContextManager[None]:
+        """Around some steps whose checks are deferred. Small sums of several processes wait for each other meanwhile.
+
+        Afterwards `noted` holds in all processes or in none.
+        """
+        return nullcontext()
+
+    def foresee(self, integrals: Iterable[str]) -> None:
+        """Begin integrals, "moments" or "variances", that are needed soon; they then travel with other sums."""
+
     def summed(self, partial: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         """Σ over particles of a function that sums over some of them: partial(x (k, d), weights (k,)) → any shape."""
         return partial(self._x, self._weights)
+
+    def over_blocks(self, part: Callable[[slice], Tensor]) -> Tensor:
+        """The sum of what `part` gives for the rows of each block, of any shape. A whole ensemble is one block."""
+        return part(slice(None))
 
     def rowwise(self, call: Callable[..., Any], *rows: Tensor) -> Any:
         """Make a call in which each row of the results depends on the same row of `rows` (n, ...) alone.
@@ -125,6 +140,13 @@ class Integrals(Foreign):
                 f"expect: values of shape {tuple(values.shape)}; wanted ({self.n}, ...), a row per particle."
             )
         return self.reduce(ops.weighted_sum(self._weights, values.reshape(self.n, -1))).reshape(values.shape[1:])
+
+    def expect_finite(self, values: Tensor, others: Tensor) -> Tensor | None:
+        """`expect(values)` for values v (n,), if they and all `others` are known to be finite; else None.
+
+        None also for many particles, on a GPU, and where they are divided among processes. It saves a run three checks.
+        """
+        return ops.mean_of_finite(self._weights, values, others)
 
     def inner(self, a: Tensor, b: Tensor) -> Tensor:
         """The inner product of L²(μ), ∫ ⟨a, b⟩ dμ = Σᵢ wᵢ aᵢ·bᵢ, of fields a and b (n, d); 0-d float64.
@@ -191,13 +213,17 @@ class Integrals(Foreign):
         The factor f (n,) is 1 by default. At the particles a singular K leaves out the self pair i = j. `method`,
         `rtol` and `costs` are those of `Interaction`; by default all pairs are summed, or moments where K has them.
         """
+        return self._kernel_sums(kernel, at, factor, Summation(method, rtol, costs or default_costs()))
+
+    def _kernel_sums(
+        self, kernel: Kernel, at: ArrayLike | None, factor: Tensor | None, how: Summation
+    ) -> tuple[Tensor, Tensor]:
         points = self._x if at is None else self.points(at)
         weights = self._weights if factor is None else self._weights * factor
         if self._period is not None:
-            images.require_images(method)
+            images.require_images(how.method)
             value, gradient = kernel.periodic_sums(points, self._x, weights, at is None, self._period)
         else:
-            how = Summation(method, rtol, costs or default_costs())
             value, gradient = kernel_sums(kernel, points, self._x, weights, at is None, how)
         return self.reduce(value), self.reduce(gradient)
 

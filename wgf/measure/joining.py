@@ -16,6 +16,11 @@ def pack_moments(mass: Tensor, centre: Tensor, scatter: Tensor) -> Tensor:
     return torch.cat([mass.reshape(1), centre, scatter[rows, columns]])
 
 
+def pack_variances(mass: Tensor, centre: Tensor, squares: Tensor) -> Tensor:
+    """Mass, centre and squares about it as one row of 1 + 2d numbers."""
+    return torch.cat([mass.reshape(1), centre, squares])
+
+
 def unpack_moments(packed: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     """Centre (d,) and scatter (d, d) of packed moments."""
     rows, columns = torch.tril_indices(dim, dim, device=packed.device)

@@ -91,6 +91,10 @@ class Noise:
     ConfigError
         If the seed is no such integer.
 
+    See Also
+    --------
+    wgf.Ensemble, wgf.solve, wgf.solvers.Langevin
+
     Notes
     -----
     Ids and steps go up to 2⁴⁴. Where particles are reordered or divided among processes, the noise goes with their ids.

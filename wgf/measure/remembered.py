@@ -17,6 +17,7 @@ def _made(parts: dict[str, Any]) -> Ensemble:
     new = object.__new__(Ensemble)
     new._x, new._weights, new._ids = parts["x"], parts["weights"], parts["ids"]
     new._positive, new._period, new._history = None, parts["period"], int(parts["history"])
+    new._finite = False
     return new
 
 

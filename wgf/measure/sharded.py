@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 import torch
@@ -13,12 +13,12 @@ from .. import ops
 from ..errors import ConfigError, ShapeError
 from ..ops import linalg
 from ..ops.memory import require_memory
-from ..summation import Check, Costs, Summation, default_costs
+from ..summation import Check, Summation
 from ..wire import TIMEOUT, Group, Layout, Tree
-from . import arrays
+from . import arrays, checks
 from .arrays import ArrayLike
 from .ensemble import Ensemble
-from .joining import join_moments, join_variances, pack_moments, unpack_moments
+from .joining import Join, join_moments, join_variances, pack_moments, pack_variances, unpack_moments
 from .noise import SUBSET, Noise
 from .pairs import Parts
 from .resampling import Draw
@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     from ..kernels import Kernel
 
 Result = TypeVar("Result")
+
+
+_PACKED: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[int], Join]]] = {
+    "moments": (lambda x, weights: pack_moments(*ops.moments(x, weights)), join_moments),
+    "variances": (lambda x, weights: pack_variances(*ops.variances(x, weights)), join_variances),
+}
+"""How the sums of rows are packed as one row of numbers, and how two such rows are joined in d dimensions."""
 
 
 class ShardedEnsemble(Ensemble):
@@ -48,8 +55,9 @@ class ShardedEnsemble(Ensemble):
         The blocks.
     """
 
-    __slots__ = ("_equal", "_group", "_layout")
+    __slots__ = ("_equal", "_foreseen", "_group", "_layout")
     _equal: bool | None
+    _foreseen: dict[str, Tensor]
     _group: Group
     _layout: Layout
 
@@ -58,8 +66,8 @@ class ShardedEnsemble(Ensemble):
         """The ensemble whose rows in this process are those of `rows`; their weights have the sum one over all."""
         new = object.__new__(ShardedEnsemble)
         new._x, new._weights, new._ids = rows.x, rows.weights, rows.ids
-        new._positive, new._period, new._history = None, rows.period, rows.history
-        new._group, new._layout, new._equal = group, layout, None
+        new._positive, new._period, new._history, new._finite = None, rows.period, rows.history, False
+        new._group, new._layout, new._equal, new._foreseen = group, layout, None, {}
         return new
 
     @staticmethod
@@ -85,7 +93,7 @@ class ShardedEnsemble(Ensemble):
 
     def _same(self) -> Self:
         new = super()._same()
-        new._group, new._layout, new._equal = self._group, self._layout, self._equal
+        new._group, new._layout, new._equal, new._foreseen = self._group, self._layout, self._equal, {}
         return new
 
     @property
@@ -137,7 +145,7 @@ class ShardedEnsemble(Ensemble):
 
     def reweighted(self, weights: Tensor) -> Self:
         new = self._same()
-        total = self._total(lambda rows: linalg.total(weights[rows].double()))
+        total = self.over_blocks(lambda rows: linalg.total(weights[rows].double()))
         new._weights, new._positive, new._equal = weights.double() / total, None, None
         return new
 
@@ -176,16 +184,22 @@ class ShardedEnsemble(Ensemble):
     # ------------------------------------------------------------------------------------------ integrals
 
     def together(self, call: Callable[[], Result]) -> Result:
-        return self._group.together(call)
+        return call() if checks.deferring() else self._group.together(call)
 
-    def _total(self, part: Callable[[slice], Tensor]) -> Tensor:
-        """The sum of what `part` gives for the rows of each block, of any shape."""
+    @contextmanager
+    def postponing(self, noted: checks.Deferred) -> Iterator[None]:
+        with self._group.postponing():
+            yield
+            flags = noted.local()[None]
+            noted.note(self._group.outbox.add(flags, torch.all, flags[0]) if self._group.outbox.open else flags[0])
+
+    def over_blocks(self, part: Callable[[slice], Tensor]) -> Tensor:
         parts = [part(rows) for rows in self._layout.slices]
         leaves = torch.stack([one.reshape(-1) for one in parts])
         return self.tree.total(leaves).reshape(parts[0].shape)
 
     def summed(self, partial: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        return self._total(lambda rows: partial(self._x[rows], self._weights[rows]))
+        return self.over_blocks(lambda rows: partial(self._x[rows], self._weights[rows]))
 
     def rowwise(self, call: Callable[..., Any], *rows: Tensor) -> Any:
         found = [call(*(part[block] for part in rows)) for block in self._layout.slices]
@@ -195,7 +209,7 @@ class ShardedEnsemble(Ensemble):
 
     def crossed(self, a: Tensor, b: Tensor) -> Tensor:
         weighted = self._weights[:, None] * a
-        return self._total(lambda rows: linalg.product(weighted[rows].T.contiguous(), b[rows].contiguous()))
+        return self.over_blocks(lambda rows: linalg.product(weighted[rows].T.contiguous(), b[rows].contiguous()))
 
     def first(self, values: Tensor) -> Tensor:
         return self._group.gather(values[0], "sums")[0]
@@ -245,64 +259,51 @@ class ShardedEnsemble(Ensemble):
                 "process."
             )
         flat = values.detach().reshape(rows, -1)
-        sums = self._total(lambda part: ops.weighted_sum(self._weights[part], flat[part]))
+        sums = self.over_blocks(lambda part: ops.weighted_sum(self._weights[part], flat[part]))
         return sums.reshape(values.shape[1:])
+
+    def expect_finite(self, values: Tensor, others: Tensor) -> Tensor | None:
+        return None
 
     def inner(self, a: Tensor, b: Tensor) -> Tensor:
         if a.shape == b.shape and len(a) == len(self._x):
-            return self._total(lambda rows: ops.inner(self._weights[rows], a[rows], b[rows]))
+            return self.over_blocks(lambda rows: ops.inner(self._weights[rows], a[rows], b[rows]))
         return self.expect(linalg.row_dot(a, b))
 
     def moments(self) -> tuple[Tensor, Tensor]:
-        dim = self.dim
-        require_memory(f"covariances in {dim} dimensions", 16 * dim**2, "reduce the dimension")
-        parts = [pack_moments(*ops.moments(self._x[rows], self._weights[rows])) for rows in self._layout.slices]
-        return unpack_moments(self.tree.total(torch.stack(parts), join_moments(dim)), dim)
+        return unpack_moments(self._begun("moments"), self.dim)
+
+    def foresee(self, integrals: Iterable[str]) -> None:
+        for integral in sorted(set(integrals) - {""}):
+            self._begun(integral)
+
+    def _begun(self, integral: str) -> Tensor:
+        """The packed moments or variances; computed once."""
+        if integral not in self._foreseen:
+            pack, join = _PACKED[integral]
+            if integral == "moments":
+                require_memory(f"covariances in {self.dim} dimensions", 16 * self.dim**2, "reduce the dimension")
+            leaves = [pack(self._x[rows], self._weights[rows]) for rows in self._layout.slices]
+            self._foreseen[integral] = self.tree.total(torch.stack(leaves), join(self.dim))
+        return self._foreseen[integral]
 
     def parts(self, factor: Tensor | None = None) -> Parts:
         """The particles as parts of sums over pairs, with a factor on their weights."""
         weights = self._weights if factor is None else self._weights * factor.double()
         return Parts(self._x, weights, self._group, self._layout, self._period)
 
-    def kernel_sums(
-        self,
-        kernel: Kernel,
-        at: ArrayLike | None = None,
-        factor: Tensor | None = None,
-        method: str = "dense",
-        rtol: float = 1e-6,
-        costs: Costs | None = None,
+    def _kernel_sums(
+        self, kernel: Kernel, at: ArrayLike | None, factor: Tensor | None, how: Summation
     ) -> tuple[Tensor, Tensor]:
         parts = self.parts(factor)
         if at is not None:
             return parts.sums_at(kernel, self.points(at))
-        value, gradient = parts.sums(kernel, Summation(method, rtol, costs or default_costs()))
+        value, gradient = parts.sums(kernel, how)
         return value, gradient.to(self.dtype)
 
     def audit(self, kernel: Kernel, how: Summation) -> Check:
         return self.parts().audit(kernel, how)
 
     def variances(self) -> tuple[Tensor, Tensor]:
-        found = [ops.variances(self._x[rows], self._weights[rows]) for rows in self._layout.slices]
-        leaves = torch.stack([torch.cat([mass.reshape(1), centre, squares]) for mass, centre, squares in found])
-        total = self.tree.total(leaves, join_variances(self.dim))
+        total = self._begun("variances")
         return total[1 : self.dim + 1], total[self.dim + 1 :]
-
-
-def shard(mu: Ensemble, blocks: int | None, timeout: float, processes: Sequence[int] | None) -> ShardedEnsemble:
-    """The part of `mu` that belongs to this process; see `Ensemble.shard`."""
-    group = Group(timeout, processes)
-    layout = group.together(lambda: Layout.of(mu.n, group.rank, group.size, blocks))
-    if group.size > 1:
-        parts = (mu.x, mu.weights, mu.ids)
-        number = 0
-        for part in parts:
-            number = zlib.crc32(part.detach().cpu().numpy().tobytes(), number)
-        group.require_same("the ensembles", number, "Draw them with the same seed, or load the same file.")
-    first, last = layout.span(group.rank)
-    rows = mu._same()
-    rows._x, rows._weights, rows._ids = (part[first:last].clone() for part in (mu.x, mu.weights, mu.ids))
-    return ShardedEnsemble.of(rows, group, layout)
-
-
-Ensemble._divide = shard

@@ -5,7 +5,9 @@ result has the same bits for every number of threads.
 """
 
 from .coordinates import standardised, variances
+from .few import descend, mean_of_finite, plus
 from .finite import all_finite
+from .losses import cross_entropy
 from .moments import ROUNDING, affine, inner, least_variance, moments, weighted_sum
 from .neighbours import log_distance_slopes, neighbours
 from .network import network_backward, network_forward, network_forward_backward
@@ -30,12 +32,15 @@ __all__ = [
     "affine",
     "all_finite",
     "all_threads",
+    "cross_entropy",
+    "descend",
     "direction_blocks",
     "directions",
     "inner",
     "langevin",
     "least_variance",
     "log_distance_slopes",
+    "mean_of_finite",
     "moments",
     "neighbours",
     "network_backward",
@@ -47,6 +52,7 @@ __all__ = [
     "one_torch_thread",
     "pair_body",
     "pair_sums",
+    "plus",
     "quantile_costs",
     "recorded",
     "small_steps",

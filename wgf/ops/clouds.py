@@ -128,29 +128,6 @@ class Problem:
         return SINGLE * (10.0 + sum(cloud.variance for cloud in clouds) / self.epsilon)
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """The potentials where iterations ended.
-
-    Attributes
-    ----------
-    f, g : Tensor
-        The potentials of the two clouds; f is the update by g, or about it.
-    error : float
-        The marginal error that was reached.
-    iterations : int
-        The number of iterations of the whole problem.
-    single : bool
-        Whether the last of them were in float32.
-    """
-
-    f: Tensor
-    g: Tensor
-    error: float
-    iterations: int
-    single: bool
-
-
 def gaussian_potentials(x: Cloud, y: Cloud, problem: Problem) -> tuple[Tensor, Tensor]:
     """The potentials of Gaussians with the moments of the clouds (Janati et al. 2020), up to constants.
 
@@ -167,6 +144,8 @@ def gaussian_potentials(x: Cloud, y: Cloud, problem: Problem) -> tuple[Tensor, T
                 rest = one.x - one.x @ images
             g = g + 0.5 * linalg.row_dot(one.x, rest)
         forms.append(g)
+        if x is y:
+            return g, g
     return forms[0] + 0.5 * shift.square().sum(), forms[1]
 
 

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from .cpu import selection
 from .moments import ROUNDING
-from .registry import native
+from .registry import later, native
+
+selection = later("selection")
 
 
 class MedianRule(NamedTuple):

@@ -7,8 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from .cpu import finite as cpu
-from .registry import custom_op, native, register
+from .registry import custom_op, later, native, register
+
+cpu = later("finite")
 
 
 @custom_op("wgf::all_finite", mutates_args=(), device_types="cpu")

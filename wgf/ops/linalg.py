@@ -6,9 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .cpu import coupled as cpu
-from .registry import native
+from .registry import later, native, ordinary
 from .threads import one_blas_thread, one_torch_thread
+
+cpu = later("coupled")
+moments = later("moments")
 
 SMALL = 8
 """Up to this dimension matrices on the CPU are inverted by compiled code, which stretches of steps use too."""
@@ -121,7 +123,8 @@ def row_dot(a: Tensor, b: Tensor) -> Tensor:
 
     Notes
     -----
-    Up to eight columns are added one after the other, which is ten times as fast as torch's sum over short rows. Torch
+    Up to eight columns are added one after the other, which is ten times as fast as torch's sum over short rows. More
+    are added by compiled code, without an array of the products, where there are plain CPU tensors. Torch
     splits a sum among threads only where there is a single row; that case runs in one thread.
 
     Examples
@@ -130,6 +133,9 @@ def row_dot(a: Tensor, b: Tensor) -> Tensor:
     >>> row_dot(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]))
     tensor([11.], dtype=torch.float64)
     """
+    alike = a.ndim == 2 and a.shape == b.shape and a.dtype == b.dtype
+    if alike and a.shape[1] > FEW and a.dtype in (torch.float64, torch.float32) and ordinary((a, b)):
+        return torch.from_numpy(moments.dots(native(a), native(b))[:, 0])
     terms = a.double() * b.double()
     if 1 <= terms.shape[1] <= FEW:
         total = terms[:, 0]

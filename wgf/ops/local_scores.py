@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .cpu import leaves as cpu
-from .cpu import neighbours, windows
-from .cpu.vectors import LANES
+from .registry import later
 from .threads import run_blocks
+
+cpu = later("leaves")
+neighbours = later("neighbours")
+vectors = later("vectors")
+windows = later("windows")
 
 _PIECES, _PIECE = 48, 60_000.0  # the most pieces of work, and the least nanoseconds of one: a call takes some 10 µs
 _NARROW = 0.5  # windows count for particles within half their radius
@@ -60,7 +63,7 @@ class Leaves:
         halves = np.zeros((2, leaves + 1), np.int64)
         np.cumsum(counts, axis=1, out=halves[:, 1:])
         halves[1] += halves[0, -1]
-        out, rows = np.zeros((d, n + LANES)), np.empty(n, np.int64)
+        out, rows = np.zeros((d, n + vectors.LANES)), np.empty(n, np.int64)
         centres, low, high = np.full((3, d, _padded(leaves)), np.inf)
 
         def body(first: int, last: int) -> None:
@@ -108,7 +111,7 @@ class Leaves:
 
 
 def _padded(count: int) -> int:
-    return -(-count // LANES) * LANES
+    return -(-count // vectors.LANES) * vectors.LANES
 
 
 def arrange(columns: np.ndarray, order: np.ndarray, starts: np.ndarray) -> None:
@@ -145,7 +148,7 @@ def nearest_distances(leaves: Leaves, owner: np.ndarray, k: int) -> tuple[np.nda
     They are (k, n); the distances to the k-th (n and 8,) come besides.
     """
     n, like, ranks = len(leaves.rows), (0.0,) * len(leaves.columns), (math.inf,) * k
-    out, last, mine = np.empty((k, n)), np.ones(n + LANES), owner[leaves.rows].astype(np.float64)
+    out, last, mine = np.empty((k, n)), np.ones(n + vectors.LANES), owner[leaves.rows].astype(np.float64)
     points = (leaves.columns, mine, leaves.halves, leaves.low, leaves.high)
     _in_blocks(leaves.count, lambda a, b: neighbours.nearest(*points, like, ranks, a, b, out, last), _NEAREST * n)
     return out, last

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .cpu import trees as cpu
-from .cpu.registers import COUNT, PANEL, lanes, panels, tile_of
 from .local_scores import arrange
 from .reference import row_blocks
-from .registry import array, custom_op, native, register
+from .registry import array, custom_op, later, native, register
 from .threads import run_blocks
+
+cpu = later("trees")
+registers = later("registers")
 
 _SMALL, _LARGE = 16, 128  # particles in a leaf, up to `cpu.FEW` dimensions and above
 _BLOCKS = 8  # blocks of points in one piece of work
@@ -55,7 +56,7 @@ def _products(tree: _Tree, asked: _Tree) -> tuple[np.ndarray, np.ndarray, np.nda
     centre = 0.5 * (tree.low[1] + tree.high[1])
     farthest = max(float(np.abs(part.points - centre).max()) for part in (tree, asked)) * math.sqrt(d)
     s = 1.0 / farthest if farthest > 0 else 1.0
-    width = PANEL * lanes(np.dtype(np.float32))
+    width = registers.PANEL * registers.lanes(np.dtype(np.float32))
     counts = np.diff(tree.starts)
     lefts = np.concatenate([[0], np.cumsum(-(-counts // width) * width)])
     columns = np.zeros((lefts[-1], d + 1), np.float32)
@@ -63,11 +64,11 @@ def _products(tree: _Tree, asked: _Tree) -> tuple[np.ndarray, np.ndarray, np.nda
     places = np.arange(n) + np.repeat(lefts[:-1] - tree.starts[:-1], counts)
     scaled = ((tree.points - centre) * s).astype(np.float32)
     columns[places, :d], columns[places, d] = scaled, -0.5 * (scaled.astype(np.float64) ** 2).sum(1)
-    rows = np.zeros((len(asked.points) + COUNT, d + 1), np.float32)
+    rows = np.zeros((len(asked.points) + registers.COUNT, d + 1), np.float32)
     rows[: len(asked.points), :d], rows[:, d] = (asked.points - centre) * s, 1.0
     lengths = (rows[:, :d].astype(np.float64) ** 2).sum(1)
     slack = 4.0 * (d + 4) * float(np.finfo(np.float32).eps)  # |s x| and |s y| are at most 1
-    return rows, panels(columns), lefts[:-1], lengths, s * s, slack
+    return rows, registers.panels(columns), lefts[:-1], lengths, s * s, slack
 
 
 def _neighbours(x: np.ndarray, y: np.ndarray | None, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -82,7 +83,7 @@ def _neighbours(x: np.ndarray, y: np.ndarray | None, k: int) -> tuple[np.ndarray
     widest, longest = (int(np.diff(one.starts).max()) for one in (asked, tree))
 
     def worker(indices: Iterator[int]) -> None:
-        tile = tile_of(widest, longest, np.dtype(np.float32))
+        tile = registers.tile_of(widest, longest, np.dtype(np.float32))
         for index in indices:
             begin, end = index * _BLOCKS, min((index + 1) * _BLOCKS, count)
             cpu.search(here, there, y is None, products, tile, begin, end, squares, found)

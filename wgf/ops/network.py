@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from . import reference
-from .cpu import network as cpu
-from .cpu.extent import largest_parts
 from .range import within
-from .registry import array, custom_op, like, native, register
+from .registry import array, custom_op, later, like, native, register
+
+cpu = later("network")
+extent = later("extent")
 
 _LARGE = 1e15  # parameters and inputs from 1/_LARGE to _LARGE leave room for products in float32
 
@@ -26,7 +27,7 @@ def _dtype(theta: Tensor, z: Tensor, outputs: int) -> Any:
     """The dtype of the arithmetic: float32 for float32 particles where their products with z fit, else float64."""
     if theta.dtype != torch.float32:
         return np.float64
-    a, w, b, high = largest_parts(native(theta), outputs, native(z))
+    a, w, b, high = extent.largest_parts(native(theta), outputs, native(z))
     return np.float32 if all(within(size, _LARGE) for size in (a, w, high, w * high)) and b < _LARGE else np.float64
 
 

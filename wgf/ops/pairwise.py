@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 
 from . import bodies, range, reference
-from .cpu import once, products
-from .cpu import pairwise as cpu
-from .cpu import stein as few
-from .cpu.extent import extent, largest
-from .cpu.finite import all_finite
-from .cpu.radial import compiled_form, split_weights
-from .registry import array, custom_op, like, native, register
+from .registry import array, custom_op, later, like, native, register
+
+cpu = later("pairwise")
+extents = later("extent")
+few = later("stein")
+finite = later("finite")
+once = later("once")
+products = later("products")
+radial = later("radial")
 
 DIRECT_UP_TO = 14
 """Up to this dimension, differences of coordinates are faster than matrix products (measured by `benchmarks`)."""
@@ -88,7 +90,7 @@ def pair_sums(
     if rows.dtype == np.float32 and not _fits(rows, columns, form, parameters, softening):
         rows, columns = _wide(rows, columns)
     value, gradient = body(rows, columns, *rest)
-    if rows.dtype == np.float32 and range.without_length(form) and not all_finite(gradient):
+    if rows.dtype == np.float32 and range.without_length(form) and not finite.all_finite(gradient):
         value, gradient = body(*_wide(rows, columns), *rest)  # a pair so close that a power of its distance overflows
     return torch.from_numpy(value), like(gradient, x)
 
@@ -125,9 +127,9 @@ def pair_body(
     number, known = kind.type, range.extents(form, parameters, softening)
     if kind == np.float32 and known is range.NOWHERE:
         return None
-    total, relative = split_weights(array(weights), kind)
+    total, relative = radial.split_weights(array(weights), kind)
     numbers = float(total), number(scale), number(factor), number(softening**2)
-    made, a, b = compiled_form(form, parameters, kind)
+    made, a, b = radial.compiled_form(form, parameters, kind)
     loops = [(0, 0), (0, 0)]
     if dim is not None:
         for weighted in (False, True) if changing else (relative is not None,):
@@ -170,7 +172,7 @@ def stein_body(
 def _fits(rows: np.ndarray, columns: np.ndarray, form: int, parameters: Sequence[float], softening: float) -> bool:
     """Whether float32 holds what the sum makes of the kernel and of the points."""
     known = range.extents(form, parameters, softening)
-    return known is not range.NOWHERE and known.hold(extent(rows, columns))
+    return known is not range.NOWHERE and known.hold(extents.extent(rows, columns))
 
 
 def _wide(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -290,8 +292,8 @@ def stein_direction(
 
 def _scores_fit(scores: Tensor, form: int, parameters: Sequence[float]) -> bool:
     """Whether float32 holds the scores, and the scores in the units of the kernel, by which they are carried."""
-    _, a, b = compiled_form(form, parameters, np.dtype(np.float64))
-    high = largest(native(scores), 0, scores.shape[1])
+    _, a, b = radial.compiled_form(form, parameters, np.dtype(np.float64))
+    high = extents.largest(native(scores), 0, scores.shape[1])
     return range.factor_fits(high) and range.factor_fits(high * a / b)
 
 

@@ -15,8 +15,9 @@ from typing import NamedTuple
 from torch import Tensor
 
 from . import forms
-from .cpu.extent import extent as _extent
-from .registry import native
+from .registry import later, native
+
+_bodies = later("extent")
 
 _POWER = 36.0  # powers of a length may be from 1e−36 to 1e36
 _LEAST_REACH = 1e3  # for high powers sums at larger distances are below the range themselves
@@ -114,4 +115,4 @@ def _extents(form: int, p: tuple[float, ...], softening: float) -> Extents:
 
 def extent(x: Tensor, y: Tensor) -> float | None:
     """The largest difference of two points in one coordinate, over x (m, d) and y (n, d); None on a GPU."""
-    return _extent(native(x), native(y)) if x.device.type == "cpu" else None
+    return _bodies.extent(native(x), native(y)) if x.device.type == "cpu" else None

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
+from types import TracebackType
 
 import torch
 
 from ..errors import ConfigError
 
 
-@contextmanager
-def recorded() -> Iterator[None]:
+class recorded:
     """Record operations for autograd inside a `with` block, also under `torch.no_grad` and `torch.inference_mode`.
 
     Use it wherever a function of the user is differentiated. `torch.enable_grad` alone records nothing in inference
@@ -34,17 +33,23 @@ def recorded() -> Iterator[None]:
     >>> slope.item()
     6.0
     """
-    try:
-        if torch.is_inference_mode_enabled():
-            with torch.inference_mode(False), torch.enable_grad():
-                yield
-        else:
-            with torch.enable_grad():
-                yield
-    except RuntimeError as error:
-        if "nference tensor" not in str(error):
-            raise
-        raise ConfigError(
-            "the function to differentiate uses a tensor that was made under torch.inference_mode(): make it outside, "
-            "clone it there, or use torch.no_grad()."
-        ) from error
+
+    def __enter__(self) -> None:
+        self._changed: ExitStack | None = None
+        inference = torch.is_inference_mode_enabled()
+        if inference or not torch.is_grad_enabled():
+            self._changed = ExitStack()
+            if inference:
+                self._changed.enter_context(torch.inference_mode(False))
+            self._changed.enter_context(torch.enable_grad())
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._changed is not None:
+            self._changed.close()
+        if isinstance(error, RuntimeError) and "nference tensor" in str(error):
+            raise ConfigError(
+                "the function to differentiate uses a tensor that was made under torch.inference_mode(): make it "
+                "outside, clone it there, or use torch.no_grad()."
+            ) from error

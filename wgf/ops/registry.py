@@ -71,9 +71,9 @@ class Operation:
 def ordinary(tensors: Sequence[Any]) -> bool:
     """Whether these are plain CPU tensors of which no derivative is wanted, outside every mode and transform of torch.
 
-    The questions about modes and transforms have no public name in torch. Each is asked by `_inside`.
+    The questions about modes and transforms have no public name in torch. Each is asked by `plain_mode`.
     """
-    if _inside():
+    if not plain_mode():
         return False
     for tensor in tensors:
         if type(tensor) is not Tensor or not tensor.is_cpu or tensor.is_neg():
@@ -83,15 +83,36 @@ def ordinary(tensors: Sequence[Any]) -> bool:
     return True
 
 
-def _inside() -> bool:
-    """Whether torch traces or transforms what is called now: a mode, `torch.func`, forward derivatives, a trace."""
-    return (
+def plain_mode() -> bool:
+    """Whether torch neither traces nor transforms what is called now: no mode, `torch.func`, derivative or trace."""
+    return not (
         torch._C._len_torch_dispatch_stack() > 0
         or torch._C._len_torch_function_stack() > 0
         or torch._C._functorch.peek_interpreter_stack() is not None
         or forward_ad._current_level >= 0
         or torch._C._get_tracing_state() is not None
     )
+
+
+class _Later:
+    """A module that is imported when something of it is first used."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._module: Any = None
+
+    def __getattr__(self, attribute: str) -> Any:
+        if self._module is None:
+            self._module = importlib.import_module(self._name)
+        return getattr(self._module, attribute)
+
+
+def later(name: str) -> Any:
+    """A module of compiled bodies in `wgf.ops.cpu`, which is imported when one of them is first called.
+
+    Numba and the modules that it decorates take a quarter of a second to import.
+    """
+    return _Later(f"{__package__}.cpu.{name}")
 
 
 def custom_op(name: str, **options: Any) -> Callable[[Callable[..., Any]], Operation]:

@@ -1,8 +1,9 @@
 """Sinkhorn's algorithm between two weighted clouds, and of a cloud with itself: potentials, without the plan.
 
-An iteration takes two soft minima (`soft_minimum`), so memory is O((n + m)·d). Four things make iterations few: the
+An iteration takes two soft minima (`Meeting.update`), so memory is O((n + m)·d). Three things make iterations few: the
 start from the potentials of Gaussians with the same moments, or from given ones; coarser problems first, with fewer
-points and a larger ε; Anderson's mixing of the last iterates; and float32 for all but the last digits.
+points and a larger ε; and Anderson's mixing of the last iterates. Two make them fast: a grid in one and two dimensions,
+where there are many points, and float32 for all but the last digits elsewhere.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import linalg
 from .clouds import Cloud as Cloud
-from .clouds import Found, gaussian_potentials
 from .clouds import Problem as Problem
-from .softmin import soft_minimum
+from .clouds import gaussian_potentials
+from .meeting import Meeting
 from .threads import one_torch_thread
 
 DEPTH = 20
@@ -27,9 +27,39 @@ COARSE = 1_500_000
 SPREAD, FALL = 0.1, 0.25
 """ε falls from this part of the variance, by this factor from problem to problem."""
 LARGE = 2**30
-"""Up to so many pairs the last sums, which make value and gradient, are float64."""
+"""Up to so many pairs the last sums, which make value and gradient, have errors far below the tolerance."""
+COARSEST = 0.05
+"""Where rounding in float32 may cause a larger marginal error, all iterations are in float64."""
+NEGLIGIBLE = 0.01
+"""Errors of rounding that are so small a part of the tolerance are small enough for the last sums."""
 SELF_STEP = 2.0 / 3.0
 """How far an update of a cloud with itself goes: its errors change by factors between −1 and 0, which become ± 1/3."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The potentials where iterations ended.
+
+    Attributes
+    ----------
+    f, g : Tensor
+        The potentials of the two clouds; f is the update by g, or about it.
+    error : float
+        The marginal error that was reached.
+    iterations : int
+        The number of iterations of the whole problem.
+    quick : bool
+        Whether the last of them were in float32 or by a grid.
+    meeting : Meeting
+        The clouds, for further updates.
+    """
+
+    f: Tensor
+    g: Tensor
+    error: float
+    iterations: int
+    quick: bool
+    meeting: Meeting
 
 
 class Mixing:
@@ -37,40 +67,36 @@ class Mixing:
 
     def __init__(self, weights: Tensor) -> None:
         self._root = torch.sqrt(weights)
-        self._points: list[Tensor] = []
-        self._residuals: list[Tensor] = []
+        self._moves, self._seen = weights.new_empty((2, DEPTH, len(weights)))
+        self._gram = weights.new_zeros((DEPTH, DEPTH))
+        self._last: tuple[Tensor, Tensor] | None = None
+        self._count = 0
 
     def forget(self) -> None:
-        self._points, self._residuals = [], []
+        self._last, self._count = None, 0
 
     def next(self, g: Tensor, residual: Tensor) -> Tensor:
-        self._points, self._residuals = [*self._points[-DEPTH:], g], [*self._residuals[-DEPTH:], residual]
-        if len(self._points) == 1:
+        last, self._last = self._last, (g, residual)
+        if last is None:
             return g + residual
-        steps = torch.diff(torch.stack(self._points), dim=0)
-        changes = torch.diff(torch.stack(self._residuals), dim=0)
         with one_torch_thread():
-            seen = changes * self._root
-            gram, rest = seen @ seen.T, seen @ (residual * self._root)
-            gram += (1e-14 * gram.diagonal().sum()) * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-            factors, _ = torch.linalg.solve_ex(gram, rest)
-            mixed = g + residual - factors @ (steps + changes)
+            change, slot = residual - last[1], self._count % DEPTH
+            self._count += 1
+            size = min(self._count, DEPTH)
+            torch.add(g - last[0], change, out=self._moves[slot])
+            torch.mul(change, self._root, out=self._seen[slot])
+            seen = self._seen[:size]
+            self._gram[slot, :size] = self._gram[:size, slot] = seen @ seen[slot]
+            gram = self._gram[:size, :size]
+            ridge = (1e-14 * gram.diagonal().sum()) * torch.eye(size, dtype=gram.dtype, device=gram.device)
+            factors, _ = torch.linalg.solve_ex(gram + ridge, seen @ (residual * self._root))
+            mixed = g + residual - factors @ self._moves[:size]
         return mixed if bool(mixed.isfinite().all()) else g + residual
 
 
-def update(
-    at: Cloud, of: Cloud, potential: Tensor, guess: Tensor, problem: Problem, single: bool, slopes: bool = False
-) -> tuple[Tensor, Tensor]:
-    """The update of the potential of `at` by that of `of`: the damped soft minimum, and the slope of the minimum.
-
-    Clouds are seen from their own centres. With Δ = c_at − c_of the cost is ½|x − y|² + Δ·(x − y) + ½|Δ|² there.
-    """
-    epsilon, shift = problem.epsilon, at.centre - of.centre
-    here, there = (at.single, of.single) if single else (at.x, of.x)
-    tilt = linalg.row_dot(at.x, shift.expand_as(at.x)) + 0.5 * shift.square().sum()
-    logits = of.logs + (potential + linalg.row_dot(of.x, shift.expand_as(of.x))) / epsilon
-    value, slope = soft_minimum(here, there, logits, guess / problem.damping - tilt, epsilon, slopes)
-    return problem.damping * (value + tilt), slope + shift if slopes else slope
+def update(at: Cloud, of: Cloud, potential: Tensor, guess: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
+    """The update of the potential of `at` by that of `of`, in float64 over pairs, and its slope."""
+    return Meeting(at, of, problem).update(0, potential, guess, False, True)
 
 
 def across(x: Cloud, y: Cloud, problem: Problem, start: Tensor | None = None) -> Found:
@@ -94,30 +120,33 @@ def across(x: Cloud, y: Cloud, problem: Problem, start: Tensor | None = None) ->
         f, g = gaussian_potentials(x, y, problem)[0], start
     else:
         f, g = _begin(x, y, problem)
-    for single in (True, False):
-        goal = max(problem.tolerance, problem.noise(x, y)) if single else problem.tolerance
-        if single and goal > 0.05:
-            continue
-        found = _iterate(x, y, f, g, problem, goal, single, 0)
-        f, g = found.f, found.g
-        if found.error <= problem.tolerance:
-            break
-    return found
-
-
-def _iterate(x: Cloud, y: Cloud, f: Tensor, g: Tensor, problem: Problem, goal: float, single: bool, done: int) -> Found:
-    """Iterate until the error of the marginal of y is at most `goal`, or no longer falls in float32."""
-    mixing, last, best, count = Mixing(y.weights), math.inf, math.inf, done
+    meeting = Meeting(x, y, problem)
+    quick = meeting.noise() <= COARSEST
     while True:
-        f, _ = update(x, y, g, f, problem, single)
-        new, _ = update(y, x, f, g, problem, single)
+        found = _iterate(meeting, f, g, meeting.goal(quick), quick)
+        f, g = found.f, found.g
+        if quick and meeting.leave_grid(f, g):
+            quick = meeting.noise() <= COARSEST
+        elif quick and found.error > problem.tolerance:
+            quick = False
+        else:
+            return found
+
+
+def _iterate(meeting: Meeting, f: Tensor, g: Tensor, goal: float, quick: bool) -> Found:
+    """Iterate until the error of the marginal of y is at most `goal`, or no longer falls in float32."""
+    problem, y = meeting.problem, meeting.clouds[1]
+    mixing, last, best, count = Mixing(y.weights), math.inf, math.inf, 0
+    while True:
+        f, _ = meeting.update(0, g, f, quick)
+        new, _ = meeting.update(1, f, g, quick)
         error, count = problem.error(y, g, new), count + 1
         if error <= goal or count >= problem.iterations or not math.isfinite(error):
-            return Found(f, new, error, count, single)
+            return Found(f, new, error, count, quick, meeting)
         if error > 2.0 * last:
             mixing.forget()
-        if single and error < 0.1 and error > 0.9 * best and count > 3 * DEPTH:
-            return Found(f, new, error, count, True)  # rounding
+        if quick and error < 0.1 and error > 0.9 * best and count > 3 * DEPTH:
+            return Found(f, new, error, count, True, meeting)  # rounding
         last, best = error, min(error, best)
         g = mixing.next(g, new - g)
 
@@ -125,13 +154,12 @@ def _iterate(x: Cloud, y: Cloud, f: Tensor, g: Tensor, problem: Problem, goal: f
 def within(x: Cloud, problem: Problem, start: Tensor | None = None) -> Found:
     """The potential of a cloud with itself; both potentials of the result are this one, before and after an update."""
     h = gaussian_potentials(x, x, problem)[1] if start is None else start
-    for single in (True, False):
-        goal = max(problem.tolerance, problem.noise(x, x)) if single else problem.tolerance
-        if single and goal > 0.05:
-            continue
-        mixing, last, count = Mixing(x.weights), math.inf, 0
+    meeting = Meeting(x, x, problem)
+    quick = meeting.noise() <= COARSEST
+    while True:
+        goal, mixing, last, count = meeting.goal(quick), Mixing(x.weights), math.inf, 0
         while True:
-            new, _ = update(x, x, h, h, problem, single)
+            new, _ = meeting.update(0, h, h, quick)
             error, count = problem.error(x, h, new), count + 1
             if error <= goal or count >= problem.iterations or not math.isfinite(error):
                 break
@@ -139,9 +167,12 @@ def within(x: Cloud, problem: Problem, start: Tensor | None = None) -> Found:
                 mixing.forget()
             last, h = error, mixing.next(h, SELF_STEP * (new - h))
         h = h + 0.5 * (new - h)
-        if error <= problem.tolerance:
-            break
-    return Found(new, h, error, count, single)
+        if quick and meeting.leave_grid(h, h):
+            quick = meeting.noise() <= COARSEST
+        elif quick and error > problem.tolerance:
+            quick = False
+        else:
+            return Found(new, h, error, count, quick, meeting)
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,8 +236,8 @@ def divergence(
     """
     plan, alone = across(x, y, problem, starts[0]), within(x, problem, starts[1])
     g = _centred(x, plan.f, y, plan.g, problem)
-    f, slope = update(x, y, g, plan.f, problem, plan.single and _large(x, y), slopes)
-    own, own_slope = update(x, x, alone.g, alone.f, problem, alone.single and _large(x, x), slopes)
+    f, slope = plan.meeting.update(0, g, plan.f, _enough(plan), slopes)
+    own, own_slope = alone.meeting.update(0, alone.g, alone.f, _enough(alone), slopes)
     value = _worth(x, f, y, g, problem) - 0.5 * _worth(x, own, x, alone.g, problem) - rest
     error = math.nan if math.isnan(plan.error + alone.error) else max(plan.error, alone.error)
     return Divergence(value, f, g, alone.g, own, slope, own_slope, error, max(plan.iterations, alone.iterations))
@@ -215,13 +246,18 @@ def divergence(
 def self_cost(x: Cloud, problem: Problem) -> tuple[float, float, int]:
     """½ OT_ε of a cloud with itself, its marginal error, and the number of iterations."""
     found = within(x, problem)
-    own, _ = update(x, x, found.g, found.f, problem, found.single and _large(x, x))
+    own, _ = found.meeting.update(0, found.g, found.f, _enough(found))
     return 0.5 * _worth(x, own, x, found.g, problem), found.error, found.iterations
 
 
-def _large(x: Cloud, y: Cloud) -> bool:
-    """Whether the last sums are in float32, too: in float64 they would take as long as all others."""
-    return len(x.x) * len(y.x) > LARGE
+def _enough(found: Found) -> bool:
+    """Whether the last sums are by the grid or in float32, too, since their errors are small against the tolerance.
+
+    So they are, too, over many pairs, since in float64 they would take as long as all others.
+    """
+    meeting = found.meeting
+    many = meeting.plane is None and len(meeting.clouds[0].x) * len(meeting.clouds[1].x) > LARGE
+    return found.quick and (many or meeting.noise() <= NEGLIGIBLE * meeting.problem.tolerance)
 
 
 def _worth(x: Cloud, f: Tensor, y: Cloud, g: Tensor, problem: Problem) -> float:
@@ -246,7 +282,7 @@ def _begin(x: Cloud, y: Cloud, problem: Problem) -> tuple[Tensor, Tensor]:
     if len(x.x) * len(y.x) > COARSE and x.coarser is not x and y.coarser is not y:
         rough = Problem(problem.epsilon, problem.rho, max(0.03, problem.tolerance), problem.iterations)
         found = across(x.coarser, y.coarser, rough)
-        return f, update(y, x.coarser, found.f, g, problem, True)[0]
+        return f, Meeting(x.coarser, y, problem).update(1, found.f, g, True)[0]
     largest = float(y.covariance.diagonal().max())
     epsilon = SPREAD * largest
     steps = max(0, math.ceil(math.log(max(epsilon / problem.epsilon, 1.0)) / -math.log(FALL)))
@@ -254,6 +290,7 @@ def _begin(x: Cloud, y: Cloud, problem: Problem) -> tuple[Tensor, Tensor]:
         wide = Problem(problem.epsilon * FALL ** (step - steps), problem.rho, 0.1, 20)
         if step == 0:
             f, g = gaussian_potentials(x, y, wide)
-        found = _iterate(x, y, f, g, wide, wide.tolerance, wide.noise(x, y) <= 0.05, 0)
+        meeting = Meeting(x, y, wide)
+        found = _iterate(meeting, f, g, wide.tolerance, meeting.noise() <= COARSEST)
         f, g = found.f, found.g
     return f, g

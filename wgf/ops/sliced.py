@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from . import reference
-from .cpu import sliced as cpu
 from .memory import counted, require_memory
-from .registry import array, custom_op, double, register
+from .registry import array, custom_op, double, later, register
 from .threads import one_blas_thread
+
+cpu = later("sliced")
 
 BLOCK_VALUES = 2**21  # projections in memory at once: 16 MiB of float64, which still fits in caches
 LEAST_DIRECTIONS = 16  # directions in a block at least, so that every thread has work

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from types import SimpleNamespace, TracebackType
-from typing import Any
 
 import numpy as np
 import torch
@@ -106,7 +105,7 @@ def run_blocks(worker: Callable[[Iterator[int]], None], blocks: int, work: float
 
 
 @contextmanager
-def beside(function: Callable[..., None], *arguments: Any) -> Iterator[None]:
+def beside(function: Callable[..., None], *arguments: object) -> Iterator[None]:
     """Call a function in another thread, if one is free, during a `with` block. It must return when the block ends."""
     future = _pool(1).submit(function, *arguments)
     try:
@@ -121,8 +120,8 @@ def beside(function: Callable[..., None], *arguments: Any) -> Iterator[None]:
 class _Held:
     """A context that changes a setting while any caller is inside, and restores it when the last one leaves."""
 
-    def __init__(self, enter: Callable[[], Callable[[], None]], scope: Any) -> None:
-        self._enter, self._scope, self._guard = enter, scope, threading.Lock()
+    def __init__(self, enter: Callable[[], Callable[[], None]]) -> None:
+        self._enter, self._scope, self._guard = enter, SimpleNamespace(), threading.Lock()
 
     def unlock(self) -> None:
         """In a forked child: another thread of the parent may have held the lock."""
@@ -167,22 +166,34 @@ def _limit_blas() -> Callable[[], None]:
     return restore
 
 
-def _nothing() -> None:
-    """There is nothing to restore."""
+class _OneTorchThread(threading.local):
+    """A context in which torch uses one thread. Torch has one setting for each thread, so no lock is needed."""
+
+    depth, before, process = 0, 1, 0
+
+    def __call__(self) -> _OneTorchThread:
+        return self
+
+    def __enter__(self) -> None:
+        if not self.depth:
+            self.before = torch.get_num_threads()
+            if self.before != 1:
+                self.process = os.getpid()
+                torch.set_num_threads(1)
+        self.depth += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.depth -= 1
+        if not self.depth and self.before != 1 and os.getpid() == self.process:  # a forked child keeps one thread
+            torch.set_num_threads(self.before)
 
 
-def _limit_torch() -> Callable[[], None]:
-    before, process = torch.get_num_threads(), os.getpid()
-    if before == 1:
-        return _nothing
-    torch.set_num_threads(1)
-    return lambda: torch.set_num_threads(before if os.getpid() == process else 1)
-
-
-one_blas_thread = _Held(_limit_blas, SimpleNamespace())  # OpenBLAS has one setting for the whole process
+one_blas_thread = _Held(_limit_blas)  # OpenBLAS has one setting for the whole process
 """Context in which numpy's BLAS uses one thread: blocks are parallel already, and BLAS threads change the bits."""
 
-one_torch_thread = _Held(_limit_torch, threading.local())  # torch has one setting for each thread
+one_torch_thread = _OneTorchThread()
 """Context for the user's torch code: sums and products would differ in the last bits with more threads."""
 
 
@@ -252,7 +263,6 @@ def _after_fork() -> None:
     _given.threads = 0
     _lock = threading.Lock()  # another thread of the parent may have held it
     one_blas_thread.unlock()
-    one_torch_thread.unlock()
     torch.set_num_threads(1)
 
 

@@ -46,6 +46,19 @@ class WorkPrecision:
         "effort" (h, or rtol), and "error", "seconds", "steps", "evaluations", or "failed" or "skipped" with the reason.
     top : float or None
         A run with a larger error was unstable. None for an error function of the user's, whose units are not known.
+
+    See Also
+    --------
+    wgf.benchmark
+
+    Examples
+    --------
+    >>> import wgf
+    >>> schemes = {"Euler": wgf.solvers.Euler(), "Heun": wgf.solvers.Heun()}
+    >>> mu = wgf.Ensemble([[1.0], [2.0]])
+    >>> found = wgf.benchmark(wgf.Quadratic(), mu, schemes, dt=[0.1, 0.2], t_end=1.0)
+    >>> sorted({row["solver"] for row in found.rows()})
+    ['Euler', 'Heun']
     """
 
     title: str

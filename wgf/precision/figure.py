@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..figures.canvas import BLUE, GREEN, GRID, INK, MUTED, ORANGE, PURPLE, RED, SKY
+from ..figures.canvas import BLUE, GREEN, GRID, INK, MUTED, ORANGE, PURPLE, RED, SKY, log_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,8 +116,8 @@ def _panel(axis: Axes, problem: Mapping[str, Any], work: str) -> dict[str, Any]:
     axis.set_ylabel("error", fontsize=9, color=INK)
     axis.grid(True, which="major", color=GRID, lw=0.8)
     axis.tick_params(labelsize=8, colors=INK)
-    axis.tick_params(which="minor", labelsize=7, length=2)  # labelled where less than a decade is shown
-    axis.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] == "3" else "")
+    log_ticks(axis.xaxis, *axis.dataLim.intervalx)
+    log_ticks(axis.yaxis, *axis.dataLim.intervaly)
     for edge in ("top", "right"):
         axis.spines[edge].set_visible(False)
     if not lines:

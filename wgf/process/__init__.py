@@ -1,1 +1,1 @@
-"""What the system does to a process: signals that ask it to stop, and worker processes whose parent has ended."""
+"""What surrounds a process: signals that ask it to stop, workers whose parent has ended, and launchers of several."""

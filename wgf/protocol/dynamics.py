@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from ..domains import Domain
 from ..errors import DivergenceError, WgfError
 from ..functional import FreeEnergy, FreeEnergyEvaluation, Term
-from ..measure import Ensemble, NoiseSource, first_bad_row
+from ..measure import Ensemble, NoiseSource, checks, first_bad_row
 from ..measure.checks import finite
 
 
@@ -36,6 +37,10 @@ class Dynamics:
     evaluations : int
         How often `evaluate` was called.
 
+    See Also
+    --------
+    wgf.protocol.Solver, wgf.protocol.Step, wgf.protocol.State, wgf.protocol.Slope
+
     Examples
     --------
     >>> import wgf
@@ -47,6 +52,7 @@ class Dynamics:
     def __init__(self, free_energy: FreeEnergy, noise: NoiseSource, domain: Domain | None = None) -> None:
         self.noise, self.domain = noise, domain
         self.evaluations = 0
+        self._before: Tensor | None = None
         self.replace_free_energy(free_energy)
 
     def replace_free_energy(self, free_energy: FreeEnergy) -> None:
@@ -61,6 +67,7 @@ class Dynamics:
         self.drift = free_energy.only(lambda term: not realised_by_noise(term))
         self.shannon = free_energy.only(realised_by_noise)
         self.driven = tuple(term for term in self.drift.terms if term.driven)
+        self._frozen: FreeEnergy | None = None
         self._still: FreeEnergy | None = None
         self._temperature: float | None = None
 
@@ -95,8 +102,10 @@ class Dynamics:
         """
         if self._still is not None:
             return self._still
-        frozen = self.drift.at(t)
+        frozen = self._frozen or self.drift.at(t)
         drawn = frozen.draw(self.noise, step)
+        if self._frozen is None and not self.driven:
+            self._frozen = frozen
         if not (self.driven or drawn.sampled) and _same_terms(self.drift, drawn):
             self._still = drawn  # nothing depends on t or on the step
         return drawn
@@ -124,8 +133,21 @@ class Dynamics:
             If a value, a force or a particle is NaN or infinite. See `checked`.
         """
         self.evaluations += 1
-        folded = self.fold(mu)
+        folded = self._sound(self.fold(mu))
         return self.tangential(checked(self.frozen(t, step), folded, t, step), folded)
+
+    def _sound(self, mu: Ensemble) -> Ensemble:
+        """The ensemble, with the particles before them where one of this process is lost and checks are deferred.
+
+        All processes go on to the end of the stretch, and take it again: terms need not bear NaN until then.
+        """
+        if mu.whole:
+            return mu
+        if not checks.deferring() or checks.finite_now(mu.x):
+            self._before = mu.x
+            return mu
+        checks.holds(torch.zeros((), dtype=torch.bool, device=mu.device))
+        return mu if self._before is None else mu.moved(self._before)
 
     def tangent(self, mu: Ensemble, v: Tensor) -> Tensor:
         """The part of vectors v (n, d) that is tangent to the domain at the particles; v itself in flat space."""
@@ -226,24 +248,30 @@ def checked(frozen: FreeEnergy, mu: Ensemble, t: float, step: int) -> FreeEnergy
 
     Notes
     -----
-    On a GPU the check is deferred to the next record, so that no step waits for the device.
+    On a GPU, and in several processes, the check is deferred to the next record, so that no step waits for it.
     """
-    where = f"step {step}, t = {t:g}"
-    mu.together(lambda: _require_finite_particles(mu, where))
+    # with deferred checks `Dynamics.evaluate` has looked at the particles of this process
+    if not mu.finite and (mu.whole or not checks.deferring()):
+        mu.together(lambda: _require_finite_particles(mu, t, step))
     try:
         evaluation = frozen.evaluate(mu)
     except WgfError as error:  # such as a ConfigError for a covariance that became singular
         hint = " If F or the particles were growing, try a smaller dt." if step > 0 else ""
-        raise type(error)(f"{where}: {error}{hint}") from error
-    mu.together(lambda: _require_finite(evaluation, mu, where))
+        raise type(error)(f"{_where(t, step)}: {error}{hint}") from error
+    if not (evaluation.finite and mu.whole):
+        mu.together(lambda: _require_finite(evaluation, mu, _where(t, step)))
     return evaluation
 
 
-def _require_finite_particles(mu: Ensemble, where: str) -> None:
+def _where(t: float, step: int) -> str:
+    return f"step {step}, t = {t:g}"
+
+
+def _require_finite_particles(mu: Ensemble, t: float, step: int) -> None:
     lost = first_bad_row(mu.x)
     if lost is not None:
         raise DivergenceError(
-            f"{where}: particle {lost} (id {int(mu.ids[lost])}) left the finite numbers; try a smaller dt."
+            f"{_where(t, step)}: particle {lost} (id {int(mu.ids[lost])}) left the finite numbers; try a smaller dt."
         )
 
 

@@ -37,7 +37,7 @@ def refuse(solver: Solver, given: str, wanted: str, do: str) -> NoReturn:
 
 
 def require_domain(solver: Solver, dynamics: Dynamics) -> None:
-    """Refuse a curved domain, unless the scheme keeps to it.
+    """Refuse a curved domain, unless the scheme keeps to it, and any domain for terms that need all of space.
 
     Parameters
     ----------
@@ -49,8 +49,11 @@ def require_domain(solver: Solver, dynamics: Dynamics) -> None:
     Raises
     ------
     ConfigError
-        If the domain is curved and the scheme is made for flat space.
+        If the domain is curved and the scheme is made for flat space, or a term needs all of space.
     """
+    needy = [term.name for term in dynamics.free_energy.terms if term.functional.needs_space]
+    if dynamics.domain is not None and needy:
+        raise ConfigError(f"{needy[0]} is not defined with domain = {dynamics.domain!r}; wanted all of space.")
     if dynamics.domain is not None and dynamics.domain.curved and not solver.on_surfaces:
         advice = "Take Heun or BogackiShampine, or Langevin with Shannon."
         refuse(solver, f"domain = {dynamics.domain!r}", "a domain in flat space", advice)

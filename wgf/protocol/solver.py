@@ -35,6 +35,10 @@ class Step:
         The result of `dynamics.evaluate(mu, t + h, step + 1)`, from schemes that have computed it anyway (first same as
         last). None means that the run evaluates F itself.
 
+    See Also
+    --------
+    wgf.protocol.Solver, wgf.protocol.State, wgf.protocol.Dynamics, wgf.protocol.Slope
+
     Examples
     --------
     >>> import wgf
@@ -63,6 +67,10 @@ class Slope:
         ∇_W F at these particles (n, d).
     twin : Tensor
         A second, independent estimate (n, d). Where ∇_W F is exact it is `force` itself.
+
+    See Also
+    --------
+    wgf.protocol.Solver, wgf.protocol.Step, wgf.protocol.State, wgf.protocol.Dynamics
 
     Examples
     --------

@@ -45,6 +45,10 @@ class State(Sent, Facts):
     leg : int
         The number that keys the noise of the run together with the seed: 0 for a fresh ensemble at t0 = 0.
 
+    See Also
+    --------
+    wgf.protocol.Solver, wgf.protocol.Step, wgf.protocol.Dynamics, wgf.protocol.Slope
+
     Notes
     -----
     A state can always be pickled, so that it (and a solution or an error that carries it) comes back from another

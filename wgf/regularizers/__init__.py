@@ -7,12 +7,17 @@ loss = task − T · S(z) a step of the optimiser pushes z by +T ∂S/∂z, uphi
 from typing import Any
 
 from ..entropies import REGISTRY as _ENTROPIES
+from ..functional import WarmStarted
 from .entropy import Regularizer, regularizer_of
 from .monitor import ForceMonitor
 
 
 def _names() -> list[str]:
-    return [name for name, entropy in _ENTROPIES.items() if not entropy.realised_by_noise]
+    return [
+        name
+        for name, entropy in _ENTROPIES.items()
+        if not (entropy.realised_by_noise or issubclass(entropy, WarmStarted))
+    ]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..entropies import Entropy
+from ..entropies import Entropy, Score
 from ..errors import ConfigError, DivergenceError, WgfError
 from ..functional import Functional
 from ..measure import checks
@@ -122,6 +122,10 @@ class Regularizer(nn.Module):
     DivergenceError
         If a representation or a force is not finite.
 
+    See Also
+    --------
+    wgf.regularizers.ForceMonitor, wgf.callbacks.ForceLogger, wgf.diagnostics.force_report
+
     Notes
     -----
     The value is 0-d, float64 for float64 and float32 otherwise, also under autocast. The gradient has the dtype of z.
@@ -157,6 +161,8 @@ class Regularizer(nn.Module):
             )
         if functional.realised_by_noise:
             raise ConfigError("Shannon has no force on particles; use a surrogate, such as LogDet or Blob.")
+        if isinstance(functional, Score):
+            raise ConfigError("Score follows a flow, and has no value of a batch; use Blob, LogDet or KoLeo.")
         self.functional = functional
         self.least = functional.fewest_particles if isinstance(functional, Entropy) else 1
         self.sync = bool(sync) or group is not None
@@ -252,6 +258,7 @@ def regularizer_of(entropy: type[Entropy]) -> type[Regularizer]:
         f"{inspect.cleandoc(entropy.__doc__ or '').splitlines()[0]}\n\n"
         "Parameters\n----------\n**settings\n    The settings of the entropy.\n"
         "sync, group\n    The batch of several processes, as in `Regularizer`.\n\n"
+        f"See Also\n--------\nwgf.regularizers.Regularizer, wgf.{entropy.__name__}\n\n"
         "Examples\n--------\n>>> import torch, wgf\n>>> z = torch.randn(64, 4, requires_grad=True)\n"
         f">>> (-0.1 * wgf.regularizers.{entropy.__name__}({needed})(z)).backward()\n>>> z.grad.shape\n"
         "torch.Size([64, 4])\n"

@@ -60,6 +60,10 @@ class ForceMonitor(nn.Module):
     DivergenceError
         In backward, if a force is not finite. With a loss scale the record is left out instead.
 
+    See Also
+    --------
+    wgf.regularizers.Regularizer, wgf.callbacks.ForceLogger, wgf.diagnostics.force_report
+
     Notes
     -----
     It assumes that the task and S are both computed from the z that the monitor returns, and that one backward pass

@@ -41,6 +41,20 @@ def carry_on(
         If a living process writes the directory.
     WgfError
         What `run` raises.
+
+    See Also
+    --------
+    wgf.runs.run, wgf.runs.resume, wgf.runs.standing
+
+    Examples
+    --------
+    >>> import tempfile, wgf
+    >>> config = wgf.runs.load_config(None, ["network.neurons=100", "solver.dt=0.1", "solver.t_end=0.2"])
+    >>> folder = tempfile.mkdtemp()
+    >>> first = wgf.runs.carry_on(config, folder, report=False)  # begins the run
+    >>> again = wgf.runs.carry_on(config, folder, report=False)  # reads it
+    >>> again["final"]["t"]
+    0.2
     """
     path, stands = Path(directory), standing(directory)
     if stands is Standing.RUNNING:

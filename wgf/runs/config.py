@@ -35,9 +35,21 @@ STAND_IN = ([[0.0]], [0.0])
 
 
 class Config(Section):
-    """A whole run. `terms()`, `drives()` and `solver.scheme()` turn it into objects of `wgf`.
+    """The settings of a whole run, checked.
 
-    It is a `NetworkConfig` or a `ProblemConfig`.
+    `load_config` makes one: a `NetworkConfig` for a network on data, or a `ProblemConfig` for particles in a free
+    energy. `terms()`, `drives()` and `solver.scheme()` turn it into objects of `wgf`. A configuration does not change;
+    `model_copy(update={...})` makes another.
+
+    See Also
+    --------
+    wgf.runs.load_config, wgf.runs.dump, wgf.runs.run
+
+    Examples
+    --------
+    >>> config = load_config(None, ["solver.dt=0.25"])
+    >>> config.solver.dt, config.seed
+    (0.25, 0)
     """
 
     seed: Seed = 0
@@ -176,12 +188,33 @@ class ProblemConfig(Config):
 
 
 def load_config(path: str | Path | None = None, overrides: list[str] | tuple[str, ...] = ()) -> Config:
-    """Read and check a TOML file, by default the embedded one, with overrides such as "solver.dt=0.05" applied.
+    """Read and check a configuration file.
 
-    A scheme that comes by `solver.name=` takes none of the settings that the file has for another scheme.
-    A relative path in `data.source` or `costs` is taken from the folder of the file. Raises ConfigError naming the
-    file, the key, what was given and what was wanted.
+    Parameters
+    ----------
+    path : str or Path, optional
+        A TOML file. By default the configuration of `wgf run` without a file. Paths in `data.source` and `costs` are
+        relative to its folder.
+    overrides : sequence of str
+        Changes, such as "solver.dt=0.05". A scheme that comes by `solver.name=` takes none of the settings that the
+        file has for another scheme.
 
+    Returns
+    -------
+    Config
+        The checked configuration.
+
+    Raises
+    ------
+    ConfigError
+        It names the file, the key, what was given and what was wanted.
+
+    See Also
+    --------
+    wgf.runs.Config, wgf.runs.run, wgf.sweeps.load_plan
+
+    Examples
+    --------
     >>> load_config(None, ["network.neurons=64"]).network.neurons
     64
     """
@@ -237,7 +270,27 @@ def validate(table: dict[str, Any], label: str = "configuration", changed: list[
 
 
 def dump(config: Config) -> str:
-    """The configuration as TOML; `load_config` of this text gives the same configuration."""
+    """Write a configuration as TOML. `load_config` of this text gives the same configuration.
+
+    Parameters
+    ----------
+    config : Config
+        The configuration.
+
+    Returns
+    -------
+    str
+        The text, with every key, defaults included.
+
+    See Also
+    --------
+    wgf.runs.load_config
+
+    Examples
+    --------
+    >>> dump(load_config()).splitlines()[0]
+    'seed = 0'
+    """
     tables = config.model_dump(exclude_none=True)
     for section, tag in (("energy", "term"), ("entropy", "term"), ("drive", "drive")):
         tables[section] = [{tag: table[tag], **table} for table in tables[section]]  # the name comes first

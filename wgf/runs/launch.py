@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..wire import TIMEOUT, joined, launched
+from ..process.launcher import launched, speaks
+from ..wire import TIMEOUT, joined
 from . import store, together
 from .config import Config, load_config
 from .directory import partial_of
@@ -41,7 +42,7 @@ def run(
     if directory is not None and together.ended(directory):
         return None
     with joined(config.device, timeout):
-        if not together.speaks():
+        if not speaks():
             together.follow(config, timeout)
             return None
         before = together.begun_before(config.name, directory) if launched() else None
@@ -73,7 +74,7 @@ def go_on(
     folder = partial_of(path) if partial_of(path).is_dir() else path
     config = load_config(folder / store.CONFIG)  # read by all before one of them begins
     with joined(config.device, timeout):
-        if not together.speaks():
+        if not speaks():
             together.follow(config, timeout)
             return None
         return resume(directory, until, progress, timeout=timeout)

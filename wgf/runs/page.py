@@ -31,5 +31,5 @@ def typeset(text: Any) -> Any:
 
     shown = str(escape(text))
     shown = re.sub(r"(?<=[\wα-ω|⟩])\^\{([^{}]*)\}", r"<sup>\1</sup>", shown)
-    shown = re.sub(r"\b([A-Za-zα-ωΑ-Ω])_([A-Za-z0-9]{1,3})\b", r"\1<sub>\2</sub>", shown)
+    shown = re.sub(r"(?<![^\W\d])([A-Za-zα-ωΑ-Ω])_([A-Za-z0-9ℓ]{1,3})(?![A-Za-z0-9_])", r"\1<sub>\2</sub>", shown)
     return Markup(re.sub(r"(?<![\w.–-])-(?=\d|\.\d)", "−", shown))

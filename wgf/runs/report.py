@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from .. import figures
-from ..diagnostics.force_report import HEADER, force_report
+from ..diagnostics.force_report import force_report
+from ..diagnostics.force_table import HEADER
 from ..errors import CheckpointError, ConfigError, shown, with_minus
 from ..figures.vector import Image
 from ..ledger import Ledger
@@ -63,6 +64,19 @@ def write_report(directory: str | Path) -> Path:
         Where `directory` is not a run directory.
     CheckpointError
         Where a file in it is missing or damaged, or the report cannot be written.
+
+    See Also
+    --------
+    wgf.runs.run, wgf.figures.overview
+
+    Examples
+    --------
+    >>> import tempfile, wgf
+    >>> config = wgf.runs.load_config(None, ["network.neurons=100", "solver.dt=0.1", "solver.t_end=0.2"])
+    >>> folder = tempfile.mkdtemp()
+    >>> _ = wgf.runs.run(config, folder, progress=False, report=False)
+    >>> wgf.runs.write_report(folder).name
+    'report.html'
     """
     folder = Path(directory)
     if not os.path.isfile(folder / store.SUMMARY):  # False also for names that no file can have

@@ -58,10 +58,24 @@ def resume(
     WgfError
         What `run` raises. What there is of the run is kept.
 
+    See Also
+    --------
+    wgf.runs.run, wgf.runs.carry_on, wgf.resume
+
     Notes
     -----
     The result has the bits of the unbroken run, as `wgf.resume` says. A run that was killed before its first checkpoint
     begins anew.
+
+    Examples
+    --------
+    >>> import tempfile, wgf
+    >>> config = wgf.runs.load_config(None, ["network.neurons=100", "solver.dt=0.1", "solver.t_end=0.2"])
+    >>> folder = tempfile.mkdtemp()
+    >>> _ = wgf.runs.run(config, folder, progress=False, report=False)
+    >>> further = wgf.runs.resume(folder, until=0.4, progress=False, report=False)
+    >>> round(further.solution.state.t, 9)
+    0.4
     """
     path = Path(os.path.abspath(str(directory).removesuffix(".partial")))
     stands, partial = standing(path), partial_of(path)

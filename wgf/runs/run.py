@@ -41,6 +41,19 @@ class RunResult(Facts):
         The solution that `wgf.solve` returned.
     warnings : tuple of str
         The warnings of the run, also in the summary.
+
+    See Also
+    --------
+    wgf.runs.run, wgf.Solution
+
+    Examples
+    --------
+    >>> import tempfile, wgf
+    >>> config = wgf.runs.load_config(None, ["network.neurons=100", "solver.dt=0.1", "solver.t_end=0.2"])
+    >>> folder = tempfile.mkdtemp()
+    >>> result = wgf.runs.run(config, folder, progress=False, report=False)
+    >>> result.summary["status"], result.solution.ensemble.n
+    ('COMPLETED', 100)
     """
 
     directory: Path
@@ -87,11 +100,24 @@ def run(
         the disk then. A run that fails or is interrupted later is written, with its status. Where it cannot be written,
         as on a full disk, the error names the directory with what there is.
 
+    See Also
+    --------
+    wgf.runs.load_config, wgf.runs.resume, wgf.runs.carry_on, wgf.solve
+
     Notes
     -----
     SIGINT, SIGTERM and SIGHUP end the run at the end of its step, and it is saved; a second one ends a long step. While
     files are written they wait. Handlers of the caller's own stay in charge. A SIGTERM or SIGHUP without one ends the
     process when the run is saved.
+
+    Examples
+    --------
+    >>> import tempfile, wgf
+    >>> config = wgf.runs.load_config(None, ["network.neurons=100", "solver.dt=0.1", "solver.t_end=0.2"])
+    >>> folder = tempfile.mkdtemp()
+    >>> result = wgf.runs.run(config, folder, progress=False, report=False)
+    >>> sorted(path.name for path in result.directory.glob("*.toml"))
+    ['config.toml']
     """
     clock = Clock()
     out, name = directory or config.output.directory, config.name

@@ -12,7 +12,17 @@ from .directory import partial_of
 
 
 class Standing(enum.Enum):
-    """Where the run in a directory stands. The value of each member says it in words."""
+    """Where the run in a directory stands: NEW, RUNNING, BROKEN or DONE. The value says it in words.
+
+    See Also
+    --------
+    wgf.runs.standing, wgf.runs.carry_on
+
+    Examples
+    --------
+    >>> Standing.BROKEN.value
+    'it was killed or interrupted, and can go on'
+    """
 
     NEW = "there is no run"
     RUNNING = "a living process writes it"
@@ -38,6 +48,16 @@ def standing(directory: str | os.PathLike[str]) -> Standing:
     ------
     CheckpointError
         If the summary of an ended run is damaged.
+
+    See Also
+    --------
+    wgf.runs.Standing, wgf.runs.carry_on
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> standing(tempfile.mkdtemp())
+    <Standing.NEW: 'there is no run'>
     """
     path = Path(directory)
     partial = partial_of(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,17 +10,12 @@ from ..flow import Monitor
 from ..measure import Ensemble, ShardedEnsemble
 from ..process import signals
 from ..process.signals import Mode
-from ..wire import TIMEOUT, launched, restarts
+from ..wire import TIMEOUT, restarts
 from .config import Config
 from .directory import partial_of
 from .job import Job, Watch
 from .jobs import prepare
 from .standing import Standing, standing
-
-
-def speaks() -> bool:
-    """Whether this process writes and shows what there is: the first one, or the only one."""
-    return not launched() or os.environ["RANK"] == "0"
 
 
 def ended(directory: Path) -> bool:

@@ -89,6 +89,10 @@ def remembered(
     ConfigError
         If it is no dataclass, or another class has its name.
 
+    See Also
+    --------
+    wgf.protocol.State
+
     Examples
     --------
     >>> @remembered

@@ -27,9 +27,39 @@ NAMES = REGISTRY
 
 
 def load(name: str, *, quick: bool = False, seeds: int | None = None, first_seed: int = 0, **settings: Any) -> Study:
-    """A study by its name, at its default settings or the small ones, with some of them changed.
+    """Make a study by its name, at its default settings or the small ones, with some of them changed.
 
-    ConfigError for an unknown name or setting, with the nearest known one.
+    Parameters
+    ----------
+    name : str
+        The name, such as "chaos".
+    quick : bool, default False
+        Whether to take the small settings, which test that the study works.
+    seeds : int, optional
+        The number of replicas.
+    first_seed : int ≥ 0
+        The first seed.
+    **settings
+        Other settings of the study.
+
+    Returns
+    -------
+    Study
+        The study. `run()` carries it out and returns an `Outcome`.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name or setting, with the nearest known one.
+
+    See Also
+    --------
+    wgf.studies.run, wgf.studies.Study
+
+    Examples
+    --------
+    >>> load("chaos", seeds=4).seed_numbers
+    [0, 1, 2, 3]
     """
     study = REGISTRY.make(name)
     study = study.quick() if quick else study
@@ -52,10 +82,44 @@ def run(
 ) -> StudyResult:
     """Run a study and write its directory: study.json, tables, figures and report.html.
 
-    `out` is a new or empty directory, by default runs/<name>-<date>. `jobs` processes share the runs (by default one
-    for each processor, and one in a quick study, which would be over before they have started); the numbers do not
-    depend on it. `backend` and `scheduler` are those of `Work`. A study that was killed goes on: call it again. Returns
-    a `StudyResult` with `outcome`, `directory` and `report`.
+    A study that was killed goes on: call it again.
+
+    Parameters
+    ----------
+    name : str
+        The name, such as "chaos".
+    quick, seeds, first_seed, **settings
+        The settings, as for `load`.
+    out : str or Path, optional
+        A new or empty directory; by default runs/<name>-<date>.
+    jobs : int, optional
+        Number of processes that share the runs. By default one for each processor, and one in a quick study, which
+        would be over before they have started. The numbers do not depend on it.
+    progress : bool, default False
+        Whether to show the progress.
+    backend, scheduler
+        Where the runs are done, as for `Work`.
+
+    Returns
+    -------
+    StudyResult
+        It has `outcome`, `directory` and `report`.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name or setting, or a directory that is not empty.
+
+    See Also
+    --------
+    wgf.studies.load, wgf.studies.Outcome, wgf.sweeps.Work
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> result = run("generalisation", quick=True, out=tempfile.mkdtemp())
+    >>> result.report.name, len(result.outcome.findings)
+    ('report.html', 9)
     """
     from .frame.write import run_study
 

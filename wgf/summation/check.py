@@ -27,6 +27,8 @@ class Check:
         The error that was allowed.
     measure : str
         What the error is, in words.
+    advice : str
+        What is said of an error beyond the allowed one; by default a sentence about sums over pairs.
     """
 
     method: str
@@ -34,6 +36,7 @@ class Check:
     error: float | None
     allowed: float
     measure: str = field(default="relative, at 256 particles against all pairs", repr=False)
+    advice: str = field(default="", repr=False)
 
 
 def check(sums: Sums, how: Summation) -> Check:

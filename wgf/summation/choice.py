@@ -15,8 +15,8 @@ from torch import Tensor
 
 from ..errors import BackendError, ConfigError
 from ..kernels import Kernel
-from ..ops.cpu.visits import visits_once
 from ..ops.fast.spectrum import Refused
+from ..ops.registry import later
 from .costs import Costs, default_costs
 from .methods import Candidate, by_fourier, by_sorting, require_method
 from .sums import Sums, finite
@@ -183,7 +183,7 @@ def choose(sums: Sums, how: Summation) -> Choice:
 def _once(sums: Sums) -> bool:
     """Whether all pairs are visited once, for particles on the CPU."""
     n, dim = sums.x.shape
-    return sums.same and visits_once(n, dim, dim + 1, sums.weights.detach().numpy(), False)
+    return sums.same and later("visits").visits_once(n, dim, dim + 1, sums.weights.detach().numpy(), False)
 
 
 def _cheapest(sums: Sums, how: Summation) -> Choice:

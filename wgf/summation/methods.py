@@ -19,7 +19,7 @@ from torch import Tensor
 from ..errors import BackendError, ConfigError
 from ..kernels import Kernel, KernelSum
 from ..ops import one_torch_thread
-from ..ops.fast import fourier, sorting
+from ..ops.fast import fourier
 from ..ops.fast.spectrum import Refused, Tolerance
 from .costs import Costs, FourierWork
 from .sums import Sums, relative_error
@@ -188,6 +188,8 @@ def by_sorting(sums: Sums, rtol: float, costs: Costs, limit: float = math.inf) -
 
     def run() -> tuple[Tensor, Tensor]:
         x, weights = _columns(sums.x)[0], sums.weights.detach().numpy()
+        from ..ops.fast import sorting  # which imports numba
+
         value, slope = sorting.sorted_sums(terms, x, None if sums.same else _columns(sums.y)[0], weights)
         return _with_moments(sums, value, slope[:, None], moments)
 

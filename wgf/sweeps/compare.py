@@ -25,6 +25,22 @@ class Comparison:
         The runs. Their settings are the keys in which their configurations differ.
     report : Path or None
         The page, if one was written.
+
+    See Also
+    --------
+    wgf.sweeps.compare, wgf.sweeps.Table
+
+    Examples
+    --------
+    >>> import tempfile, wgf
+    >>> settings = ["network.neurons=100", "solver.t_end=0.2"]
+    >>> folder = tempfile.mkdtemp()
+    >>> for dt in (0.1, 0.2):
+    ...     config = wgf.runs.load_config(None, [*settings, f"solver.dt={dt}"])
+    ...     _ = wgf.runs.run(config, f"{folder}/{dt}", progress=False, report=False)
+    >>> found = wgf.sweeps.compare([f"{folder}/0.1", f"{folder}/0.2"])
+    >>> found.table["solver.dt"], found.table["status"]
+    ([0.1, 0.2], ['COMPLETED', 'COMPLETED'])
     """
 
     records: list[Record]
@@ -61,6 +77,19 @@ def compare(
         If a directory holds no run.
     CheckpointError
         If a file is damaged, or the page cannot be written.
+
+    See Also
+    --------
+    wgf.sweeps.Comparison, wgf.sweeps.run_sweep, wgf.runs.run
+
+    Examples
+    --------
+    >>> import tempfile, wgf
+    >>> config = wgf.runs.load_config(None, ["network.neurons=100", "solver.dt=0.1", "solver.t_end=0.2"])
+    >>> folder = tempfile.mkdtemp()
+    >>> _ = wgf.runs.run(config, f"{folder}/one", progress=False, report=False)
+    >>> wgf.sweeps.compare([f"{folder}/one"]).table["steps"]
+    [2]
     """
     records = read_records(folders)
     if out is None:

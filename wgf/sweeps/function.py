@@ -37,6 +37,17 @@ class Swept:
         What the function gave at each point; None where it failed.
     errors : dict of int to Exception
         The error of each point that failed, by its number.
+
+    See Also
+    --------
+    wgf.sweep, wgf.sweeps.Table
+
+    Examples
+    --------
+    >>> import wgf
+    >>> found = wgf.sweep(lambda x: {"square": x * x}, {"x": [1.0, 2.0]})
+    >>> len(found), found.results, found.errors
+    (2, [{'square': 1.0}, {'square': 4.0}], {})
     """
 
     points: list[dict[str, Any]]
@@ -135,6 +146,10 @@ def sweep(
         If points failed and `throw` is true. The results of the others are in the store.
     BackendError
         If the backend is not installed, or no cluster answers.
+
+    See Also
+    --------
+    wgf.solve, wgf.benchmark
 
     Notes
     -----

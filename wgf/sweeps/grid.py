@@ -25,7 +25,25 @@ class Axis:
 
 @dataclass(frozen=True)
 class Grid:
-    """Groups of axes: axes of one group go together, groups are crossed. The last one varies fastest."""
+    """Settings to go through: keys with their values, crossed or taken together.
+
+    Axes of one group go together, and groups are crossed. The last one varies fastest. `Grid.of` makes one.
+
+    Attributes
+    ----------
+    groups : tuple of tuples of Axis
+        The groups, each with its axes. An axis has a `key` and its `values`.
+
+    See Also
+    --------
+    wgf.sweep, wgf.sweeps.Plan
+
+    Examples
+    --------
+    >>> grid = Grid.of({"dt": [0.1, 0.2], "seed": {"from": 0, "to": 1, "count": 2, "round": True}})
+    >>> list(grid.points())[:2]
+    [{'dt': 0.1, 'seed': 0}, {'dt': 0.1, 'seed': 1}]
+    """
 
     groups: tuple[tuple[Axis, ...], ...]
 

@@ -35,6 +35,10 @@ def identity(*settings: Any) -> str:
     ConfigError
         For something that has no lasting name, such as an open file.
 
+    See Also
+    --------
+    wgf.sweeps.Results, wgf.sweeps.Work
+
     Examples
     --------
     >>> identity({"dt": 0.1, "n": 5}) == identity({"n": 5, "dt": 0.1})

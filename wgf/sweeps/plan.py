@@ -31,7 +31,31 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep before it is carried out: the keys that vary, and the runs."""
+    r"""A sweep before it is carried out: the keys that vary, and the runs. `load_plan` reads one from a file.
+
+    Attributes
+    ----------
+    name : str
+        The name of the sweep: that of its file.
+    keys : list of str
+        The keys that vary.
+    runs : list of Planned
+        The runs in the order of the grid. Each has an `id`, its values of the keys as `varied`, and its `config`.
+
+    See Also
+    --------
+    wgf.sweeps.load_plan, wgf.sweeps.run_sweep, wgf.sweeps.Grid
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> path = Path(tempfile.mkdtemp()) / "steps.toml"
+    >>> _ = path.write_text("[data]\nsource = 'digits'\n[solver]\nt_end = 1\n[sweep]\nsolver.dt = [0.1, 0.2]")
+    >>> plan = load_plan(path)
+    >>> plan.name, plan.keys, [run.varied for run in plan.runs]
+    ('steps', ['solver.dt'], [{'solver.dt': 0.1}, {'solver.dt': 0.2}])
+    """
 
     name: str
     keys: list[str]
@@ -39,7 +63,7 @@ class Plan:
 
 
 def load_plan(path: str | Path, overrides: Sequence[str] = ()) -> Plan:
-    """Read the file of a sweep and check every run of it.
+    r"""Read the file of a sweep and check every run of it.
 
     Parameters
     ----------
@@ -62,6 +86,19 @@ def load_plan(path: str | Path, overrides: Sequence[str] = ()) -> Plan:
         For a bad file. It names the run, the key, what was given and what was wanted; and two runs that are the same.
     ResourceError
         For more than 100 000 runs. They are counted before one is made.
+
+    See Also
+    --------
+    wgf.sweeps.Plan, wgf.sweeps.run_sweep, wgf.runs.load_config
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> path = Path(tempfile.mkdtemp()) / "steps.toml"
+    >>> _ = path.write_text("[data]\nsource = 'digits'\n[solver]\nt_end = 1\n[sweep]\nsolver.dt = [1, 2, 3]")
+    >>> len(load_plan(path, ["solver.t_end=10"]).runs)
+    3
     """
     label = str(path)
     table = read_table(path)

@@ -37,6 +37,19 @@ class Results:
     ----------
     folder : str or Path
         Where the results are kept. It is made with the first result.
+
+    See Also
+    --------
+    wgf.sweeps.Work, wgf.sweeps.identity
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> results = Results(tempfile.mkdtemp())
+    >>> results.made("one", lambda: {"x": 2.0})  # computed
+    {'x': 2.0}
+    >>> results.made("one", lambda: 1 / 0)  # read
+    {'x': 2.0}
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:

@@ -48,6 +48,15 @@ class SweepResult(Facts):
         How many of them were done before.
     report : Path
         The page.
+
+    See Also
+    --------
+    wgf.sweeps.run_sweep, wgf.sweeps.Table
+
+    Examples
+    --------
+    >>> SweepResult(Path("out"), [], 0, Path("out/report.html")).table.columns
+    []
     """
 
     directory: Path
@@ -66,7 +75,7 @@ class SweepResult(Facts):
 
 
 def run_sweep(plan: Plan, directory: str | os.PathLike[str], work: Work, best: str | None = None) -> SweepResult:
-    """Carry out all runs of a plan. Those that are done are skipped, those that died are resumed.
+    r"""Carry out all runs of a plan. Those that are done are skipped, those that died are resumed.
 
     Parameters
     ----------
@@ -92,6 +101,25 @@ def run_sweep(plan: Plan, directory: str | os.PathLike[str], work: Work, best: s
         If it cannot be written.
     KeyboardInterrupt
         If a signal stops the sweep. What the runs have is in the directory, and its note says how many are done.
+
+    See Also
+    --------
+    wgf.sweeps.load_plan, wgf.sweeps.Work, wgf.sweeps.compare
+
+    Examples
+    --------
+    >>> import tempfile, wgf
+    >>> from wgf.sweeps import Work, load_plan, run_sweep
+    >>> from pathlib import Path
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> settings = "[network]\nneurons = 80\n[data]\nsource = 'digits'\n[solver]\nt_end = 0.2\n"
+    >>> _ = (folder / "steps.toml").write_text(f"{settings}[sweep]\nsolver.dt = [0.1]")
+    >>> plan = load_plan(folder / "steps.toml")
+    >>> done = run_sweep(plan, folder / "out", Work())
+    >>> done.table["solver.dt"], done.skipped, done.report.name
+    ([0.1], 0, 'report.html')
+    >>> run_sweep(plan, folder / "out", Work()).skipped
+    1
     """
     folder = Path(os.path.abspath(directory))
     _begin(plan, folder)

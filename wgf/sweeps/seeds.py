@@ -48,6 +48,18 @@ def run_seeds(
         If the number of seeds is not in its range, or a seed would be beyond 2⁶⁴ − 1.
     WgfError
         As `run`.
+
+    See Also
+    --------
+    wgf.runs.run, wgf.sweeps.run_sweep
+
+    Examples
+    --------
+    >>> import tempfile, wgf
+    >>> config = wgf.runs.load_config(None, ["network.neurons=100", "solver.dt=0.1", "solver.t_end=0.2"])
+    >>> folder = tempfile.mkdtemp()
+    >>> [result.directory.name for result in wgf.sweeps.run_seeds(config, 1, folder, progress=False)]
+    ['seed-0']
     """
     require_integer("seeds", count, low=1, high=MOST)
     if config.seed + count - 1 > LARGEST_SEED:

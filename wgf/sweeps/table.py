@@ -23,6 +23,10 @@ class Table:
     rows : iterable of mappings
         Each row by column. The columns are those of all rows, in the order in which they first come.
 
+    See Also
+    --------
+    wgf.sweeps.Swept, wgf.sweeps.Comparison
+
     Examples
     --------
     >>> table = Table([{"dt": 0.1, "loss": 2.0}, {"dt": 0.2, "loss": 1.0}])

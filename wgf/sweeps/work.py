@@ -52,10 +52,19 @@ class Work:
     ConfigError
         For fewer than one job, or a scheduler with a backend that has none.
 
+    See Also
+    --------
+    wgf.sweep, wgf.sweeps.run_sweep, wgf.sweeps.Results
+
     Notes
     -----
     A job is done again where its worker was lost. A job that another process does at this time is waited for, so that
     several calls can share one folder of results.
+
+    Examples
+    --------
+    >>> Work().each("squares", pow, [(2, 2), (3, 2)])
+    [4, 9]
     """
 
     def __init__(

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .. import errors
 from ..errors import CommunicationError, ConfigError, WgfError, require_number
+from .awaited import Outbox
 
 TIMEOUT = 300.0
 """Seconds after which a collective that hangs ends in a CommunicationError, by default."""
@@ -51,6 +52,8 @@ class Group:
         The time spent in collectives.
     broken : bool
         Whether one has failed. None can be made then.
+    outbox : Outbox
+        Sums that wait for the next message, inside `postponing`.
 
     Raises
     ------
@@ -69,6 +72,7 @@ class Group:
         self.calls: Counter[str] = Counter()
         self.seconds, self.broken = 0.0, False
         self._handle: Any = None
+        self.outbox = Outbox(self)
         self.device = torch.device("cpu")
         own = dist.get_rank() if started() else 0
         self._numbers = list(range(dist.get_world_size()) if started() else [0]) if processes is None else processes
@@ -164,6 +168,17 @@ class Group:
                 work.wait(timedelta(seconds=self.timeout))
 
         return wait
+
+    @contextmanager
+    def postponing(self) -> Iterator[None]:
+        """Let sums wait for each other in a block, and send those that are left at its end; none after an error."""
+        self.outbox.open = self.size > 1
+        try:
+            yield
+            self.outbox.send()
+        finally:
+            self.outbox.open = False
+            self.outbox.drop()
 
     # ------------------------------------------------------------------------------------------ agreement
 

@@ -11,17 +11,8 @@ import torch
 import torch.distributed as dist
 
 from ..errors import CommunicationError
+from ..process.launcher import launched, restarts
 from .group import TIMEOUT, forget
-
-
-def launched() -> bool:
-    """Whether a launcher has started this process as one of several: RANK and WORLD_SIZE are in its environment."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ
-
-
-def restarts() -> int:
-    """How often torchrun has restarted the processes."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
 @contextmanager

@@ -35,7 +35,7 @@ class Tree:
     def __init__(self, group: Group, layout: Layout) -> None:
         self.group, self.layout = group, layout
 
-    def total(self, leaves: Tensor, join: Join = torch.add, kind: str = "sums") -> Tensor:
+    def total(self, leaves: Tensor, join: Join = torch.add) -> Tensor:
         """Join what the blocks of all processes give.
 
         Parameters
@@ -44,28 +44,29 @@ class Tree:
             k numbers of each block of this process.
         join : callable, default torch.add
             Joins two branches (k,). Only sums may be added in parts.
-        kind : str
-            What the bytes are counted as.
 
         Returns
         -------
         Tensor (k,)
-            The same bits in every process.
+            The same bits in every process. Inside `Group.postponing` its numbers may come later.
         """
         layout, first = self.layout, self.layout.owned(self.layout.rank).start
         below = {(0, first + k): leaf for k, leaf in enumerate(leaves)}
         mine = [_value(level, index, below, join) for level, index in layout.nodes[layout.rank]]
         if layout.size == 1:
-            self.group.gather(mine[0][:0], kind)
+            self.group.gather(mine[0][:0], "sums")
             return mine[0]
         sent = torch.stack(mine + [torch.zeros_like(mine[0])] * (layout.widest - len(mine)))
         if join is not torch.add or not self._in_parts(sent[0].numel(), sent.element_size()):
-            return self._joined(self.group.gather(sent, kind), join)
+            if self.group.outbox.open:
+                return self.group.outbox.add(sent, lambda sums: self._joined(sums, join), sent[0])
+            return self._joined(self.group.gather(sent, "sums"), join)
         count = sent.shape[1]
         part = -(-count // layout.size)
         padded = torch.nn.functional.pad(sent, (0, part * layout.size - count))
         parts = padded.view(layout.widest, layout.size, part).transpose(0, 1).contiguous()
-        return self.group.gather(self._joined(self.group.exchange(parts, kind), join), kind).reshape(-1)[:count]
+        own = self._joined(self.group.exchange(parts, "sums"), join)
+        return self.group.gather(own, "sums").reshape(-1)[:count]
 
     def sent(self, count: int, size: int = 8) -> int:
         """The bytes that this process sends for a sum of `count` numbers of `size` bytes: the formula of the class."""

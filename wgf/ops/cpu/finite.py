@@ -11,11 +11,11 @@ from ..threads import run_blocks
 from .jit import compiled
 
 _BLOCK = 2**19  # numbers in one block of work
-_BITS: dict[Any, tuple[Any, int]] = {
-    np.dtype(np.float32): (np.int32, 0x7F800000),
-    np.dtype(np.float64): (np.int64, 0x7FF0000000000000),
+_BITS: dict[Any, tuple[Any, Any, int]] = {
+    np.dtype(np.float32): (np.int32, np.int32(0x7FFFFFFF), 0x7F800000),
+    np.dtype(np.float64): (np.int64, np.int64(0x7FFFFFFFFFFFFFFF), 0x7FF0000000000000),
 }
-"""The integer type of the bits of a dtype, and the bits of infinity. Without the sign bit, only NaN is larger."""
+"""The integer type of the bits of a dtype, all but the sign bit, and the bits of infinity: only NaN is larger."""
 
 
 @compiled
@@ -29,8 +29,8 @@ def _highest(bits, magnitude):
 
 def all_finite(x: np.ndarray) -> bool:
     """Whether a C-contiguous float32 or float64 array of any shape has only finite numbers."""
-    integer, infinity = _BITS[x.dtype]
-    bits, magnitude = x.reshape(-1).view(integer), integer(np.iinfo(integer).max)
+    integer, magnitude, infinity = _BITS[x.dtype]
+    bits = x.reshape(-1).view(integer)
     if 0 < bits.size <= _BLOCK:
         return int(_highest(bits, magnitude)) < infinity
     highest = np.zeros(-(-bits.size // _BLOCK), integer)

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import memory
 from ..threads import one_blas_thread, run_blocks
+from . import dense
 from .intrinsics import difference, plus, zeros
 from .jit import compiled
 from .rows import plus_products, row, set_row, times
@@ -149,7 +150,7 @@ def weighted_sum(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 @compiled(exact=True)
-def _row_dots(a, b, out):
+def row_dots(a, b, out):
     """The scalar product of each row of a with the same row of b, column after column, in float64."""
     for i in range(a.shape[0]):
         total = np.float64(a[i, 0]) * np.float64(b[i, 0])
@@ -158,11 +159,28 @@ def _row_dots(a, b, out):
         out[i, 0] = total
 
 
+@compiled(sums=True)
+def wide_row_dots(a, b, out):
+    """The same for many columns, which are added in another order."""
+    for i in range(a.shape[0]):
+        one, other, total = a[i], b[i], 0.0
+        for c in range(one.size):
+            total += np.float64(one[c]) * np.float64(other[c])
+        out[i, 0] = total
+
+
+def dots(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The scalar product of each row of a with the same row of b (n, 1), for many columns; in float64."""
+    out = np.empty((len(a), 1))
+    _in_strides(len(a), lambda first, last: wide_row_dots(*(t[first * _ROWS : last * _ROWS] for t in (a, b, out))))
+    return out
+
+
 @compiled(exact=True)
 def _inner_block(weights, a, b):
     """`inner` of one block."""
     dots = np.empty((a.shape[0], 1))
-    _row_dots(a, b, dots)
+    row_dots(a, b, dots)
     return row_sums(weights, dots, (0.0,))[0]
 
 
@@ -172,7 +190,7 @@ def inner(weights: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if n <= _ROWS:
         return np.asarray(_inner_block(weights, a, b))
     dots, parts = np.empty((n, 1)), np.zeros((-(-n // _ROWS), 1))
-    _in_strides(n, lambda first, last: _row_dots(*(t[first * _ROWS : last * _ROWS] for t in (a, b, dots))))
+    _in_strides(n, lambda first, last: row_dots(*(t[first * _ROWS : last * _ROWS] for t in (a, b, dots))))
     _in_strides(n, lambda first, last: _sum_blocks(weights, dots, (0.0,), first, last, parts))
     return parts.sum(0).reshape(())
 
@@ -227,6 +245,8 @@ def _products(x: np.ndarray, weights: np.ndarray, centre: np.ndarray) -> np.ndar
     n, d = x.shape
     with np.errstate(invalid="ignore"):
         roots = np.sqrt(weights)
+    if n <= dense.ROWS and d <= dense.COLUMNS:
+        return dense.scatter(x, centre, roots)
     tiles = -(-n // _TILE)
     groups = max(1, min(tiles, _GROUPS, _SPACE // d**2))
     totals = np.zeros((groups, d, d))
@@ -254,6 +274,9 @@ def affine(x: np.ndarray, centre: np.ndarray, matrix: np.ndarray) -> np.ndarray:
         return out
     if x.dtype == np.float32 and not _holds(matrix):
         return affine(x.astype(np.float64), centre, matrix).astype(np.float32)
+    if n <= dense.ROWS and d and max(d, e) <= dense.COLUMNS:
+        dense.moved(x, centre, matrix, out)
+        return out
     matrix, ones = matrix.astype(x.dtype, copy=False), np.ones(min(n, _TILE))
 
     def worker(indices: Iterator[int]) -> None:

@@ -279,3 +279,17 @@ def multiply(sums, first, count, a, row, step, b, start, steps):
                 _strip(sums, at, count, a, low * step, row, step, b, b_at, terms, THREE)
                 done = 3
             at, b_at, rest = at + done * size, b_at + done * size, rest - done
+
+
+@compiled
+def set_products(out, first, count, a, at, row, b, size):
+    """out[first + i, c] = Σₜ a[at + i·row + t] b[t, c] for i < count; a and out are indexed as flat arrays."""
+    steps, width, stride = b.shape[0], b.shape[1], out.shape[1]
+    for c in range(0, width, size):
+        i = 0
+        while i + COUNT <= count:
+            set_block(out, (first + i) * stride + c, stride, a, at + i * row, row, 1, b, c, width, steps, ROWS, TWO)
+            i += COUNT
+        while i < count:
+            set_block(out, (first + i) * stride + c, stride, a, at + i * row, row, 1, b, c, width, steps, ONE_ROW, TWO)
+            i += 1

@@ -15,7 +15,7 @@ from ..threads import run_blocks
 from .activation import kept, revived
 from .intrinsics import cast
 from .jit import compiled
-from .registers import COUNT, ONE_ROW, PANEL, ROWS, TWO, lanes, multiply, padded, set_block
+from .registers import PANEL, lanes, multiply, padded, set_products
 
 MOST = 2**18
 """Largest number of activations for which a network is small."""
@@ -26,26 +26,12 @@ _ACTIVATION = 20  # inputs that cost as much as an activation
 
 
 @compiled
-def _products(out, first, count, a, at, row, b, size):
-    """out[first + i, c] = Σₜ a[at + i·row + t] b[t, c] for i < count; a and out are indexed as flat arrays."""
-    steps, width, stride = b.shape[0], b.shape[1], out.shape[1]
-    for c in range(0, width, size):
-        i = 0
-        while i + COUNT <= count:
-            set_block(out, (first + i) * stride + c, stride, a, at + i * row, row, 1, b, c, width, steps, ROWS, TWO)
-            i += COUNT
-        while i < count:
-            set_block(out, (first + i) * stride + c, stride, a, at + i * row, row, 1, b, c, width, steps, ONE_ROW, TWO)
-            i += 1
-
-
-@compiled
 def _forward(activation, theta, outputs, across, scaled, size, first, last, tile, f):
     """Set rows of the tile to what is kept of w·z + b, and add their part of the output to f."""
     d, m = theta.shape[1], f.shape[0]
     for start in range(first, last, _BLOCK):
         count = min(_BLOCK, last - start)
-        _products(tile, start, count, theta, start * d + outputs, d, across, size)
+        set_products(tile, start, count, theta, start * d + outputs, d, across, size)
         for i in range(start, start + count):
             row, b = tile[i, :m], theta[i, d - 1]
             for j in range(m):
@@ -59,7 +45,7 @@ def _backward(activation, theta, outputs, tile, g, across, residual, z, size, fi
     d, m = theta.shape[1], residual.shape[0]
     for start in range(first, last, _BLOCK):
         count = min(_BLOCK, last - start)
-        _products(g, start, count, theta, start * d, d, across, size)
+        set_products(g, start, count, theta, start * d, d, across, size)
         for i in range(start, start + count):
             row, slope = tile[i, :m], g[i, :m]
             total = cast(0.0, row[0])

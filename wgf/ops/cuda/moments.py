@@ -30,28 +30,47 @@ def _padded(columns: int) -> int:
 
 
 @triton.jit(do_not_specialize=["n", "rows"])
-def _sums(weights, values, out, n: tl.int64, rows: tl.int64, K: tl.constexpr, TILE: tl.constexpr, WIDTH: tl.constexpr):
-    """out[block, :] = Σ w v over the rows of a block, for one slab of columns."""
-    start = tl.program_id(0).to(tl.int64) * rows
+def _sums(weights, values, out, n: tl.int64, rows: tl.int64, K: tl.constexpr, TILE: tl.constexpr, WIDTH: tl.constexpr,
+          MASS: tl.constexpr):  # fmt: skip
+    """out[block, :K] = Σ w v over the rows of a block, for one slab of columns; with MASS also out[block, K] = Σ w."""
+    block = tl.program_id(0).to(tl.int64)
+    start = block * rows
     stop = tl.minimum(start + rows, n)
     columns = tl.program_id(1) * WIDTH + tl.arange(0, WIDTH)
-    total = tl.zeros((TILE, WIDTH), tl.float64)
+    total, mass = tl.zeros((TILE, WIDTH), tl.float64), tl.zeros((TILE,), tl.float64)
     for first in range(start, stop, TILE):
         i = first + tl.arange(0, TILE)
         w = tl.load(weights + i, mask=i < stop, other=0.0).to(tl.float64)
         total += w[:, None] * load_matrix(values, i[:, None], columns[None, :], stop, K, K).to(tl.float64)
-    tl.store(out + tl.program_id(0).to(tl.int64) * K + columns, tl.sum(total, 0), mask=columns < K)
+        mass += w
+    row = out + block * (K + MASS)
+    tl.store(row + columns, tl.sum(total, 0), mask=columns < K)
+    if MASS:
+        if tl.program_id(1) == 0:
+            tl.store(row + K, tl.sum(mass, 0))
 
 
-@triton.jit(do_not_specialize=["n", "rows"])
-def _second(x, weights, center, masses, firsts, seconds, n: tl.int64, rows: tl.int64,
+@triton.jit
+def _centre(parts, columns, count, D: tl.constexpr, TILE: tl.constexpr, WIDTH: tl.constexpr):
+    """Σ w x/Σ w from the sums of all blocks, in their order; 0 where there is no mass."""
+    total, mass = tl.zeros((TILE, WIDTH), tl.float64), tl.zeros((TILE,), tl.float64)
+    for first in range(0, count, TILE):
+        rows = first + tl.arange(0, TILE)
+        total += load_matrix(parts, rows[:, None], columns[None, :], count, D, D + 1)
+        mass += tl.load(parts + rows * (D + 1) + D, mask=rows < count, other=0.0)
+    whole = tl.sum(mass, 0)
+    return tl.sum(total, 0) / tl.where(whole == 0, 1.0, whole)
+
+
+@triton.jit(do_not_specialize=["n", "rows", "count"])
+def _second(x, weights, parts, masses, firsts, seconds, n: tl.int64, rows: tl.int64, count: tl.int64,
             D: tl.constexpr, TILE: tl.constexpr, WIDTH: tl.constexpr):  # fmt: skip
-    """Σ w, Σ w u and Σ w u uᵀ of a block of rows, u = x − center."""
+    """Σ w, Σ w u and Σ w u uᵀ of a block of rows, u = x − centre."""
     block = tl.program_id(0).to(tl.int64)
     start = block * rows
     stop = tl.minimum(start + rows, n)
     columns = tl.arange(0, WIDTH)
-    middle = tl.load(center + columns, mask=columns < D, other=0.0)
+    middle = _centre(parts, columns, count, D, TILE, WIDTH)
     mass, first, second = (
         tl.zeros((TILE,), tl.float64),
         tl.zeros((TILE, WIDTH), tl.float64),
@@ -69,6 +88,41 @@ def _second(x, weights, center, masses, firsts, seconds, n: tl.int64, rows: tl.i
     tl.store(firsts + block * D + columns, tl.sum(first, 0), mask=columns < D)
     place = columns[:, None] * D + columns[None, :]
     tl.store(seconds + block * D * D + place, second, mask=(columns < D)[:, None] & (columns < D)[None, :])
+
+
+@triton.jit
+def _added(parts, place, inside, count, STRIDE: tl.constexpr):
+    """The sum over blocks of the numbers at `place` in each."""
+    total = tl.load(parts + place, mask=inside, other=0.0)
+    for block in range(1, count):
+        total += tl.load(parts + block * STRIDE + place, mask=inside, other=0.0)
+    return total
+
+
+@triton.jit(do_not_specialize=["count"])
+def _join(parts, masses, firsts, seconds, mass, centre, scatter, count: tl.int64,
+          D: tl.constexpr, TILE: tl.constexpr, WIDTH: tl.constexpr):  # fmt: skip
+    """Mass, centre and scatter of the whole from those of the blocks, for one tile of the scatter.
+
+    Σ w u is 0 up to the rounding of the first centre. With it, equal values have themselves as centre and no scatter.
+    """
+    i, j = tl.program_id(0) * TILE + tl.arange(0, TILE), tl.program_id(1) * TILE + tl.arange(0, TILE)
+    whole = _added(masses, tl.zeros((1,), tl.int32), tl.full((1,), True, tl.int1), count, 1)
+    divisor = tl.where(whole == 0, 1.0, whole)
+    first_i, first_j = _added(firsts, i, i < D, count, D), _added(firsts, j, j < D, count, D)
+    inside = (i < D)[:, None] & (j < D)[None, :]
+    total = _added(seconds, i[:, None] * D + j[None, :], inside, count, D * D)
+    turned = _added(seconds, j[None, :] * D + i[:, None], inside, count, D * D)
+    total = 0.5 * (total + turned) - first_i[:, None] * first_j[None, :] / divisor
+    tl.store(scatter + i[:, None] * D + j[None, :], total, mask=inside)
+    if tl.program_id(0) == 0:
+        if tl.program_id(1) == 0:
+            tl.store(mass + tl.zeros((1,), tl.int32), whole)
+            columns = tl.arange(0, WIDTH)
+            moved = (
+                _centre(parts, columns, count, D, 32, WIDTH) + _added(firsts, columns, columns < D, count, D) / divisor
+            )
+            tl.store(centre + columns, moved, mask=columns < D)
 
 
 @triton.jit(do_not_specialize=["n"])
@@ -94,41 +148,51 @@ def weighted_sum(weights: Tensor, values: Tensor) -> Tensor:
     rows, width = _rows(n), min(_padded(k), 64)
     out = values.new_empty(blocks(n, rows), k, dtype=torch.float64)
     launch(
-        _sums, (len(out), blocks(k, width)), weights, values, out, n, rows, K=k, TILE=_TILE, WIDTH=width, num_warps=4
+        _sums, (len(out), blocks(k, width)), weights, values, out, n, rows,
+        K=k, TILE=_TILE, WIDTH=width, MASS=0, num_warps=4,
     )  # fmt: skip
     return out.sum(0)
-
-
-def _second_moments(x: Tensor, weights: Tensor, center: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Σ w, Σ w u and Σ w u uᵀ of each block of rows, u = x − center."""
-    (n, d), rows = x.shape, _rows(len(x))
-    count = blocks(n, rows)
-    x, weights, center = x.detach().contiguous(), weights.detach().contiguous(), center.detach().double().contiguous()
-    masses, firsts, seconds = (x.new_empty(count, *shape, dtype=torch.float64) for shape in ((), (d,), (d, d)))
-    launch(
-        _second, (count,), x, weights, center, masses, firsts, seconds, n, rows,
-        D=d, TILE=32, WIDTH=_padded(d), num_warps=4 if d <= 32 else 8,  # more rows would not fit in shared memory
-    )  # fmt: skip
-    return masses, firsts, seconds
 
 
 def moments(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Mass Σw, centre c = Σwx/Σw (d,) and scatter Σ w (x − c)(x − c)ᵀ (d, d), float64 and exactly symmetric.
 
-    The centre is computed first, so that a cloud far from the origin loses no digits. Beyond d = 64 by torch's product.
+    The centre is computed first, so that a cloud far from the origin loses no digits: two passes over the particles.
+    Beyond d = 64 by torch's product.
     """
-    mass = weights.double().sum()
-    centre = weighted_sum(weights, x) / torch.where(mass == 0, torch.ones_like(mass), mass)
-    if x.shape[1] > _WIDE or len(x) == 0:
-        u = x.double() - centre
-        weighted = u * weights.double()[:, None]
-        first, total = weighted.sum(0), weighted.T @ u
-    else:
-        first, total = (part.sum(0) for part in _second_moments(x, weights, centre)[1:])
-    # Σ w u is 0 up to the rounding of the centre; with it, equal values have themselves as centre and no scatter
-    shift = first / torch.where(mass == 0, torch.ones_like(mass), mass)
-    total = total - torch.outer(first, shift)
-    return mass, centre + shift, 0.5 * (total + total.T)
+    n, d = x.shape
+    if d > _WIDE or n == 0 or d == 0:
+        return _by_products(x.double(), weights.double())
+    x, weights = x.detach().contiguous(), weights.detach().contiguous()
+    rows, width = _rows(n), _padded(d)
+    count = blocks(n, rows)
+    parts, masses, firsts, seconds, mass, centre, scatter = (
+        x.new_empty(shape, dtype=torch.float64)
+        for shape in ((count, d + 1), (count,), (count, d), (count, d, d), (), (d,), (d, d))
+    )
+    launch(_sums, (count, 1), weights, x, parts, n, rows, K=d, TILE=_TILE, WIDTH=width, MASS=1, num_warps=4)
+    launch(
+        _second, (count,), x, weights, parts, masses, firsts, seconds, n, rows, count,
+        D=d, TILE=32, WIDTH=width, num_warps=4 if d <= 32 else 8,  # more rows would not fit in shared memory
+    )  # fmt: skip
+    tiles = blocks(d, 16)
+    launch(
+        _join, (tiles, tiles), parts, masses, firsts, seconds, mass, centre, scatter, count,
+        D=d, TILE=16, WIDTH=width, num_warps=4,
+    )  # fmt: skip
+    return mass, centre, scatter
+
+
+def _by_products(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """`moments` by torch's products, for wide rows or none."""
+    mass = weights.sum()
+    divisor = torch.where(mass == 0, torch.ones_like(mass), mass)
+    centre = weighted_sum(weights, x) / divisor
+    u = x - centre
+    weighted = u * weights[:, None]
+    first = weighted.sum(0)
+    total = weighted.T @ u - torch.outer(first, first) / divisor  # the same correction as in _join
+    return mass, centre + first / divisor, 0.5 * (total + total.T)
 
 
 def affine(x: Tensor, center: Tensor, matrix: Tensor) -> Tensor:

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from .. import reference
 from .activations import NAME, activate
-from .launch import blocks, chunk, dot_precision, launch, load_matrix, product, segment
+from .launch import blocks, chunk, compute_dtype, dot_precision, launch, load_matrix, product, segment
 
 _INPUTS, _OUTPUTS = 256, 64  # most inputs and outputs of these kernels
 _TILE = 64
 _NARROW = 32  # samples in a tile of the backward pass, which needs more registers
+_WARPS = 8
 _SLAB = 64  # derivatives in input weights in one program
 
 
@@ -105,9 +106,14 @@ def _sizes(theta: Tensor, inputs: int, outputs: int) -> dict[str, int]:
     return {"K": outputs, "D": inputs, "WIDTH": chunk(inputs), "OUT": max(16, triton.next_power_of_2(outputs))}
 
 
-def _dtype_of(theta: Tensor) -> torch.dtype:
-    """The dtype of the arithmetic: float32 for float32 particles, else float64."""
-    return torch.float32 if theta.dtype == torch.float32 else torch.float64
+def _arithmetic(theta: Tensor, asked: str | None) -> tuple[torch.dtype, str]:
+    """The dtype of all numbers in a kernel, and how its products are formed.
+
+    Float64 products have float64 operands from the start: where the kernel widened float32 numbers between two
+    products, Triton 3.6 gave wrong sums on an H200.
+    """
+    precision = dot_precision(theta.to(compute_dtype(theta)), asked)
+    return torch.float64 if precision == "float64" else torch.float32, precision
 
 
 def network_forward(
@@ -120,7 +126,7 @@ def network_forward(
     theta, weights, z, outputs, activation
         As in `wgf.ops.network_forward`.
     precision : str, optional
-        How matrix products are formed, as in `launch.dot_precision`. By default in the dtype of theta.
+        How matrix products are formed, as in `launch.dot_precision`, which also chooses the default.
 
     Returns
     -------
@@ -130,15 +136,15 @@ def network_forward(
     (n, _), (m, inputs) = theta.shape, z.shape
     if n == 0 or m == 0 or inputs > _INPUTS or outputs > _OUTPUTS:
         return reference.network_forward(theta.double(), weights.double(), z.double(), outputs, activation)
-    dtype = _dtype_of(theta)
+    dtype, precision = _arithmetic(theta, precision)
     theta, weights, z = (t.detach().to(dtype).contiguous() for t in (theta, weights, z))
     width = segment(blocks(m, _TILE), n, _TILE)
     pieces = blocks(n, width)
     out = theta.new_empty(pieces, m, outputs, dtype=torch.float64)
     launch(
         _forward, (blocks(m, _TILE), pieces), theta, weights, z, out, n, m, width, **_sizes(theta, inputs, outputs),
-        ACTIVATION=NAME[activation], PRECISION=dot_precision(theta, precision or "ieee"),
-        ROWS=_TILE, COLUMNS=_TILE, num_warps=8,
+        ACTIVATION=NAME[activation], PRECISION=precision,
+        ROWS=_TILE, COLUMNS=_TILE, num_warps=_WARPS,
     )  # fmt: skip
     return out.sum(0)
 
@@ -165,7 +171,7 @@ def network_backward(
     if n == 0 or m == 0 or inputs > _INPUTS or outputs > _OUTPUTS:
         pair = reference.network_backward(theta.double(), z.double(), residual.double(), activation)
         return pair[0].to(kept), pair[1].to(kept)
-    dtype = _dtype_of(theta)
+    dtype, precision = _arithmetic(theta, precision)
     theta, z, residual = (t.detach().to(dtype).contiguous() for t in (theta, z, residual))
     width = segment(blocks(n, _TILE), m, _NARROW)
     pieces, sizes = blocks(m, width), _sizes(theta, inputs, outputs)
@@ -174,8 +180,8 @@ def network_backward(
     grid = (blocks(n, _TILE), pieces, blocks(inputs, chunks * sizes["WIDTH"]))
     launch(
         _backward, grid, theta, z, residual, out, n, m, width, **sizes, CHUNKS=chunks,
-        ACTIVATION=NAME[activation], PRECISION=dot_precision(theta, precision or "ieee"),
-        ROWS=_TILE, COLUMNS=_NARROW, num_warps=8,
+        ACTIVATION=NAME[activation], PRECISION=precision,
+        ROWS=_TILE, COLUMNS=_NARROW, num_warps=_WARPS,
     )  # fmt: skip
     gradient = out.sum(0)
     value = (theta[:, :outputs] * gradient[:, :outputs]).sum(1)

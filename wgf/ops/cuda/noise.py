@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -116,8 +117,8 @@ def _turned(a, word):
 
 
 @triton.jit
-def four(block, k0, k1, step, high):
-    """The float32 normals 4·block … 4·block + 3 (uint64) of one draw."""
+def _drawn_words(block, k0, k1, step, high):
+    """A radius and an angle, twice: what the normals 4·block … 4·block + 3 (uint64) of one draw are made of."""
     low, up = (block & 0xFFFFFFFF).to(tl.uint32), (block >> 32).to(tl.uint32)
     zero = low & 0
     a, b, c, e = philox(low, up, zero + step, zero + (high | 0x40000000), zero + k0, zero + k1)
@@ -125,30 +126,45 @@ def four(block, k0, k1, step, high):
     if tl.min(tl.minimum(a, c).to(tl.int64)) < 65536:  # true for one block in some hundreds
         more = philox(low, up, zero + step, zero + (high | 0xC0000000), zero + k0, zero + k1)
         first, second = _lengthened(first, a, more[0]), _lengthened(second, c, more[1])
-    x0, x1 = _turned(first, b)
-    x2, x3 = _turned(second, e)
-    return x0, x1, x2, x3
+    return first, b, second, e
+
+
+@triton.jit
+def _put(xi, x, gradient, out, at, there, h, s, MOVE: tl.constexpr):
+    """Write x − h·gradient + s·ξ, or ξ alone without MOVE."""
+    moved = xi
+    if MOVE:
+        here, slope = tl.load(x + at, mask=there, other=0.0), tl.load(gradient + at, mask=there, other=0.0)
+        moved = here - tl.full((), h, tl.float32) * slope + tl.full((), s, tl.float32) * xi
+    tl.store(out + at, moved, mask=there)
 
 
 @triton.jit(do_not_specialize=_SCALARS)
 def _move_single(x, gradient, ids, out, k0: tl.uint32, k1: tl.uint32, step: tl.uint32, high: tl.uint32, n: tl.int64,
-                 h: tl.float32, s: tl.float32, D: tl.constexpr, MOVE: tl.constexpr, LANES: tl.constexpr):  # fmt: skip
+                 h: tl.float32, s: tl.float32, D: tl.constexpr, PARTS: tl.constexpr, MOVE: tl.constexpr,
+                 LANES: tl.constexpr):  # fmt: skip
     """out = x − h·gradient + s·ξ in float32, or ξ alone without MOVE.
 
-    A lane makes four numbers of the sequence id·D + component.
+    Each of the PARTS lanes of a row makes four numbers of the sequence id·D + component. For D = 2 its one lane makes
+    the two that are needed.
     """
-    row, block, inside = _place(n, (D + 6) // 4, LANES)
+    row, block, inside = _place(n, PARTS, LANES)
     begin = tl.load(ids + row, mask=inside, other=0).to(tl.uint64) * D
     number = (begin >> 2) + block.to(tl.uint64)
-    xi = four(number, k0.to(tl.uint32), k1.to(tl.uint32), step.to(tl.uint32), high.to(tl.uint32))
-    component = 4 * block - (begin & 3).to(tl.int64)
-    for w in tl.static_range(4):
-        at, there = row * D + component + w, inside & (component + w >= 0) & (component + w < D)
-        moved = xi[w]
-        if MOVE:
-            here, slope = tl.load(x + at, mask=there, other=0.0), tl.load(gradient + at, mask=there, other=0.0)
-            moved = here - tl.full((), h, tl.float32) * slope + tl.full((), s, tl.float32) * moved
-        tl.store(out + at, moved, mask=there)
+    words = _drawn_words(number, k0.to(tl.uint32), k1.to(tl.uint32), step.to(tl.uint32), high.to(tl.uint32))
+    if D == 2:
+        upper = (begin & 2) != 0
+        x0, x1 = _turned(tl.where(upper, words[2], words[0]), tl.where(upper, words[3], words[1]))
+        _put(x0, x, gradient, out, row * 2, inside, h, s, MOVE)
+        _put(x1, x, gradient, out, row * 2 + 1, inside, h, s, MOVE)
+    else:
+        x0, x1 = _turned(words[0], words[1])
+        x2, x3 = _turned(words[2], words[3])
+        xi = (x0, x1, x2, x3)
+        component = 4 * block - (begin & 3).to(tl.int64)
+        for w in tl.static_range(4):
+            here = component + w
+            _put(xi[w], x, gradient, out, row * D + here, inside & (here >= 0) & (here < D), h, s, MOVE)
 
 
 def _words(key: Sequence[int], step: int, stream: int) -> tuple[int, int, int, int]:
@@ -185,7 +201,7 @@ def langevin(
     """x − h·gradient + scale·ξ (n, d) in the dtype of x, with the numbers of `normal`; one pass over memory."""
     out = torch.empty_like(x, memory_format=torch.contiguous_format)
     x, gradient, ids = (t.detach().contiguous() for t in (x, gradient.to(x.dtype), ids))
-    constants = {} if x.dtype == torch.float64 else {"MOVE": True}
+    constants: dict[str, int] = {} if x.dtype == torch.float64 else {"MOVE": True}
     return _moved(x, gradient, ids, _words(key, step, stream), h, scale, out, **constants)
 
 
@@ -197,12 +213,16 @@ def _moved(
     h: float,
     scale: float,
     out: Tensor,
-    **constants: bool,
+    **constants: int,
 ) -> Tensor:
     """Start the update for the dtype of `out`."""
     n, d = out.shape
     if out.numel():
-        kernel, lanes = (_move, (d + 1) // 2) if out.dtype == torch.float64 else (_move_single, (d + 6) // 4)
+        if out.dtype == torch.float64:
+            kernel, lanes = _move, (d + 1) // 2
+        else:  # id·d, where a row begins, is a multiple of the common divisor of d and 4: so many fours can it meet
+            kernel, lanes = _move_single, (d + 7 - math.gcd(d, 4)) // 4
+            constants["PARTS"] = lanes
         launch(
             kernel, (blocks(n * lanes, _LANES),), x, gradient, ids, out, *words, n, float(h), float(scale),
             D=d, LANES=_LANES, num_warps=4, **constants,

@@ -128,9 +128,20 @@ class Chaos(Study):
     every : int ≥ 1
         Steps between two measurements.
 
+    See Also
+    --------
+    wgf.studies.run, wgf.studies.load, wgf.studies.Study
+
     References
     ----------
     A.-S. Sznitman, Topics in propagation of chaos (1991). F. Malrieu (2001), for the rate 1/n.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> study = wgf.studies.load("chaos", quick=True)
+    >>> study.seeds, study.sizes
+    (4, (8, 32, 64, 128))
     """
 
     name: ClassVar[str] = "chaos"

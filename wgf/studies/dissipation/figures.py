@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import cumulative_trapezoid
 
-from ...figures.canvas import BLUE, GREEN, INK, MUTED, ORANGE, TIME, canvas, finish
+from ...figures.canvas import BLUE, GREEN, INK, MUTED, ORANGE, TIME, canvas, finish, log_scale
 from ..frame.statistics import t_interval
 from .relaxation import FLOOR, Relaxation
 
@@ -33,7 +33,7 @@ def decay(runs: Sequence[Relaxation]) -> Drawing:
             run.particles[0]["t"][seen], mean[seen], errors, fmt="o", ms=3, lw=1, color=BLUE, label="particles"
         )
         axis.axhline(FLOOR, ls="--", lw=0.8, color=MUTED)
-        axis.set_yscale("log")
+        log_scale(axis, always=True)
         axis.set_ylim(bottom=0.2 * FLOOR)
         axis.set_title(run.case.name, fontsize=10, color=INK)
         finish(axis, "F − F*", TIME)

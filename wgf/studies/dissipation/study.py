@@ -43,6 +43,17 @@ class Dissipation(Study):
         End of the runs with a surrogate, in flow time.
     every : int ≥ 1
         Steps between two records.
+
+    See Also
+    --------
+    wgf.studies.run, wgf.studies.load, wgf.studies.Study
+
+    Examples
+    --------
+    >>> import wgf
+    >>> study = wgf.studies.load("dissipation", quick=True)
+    >>> study.seeds, study.t_end
+    (3, 2.0)
     """
 
     name: ClassVar[str] = "dissipation"

@@ -2,7 +2,7 @@
 
 from ...process.workers import processors
 from ...sweeps import Work
-from .statistics import Estimate
+from .estimate import Estimate
 from .study import Figure, Finding, Outcome, Study, Table, Verdict, above_zero
 
 __all__ = ["Estimate", "Figure", "Finding", "Outcome", "Study", "Table", "Verdict", "Work", "above_zero", "processors"]

@@ -11,49 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from ...errors import ConfigError, require_integer, require_number, require_unmasked, with_minus
+from ...errors import ConfigError, require_integer, require_number, require_unmasked
 from ...ops import ROUNDING
 from ...ops.memory import counted, require_memory
+from .estimate import LEVEL, Estimate
 
-LEVEL = 0.95
-"""The default confidence level of all intervals."""
 RESAMPLES = 2000
 """The default number of bootstrap resamples: enough to know the ends of a 95 % interval to about 5 % of its width."""
 FEWEST_SIZES = 3
 """The fewest sizes for a fit: a line through two sizes has no residual."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A measured number with its interval [low, high] at a confidence level, and the method of the interval."""
-
-    value: float
-    low: float
-    high: float
-    level: float = LEVEL
-    method: str = ""
-
-    @property
-    def half_width(self) -> float:
-        """Half the length of the interval."""
-        return 0.5 * (self.high - self.low)
-
-    def covers(self, truth: float) -> bool:
-        """Whether the interval contains a number."""
-        return self.low <= truth <= self.high
-
-    def scaled(self, factor: float) -> Estimate:
-        """The estimate and its interval times a factor, for a change of units."""
-        ends = sorted((factor * self.low, factor * self.high))
-        return Estimate(factor * self.value, ends[0], ends[1], self.level, self.method)
-
-    def __str__(self) -> str:
-        """As text with enough digits to show the interval; without one, the number alone."""
-        if self.low == self.high:
-            return with_minus(f"{self.value:.4g}")
-        spread = self.half_width / max(abs(self.value), self.half_width)
-        digits = min(max(4, 2 - math.floor(math.log10(spread))), 9) if 0 < spread < math.inf else 4
-        return with_minus(f"{self.value:.{digits}g} [{self.low:.{digits}g}, {self.high:.{digits}g}]")
 
 
 def _sample(values: ArrayLike, fewest: int, what: str) -> NDArray[np.float64]:

@@ -11,14 +11,24 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...errors import ConfigError, closest, require_integer, with_minus
 from ...sweeps import Work
-from .statistics import Estimate
+from .estimate import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 
 class Verdict(Enum):
-    """Whether a measurement supports an expectation, contradicts it, or decides nothing."""
+    """Whether a measurement supports an expectation, contradicts it, or decides nothing.
+
+    See Also
+    --------
+    wgf.studies.Finding
+
+    Examples
+    --------
+    >>> Verdict.UNDECIDED.value
+    'undecided'
+    """
 
     SUPPORTED = "supported"
     CONTRADICTED = "contradicted"
@@ -43,6 +53,15 @@ class Finding:
         The number that theory predicts, where it does.
     remark : str
         What else the reader should know.
+
+    See Also
+    --------
+    wgf.studies.Estimate, wgf.studies.Verdict, wgf.studies.Outcome
+
+    Examples
+    --------
+    >>> Finding.within("Is the rate 2?", Estimate(2.01, 1.9, 2.1), 1.8, 2.2).verdict
+    <Verdict.SUPPORTED: 'supported'>
     """
 
     asked: str
@@ -101,8 +120,34 @@ def above_zero(asked: str, measured: Estimate, remark: str = "") -> Finding:
 class Table:
     """A table of a study: rows of numbers and words under named columns.
 
-    `name` is the name of its CSV file, `title` its heading in the report, `text` what to know when reading it. Raises
-    ConfigError for a row of another length than `columns`.
+    Parameters
+    ----------
+    name : str
+        The name of its CSV file.
+    title : str
+        Its heading in the report.
+    columns : tuple of str
+        The names of the columns.
+    rows : sequence of sequences
+        The rows, as long as `columns`.
+    text : str
+        What to know when reading it.
+    first : bool
+        Whether it stands before the findings.
+
+    Raises
+    ------
+    ConfigError
+        For a row of another length than `columns`.
+
+    See Also
+    --------
+    wgf.studies.Outcome
+
+    Examples
+    --------
+    >>> Table("rates", "Rates", ("n", "rate"), [(10, 1.9), (20, 2.0)]).column("rate")
+    [1.9, 2.0]
     """
 
     name: str
@@ -110,6 +155,7 @@ class Table:
     columns: tuple[str, ...]
     rows: Sequence[Sequence[Any]]
     text: str = ""
+    first: bool = False
 
     def __post_init__(self) -> None:
         for number, row in enumerate(self.rows):
@@ -128,7 +174,30 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Figure:
-    """A figure of a study: a matplotlib drawing with a title and a caption. `name` is the name of its files."""
+    """A figure of a study: a matplotlib drawing with a title and a caption.
+
+    Parameters
+    ----------
+    name : str
+        The name of its files.
+    title : str
+        Its heading in the report.
+    caption : str
+        What it shows.
+    drawing : matplotlib.figure.Figure
+        The drawing.
+
+    See Also
+    --------
+    wgf.studies.Outcome
+
+    Examples
+    --------
+    >>> import wgf
+    >>> drawing = wgf.figures.transport([0.0, 1.0], [0.0, 0.3])
+    >>> Figure("way", "The way", "W₂ from the start.", drawing).title
+    'The way'
+    """
 
     name: str
     title: str
@@ -138,7 +207,29 @@ class Figure:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a study found. `limits` says, one point a sentence or two, what the study does not show."""
+    """What a study found.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        The questions with their measured numbers and verdicts.
+    tables : tuple of Table
+        The numbers.
+    figures : tuple of Figure
+        The figures.
+    limits : tuple of str
+        What the study does not show, one point in a sentence or two.
+
+    See Also
+    --------
+    wgf.studies.Study, wgf.studies.Finding, wgf.studies.run
+
+    Examples
+    --------
+    >>> outcome = Outcome((), (Table("rates", "Rates", ("n",), [(10,)]),), (), ("It shows nothing.",))
+    >>> outcome.table("rates").rows
+    [(10,)]
+    """
 
     findings: tuple[Finding, ...]
     tables: tuple[Table, ...]
@@ -172,6 +263,16 @@ class Study(ABC):
     ------
     ConfigError
         For fewer than `fewest_seeds` seeds, or a negative first seed.
+
+    See Also
+    --------
+    wgf.studies.run, wgf.studies.load, wgf.studies.Outcome
+
+    Examples
+    --------
+    >>> import wgf
+    >>> [study.name for study in wgf.studies.REGISTRY.values()][:3]
+    ['chaos', 'dissipation', 'generalisation']
     """
 
     name: ClassVar[str]

@@ -31,6 +31,8 @@ from .study import Finding, Outcome, Study, Table, Verdict
 STUDY, TEMPLATE = "study.json", Path(__file__).with_name("study.html")
 RUNS = "runs"
 """The folder in an unfinished directory that keeps the results of the runs until the study is over."""
+SECONDS = "seconds.json"
+"""The file in it that has the seconds that earlier calls took."""
 NAMED = 2
 """The sentence at the top names at most so many expectations that were not met."""
 ROWS_SHOWN = 40
@@ -86,12 +88,13 @@ def run_study(study: Study, directory: str | Path | None, work: Work, quick: boo
     Notes
     -----
     Until the study is complete it is in DIRECTORY.partial, with the result of every run that is done. If it is killed
-    or fails, the same call goes on: with the same directory, or by default with the last one of the same settings.
+    or fails, the same call goes on: with the same directory, or by default with the last one of the same settings. The
+    seconds of calls that a signal or an error stopped are counted.
     """
     started, clock = datetime.datetime.now().astimezone(), time.perf_counter()
     with signals.caught(), _place(study, directory, work.progress) as place:
         runs = place.partial / RUNS
-        work = work.kept_in(runs)
+        work, before = work.kept_in(runs), _seconds(runs)
         try:
             with signals.during(signals.Mode.RAISE):
                 outcome = study.run(work)
@@ -99,13 +102,21 @@ def run_study(study: Study, directory: str | Path | None, work: Work, quick: boo
             kept = len(list(runs.glob("*/result.safetensors")))
             place.goes_on = kept > 0
             if kept:
+                store.write_json(runs / SECONDS, {"seconds": before + time.perf_counter() - clock})
                 error.add_note(f"{kept} of its runs are kept in {place.partial}; the same command goes on")
             raise
         place.keep = True  # hours of work may be in it
-        seconds = time.perf_counter() - clock
+        seconds = before + time.perf_counter() - clock
         _write(place.partial, outcome, _summary(study, outcome, quick, started, seconds))
         shutil.rmtree(runs)
     return StudyResult(study, outcome, place.path, seconds)
+
+
+def _seconds(runs: Path) -> float:
+    """The seconds that earlier calls took, where they were stopped by a signal or an error; 0 for a first call."""
+    with suppress(WgfError, OSError, ValueError, KeyError, TypeError):
+        return float(store.read_json(runs / SECONDS)["seconds"])
+    return 0.0
 
 
 @contextmanager
@@ -250,6 +261,7 @@ def _page(summary: dict[str, Any], outcome: Outcome) -> str:
             "name": table.name,
             "title": table.title,
             "text": table.text,
+            "first": table.first,
             "columns": table.columns,
             "rows": rows(table),
             "numbers": _numbers(table),

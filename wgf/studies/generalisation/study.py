@@ -12,7 +12,7 @@ from scipy import stats
 
 from ...diagnostics.information import gap_bounds
 from ...errors import ConfigError, require_integer, require_number
-from ...figures.canvas import BLUE, CYCLE, MUTED, ORANGE, RED, canvas, finish
+from ...figures.canvas import BLUE, CYCLE, MUTED, ORANGE, RED, canvas, finish, log_scale
 from ..frame import Estimate, Figure, Finding, Outcome, Study, Table, Work, above_zero
 from ..frame.statistics import LEVEL, t_interval
 from .decoders import DECODERS, MOST, measure
@@ -45,6 +45,17 @@ class Generalisation(Study):
         Number of principal components, from 1 to 60.
     draws : int
         Monte Carlo draws for I(X; Z).
+
+    See Also
+    --------
+    wgf.studies.run, wgf.studies.load, wgf.studies.Study
+
+    Examples
+    --------
+    >>> import wgf
+    >>> study = wgf.studies.load("generalisation", quick=True)
+    >>> study.seeds, study.samples
+    (4, (32, 128))
     """
 
     name: ClassVar[str] = "generalisation"
@@ -214,8 +225,9 @@ def _gaps(study: Generalisation, parts: dict[str, Array]) -> Figure:
             line = bounds["assumed"][:, :, k].mean(axis=0)
             axis.plot(study.noises, line, color=CYCLE[k % len(CYCLE)], lw=1.2, ls="--")
         axis.plot(study.noises, bounds["unlabelled"][:, :, 0].mean(axis=0), color=MUTED, lw=1.2, ls=":")
-        axis.set_xscale("log")
+        _noise_axis(axis, study)
         axis.set_ylim(-0.03, 1.0)
+        axis.tick_params(labelleft=True)  # on a phone each panel stands alone
         axis.set_title(title, fontsize=9.5)
         finish(axis, "test error − training error" if d == 0 else "", "noise σ", legend=d == 0)
     return Figure(
@@ -229,17 +241,24 @@ def _gaps(study: Generalisation, parts: dict[str, Array]) -> Figure:
     )
 
 
+def _noise_axis(axis: Axes, study: Generalisation) -> None:
+    """The σ of the study as the ticks of a logarithmic axis."""
+    axis.set_xscale("log")
+    axis.set_xticks(study.noises, [f"{sigma:g}" for sigma in study.noises])
+    axis.set_xticks([], minor=True)
+
+
 def _information(study: Generalisation, parts: dict[str, Array]) -> Figure:
     figure, (left, right) = canvas(1, 2)
     _with_interval(left, study, parts["bound"], BLUE, "B")
     _with_interval(left, study, parts["information"], ORANGE, "I(X; Z)")
-    left.set_xscale("log")
-    left.set_yscale("log")
+    _noise_axis(left, study)
+    log_scale(left, always=True)
     finish(left, "nats", "noise σ")
     for k, n in enumerate(study.samples):
         _with_interval(right, study, parts["error"][:, 0, :, k], CYCLE[k % len(CYCLE)], f"n = {n}")
     right.axhline(0.5, color=RED, lw=0.9, ls=":")
-    right.set_xscale("log")
+    _noise_axis(right, study)
     right.set_ylim(0, 0.6)
     finish(right, "test error, logistic regression", "noise σ")
     return Figure(

@@ -1,126 +1,178 @@
-"""The figures of the study `information-force`: force ratios over time, their bounds, and what was learned."""
+"""The figures of the study `information-force`: force ratios over time, collapse without labels, and degeneracy."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...figures.canvas import CYCLE, INK, MUTED, canvas, finish, log_scale
 from ..frame import Figure
-from ..frame.statistics import t_interval
-from .runs import Runs
-from .surrogates import ACCURACIES, NONE, SURROGATES, Run
+from .criteria import interval
+from .runs import VIEWS, Level, Runs, task_of
+from .surrogates import DISSIPATION, FORCE, SURROGATES, Run
+from .tables import headline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
 
-COLOURS = {name: CYCLE[k % len(CYCLE)] for k, name in enumerate(SURROGATES)}
-SETTINGS = {"particles": "flow time t", "representations": "steps of Adam"}
+STYLES = ("-", "--", ":")
+LOOK: dict[str, dict[str, Any]] = {
+    name: {"color": CYCLE[k % len(CYCLE)], "ls": STYLES[k // len(CYCLE) % len(STYLES)], "label": words}
+    for k, (name, words) in enumerate(SURROGATES.items())
+}
+
+
+def _panels(count: int, height: float) -> tuple[Drawing, list[Axes]]:
+    columns = min(3, count)
+    rows = math.ceil(count / columns)
+    drawing, axes = canvas(rows, columns, height=height * rows + 0.7)
+    for axis in axes[count:]:
+        axis.set_visible(False)
+    return drawing, axes[:count]
 
 
 def forces(runs: Runs) -> Figure:
-    """The force ratio I/G over time, for the runs that begin at I/G nearest to 0.1."""
-    ratio = min(runs.ratios, key=lambda r: (abs(math.log10(r) + 1), r))
-    figure, axes = canvas(1, 2, height=3.5)
-    for axis, (setting, time) in zip(axes, SETTINGS.items(), strict=True):
-        for name, words in SURROGATES.items():
-            here = [run for run in runs.over(setting, name, ratio) if run.finished]
+    """The force ratio I/G over time, at the level of the table at the top."""
+    level = headline(runs)
+    drawing, axes = _panels(len(runs.settings), 2.5)
+    for axis, setting in zip(axes, runs.settings, strict=True):
+        for name in runs.names:
+            here = [run for run in runs.over(setting, name, level) if run.finished]
             if here:
-                curve = np.exp(np.mean([np.log(np.maximum(run.ratio, 1e-12)) for run in here], axis=0))
-                axis.plot(here[0].t, curve, color=COLOURS[name], lw=1.3, label=words)
+                curve = np.exp(np.mean([np.log(np.maximum(run.ratio, 1e-4)) for run in here], axis=0))
+                axis.plot(here[0].t, curve, lw=1.3, **LOOK[name])
         axis.axhline(1.0, color=MUTED, lw=0.8, ls=":")
-        axis.set_yscale("log")
+        log_scale(axis, always=True)
         axis.set_title(setting, fontsize=9.5)
-        finish(axis, "force ratio I/G", time, legend=False)
-    _legend(figure, axes[0])
+        finish(
+            axis, "force ratio I/G", "flow time t" if setting.startswith("neurons") else "steps of Adam", legend=False
+        )
+    _legend(drawing, axes[0])
     return Figure(
         "forces",
         "The force ratio along the run",
-        f"All surrogates begin at I/G = {ratio:g}. Geometric means over seeds. On the dotted line information force "
-        "and loss force are equal.",
-        figure,
+        f"All surrogates begin at I/G = {level[1]:g}. Geometric means over seeds; ratios below 10⁻⁴ are drawn there. "
+        "On the dotted line information force and loss force are equal.",
+        drawing,
+    )
+
+
+def views(runs: Runs) -> list[str]:
+    """The settings without labels."""
+    return [setting for setting in runs.settings if task_of(setting) == VIEWS]
+
+
+def collapse(runs: Runs) -> Figure:
+    """Rank and probe without labels, against r₀ and at matched dissipation."""
+    settings = views(runs)
+    drawing, axes = canvas(len(settings), 2, height=2.9 * len(settings) + 0.7)
+    quantities: tuple[tuple[str, Callable[[Run], float]], ...] = (
+        ("effective rank", lambda run: run.rank), ("accuracy of a linear probe", lambda run: run.probe),
+    )  # fmt: skip
+    for row, setting in enumerate(settings):
+        for axis, (label, quantity) in zip(axes[2 * row : 2 * row + 2], quantities, strict=True):
+            plain = [runs.plain(setting, seed) for seed in runs.seeds]
+            start = np.mean([run.before[("rank", "probe")[label != "effective rank"]] for run in plain])
+            axis.axhline(
+                float(np.mean([quantity(run) for run in plain])), color=INK, lw=1.1, ls="--", label="no entropy"
+            )
+            axis.axhline(float(start), color=MUTED, lw=1.1, ls=":", label="before training")
+            _curves(axis, runs, setting, quantity)
+            axis.set_title(setting, fontsize=9.5)
+            finish(axis, label, "force ratio r₀ at the start", legend=False)
+    _legend(drawing, axes[0])
+    return Figure(
+        "collapse",
+        "Does an encoder without labels collapse?",
+        "Effective rank of the representations of test samples, and the accuracy of a linear probe, after training on "
+        "two noisy views. Lines: by the force ratio at the start. Separate marks at the right: at matched dissipation. "
+        "Means with 95 % intervals over seeds.",
+        drawing,
     )
 
 
 def bounds(runs: Runs) -> Figure:
-    """The least force ratio c₀ and the variation of I, against the force ratio r₀ at the start."""
-    figure, axes = canvas(2, 2, height=5.8)
-    quantities: tuple[tuple[str, Callable[[Run], float]], ...] = (
-        ("c₀ = min I/G", lambda run: run.c0),
-        ("variation of I over the run", lambda run: run.varies),
-    )
-    for row, (label, quantity) in enumerate(quantities):
-        for axis, setting in zip(axes[2 * row : 2 * row + 2], SETTINGS, strict=True):
-            _curves(axis, runs, setting, quantity, plain=False)
-            log_scale(axis)
-            if row == 0:
-                axis.plot(runs.ratios, runs.ratios, color=MUTED, lw=0.8, ls=":")
-                axis.set_title(setting, fontsize=9.5)
-            finish(axis, label, "force ratio r₀ at the start", legend=False)
-    _legend(figure, axes[-1])
+    """The least force ratio c₀ against the force ratio r₀ at the start."""
+    drawing, axes = _panels(len(runs.settings), 2.5)
+    for axis, setting in zip(axes, runs.settings, strict=True):
+        _curves(axis, runs, setting, lambda run: max(run.c0, 1e-5), geometric=True)
+        log_scale(axis)
+        axis.plot(runs.ratios, runs.ratios, color=MUTED, lw=0.8, ls=":")
+        axis.set_title(setting, fontsize=9.5)
+        finish(axis, "c₀ = min I/G", "force ratio r₀ at the start", legend=False)
+    _legend(drawing, axes[0])
     return Figure(
         "bounds",
-        "How strong and how steady",
-        "Above: the least force ratio of the run; on the dotted line it equals that of the start. Below: the "
-        "coefficient of variation of the information force over the run. Means with 95 % intervals over seeds.",
-        figure,
+        "The least force ratio of a run",
+        "On the dotted line it is that of the start. Ratios below 10⁻⁵ are drawn there: the force switched off. "
+        "Separate marks at the right: at matched dissipation. Geometric means with 95 % intervals over seeds.",
+        drawing,
     )
 
 
-def learned(runs: Runs) -> Figure:
-    """Effective rank and accuracies against the force ratio r₀ at the start."""
-    figure, axes = canvas(2, 1 + len(ACCURACIES), width=11.0, height=5.4)
-    words = {"clean": "accuracy, clean", "noise": "accuracy, noisy inputs", "shift": "accuracy, moved by a pixel"}
-    for row, setting in enumerate(SETTINGS):
-        here = axes[row * (1 + len(ACCURACIES)) : (row + 1) * (1 + len(ACCURACIES))]
-        _curves(here[0], runs, setting, lambda run: run.rank)
-        finish(here[0], f"{setting}\neffective rank", "r₀", legend=False)
-        for axis, key in zip(here[1:], ACCURACIES, strict=True):
-            _curves(axis, runs, setting, lambda run, key=key: run.accuracy[key])  # type: ignore[misc]
-            finish(axis, words[key], "r₀", legend=False)
-    _legend(figure, axes[0])
+def degenerate(runs: Runs) -> Figure:
+    """The share of degenerate runs, surrogate by setting."""
+    drawing, (axis,) = canvas(1, 1, height=0.33 * len(runs.names) + 1.6)
+    shares = np.array([
+        [np.mean([run.degenerate for level in runs.levels for run in runs.over(setting, name, level)])
+         for setting in runs.settings]
+        for name in runs.names
+    ])  # fmt: skip
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (row, column), value in np.ndenumerate(shares):
+        axis.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=9,
+                  color="white" if value > 0.6 else INK)  # fmt: skip
+    axis.set_xticks(range(len(runs.settings)), [setting.replace(", ", "\n") for setting in runs.settings], fontsize=8.5)
+    axis.set_yticks(range(len(runs.names)), [SURROGATES[name] for name in runs.names], fontsize=8.5)
+    axis.tick_params(length=0, colors=INK)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
     return Figure(
-        "learned",
-        "What was learned",
-        "Effective rank of the hidden layer (above) or the representation (below) over the test images, and "
-        "accuracies, by the force ratio at the start. Means with 95 % intervals over seeds; dashed: without entropy.",
-        figure,
+        "degenerate",
+        "Degenerate runs, in per cent",
+        "Over all levels and seeds. Degenerate is a run whose force is weak, unstable, misaligned or collapsed for "
+        "half of the time or more.",
+        drawing,
     )
 
 
 def _legend(figure: Drawing, axis: Axes) -> None:
     """Put one legend below all panels."""
     handles, labels = axis.get_legend_handles_labels()
-    columns = min(len(labels), round(figure.get_figwidth() / 1.5))
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8.5, frameon=False)
+    handles = [getattr(handle, "lines", [handle])[0] for handle in handles]  # the line alone of a curve with error bars
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5), fontsize=8.5, frameon=False)
 
 
 def _curves(
-    axis: Axes,
-    runs: Runs,
-    setting: str,
-    quantity: Callable[[Run], float],
-    plain: bool = True,
-) -> None:
-    if plain:
-        value = float(np.mean([quantity(run) for run in runs.over(setting, NONE, 0.0)]))
-        axis.axhline(value, color=INK, lw=1.0, ls="--", label="no entropy")
-    for name, words in SURROGATES.items():
-        found = [_mean(list(map(quantity, runs.over(setting, name, ratio)))) for ratio in runs.ratios]
-        means, reach = zip(*found, strict=True)
-        axis.errorbar(runs.ratios, means, reach, color=COLOURS[name], label=words, lw=1.2, marker="o", ms=3, capsize=2)
+    axis: Axes, runs: Runs, setting: str, quantity: Callable[[Run], float], geometric: bool = False
+) -> None:  # fmt: skip
+    """A quantity against r₀, and at matched dissipation to the right of all r₀."""
+
+    def found(name: str, level: Level) -> tuple[float, float, float]:
+        values = [quantity(run) for run in runs.over(setting, name, level)]
+        known = interval([math.log(value) for value in values] if geometric else values)
+        centre, low, high = known.value, known.low, known.high
+        if geometric:
+            centre, low, high = (math.exp(end) for end in (centre, low, high))
+        return centre, centre - low, high - centre
+
+    right = runs.ratios[-1] * 4.0
+    for k, name in enumerate(runs.names):
+        centre, low, high = zip(*(found(name, level) for level in runs.matched(FORCE)), strict=True)
+        look = LOOK[name]
+        axis.errorbar(runs.ratios, centre, (low, high), lw=1.2, marker="o", ms=3, capsize=2, **look)
+        for level in runs.matched(DISSIPATION):
+            centre_, low_, high_ = found(name, level)
+            at = right * 1.12**k
+            style = {"color": look["color"], "mfc": "white" if look["ls"] != "-" else look["color"]}
+            axis.errorbar([at], [centre_], ([low_], [high_]), lw=1.0, marker="s", ms=3.5, capsize=1.5, **style)
     axis.set_xscale("log")
-
-
-def _mean(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and half-width of the interval over the seeds with a finite value."""
-    known = [value for value in values if math.isfinite(value)]
-    if len(known) < 2:
-        return (known[0] if known else math.nan), math.nan
-    found = t_interval(known)
-    return found.value, found.half_width
+    middle = right * 1.12 ** (0.5 * (len(runs.names) - 1))
+    marks = [*runs.ratios, *(middle for _ in runs.matched(DISSIPATION))]
+    axis.set_xticks(marks, [*(f"{ratio:g}" for ratio in runs.ratios), "matched D"][: len(marks)])
+    axis.minorticks_off()

@@ -1,38 +1,41 @@
-"""What runs of the information-force study share: surrogates, images of digits, and what is kept of a run."""
+"""The surrogates of the study, their temperatures, and what is kept of a run."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from ...data import load
 from ...diagnostics.force_report import force_report
 from ...diagnostics.regimes import REGIMES, Thresholds, variation
 from ...diagnostics.transport import wasserstein
 from ...entropies import REGISTRY as ENTROPIES
+from ...entropies import KoLeo, SpectralEntropy
+from ...errors import WgfError
 from ...functional import Functional
 from ...ledger import Ledger
+from ...ledger.reference import cosine
 from ...measure import Ensemble
 from ...storage import remembered
+from .data import ACCURACIES
 
 VARIANTS = {variant.name: variant for entropy in ENTROPIES.values() for variant in entropy.variants()}
 SURROGATES = {name: VARIANTS[name].words for name in sorted(VARIANTS, key=lambda name: name != "LogDet")}
-"""Every surrogate of the registry by its name in the tables, and in words; the reference, log-det, comes first."""
+"""Every surrogate of the registry by its name in the tables, and in words; log-det, that of the paper, comes first."""
 LOG_DET, NONE = "LogDet", "none"
 CONFINEMENT = 1e-3
 """k of the confinement k|x|²/2 in every energy, as weight decay: without it no entropy has an equilibrium."""
-VALIDATION, TEST = 397, 900
-"""Images that choose the temperature, and those that test; what is left of the 1797, 500, trains."""
-INPUT_NOISE = 1.0
-"""Standard deviation of the noise on inputs, in units of the standard deviation of a pixel."""
+FORCE, DISSIPATION = "force", "dissipation"
+"""How temperatures are matched: by the force ratio at the start, or by ∫I² dt over the run."""
+JUDGES: dict[str, Functional] = {"KoLeo": KoLeo(), "SpectralEntropy": SpectralEntropy()}
+"""The references of "misaligned" besides log-det, which the records of a run have already."""
+REFERENCES = (LOG_DET, *JUDGES)
 
 
 def surrogate(name: str, mu: Ensemble) -> Functional:
@@ -41,64 +44,21 @@ def surrogate(name: str, mu: Ensemble) -> Functional:
 
 
 def unit_temperature(loss_force: Tensor, entropic: Tensor, mu: Ensemble) -> float:
-    """The temperature at which information force and loss force are equal in L²(μ): T with T‖∇S‖ = ‖∇E‖."""
+    """The temperature at which information force and loss force are equal in L²(μ): T with T‖∇S‖ = ‖∇E‖.
+
+    0 where the entropy has no force.
+    """
     squares = [float(mu.expect((force.double() ** 2).sum(1))) for force in (loss_force, entropic)]
-    return math.sqrt(squares[0] / squares[1])
+    return math.sqrt(squares[0] / squares[1]) if squares[1] > 0 else 0.0
 
 
-# ---------------------------------------------------------------------------------------------- images
-
-
-@dataclass(frozen=True, eq=False)
-class Images:
-    """Digits with labels for training and validation, and for testing: clean, with noise, and moved by one pixel.
-
-    Pixels are centred by their training mean and divided by one common deviation, since a pixel that is nearly always
-    dark would be worth most where it is not, once the image moves.
-    """
-
-    train: tuple[Tensor, Tensor]
-    validation: tuple[Tensor, Tensor]
-    clean: Tensor
-    noisy: Tensor
-    shifted: tuple[Tensor, ...]
-    labels: Tensor
-
-
-@lru_cache(maxsize=4)
-def images(seed: int, train: int, test: int) -> Images:
-    """The split of a seed: `train` images to learn from and `test` to test on, others to choose the temperature by."""
-    rng = np.random.default_rng([seed, 1])
-    whole = load("digits", standardise=False)
-    x, y = torch.cat([part.x for part in whole]), torch.cat([part.y for part in whole])
-    order = torch.from_numpy(rng.permutation(len(x)))
-    x, y = x[order], y[order]
-    mean = x[:train].mean(0)
-    scale = (x[:train] - mean).square().mean().sqrt()
-    last = train + VALIDATION
-    raw = x[last : last + test]
-    clean = (raw - mean) / scale
-    noise = torch.from_numpy(rng.standard_normal(tuple(clean.shape)))
-    moved = tuple((moved_by_a_pixel(raw, *step) - mean) / scale for step in ((0, 1), (0, -1), (1, 0), (-1, 0)))
-    return Images(
-        ((x[:train] - mean) / scale, y[:train]),
-        ((x[train:last] - mean) / scale, y[train:last]),
-        clean, clean + INPUT_NOISE * noise, moved, y[last : last + test],
-    )  # fmt: skip
-
-
-def moved_by_a_pixel(x: Tensor, down: int, right: int) -> Tensor:
-    """Images (m, 64) of 8 × 8 pixels moved by so many pixels, dark where they came from.
-
-    >>> moved_by_a_pixel(torch.ones(1, 64), 0, 1).sum().item()
-    56.0
-    """
-    square = x.reshape(-1, 8, 8)
-    out = torch.zeros_like(square)
-    rows, columns = (slice(max(step, 0), 8 + min(step, 0)) for step in (down, right))
-    from_rows, from_columns = (slice(max(-step, 0), 8 + min(-step, 0)) for step in (down, right))
-    out[:, rows, columns] = square[:, from_rows, from_columns]
-    return out.reshape(len(x), 64)
+def beside(mu: Ensemble, force: Tensor, reference: str) -> float:
+    """The cosine of ∇S and the force of a reference in `JUDGES`; NaN where the reference has none."""
+    try:
+        other = JUDGES[reference].gradient(mu)
+    except WgfError:  # such as particles that coincide, for KoLeo
+        return math.nan
+    return cosine(mu, force, force, other)
 
 
 # ---------------------------------------------------------------------------------------------- a run
@@ -109,11 +69,16 @@ def moved_by_a_pixel(x: Tensor, down: int, right: int) -> Tensor:
 class Run:
     """What is kept of one run: its place in the sweep, the forces, and what was learned.
 
-    `matched` is r₀, the force ratio at the start, and T the temperature that it takes. c₀ and c₁ bound I/G and
-    `typical` is its geometric mean over time; `varies` is
-    the coefficient of variation of I over the whole run, `restless` the largest in a window of a quarter of it;
-    `regimes` the share of the time in each; `collapse` the collapse index at the end. `ratio` is I/G at the times `t`.
-    `end` are the particles or representations at the end and `length` the length of their path.
+    `matched` is r₀, the force ratio at the start, or where `matching` is "dissipation" the share ∫I² dt/∫G² dt of the
+    run without entropy. T is the temperature that it takes. c₀ and c₁ bound I/G and `typical` is its geometric mean
+    over time. `varies` is the coefficient of variation of I over the whole run, `restless` the largest in a window of
+    a quarter of it. `spent` is ∫I² dt and `released` ∫G² dt.
+
+    `regimes` has the share of the time in each regime, where "misaligned" is judged by the references other than the
+    surrogate itself, and `misaligned` the share by each reference alone. `collapse` is the collapse index at the end.
+    `ratio` is I/G at the times `t`. `end` are the particles or representations at the end and `length` the length of
+    their path. `rank`, `probe` and `spread` are those of the features of test samples, `before` the same three before
+    training; the spread is √(tr C) in units of that before training.
     """
 
     setting: str
@@ -126,11 +91,18 @@ class Run:
     typical: float
     varies: float
     restless: float
+    spent: float
+    released: float
     regimes: dict[str, float]
+    misaligned: dict[str, float]
     degenerate: bool
     degenerate_alone: bool
+    degenerate_by: dict[str, bool]
     collapse: float
     rank: float
+    probe: float
+    spread: float
+    before: dict[str, float]
     accuracy: dict[str, float]
     closure: float
     t: NDArray[np.float64]
@@ -138,37 +110,60 @@ class Run:
     end: Ensemble
     length: float
     finished: bool = True
+    matching: str = FORCE
 
     @property
     def overall(self) -> float:
-        """The mean of the accuracies on clean, noisy and shifted images."""
+        """The mean of the accuracies on clean, noisy and altered test samples."""
         return sum(self.accuracy[name] for name in ACCURACIES) / len(ACCURACIES)
 
 
-ACCURACIES = ("clean", "noise", "shift")
-
-
-def forces(ledger: Ledger, end: Ensemble, plain: Run | None) -> dict[str, Any]:
+def forces(
+    ledger: Ledger,
+    end: Ensemble,
+    plain: Run | None,
+    name: str = "",
+    cosines: Mapping[str, ArrayLike] | None = None,
+    finished: bool = True,
+) -> dict[str, Any]:
     """The fields of a `Run` that its ledger and the `plain` run, the one without entropy, give.
 
     The collapse index is W₂ between the ends of both over the length of the path of the plain one; below its threshold
-    the whole run is collapsed. A run is degenerate where it has no information force, or where regimes cover half of
-    its time or more; `degenerate_alone` leaves out misalignment, whose reference is one of the surrogates.
+    the whole run is collapsed. Misaligned is a record where the median cosine with the references is negative, without
+    the reference that is the surrogate `name` itself: it would judge its own case. A run is degenerate where it has no
+    information force, where it did not end because it diverged, or where regimes cover half of its time or more;
+    `degenerate_alone` leaves out misalignment, and `degenerate_by` takes one reference alone. `cosines` are those with
+    the references in `JUDGES` at the records, by default columns of the ledger.
     """
     report = force_report(ledger)
     t, force, ratio = report.t, report.columns["information_force"], report.columns["force_ratio"]
     duration, acts = float(t[-1] - t[0]), bool((force > 0).any())
-    index = float(wasserstein(end, plain.end)) / plain.length if plain is not None else 0.0
-    shares, bad, alone = {}, np.zeros(len(t)), np.zeros(len(t))
+    index = 0.0
+    if plain is not None:
+        with suppress(WgfError):  # as where a run has diverged so far that squares overflow
+            index = math.inf
+            index = float(wasserstein(end, plain.end)) / plain.length
+
+    def share(inside: NDArray[np.float64]) -> float:
+        return float(np.trapezoid(inside, t)) / duration if duration > 0 else float(inside[0])
+
+    shares, alone = {}, np.zeros(len(t))
     for regime in REGIMES:
+        if regime == "misaligned":
+            continue
         inside = np.zeros(len(t))
         for span in report.of(regime):
             inside[(t >= span.start) & (t <= span.end)] = 1.0
         if regime == "collapsed" and index < Thresholds().collapsed:
             inside[:] = 1.0
-        shares[regime] = float(np.trapezoid(inside, t)) / duration
-        bad = np.maximum(bad, inside)
-        alone = alone if regime == "misaligned" else np.maximum(alone, inside)
+        shares[regime] = share(inside)
+        alone = np.maximum(alone, inside)
+    against = _misaligned(ledger, name, cosines or {key: ledger[key] for key in JUDGES if key in ledger})
+    shares["misaligned"] = share(against[""])
+
+    def degenerate(inside: NDArray[np.float64]) -> bool:
+        return not acts or not finished or share(np.maximum(alone, inside)) >= 0.5
+
     window = report.columns["stability"]
     return {
         "c0": report.c0 if acts else 0.0,
@@ -176,14 +171,33 @@ def forces(ledger: Ledger, end: Ensemble, plain: Run | None) -> dict[str, Any]:
         "typical": _geometric_mean(t, ratio) if acts else 0.0,
         "varies": float(variation(t, force, duration)[-1]) if acts else math.nan,
         "restless": float(np.nanmax(window)) if acts and np.isfinite(window).any() else math.nan,
+        "spent": float(np.trapezoid(force**2, t)),
+        "released": float(np.trapezoid(report.columns["loss_force"] ** 2, t)),
         "regimes": shares,
-        "degenerate": not acts or float(np.trapezoid(bad, t)) >= 0.5 * duration,
-        "degenerate_alone": not acts or float(np.trapezoid(alone, t)) >= 0.5 * duration,
+        "misaligned": {key: share(inside) for key, inside in against.items() if key},
+        "degenerate": degenerate(against[""]),
+        "degenerate_alone": degenerate(np.zeros(len(t))),
+        "degenerate_by": {key: degenerate(inside) for key, inside in against.items() if key},
         "collapse": index,
         "t": t,
         "ratio": ratio,
         "end": end,
     }
+
+
+def _misaligned(ledger: Ledger, name: str, cosines: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.float64]]:
+    """1 at the records with a negative cosine, by each reference, and under "" by those other than the surrogate."""
+    columns = {LOG_DET: ledger["reference_alignment"]}
+    for key, known in cosines.items():
+        columns[key] = np.full(ledger.rows, math.nan)
+        values = np.asarray(known, dtype=np.float64)
+        columns[key][: len(values)] = values
+    others = np.array([column for key, column in columns.items() if key != name] or list(columns.values()))
+    known = np.isfinite(others).any(0)
+    median = np.full(others.shape[1], math.nan)
+    median[known] = np.nanmedian(others[:, known], axis=0)
+    low = Thresholds().misaligned
+    return {key: (column < low).astype(float) for key, column in (columns | {"": median}).items()}
 
 
 def _geometric_mean(t: NDArray[np.float64], values: NDArray[np.float64]) -> float:
@@ -192,17 +206,3 @@ def _geometric_mean(t: NDArray[np.float64], values: NDArray[np.float64]) -> floa
     if known.sum() < 2:
         return math.nan
     return math.exp(float(np.trapezoid(np.log(values[known]), t[known]) / (t[known][-1] - t[known][0])))
-
-
-def accuracies(data: Images, classify: Callable[[Tensor], Tensor]) -> dict[str, float]:
-    """The share of images put into their class: of validation, and of test images clean, noisy and shifted."""
-
-    def share(x: Tensor, y: Tensor) -> float:
-        return float((classify(x) == y).double().mean())
-
-    return {
-        "validation": share(*data.validation),
-        "clean": share(data.clean, data.labels),
-        "noise": share(data.noisy, data.labels),
-        "shift": sum(share(x, data.labels) for x in data.shifted) / len(data.shifted),
-    }

@@ -69,9 +69,20 @@ class Phase(Study):
     records : int ≥ 5
         Records while cooling, and while heating.
 
+    See Also
+    --------
+    wgf.studies.run, wgf.studies.load, wgf.studies.Study
+
     References
     ----------
     Desai and Zwanzig (1978), Dawson (1983), Kuramoto (1975), Sakaguchi (1988); Binder (1981) for the ratio.
+
+    Examples
+    --------
+    >>> import wgf
+    >>> study = wgf.studies.load("phase", quick=True)
+    >>> study.seeds, study.models
+    (3, ('wells',))
     """
 
     name: ClassVar[str] = "phase"

@@ -44,6 +44,17 @@ class Scaling(Study):
         Length of a step, in flow time.
     copies : int ≥ 20
         Bootstrap copies of the seeds, for the intervals of the fits.
+
+    See Also
+    --------
+    wgf.studies.run, wgf.studies.load, wgf.studies.Study
+
+    Examples
+    --------
+    >>> import wgf
+    >>> study = wgf.studies.load("scaling", quick=True)
+    >>> study.seeds, study.steps
+    (4, (4, 8, 16, 32, 64))
     """
 
     name: ClassVar[str] = "scaling"

@@ -1,0 +1,129 @@
+"""What a step does to few particles beside the evaluation of F: on the CPU, in one call each.
+
+With some dozens of particles a step costs its calls, not its arithmetic. Larger or other tensors get None: the caller
+then takes the operations one by one, which give the same bits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .registry import later, plain_mode
+from .threads import small_steps
+
+cpu = later("few")
+
+MOST = 2048
+"""Particles in one sum."""
+_REAL = (torch.float64, torch.float32)
+
+
+def _arrays(*tensors: Tensor) -> list[np.ndarray] | None:
+    """The memory of plain CPU tensors with nothing between two rows, outside every mode of torch; else None."""
+    if not plain_mode():
+        return None
+    for tensor in tensors:
+        if type(tensor) is not Tensor or not tensor.is_cpu or tensor.requires_grad or not tensor.is_contiguous():
+            return None
+    return [tensor.numpy() for tensor in tensors]
+
+
+def mean_of_finite(weights: Tensor, values: Tensor, others: Tensor) -> Tensor | None:
+    """The weighted sum Σᵢ wᵢ vᵢ of a few plain CPU values, if they and all `others` are finite.
+
+    Parameters
+    ----------
+    weights : Tensor
+        Weights (n,), float64.
+    values : Tensor
+        Values (n,).
+    others : Tensor
+        Further numbers (n, k).
+
+    Returns
+    -------
+    Tensor or None
+        0-d, float64, with the bits of `weighted_sum`. None also where a number is NaN or infinite.
+
+    Examples
+    --------
+    >>> mean_of_finite(torch.ones(2).double(), torch.tensor([1.0, 2.0]), torch.zeros(2, 1)).item()
+    3.0
+    >>> mean_of_finite(torch.ones(1).double(), torch.tensor([1.0]), torch.tensor([[torch.nan]])) is None
+    True
+    """
+    if not (0 < values.shape[0] <= MOST and values.dtype in _REAL and others.dtype in _REAL):
+        return None
+    arrays = _arrays(weights, values, others)
+    mean = None if arrays is None else cpu.mean_of_finite(*arrays)
+    return None if mean is None else torch.from_numpy(np.asarray(mean))
+
+
+def descend(x: Tensor, slope: Tensor, weights: Tensor, h: float) -> tuple[Tensor, Tensor, bool] | None:
+    """A step x − h·slope of a few particles, with its mean square slope.
+
+    Parameters
+    ----------
+    x, slope : Tensor
+        Particles and slopes (n, d), of one dtype.
+    weights : Tensor
+        Weights (n,), float64.
+    h : float
+        The length of the step.
+
+    Returns
+    -------
+    moved : Tensor
+        x − h·slope (n, d), in the dtype of x. A product and a sum, each rounded by itself.
+    square : Tensor
+        Σ w |slope|², 0-d, float64, with the bits of `inner`.
+    finite : bool
+        Whether all numbers of `moved` are finite.
+
+    Examples
+    --------
+    >>> moved, square, finite = descend(torch.ones(1, 2), torch.ones(1, 2), torch.ones(1).double(), 0.5)
+    >>> moved.tolist(), square.item(), finite
+    ([[0.5, 0.5]], 2.0, True)
+    """
+    n, d = x.shape
+    if not (0 < n <= MOST and d > 0 and x.dtype in _REAL and slope.dtype == x.dtype):
+        return None
+    arrays = _arrays(x, slope, weights)
+    if arrays is None:
+        return None
+    moved, square, finite = cpu.descend(arrays[0], arrays[1], arrays[2], h)
+    return torch.from_numpy(moved), torch.from_numpy(np.asarray(square)), finite
+
+
+def plus(total: Tensor | None, number: float, part: Tensor) -> Tensor:
+    """The sum total + number·part of gradients, in one pass where there is compiled code for it.
+
+    Parameters
+    ----------
+    total : Tensor or None
+        The sum so far (n, d); None for nothing.
+    number : float
+        The coefficient.
+    part : Tensor
+        What is added (n, d).
+
+    Returns
+    -------
+    Tensor
+        A product and a sum, each rounded by itself. With None and the number 1 it is `part`, which is not copied.
+
+    Examples
+    --------
+    >>> plus(torch.ones(1, 2), 2.0, torch.ones(1, 2)).tolist()
+    [[3.0, 3.0]]
+    """
+    if total is None:
+        return part if number == 1.0 else number * part
+    if total.dtype in _REAL and part.dtype == total.dtype and part.shape == total.shape:
+        arrays = _arrays(total, part) if 0 < total.numel() < small_steps.SMALL else None
+        if arrays is not None:
+            return torch.from_numpy(cpu.plus(arrays[0], number, arrays[1]))
+    return total + (part if number == 1.0 else number * part)
