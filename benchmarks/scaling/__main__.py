@@ -15,7 +15,7 @@ from .page import page
 from .processes import Team, median, teams
 from .work import WORK
 
-ROUNDS = 7
+ROUNDS = 5
 """How often each run is measured, in turn with those that it is compared with."""
 
 
