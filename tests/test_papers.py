@@ -50,6 +50,14 @@ def carrillo_craig_patacchini_2019(found: dict[str, Any]) -> None:
         assert found["order"](errors) == pytest.approx(found["expected"][m], abs=0.15)
 
 
+def dawson_1983(found: dict[str, Any]) -> None:
+    assert (found["critical"], found["fixed"]) == pytest.approx((0.45695, 0.63732), abs=5e-6)
+    # five deviations
+    assert found["second"] == pytest.approx(found["exact"][:, 0], abs=float(5 * found["deviation"].max()))
+    assert found["found"] == pytest.approx(found["fixed"], abs=0.06)
+    assert min(found["times"]) > 1
+
+
 def lu_lu_nolen_2019(found: dict[str, Any]) -> None:
     share, exact = found["mean_share"]("birth–death")[-1], found["shares"]["birth–death"][-1]
     assert share == pytest.approx(exact, abs=0.2)
@@ -66,6 +74,7 @@ def nitanda_wu_suzuki_2022(found: dict[str, Any]) -> None:
 
 CHECKS = {
     "carrillo_craig_patacchini_2019": carrillo_craig_patacchini_2019,
+    "dawson_1983": dawson_1983,
     "garbuno_inigo_2020": garbuno_inigo_2020,
     "liu_wang_2016": liu_wang_2016,
     "lu_lu_nolen_2019": lu_lu_nolen_2019,
