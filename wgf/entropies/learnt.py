@@ -11,6 +11,7 @@ from torch import Tensor
 from ..errors import ConfigError, DivergenceError
 from ..measure import Ensemble, Noise, checks
 from ..ops import one_torch_thread
+from ..ops.memory import counted, require_memory
 from ..ops.score_fields import Bumps, Units
 from ..ops.score_matching import Fit, misfit
 from ..storage import remembered
@@ -164,6 +165,8 @@ def learnt(
         For too few particles, no density, or particles that are not those of `before`.
     DivergenceError
         If a coordinate or the fit is not finite.
+    ResourceError
+        If the sums do not fit into memory.
     """
     x, weights = mu.x.detach().double(), mu.weights.detach().double()
     if not checks.holds(torch.isfinite(x).all()):
@@ -174,6 +177,9 @@ def learnt(
             "one that resamples, changes them. Take Langevin with Shannon, or Blob."
         )
     mean, factor = _spread(mu)
+    count = min(settings[1], mu.n) if settings[0] == "kernel" else settings[1]
+    size = 8 * count * (16 * count + 3 * mu.dim**2)
+    require_memory(f"{counted(count)} fields of a score in dimension {mu.dim}", size, "reduce the width")
     with one_torch_thread():
         z = torch.linalg.solve_triangular(factor, (x - mean).T, upper=False).T.contiguous()
     sample = Sample.of(z, weights, mu.ids)

@@ -40,7 +40,9 @@ class Score(Entropy, WarmStarted):
     ----------
     network : {"kernel", "mlp"}
         What corrects the score of a Gaussian. "kernel": Gaussian kernels at some of the particles; nothing is trained.
-        "mlp": hidden units tanh(w·z + b), trained by Adam.
+        "mlp": hidden units tanh(w·z + b), trained by Adam. Kernels follow laws of any shape in up to about three
+        dimensions; trained units find the few directions of many in which a law is not Gaussian, from some thousand
+        particles on.
     width : int
         The number of hidden units or of kernels.
     bandwidth : float, optional
@@ -69,6 +71,8 @@ class Score(Entropy, WarmStarted):
         walls add terms to the loss; for particles that are divided among processes.
     DivergenceError
         If a coordinate, or the fit, is not finite.
+    ResourceError
+        If width or dimension are so large that the sums do not fit into memory.
 
     See Also
     --------
@@ -86,7 +90,8 @@ class Score(Entropy, WarmStarted):
     Along a run S is S₀ + ∫∫ ∇·v dμ dt, the change of variables by the velocity v of the particles. It is taken by parts
     and by the trapezoidal rule, −½ E[(s(x) + s'(x'))·(x' − x)] for each step, so that terms without second derivatives
     are enough. Outside a run S is S₀. Network, Adam's memory, s and S are memory of the run: they are stored, and a
-    run that goes on has the same bits.
+    run that goes on has the same bits. With other settings it begins anew, at S₀. S takes over the errors of s. Where
+    hidden units change, s does, and the closure of that step shows it; kernels have the closure of the scheme.
 
     The ledger has an estimate of the error of s in `sums_error:Score`. It is the root of the sum of two parts of E|s|²:
     the loss on held-out particles beyond that on all (chance was learnt: more particles are needed), and what Stein's
