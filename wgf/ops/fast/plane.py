@@ -16,8 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..cpu import grids as cpu
+from ..registry import later
 from ..threads import one_torch_thread, run_blocks
+
+cpu = later("grids")
 
 SPACINGS = (1.0 / 6.0, 1.0 / 12.0)
 """Distances of nodes over √ε."""
