@@ -161,7 +161,8 @@ def _write(folder: Path, outcome: Outcome, summary: dict[str, Any]) -> None:
         (folder / "figures" / f"{figure.name}.svg").write_bytes(svg(figure.drawing))
         figure.drawing.savefig(folder / "figures" / f"{figure.name}.png", dpi=150)
         figure.drawing.suptitle("")
-    store.write_json(folder / STUDY, summary | {"checksums": store.checksums(folder)})
+    checksums = {name: value for name, value in store.checksums(folder).items() if not name.startswith(f"{RUNS}/")}
+    store.write_json(folder / STUDY, summary | {"checksums": checksums})
     (folder / store.REPORT).write_text(_page(summary, outcome), encoding="utf-8")
 
 

@@ -90,7 +90,7 @@ def collapse(runs: Runs) -> Figure:
         "collapse",
         "Does an encoder without labels collapse?",
         "Effective rank of the representations of test samples, and the accuracy of a linear probe, after training on "
-        "two noisy views. Lines: by the force ratio at the start. Separate marks at the right: at matched dissipation. "
+        "two noisy views. Lines: by the force ratio at the start. The marks at D are at matched dissipation. "
         "Means with 95 % intervals over seeds.",
         drawing,
     )
@@ -102,6 +102,7 @@ def bounds(runs: Runs) -> Figure:
     for axis, setting in zip(axes, runs.settings, strict=True):
         _curves(axis, runs, setting, lambda run: max(run.c0, 1e-5), geometric=True)
         log_scale(axis)
+        axis.set_ylim(5e-6, 3.0 * runs.ratios[-1])
         axis.plot(runs.ratios, runs.ratios, color=MUTED, lw=0.8, ls=":")
         axis.set_title(setting, fontsize=9.5)
         finish(axis, "c₀ = min I/G", "force ratio r₀ at the start", legend=False)
@@ -110,7 +111,7 @@ def bounds(runs: Runs) -> Figure:
         "bounds",
         "The least force ratio of a run",
         "On the dotted line it is that of the start. Ratios below 10⁻⁵ are drawn there: the force switched off. "
-        "Separate marks at the right: at matched dissipation. Geometric means with 95 % intervals over seeds.",
+        "The marks at D are at matched dissipation. Geometric means with 95 % intervals over seeds.",
         drawing,
     )
 
@@ -174,5 +175,5 @@ def _curves(
     axis.set_xscale("log")
     middle = right * 1.12 ** (0.5 * (len(runs.names) - 1))
     marks = [*runs.ratios, *(middle for _ in runs.matched(DISSIPATION))]
-    axis.set_xticks(marks, [*(f"{ratio:g}" for ratio in runs.ratios), "matched D"][: len(marks)])
+    axis.set_xticks(marks, [*(f"{ratio:g}" for ratio in runs.ratios), "D"][: len(marks)])
     axis.minorticks_off()

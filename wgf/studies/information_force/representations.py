@@ -113,7 +113,8 @@ def _train(name: str, matched: float, seed: int, sizes: Sizes, plain: Run | None
     every = max(1, steps // RECORDS)
     monitor = ForceMonitor(entropy, T, every=every)
     cosines: dict[str, list[float]] = {key: [] for key in JUDGES}
-    length, then, finished = 0.0, mu.x, True
+    then = model.encoder(parts.train[0]).detach() if views else mu.x
+    length, finished = 0.0 if plain is None or not views else math.nan, True
     for step in range(steps + 1):
         z = monitor(model.encoder(x))
         here = z.detach()
@@ -130,7 +131,11 @@ def _train(name: str, matched: float, seed: int, sizes: Sizes, plain: Run | None
             force = functional.gradient(Ensemble(here))
             for key, column in cosines.items():
                 column.append(beside(Ensemble(here), force, key))
-        length, then = length + float((here - then).square().sum(1).mean().sqrt()), here
+        if views and plain is None:  # batches differ from step to step: a path is one of the same samples
+            with torch.no_grad():
+                here = model.encoder(parts.train[0])
+        if not views or plain is None:
+            length, then = length + float((here - then).square().sum(1).mean().sqrt()), here
         if step < steps:  # the last pass only measures
             optimiser.step()
             x = next(batches)

@@ -150,6 +150,8 @@ LIMITS = (
     "Surrogates are matched by the force ratio at the start, or by ∫I² dt over the run. Other ways of matching would "
     "compare them at other temperatures. Where a force switches off, as that of the hinge at its target, ∫I² dt may "
     "not reach its level; the tables have what was reached.",
+    "The effective rank is free of scale: a cloud that shrinks to a point may keep it. The probe, whose ridge is fixed "
+    "before training, and the spread in the tables see that.",
     "Under Adam time counts steps, and G² is not what the optimiser dissipates. There, ∫I² dt is a measure of effort.",
     "Steadiness is the coefficient of variation of I over the whole run. A force that moves to a new constant value "
     "counts as unsteady.",

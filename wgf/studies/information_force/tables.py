@@ -25,6 +25,7 @@ def short(found: Estimate, percent: bool = False) -> str:
     value, half = scale * found.value, scale * found.half_width
     if not math.isfinite(value) or not math.isfinite(half):
         return "–"
+    half = half if half > 1e-9 else 0.0  # rounding of equal values
     digits = min(max(0, 1 - math.floor(math.log10(half))), 4) if half > 0 else 1 if percent else 2
     return with_minus(f"{value:.{digits}f} ± {half:.{digits}f}")
 
