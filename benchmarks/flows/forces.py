@@ -254,5 +254,7 @@ GAP_SMALL = (
 )
 GAP = (
     "The floor visits each pair once for both of its particles and counts multiply-adds alone, with an exponential by "
-    "a polynomial of degree 11. The sums over pairs take nearly all the time; the rest is what Python does for a step."
+    "a polynomial of degree 11. The sums over pairs take nearly all the time; the rest is what Python does for a step. "
+    "On an EPYC with two 512-bit multiply-add units, the loop over eight pairs (float64, d = 2) needs 18 multiply-adds "
+    "and products, 9 cycles, and takes 15; sixteen pairs in float32 take 10."
 )
