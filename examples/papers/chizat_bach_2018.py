@@ -82,7 +82,7 @@ rows = [
         "runs that reach the global minimum, within 2 %: by number of particles",
         "6 particles fail, 10 and 100 do not (figures)",
         ", ".join(f"n = {n}: {reached(n)}" for n in SIZES),
-        "Another draw of the signal, of which the paper gives no seed. One draw of the start decides a run of few.",
+        "Another draw of the signal, other starts, and masses a|a| here. At n = 10 the start decides.",
     ),
     Row(
         f"excess of J over its minimum, median over starts, n = {few} and {many}",

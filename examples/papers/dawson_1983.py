@@ -131,6 +131,7 @@ left.plot(SIZES, exact[:, 0], "k-", label="exact")
 left.plot(SIZES, times / 1000, "s", color="C1", label="time of relaxation / 1000")
 left.plot(SIZES, times[0] / 1000 * (SIZES / SIZES[0]) ** ROOT, ":", color="C1", label="√n")
 left.set(title="At the critical temperature", xlabel="particles n", xscale="log", yscale="log")
+left.xaxis.set_minor_formatter("")
 left.legend(frameon=False)
 sample = means[SIZES[-1]].ravel()
 edges = np.linspace(-3, 3, 61) * second[-1] ** 0.5

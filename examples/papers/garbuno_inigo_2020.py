@@ -64,7 +64,7 @@ paper = f"({PAPER[0]}, {PAPER[1]})"
 rows = [
     Row("posterior mean of (u₁, u₂), by quadrature", paper, f"({exact[0]:.5f}, {exact[1]:.5f})", "The same digits."),
     Row(
-        f"the same by Langevin particles with gradients, n = {N}, from where the next one ends",
+        f"the same by Langevin particles with gradients, n = {N}, started from the last ensemble of the next row",
         paper,
         told(with_gradients, gradient_error),
         f"Noise, and the time step. The posterior's deviations are {width[0]:.3f} and {width[1]:.3f}.",
