@@ -26,7 +26,7 @@ def short(found: Estimate, percent: bool = False) -> str:
     if not math.isfinite(value) or not math.isfinite(half):
         return "–"
     half = half if half > 1e-9 else 0.0  # rounding of equal values
-    digits = min(max(0, 1 - math.floor(math.log10(half))), 4) if half > 0 else 1 if percent else 2
+    digits = min(max(0, 1 - math.floor(math.log10(half))), 2) if half > 0 else 1 if percent else 2
     return with_minus(f"{value:.{digits}f} ± {half:.{digits}f}")
 
 
@@ -56,7 +56,7 @@ def opening(runs: Runs) -> Table:
         else:
             high = _over_settings(runs, name, level, lambda run: math.log10(max(run.c1, FEWEST)))
             row += [short(_over_settings(runs, name, level, lambda run: run.c0))]
-            row += [f"{10**high.value:.3g} [{10**high.low:.3g}, {10**high.high:.3g}]"]
+            row += [f"{10**high.value:.2g} [{10**high.low:.2g}, {10**high.high:.2g}]"]
             share = [[run.degenerate for s in runs.settings for at in runs.levels
                       for run in [runs.at(s, name, at, seed)]] for seed in runs.seeds]  # fmt: skip
             row += [short(interval(list(np.mean(share, axis=1))), percent=True)]
