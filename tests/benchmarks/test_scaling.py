@@ -31,7 +31,8 @@ def test_the_model_is_its_formula():
 
 
 def test_constants_are_found_again_from_runs_of_two_sizes():
-    found, wanted = vars(Model.of(*sizes(MODEL), LINK, MODEL.sums)), vars(MODEL)
+    small, large = sizes(MODEL)
+    found, wanted = vars(Model.of(small, large, LINK, MODEL.sums)), vars(MODEL)
     assert {**found, "sums": 0} == pytest.approx({**wanted, "sums": 0})
 
 

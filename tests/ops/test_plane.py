@@ -58,7 +58,12 @@ def test_where_points_are_far_from_their_images_the_grid_is_left(monkeypatch):
     monkeypatch.setattr(plane, "_PAIR", 100.0)  # a grid is always faster
     left = []
     drop = Meeting._drop
-    monkeypatch.setattr(Meeting, "_drop", lambda self: (left.append(self), drop(self))[1])
+
+    def noticed(self):
+        left.append(self)
+        return drop(self)
+
+    monkeypatch.setattr(Meeting, "_drop", noticed)
     one, other = both(wgf.Ensemble(x), y, 0.05, monkeypatch)
     assert left
     assert float(one.value) == pytest.approx(float(other.value), rel=1e-9)
