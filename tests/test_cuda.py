@@ -23,9 +23,12 @@ def asked(device):
 
 def moved(term):
     """A term with its data on the GPU: its own, and those of the terms in it."""
-    for part in list(vars(term).values()):
+    vars(term).pop("_still", None)  # the risk that an altered one is, made from its data as they were
+    for name, part in list(vars(term).items()):
         if isinstance(part, wgf.Functional):
             moved(part)
+        elif name == "_labels":
+            term._labels = part.cuda()
     if isinstance(term, wgf.NetworkRisk):
         term.inputs, term.targets = term.inputs.cuda(), term.targets.cuda()
     elif isinstance(getattr(term, "target", None), wgf.Ensemble):

@@ -158,7 +158,7 @@ def network(neurons: int, samples: int, inputs: int, outputs: int, dtype: torch.
 
     bodies: Bodies = {"triton": passes, "torch": plain}
     if dtype == torch.float32:
-        for precision in ("float64", "tf32x3", "tf32", "bfloat16"):
+        for precision in ("ieee",):
             bodies[f"triton {precision}"] = partial(passes, precision)
     operations = neurons * samples * (6.0 * inputs + 6.0 * outputs + 20)
     numbers = 2 * theta.numel() + 2 * z.numel() + 2 * r.numel()

@@ -11,14 +11,16 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from ...errors import BackendError
 from .. import reference
 from .activations import NAME, activate
 from .launch import blocks, chunk, compute_dtype, dot_precision, launch, load_matrix, product, segment
 
+_EXACT = "float64", "ieee"
 _INPUTS, _OUTPUTS = 256, 64  # most inputs and outputs of these kernels
 _TILE = 64
 _NARROW = 32  # samples in a tile of the backward pass, which needs more registers
-_WARPS = 8
+_WARPS = 4  # with these tiles the fastest of eight on an H200, up to twice as fast as eight warps
 _SLAB = 64  # derivatives in input weights in one program
 
 
@@ -107,12 +109,13 @@ def _sizes(theta: Tensor, inputs: int, outputs: int) -> dict[str, int]:
 
 
 def _arithmetic(theta: Tensor, asked: str | None) -> tuple[torch.dtype, str]:
-    """The dtype of all numbers in a kernel, and how its products are formed.
+    """The dtype of all numbers in a kernel, and how its products are formed: in that dtype.
 
-    Float64 products have float64 operands from the start: where the kernel widened float32 numbers between two
-    products, Triton 3.6 gave wrong sums on an H200.
+    The reduced precisions are refused: with them Triton 3.6 gave a wrong backward pass on an H200.
     """
     precision = dot_precision(theta.to(compute_dtype(theta)), asked)
+    if precision not in _EXACT:
+        raise BackendError(f"network: precision {precision!r}; wanted one of {', '.join(_EXACT)}.")
     return torch.float64 if precision == "float64" else torch.float32, precision
 
 
@@ -126,7 +129,7 @@ def network_forward(
     theta, weights, z, outputs, activation
         As in `wgf.ops.network_forward`.
     precision : str, optional
-        How matrix products are formed, as in `launch.dot_precision`, which also chooses the default.
+        "float64" or "ieee" (float32), as in `launch.dot_precision`, which also chooses the default.
 
     Returns
     -------
