@@ -180,10 +180,14 @@ main()
 """
 
 
-@pytest.mark.parametrize("wanted", ["typer", "torch", "numba", "load_config"])
-def test_during_imports_there_is_no_traceback(place, wanted):
+@pytest.mark.parametrize(
+    ("wanted", "more"),
+    # numba comes with the first compiled operation, when the run has begun
+    [("typer", ""), ("torch", ""), ("load_config", ""), ("numba", "; nothing was saved")],
+)
+def test_during_imports_there_is_no_traceback(place, wanted, more):
     done = subprocess.run(
         [sys.executable, "-P", "-c", IMPORTING.format(wanted=wanted)], capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stdout, done.stderr) == (143, "", "interrupted\n")
+    assert (done.returncode, done.stdout, done.stderr) == (143, "", f"interrupted{more}\n")
     assert sorted(path.name for path in place.iterdir()) == ["small.toml"]

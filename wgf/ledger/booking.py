@@ -62,8 +62,7 @@ class Booked:
             work = work + _work_of(term, before, after)
         dissipated = None
         if self.dissipated is not None and step.dissipation is not None:
-            rate = step.dissipation
-            dissipated = self.dissipated + h * (float(rate) if rate.is_cpu else rate)
+            dissipated = self.dissipated + h * step.dissipation
         if dynamics.shannon.varies:
             change = dynamics.noise_temperature(after.t) - dynamics.noise_temperature(before.t)
             heating, moment = heating + change, moment + change * (0.5 * (before.t + after.t) - recorded)
