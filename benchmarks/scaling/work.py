@@ -73,11 +73,11 @@ def moments(d: int) -> int:
     return 1 + d + d * (d + 1) // 2
 
 
-# few particles are more than the caches hold, or the prediction for some would be between two kinds of memory
+# the least sizes are beyond the caches, or a prediction would lie between two kinds of memory
 WORK: dict[str, Work] = {
     "network on digits": Work(_network, 75, (512, 2048, 8192), (40, 16, 5), (1, 1437 * 10, moments(75))),
-    "moments": Work(_moments, 8, (200_000, 800_000, 3_200_000), (16, 5, 2), (1, 1, moments(8))),
-    "noise": Work(_noise, 3, (200_000, 800_000, 3_200_000), (80, 20, 8), (1,)),
+    "moments": Work(_moments, 8, (200_000, 800_000, 1_600_000), (16, 5, 3), (1, 1, moments(8))),
+    "noise": Work(_noise, 3, (200_000, 400_000, 800_000), (160, 160, 160), (1,)),
 }
 
 
