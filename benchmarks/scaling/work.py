@@ -77,7 +77,7 @@ def moments(d: int) -> int:
 WORK: dict[str, Work] = {
     "network on digits": Work(_network, 75, (512, 2048, 8192), (40, 16, 5), (1, 1437 * 10, moments(75))),
     "moments": Work(_moments, 8, (200_000, 800_000, 1_600_000), (16, 5, 3), (1, 1, moments(8))),
-    "noise": Work(_noise, 3, (200_000, 400_000, 800_000), (160, 160, 160), (1,)),
+    "noise": Work(_noise, 3, (200_000, 400_000, 800_000), (320, 160, 80), (1,)),
 }
 
 
