@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from ..process.collecting import resting
 from .threads import small_steps
 
 
@@ -103,7 +104,8 @@ class _Later:
 
     def __getattr__(self, attribute: str) -> Any:
         if self._module is None:
-            self._module = importlib.import_module(self._name)
+            with resting():
+                self._module = importlib.import_module(self._name)
         return getattr(self._module, attribute)
 
 
