@@ -138,10 +138,10 @@ class Stein(NamedTuple):
     pair: Any  # the formula, a `wgf.ops.bodies.Pair`; its sums are multiplied by T times the scale of the kernel
     weights: Any  # relative weights in the dtype of the particles, or None where they are equal
     dims: tuple[int, ...]  # zeros, one for each dimension
-    once: bool  # whether each pair is visited once
     temperature: Any  # T and h, in the dtype of the particles
     h: Any
     median: Any = None  # a `wgf.ops.distances.MedianRule` that renews the Gaussian at every step
+    team: Any = None  # memory that two threads share, or None for one thread
 
     @property
     def quadrature(self) -> None:

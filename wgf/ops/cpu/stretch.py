@@ -243,16 +243,16 @@ class Stretch(NamedTuple):
         rows, weights = self._rows(x), self.step.quadrature
         blocks = -(-len(x) // rows)
         sums = np.empty((blocks, count, 0 if weights is None else len(weights)))
-        teamed = self._teamed(x)
-        terms = self._ready(teamed, x)
+        step, teamed = self._teamed(x)
+        what = step, self._ready(teamed, x)
 
         def worker(indices: Iterator[int]) -> None:
-            scratch = self._scratch(x)
+            scratch = self._scratch(step, x)
             for index in indices:
                 part = slice(index * rows, (index + 1) * rows)
-                self._compiled(*self._arguments(terms, x[part], memory, part, first, count, scratch, sums[index]))
+                self._compiled(*self._arguments(what, x[part], memory, part, first, count, scratch, sums[index]))
 
-        with helped(shared(teamed)):
+        with helped(shared(step, *teamed)):
             run_blocks(worker, blocks)
         if weights is None:
             return None
@@ -272,25 +272,26 @@ class Stretch(NamedTuple):
     def _compiled(self) -> Any:
         return _STEPS[type(self.step)]
 
-    def _scratch(self, x: np.ndarray) -> tuple[Any, ...]:
+    @staticmethod
+    def _scratch(step: Any, x: np.ndarray) -> tuple[Any, ...]:
         """Memory for the numbers of one chunk of particles; for Stein steps that of the whole."""
-        if isinstance(self.step, bodies.Stein):
-            median = self.step.median
+        if isinstance(step, bodies.Stein):
             n, d = x.shape
-            return Space.of(n, d, x.dtype, 0 if median is None else len(median.rows))
-        single = isinstance(getattr(self.step, "law", None), NormalSingle)
+            return Space.of(step, n, d, x.dtype)
+        single = isinstance(getattr(step, "law", None), NormalSingle)
         return tuple(Scratch.of(x.shape[1], np.dtype(np.float32 if single else np.float64)))
 
-    def _teamed(self, x: np.ndarray) -> tuple[Any, ...]:
+    def _teamed(self, x: np.ndarray) -> tuple[Any, tuple[Any, ...]]:
+        """The scheme and the terms, with the memory that two threads share."""
         n, d = x.shape
-        return with_team(self.terms, n, d, x.dtype)
+        return with_team(self.step, self.terms, n, d, x.dtype)
 
     def _ready(self, terms: tuple[Any, ...], x: np.ndarray) -> tuple[Any, ...]:
         return tuple(ready(term, x, self.weights) for term in terms)
 
     def _arguments(
         self,
-        terms: Any,
+        what: tuple[Any, Any],
         x: np.ndarray,
         memory: Any,
         part: slice,
@@ -300,13 +301,16 @@ class Stretch(NamedTuple):
         sums: np.ndarray,
     ) -> tuple[Any, ...]:
         """The arguments of the compiled call for the particles x of one block."""
-        what, remembered = (self.step, terms, self.numbers), x[:0] if memory is None else memory[part]
-        return *what, x, self.weights[part], self.ids[part], remembered, first, count, scratch, sums
+        remembered = x[:0] if memory is None else memory[part]
+        return *what, self.numbers, x, self.weights[part], self.ids[part], remembered, first, count, scratch, sums
 
     def built(self, x: np.ndarray, loaded: bool = False) -> bool:
         """Whether the compiled code need not be compiled: it is in this process or, unless `loaded`, on disk."""
-        terms = self._teamed(x)
-        if not all(is_ready(term, x, self.weights, loaded) for term in terms) or not helper_built(terms, loaded):
+        step, terms = self._teamed(x)
+        if not all(is_ready(term, x, self.weights, loaded) for term in terms):
             return False
-        rest = x, None, slice(0, 1), 0, 0, self._scratch(x), np.empty((0, 0))
-        return is_built(self._compiled, self._arguments(self._ready(terms, x), *rest), loaded)
+        if not helper_built(shared(step, *terms), loaded):
+            return False
+        what = step, self._ready(terms, x)
+        rest = x, None, slice(0, 1), 0, 0, self._scratch(step, x), np.empty((0, 0))
+        return is_built(self._compiled, self._arguments(what, *rest), loaded)
