@@ -11,6 +11,7 @@ import numpy as np
 from .registry import later
 from .threads import run_blocks
 
+blending = later("blending")
 cpu = later("leaves")
 neighbours = later("neighbours")
 vectors = later("vectors")
@@ -211,7 +212,7 @@ def local_scores(
 
     def body(first: int, last: int) -> None:
         homes = leaves.count // count
-        windows.blend(*points, leaves.rows, lengths, homes, found, _NARROW, turn, likes[:4], first, last, out, trace)
+        blending.blend(*points, leaves.rows, lengths, homes, found, _NARROW, turn, likes[:4], first, last, out, trace)
 
     _in_blocks(leaves.count, body, _BLEND * len(leaves.rows) * _LEAVES * _NARROW**d)
     return out, trace
