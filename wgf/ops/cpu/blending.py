@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .comparisons import least, most, some_less
+from .comparisons import least, most, some_less, where_equal
 from .elementary import inlined
 from .intrinsics import difference, plus, point, square, zeros
 from .jit import compiled
-from .leaves import touching
+from .leaves import touching_some
 from .rows import times
 from .vectors import LANES, points_at, quotient, root, set_vector, spread, vector_at
 from .windows import LEVERAGE, fit_at
@@ -28,11 +28,11 @@ def _without(z, k, slope, fit):
 
 
 @compiled
-def _blended(here, half, windows, found, count, home, narrow, likes):
+def _blended(here, homes, first, last, half, windows, found, count, narrow, likes):
     """Scores at eight particles of one half: from the own half and from the other; and the divergence.
 
     They are averages over windows, with the weights (1 − |z/narrow|²)₊³. Each particle is left out of the fit of its
-    half.
+    half. `homes` are the windows around the leaves of the particles, from `first` to `last`.
     """
     like = likes[0]
     own, other, weights, trace = zeros(here), zeros(here), spread(0.0), spread(0.0)
@@ -44,10 +44,12 @@ def _blended(here, half, windows, found, count, home, narrow, likes):
         s = square(z, nothing)
         t = most(one - factor * s, nothing)
         weight = t * t * t
-        if window == home:
-            weight = weight + spread(_AT_HOME)
-            z = plus(zeros(here), quotient(one, root(most(s, one))), z)  # outside: the score at the window's edge
-            s = least(s, one)
+        if first <= window <= last:
+            number = spread(float(window))
+            weight = weight + where_equal(homes, number, spread(_AT_HOME), nothing)
+            edge = where_equal(homes, number, quotient(one, root(most(s, one))), one)
+            z = plus(zeros(here), edge, z)  # outside: the score at the window's edge
+            s = where_equal(homes, number, least(s, one), s)
         if not some_less(nothing, weight):
             continue
         t = most(one - s, nothing)
@@ -77,42 +79,63 @@ def _two(blended, length, axes):
 
 
 @compiled
-def blend(columns, halves, low, high, rows, lengths, homes, windows, narrow, axes, likes, first, last, out, trace):
-    """Scores at the particles in some leaves from the windows around them: out[h, i] is from half h.
+def blend(columns, halves, low, high, rows, lengths, windows, narrow, axes, likes, first, last, out, traces):
+    """Scores at the particles in some leaves from the windows around them: out[w, h, :, i] is of width w from half h.
 
-    They are at most `lengths`, and multiplied by a matrix, `axes`. `homes` leaves have one window. Points in rows from
-    n on are images.
+    They are at most `lengths`, and multiplied by a matrix, `axes`. Points in rows from n on are images. `traces` (w, n)
+    are divergences.
+
+    Eight points of one half that follow each other are taken at once, from one leaf or several. Those that begin in a
+    leaf before `last` belong to these leaves.
     """
-    like, n, d = likes[0], trace.size, len(likes[0])
-    found, tile = np.empty(low.shape[1] + LANES, np.int64), np.empty((2 * d + 1) * LANES)
-    turn = spread(axes)
-    for leaf in range(first, last):
-        below, above, home = point(low, leaf, like), point(high, leaf, like), leaf // homes
-        count = touching(windows.centres, windows.centres, below, above, windows.bounds, found)
-        count = _with_home(found, count, home)
-        for half in range(2):
-            start, stop = halves[half, leaf], halves[half, leaf + 1]
-            for j in range(start, stop, LANES):
-                blended = _blended(points_at(columns, j, like), half, windows, found, count, home, narrow, likes)
-                own, other = _two(blended, vector_at(lengths, j), turn)
+    like, n, d = likes[0], traces.shape[1], len(likes[0])
+    found, tile = np.empty(windows.radii.size + 2 * LANES, np.int64), np.empty((2 * d + 1) * LANES)
+    leaves, homes, turn = np.empty(LANES, np.int64), np.empty(LANES), spread(axes)
+    for half in range(2):
+        begin, end, leaf = halves[half, 0], halves[half, halves.shape[1] - 1], first
+        start = begin + (halves[half, first] - begin + LANES - 1) // LANES * LANES
+        for j in range(start, halves[half, last], LANES):
+            while halves[half, leaf + 1] <= j:
+                leaf += 1
+            final = leaf
+            for lane in range(LANES):
+                while halves[half, final + 1] <= min(j + lane, end - 1):
+                    final += 1
+                leaves[lane] = final
+            here, length = points_at(columns, j, like), vector_at(lengths, j)
+            for width in range(len(windows.widths)):
+                window, stop, each = windows.widths[width, 0], windows.widths[width, 1], windows.widths[width, 2]
+                count = touching_some(
+                    windows.centres, windows.bounds, window, stop, low, high, leaf, final, like, found
+                )
+                for lane in range(LANES):
+                    homes[lane] = window + leaves[lane] // each
+                one, two = window + leaf // each, window + final // each
+                count = _with_homes(found, count, one, two)
+                mine = vector_at(homes, 0)
+                blended = _blended(here, mine, one, two, half, windows, found, count, narrow, likes)
+                own, other = _two(blended, length, turn)
                 values = own + other
                 for k in range(2 * d):
                     set_vector(tile, LANES * k, values[k])
                 set_vector(tile, LANES * 2 * d, blended[2])
-                for lane in range(min(LANES, stop - j)):
+                for lane in range(min(LANES, end - j)):
                     at = rows[j + lane]
                     if at < n:
                         for k in range(2):
                             for axis in range(d):
-                                out[k ^ half, at, axis] = tile[LANES * (k * d + axis) + lane]
-                        trace[at] = tile[LANES * 2 * d + lane]
+                                out[width, k ^ half, axis, at] = tile[LANES * (k * d + axis) + lane]
+                        traces[width, at] = tile[LANES * 2 * d + lane]
 
 
 @compiled(exact=True)
-def _with_home(found, count, home):
-    """Add a window to a list if it is not in it; returns how many there are."""
-    for k in range(count):
-        if found[k] == home:
-            return count
-    found[count] = home
-    return count + 1
+def _with_homes(found, count, first, last):
+    """Add windows to a rising list if they are not in it; returns how many there are."""
+    k, total = 0, count
+    for home in range(first, last + 1):
+        while k < count and found[k] < home:
+            k += 1
+        if k == count or found[k] != home:
+            found[total] = home
+            total += 1
+    return total

@@ -29,14 +29,16 @@ LEVERAGE = 0.5  # the largest part of a fit that is due to one particle; without
 
 
 class Windows(NamedTuple):
-    """Windows and their fits: from the first half of the particles and from the second, one after another.
+    """Windows of several widths, and their fits: from the first half of the particles and from the second.
 
-    A fit is the score a + B z, and the inverse of its matrix A, as a first row and the other rows.
+    A fit is the score a + B z, and the inverse of its matrix A, as a first row and the other rows. Those of a window
+    follow each other.
     """
 
-    centres: Any  # (d, m and more)
-    radii: Any  # (m,)
-    bounds: Any  # (m and more,): squares of the distances at which a window counts
+    widths: Any  # (w, 3): the first window of each width, the one after the last, and how many leaves have one window
+    centres: Any  # (d, m), width after width; each begins at a multiple of LANES
+    radii: Any  # (m,): 0 for what fills the lanes
+    bounds: Any  # (m,): squares of the distances at which a window counts
     constants: Any  # a (2m, d)
     slopes: Any  # B (2m, d²)
     first: Any  # (2m, d + 1)
@@ -171,6 +173,8 @@ def fit_windows(columns, halves, low, high, likes, scales, first, last, windows)
     rest = change[1:].reshape(1, -1)
     for window in range(first, last):
         centre, radius = point(windows.centres, window, like), windows.radii[window]
+        if radius == 0.0:
+            continue
         count = _runs(found, touching(low, high, centre, centre, radius * radius, found), runs)
         set_row(own, 0, centre)
         for c in range(q - 1):  # the score of the standard Gaussian, in the units of the window
