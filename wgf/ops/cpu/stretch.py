@@ -7,13 +7,14 @@ the other threads.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import bodies
 from ..threads import run_blocks
-from .gradients import is_ready, ready, total_gradient
+from .gradients import Course, gradient_at_start, is_ready, ready
 from .jit import compiled, is_built
 from .lanes import NormalSingle
 from .noise import Scratch
@@ -25,12 +26,12 @@ _NUMBERS = 4096  # numbers in a block of particles that is taken through all ste
 
 
 @compiled(exact=True)
-def _stein(step, terms, numbers, x, weights, ids, memory, first, count, scratch, sums):
+def _stein(step, terms, course, x, weights, ids, memory, first, count, scratch, sums):
     """Stein steps. x becomes NaN where a single step sums in float64: single steps then take the stretch."""
     part, slope, velocity = np.empty_like(x), np.empty_like(x), np.empty_like(x)
     scores, here, moved = slope.reshape(x.size), x.reshape(x.size), velocity.reshape(x.size)
-    for _ in range(count):
-        total_gradient(terms, numbers, x, weights, part, slope)
+    for number in range(count):
+        gradient_at_start(terms, course, number, number, x, weights, part, slope)
         for k in range(scores.size):
             scores[k] = -scores[k] / step.temperature
         if not velocities(step, x, slope, scratch, velocity):
@@ -55,9 +56,12 @@ class Stretch(NamedTuple):
     terms : tuple of NamedTuple
         The bodies of the terms.
     numbers : ndarray
-        The coefficients of the terms, in the dtype of the particles.
+        The coefficients of the terms, in the dtype of the particles: one row (terms,) for every evaluation of ∇F, or a
+        single one.
     weights, ids : ndarray
         Weights (n,), float64, and ids (n,), int64, of the particles.
+    driven : ndarray or None
+        Which terms have a coefficient that changes (terms,), bool; None where none has.
     """
 
     step: Any
@@ -65,6 +69,7 @@ class Stretch(NamedTuple):
     numbers: np.ndarray
     weights: np.ndarray
     ids: np.ndarray
+    driven: np.ndarray | None = None
 
     def take(self, x: np.ndarray, memory: np.ndarray | None, first: int, count: int) -> np.ndarray | None:
         """Take steps.
@@ -83,11 +88,13 @@ class Stretch(NamedTuple):
         Returns
         -------
         ndarray or None
-            The mean dissipation of every step (count,), float64. None for a scheme that has none of its own.
+            Sums over the particles for every step, float64: |v|² of the stages, if the scheme has a dissipation of its
+            own; then the values of the driven terms at its start. None where there is none of both.
         """
-        rows, weights = self._rows(x), self.step.quadrature
+        rows, stages = self._rows(x), 0 if self.step.quadrature is None else len(self.step.quadrature)
         blocks = -(-len(x) // rows)
-        sums = np.empty((blocks, count, 0 if weights is None else len(weights)))
+        sums = np.empty((blocks, count, stages))
+        values = None if self.driven is None else np.zeros((blocks, count + 1, len(self.terms)))
         teamed = self._teamed(x)
         terms = self._ready(teamed, x)
 
@@ -95,23 +102,23 @@ class Stretch(NamedTuple):
             scratch = self._scratch(x)
             for index in indices:
                 part = slice(index * rows, (index + 1) * rows)
-                self._compiled(*self._arguments(terms, x[part], memory, part, first, count, scratch, sums[index]))
+                noted = sums[index], None if values is None else values[index]
+                self._compiled(*self._arguments(terms, x[part], memory, part, first, count, scratch, *noted))
 
         with helped(shared(teamed)):
             run_blocks(worker, blocks)
-        if weights is None:
+        if values is not None:
+            sums = np.concatenate([sums, values[:, :count, self.driven]], axis=2)
+        if not sums.shape[2]:
             return None
-        stages = sums[0] if blocks == 1 else np.ascontiguousarray(sums.transpose(1, 2, 0)).sum(2)
-        total = weights[0] * stages[:, 0]
-        for i in range(1, len(weights)):
-            total = total + weights[i] * stages[:, i]
-        return total
+        return sums[0] if blocks == 1 else np.ascontiguousarray(sums.transpose(1, 2, 0)).sum(2)
 
     def _rows(self, x: np.ndarray) -> int:
         """Particles in a block. Sums go by the blocks of `weighted_sum`."""
         if isinstance(self.step, bodies.MEETING) or not all(term.separable for term in self.terms):
             return len(x)
-        return bodies.BLOCK if self.step.quadrature is not None else max(1, _NUMBERS // x.shape[1])
+        summed = self.step.quadrature is not None or self.driven is not None
+        return bodies.BLOCK if summed else max(1, _NUMBERS // x.shape[1])
 
     @property
     def _compiled(self) -> Any:
@@ -127,11 +134,18 @@ class Stretch(NamedTuple):
         return tuple(Scratch.of(x.shape[1], np.dtype(np.float32 if single else np.float64)))
 
     def _teamed(self, x: np.ndarray) -> tuple[Any, ...]:
-        n, d = x.shape
-        return with_team(self.terms, n, d, x.dtype)
+        """The terms with the memory that they need."""
+        (n, d), terms = x.shape, list(self.terms)
+        for k, driven in enumerate(self._driven()):
+            if driven and isinstance(terms[k], bodies.Pairs):
+                terms[k] = terms[k]._replace(kept=np.empty((d + 1, n)))
+        return with_team(tuple(terms), n, d, x.dtype)
+
+    def _driven(self) -> list[bool]:
+        return [False] * len(self.terms) if self.driven is None else self.driven.tolist()
 
     def _ready(self, terms: tuple[Any, ...], x: np.ndarray) -> tuple[Any, ...]:
-        return tuple(ready(term, x, self.weights) for term in terms)
+        return tuple(map(partial(ready, x=x, weights=self.weights), terms, self._driven()))
 
     def _arguments(
         self,
@@ -143,15 +157,19 @@ class Stretch(NamedTuple):
         count: int,
         scratch: Any,
         sums: np.ndarray,
+        values: np.ndarray | None,
     ) -> tuple[Any, ...]:
         """The arguments of the compiled call for the particles x of one block."""
-        what, remembered = (self.step, terms, self.numbers), x[:0] if memory is None else memory[part]
+        what = self.step, terms, Course(self.numbers, self.driven, values)
+        remembered = x[:0] if memory is None else memory[part]
         return *what, x, self.weights[part], self.ids[part], remembered, first, count, scratch, sums
 
     def built(self, x: np.ndarray, loaded: bool = False) -> bool:
         """Whether the compiled code need not be compiled: it is in this process or, unless `loaded`, on disk."""
         terms = self._teamed(x)
-        if not all(is_ready(term, x, self.weights, loaded) for term in terms) or not helper_built(terms, loaded):
+        there = map(partial(is_ready, x=x, weights=self.weights, loaded=loaded), terms, self._driven())
+        if not all(there) or not helper_built(terms, loaded):
             return False
-        rest = x, None, slice(0, 1), 0, 0, self._scratch(x), np.empty((0, 0))
+        none = np.empty((0, 0))
+        rest = x, None, slice(0, 1), 0, 0, self._scratch(x), none, None if self.driven is None else none
         return is_built(self._compiled, self._arguments(self._ready(terms, x), *rest), loaded)
