@@ -155,7 +155,7 @@ class Potential(Functional):
         return gradient
 
     def body(self, mu: Ensemble) -> Any:
-        return None if self._rows is None else bodies.Rows(self._rows.address(mu.x.numpy().dtype))
+        return None if self._rows is None else bodies.Rows(*self._rows.addresses(mu.x.numpy().dtype))
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
         call = self._both if mu.whole else self._sound  # divided particles are checked where processes meet anyway
