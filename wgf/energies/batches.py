@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Self
 
 import torch
@@ -71,10 +72,13 @@ class Samples(Functional):
     def draw(self, noise: NoiseSource, step: int) -> Self:
         if self.batch is None:
             return self
-        ids = torch.arange(len(self.inputs), device=self.inputs.device)
-        return self._with(
-            _subset=lowest(noise.uniform(ids, step, 1, MINIBATCH)[:, 0], self.batch), _chosen=None, batch=None
-        )
+        keys = noise.uniform(self._ids, step, 1, MINIBATCH)[:, 0]
+        return self._with(_subset=lowest(keys, self.batch), _chosen=None, batch=None)
+
+    @cached_property
+    def _ids(self) -> Tensor:
+        """The ids of the samples, which key the random numbers of a draw."""
+        return torch.arange(len(self.inputs), device=self.inputs.device)
 
     def _data(self, mu: Ensemble) -> tuple[Tensor, Tensor]:
         require_here(type(self).__name__, "data", self.inputs.device, mu)
@@ -94,23 +98,23 @@ class Samples(Functional):
             return self._law
         return self._law[self._subset] * (len(self._law) / len(self._subset))
 
-    def _aggregated(self, f: Tensor, y: Tensor) -> Tensor:
-        losses, weights = self._losses(f, y), self._weights()
+    def _aggregated(self, losses: Tensor) -> Tensor:
+        weights = self._weights()
         return self._aggregate.value(losses, uniform(losses) if weights is None else weights)
 
-    def _residual(self, f: Tensor, y: Tensor, m: int, rows: slice = _ALL) -> Tensor:
-        """∂A/∂ℓₘ · ∂ℓₘ/∂f for the samples in `rows`, out of m."""
+    def _both(self, f: Tensor, y: Tensor, m: int, rows: slice = _ALL) -> tuple[Tensor, Tensor]:
+        """The losses, and ∂A/∂ℓₘ · ∂ℓₘ/∂f, for the samples in `rows`, out of m."""
         weights = self._weights()
-        if self._aggregate.linear and weights is None:
-            with ops.one_torch_thread():
-                return self.loss.derivative(f, y) / m
+        with ops.one_torch_thread():
+            losses, slopes = self.loss.both(f, y)
+            if self._aggregate.linear and weights is None:
+                return losses, slopes / m
         if self._aggregate.linear and weights is not None:
             slope = weights[rows]
         else:
-            losses = self._losses(f, y)
             slope = self._aggregate.slope(losses, uniform(losses) if weights is None else weights)
         with ops.one_torch_thread():
-            return self.loss.derivative(f, y) * slope[:, None]
+            return losses, slopes * slope[:, None]
 
 
 def uniform(samples: Tensor) -> Tensor:

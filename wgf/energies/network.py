@@ -184,34 +184,39 @@ class NetworkRisk(AsModule, Samples):
 
     def _value(self, mu: Ensemble) -> Tensor:
         z, y = self._data(mu)
-        return self._aggregated(self._forward(mu, z), y)
+        return self._aggregated(self._losses(self._forward(mu, z), y))
 
     def _pull_back(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor]:
         z, y = self._data(mu)
-        return self.unit.backward(mu.points(at), z, self._residual(self._forward(mu, z), y, len(y)))
+        return self.unit.backward(mu.points(at), z, self._both(self._forward(mu, z), y, len(y))[1])
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
         return self._pull_back(mu, at)[0]
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        return self._forward_backward(mu)[1] if at is None else self._pull_back(mu, at)[1]
+        return self._forward_backward(mu)[2] if at is None else self._pull_back(mu, at)[1]
 
-    def _forward_backward(self, mu: Ensemble) -> tuple[Tensor, Tensor]:
-        """Predictions (M, K) and gradient (n, d) at the particles, block by block of samples where A is linear."""
+    def _forward_backward(self, mu: Ensemble) -> tuple[Tensor, Tensor, Tensor]:
+        """Predictions (M, K), losses (M,) and gradient (n, d) at the particles.
+
+        Block by block of samples where A is linear.
+        """
         z, y = self._data(mu)
         if not (self._aggregate.linear and mu.whole):  # the slope needs all losses, or all particles: two passes
             f = self._forward(mu, z)
-            residual = self._residual(f, y, len(y))
-            return f, mu.rowwise(lambda x: self.unit.backward(x, z, residual)[1], mu.x)
-        runs: list[Tensor] = []
+            losses, residual = self._both(f, y, len(y))
+            return f, losses, mu.rowwise(lambda x: self.unit.backward(x, z, residual)[1], mu.x)
+        runs: list[tuple[Tensor, Tensor]] = []
 
         def along(partial: Tensor, rows: slice) -> Tensor:
-            runs.append(self._finished(partial))
-            return self._residual(runs[-1], y[rows], len(y), rows)
+            losses, residual = self._both(self._finished(partial), y[rows], len(y), rows)
+            runs.append((partial, losses))
+            return residual
 
         gradient = self.unit.forward_backward(mu.x, mu.weights, z, along)
-        return torch.cat(runs), gradient
+        f, losses = runs[0] if len(runs) == 1 else (torch.cat(parts) for parts in zip(*runs, strict=True))
+        return f, losses, gradient
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
-        f, gradient = self._forward_backward(mu)
-        return Evaluation(self._aggregated(f, self._data(mu)[1]), gradient, outputs=f)
+        f, losses, gradient = self._forward_backward(mu)
+        return Evaluation(self._aggregated(losses), gradient, outputs=f)
