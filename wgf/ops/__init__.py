@@ -5,7 +5,7 @@ result has the same bits for every number of threads.
 """
 
 from .coordinates import standardised, variances
-from .few import descend, mean_of_finite, plus
+from .few import combination, descend, mean_of_finite, spring
 from .finite import all_finite
 from .losses import cross_entropy
 from .moments import ROUNDING, affine, inner, least_variance, moments, weighted_sum
@@ -32,6 +32,7 @@ __all__ = [
     "affine",
     "all_finite",
     "all_threads",
+    "combination",
     "cross_entropy",
     "descend",
     "direction_blocks",
@@ -52,13 +53,13 @@ __all__ = [
     "one_torch_thread",
     "pair_body",
     "pair_sums",
-    "plus",
     "quantile_costs",
     "recorded",
     "small_steps",
     "soft_minimum",
     "softmax_entropy",
     "sorted_projections",
+    "spring",
     "standardised",
     "stein_body",
     "stein_direction",
