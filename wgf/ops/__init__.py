@@ -5,6 +5,7 @@ result has the same bits for every number of threads.
 """
 
 from .coordinates import standardised, variances
+from .discrepancy import stein_norm
 from .few import combination, descend, mean_of_finite, spring
 from .finite import all_finite
 from .losses import cross_entropy
@@ -63,6 +64,7 @@ __all__ = [
     "standardised",
     "stein_body",
     "stein_direction",
+    "stein_norm",
     "transport_maps",
     "transport_potentials",
     "uniform",

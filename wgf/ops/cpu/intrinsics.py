@@ -233,6 +233,19 @@ def square(_typing, a, start):
 
 
 @intrinsic
+def dot(_typing, a, b, start):
+    """start + a·b."""
+
+    def code(_context, builder, _signature, args):
+        total = args[2]
+        for s, t in zip(_parts(builder, args[0], a.count), _parts(builder, args[1], b.count), strict=True):
+            total = builder.fadd(builder.fmul(s, t, flags=FLAGS), total, flags=FLAGS)
+        return total
+
+    return start(a, b, start), code
+
+
+@intrinsic
 def plus(_typing, total, factor, a):
     """total + factor·a; the sum may be reordered."""
 
