@@ -196,5 +196,6 @@ GAP = (
     "float64, 10 in float32; and one read and one write where the particles do not fit into a cache. Ten rounds of "
     "Philox come on top, by integer products. A run adds the value of F for the ledger and checks that value and "
     "gradient are finite. Records in up to 8 dimensions estimate the entropy and its score; they "
-    "are the difference between the default call and that with records at both ends."
+    "are the difference between the default call and that with records at both ends. At n = 10³ these two records take "
+    "longer than the 500 steps between them."
 )

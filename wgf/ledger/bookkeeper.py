@@ -206,19 +206,18 @@ class Bookkeeper:
             beside = self._beside_reference(exact, mu, evaluation)
             return exact.columns(mu) | beside | self._own(state, exact.slope(mu))
         temperature = self._dynamics.noise_temperature(state.t)
-        without_score = Forces.of(evaluation, None, temperature).columns(mu)
         self._note("dissipation", shannon.note)
         if shannon.scores is None or shannon.smoother is None:
             self._note("reference_alignment", shannon.note)
             unknown = {"dissipation_error": math.nan, "reference_alignment": math.nan}
-            return without_score | unknown | self._own(state, None)
+            return Forces.of(evaluation, None, temperature).columns(mu) | unknown | self._own(state, None)
         both = [Forces.of(evaluation, scores, temperature) for scores in (shannon.scores, shannon.smoother)]
-        plain, smoother = (part.columns(mu) for part in both)
+        plain = both[0].columns(mu)
         columns = plain | self._beside_reference(both[0], mu, evaluation)
         force = both[0].slope(mu)
         assert force is not None
         g = force.force - temperature * shannon.scores[0]
-        change = smoother["dissipation"] - plain["dissipation"]
+        change = both[1].dissipation(mu) - plain["dissipation"]
         error, self._balance.usual_error = dissipation_error(shannon, mu.x, g, temperature, change)
         own = self._own(state, None).get("dissipation", math.nan)  # a number where the scheme needs no slope
         slopes = [part.slope(mu) for part in both] if math.isnan(own) else []

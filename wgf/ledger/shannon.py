@@ -12,8 +12,9 @@ from torch import Tensor
 from ..domains import Domain, PeriodicBox
 from ..entropies.estimators import extrapolated_entropy, kozachenko_leonenko, principal_axes
 from ..errors import ConfigError, ResourceError
-from ..measure import SUBSET, Ensemble, Noise, unwrapped
+from ..measure import SUBSET, Ensemble, unwrapped
 from ..ops.local_scores import Leaves, local_scores, nearest_distances, radii
+from ..ops.noise import above_half
 from ..ops.reference import nearest_image
 from ..ops.score_sums import mixed
 from .widths import Combination, combination
@@ -172,7 +173,7 @@ class _Whitened:
             )
         self._scales, self._axes = 1.0 / values, vectors / np.sqrt(values)
         self._volume, self._widest = 0.5 * float(np.log(values).sum()), math.sqrt(values[-1])
-        self._second = _on_cpu(Noise(0).uniform(sample.ids, 0, 1, SUBSET)[:, 0]) > 0.5
+        self._second = above_half(sample.ids, (0, 0), 0, SUBSET).numpy()
         n, d = sample.n, sample.dim
         self._window = min(5.5 * n**0.65 if d == 1 else 23.0 * (d + 1) / 3.0 * n**0.4, n / 2)
         self._points, self._owner = self._at(sample.x), np.arange(sample.n)  # columns (d, n), and rows

@@ -18,13 +18,13 @@ neighbours = later("neighbours")
 vectors = later("vectors")
 windows = later("windows")
 
-_PIECES, _PIECE = 48, 60_000.0  # the most pieces of work, and the least nanoseconds of one: a call takes some 10 µs
+_PIECES, _PIECE = 48, 120_000.0  # the most pieces of work, and the least nanoseconds of one: a call takes some 10 µs
 _NARROW = 0.5  # windows count for particles within half their radius
 _SPREAD = 0.5  # the exponent of the density in the radii: 0 for equal windows, 1 for equally many particles in all
 _FEWEST = 0.2  # of the typical number of particles, at least so many are in every window
 _LEAVES = 64  # leaves in a window
 _TOGETHER = 3  # times the partition is halved before its parts are arranged by several threads
-_LEVEL, _NEAREST, _FIT, _SOLVE, _BLEND, _REACH = 10.0, 150.0, 1.0, 1000.0, 8.0, 0.5
+_LEVEL, _NEAREST, _FIT, _SOLVE, _BLEND, _REACH = 10.0, 150.0, 1.0, 500.0, 3.0, 0.5
 """Nanoseconds of one thread: for a point in one level of the partition, for a point's neighbours, for a point in a
 window, for the fits of a window, for a window at a point, and for one leaf beside another."""
 
