@@ -27,12 +27,14 @@ def mean_of_finite(weights: np.ndarray, values: np.ndarray, others: np.ndarray) 
 
 
 @compiled(exact=True)
-def _descend(x, slope, weights, h, out):
-    """out = x − h·slope. Returns Σ w |slope|² as `inner` has it, and 0 if the new x are finite, else NaN."""
+def _descend(x, slope, weights, values, h, out):
+    """out = x − h·slope. Returns Σ w |slope|² as `inner` has it, and 0 if new x and values are finite, else NaN."""
     start, along, to, rest = x.reshape(x.size), slope.reshape(x.size), out.reshape(x.size), 0.0
     for k in range(to.size):
         to[k] = start[k] - h * along[k]
         rest += np.float64(to[k] - to[k])
+    for i in range(values.size):
+        rest += np.float64(values[i] - values[i])
     squares = np.empty((x.shape[0], 1))
     if x.shape[1] <= 8:
         row_dots(slope, slope, squares)
@@ -41,10 +43,12 @@ def _descend(x, slope, weights, h, out):
     return row_sums(weights, squares, (0.0,))[0], rest
 
 
-def descend(x: np.ndarray, slope: np.ndarray, weights: np.ndarray, h: float) -> tuple[np.ndarray, float, bool]:
-    """x − h·slope, Σ w |slope|² with the bits of `inner`, and whether the result is finite."""
+def descend(
+    x: np.ndarray, slope: np.ndarray, weights: np.ndarray, values: np.ndarray, h: float
+) -> tuple[np.ndarray, float, bool]:
+    """x − h·slope, Σ w |slope|² with the bits of `inner`, and whether the result and the values are finite."""
     out = np.empty_like(x)
-    square, rest = _descend(x, slope, weights, x.dtype.type(h), out)
+    square, rest = _descend(x, slope, weights, values, x.dtype.type(h), out)
     return out, square, rest == 0.0
 
 
