@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -81,12 +82,14 @@ class ExponentialEuler(Solver):
     def body(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Any:
         mu, temperature = state.mu, dynamics.noise_temperature(state.t)
         stiffness = _Stiffness.of(state.evaluation)
-        if temperature <= 0 or not isinstance(noise, Noise) or stiffness.vectors is not None:
+        steady = all(term.functional.constant_hessian is None for term in dynamics.driven)
+        if temperature <= 0 or not isinstance(noise, Noise) or stiffness.vectors is not None or not steady:
             return None
         k = stiffness.values
-        factors = h * phi(h * k), math.sqrt(2 * temperature * h) * torch.sqrt(phi(2 * h * k))
-        pull, spread = (factor.to(mu.dtype).expand(mu.dim).contiguous().numpy() for factor in factors)
-        return bodies.ExponentialEuler(noise.law(torch.float64), pull, spread)
+        factors = (h * phi(h * k)).to(mu.dtype), torch.sqrt(phi(2 * h * k))
+        pull, shape = (factor.expand(mu.dim).contiguous().numpy() for factor in factors)
+        body = bodies.ExponentialEuler(noise.law(torch.float64), pull, 2.0 * h, shape)
+        return body.heated(np.array([temperature]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,9 @@ from typing import Any
 from unittest import mock
 
 import numba
-import numpy as np
 import pytest
 import torch
+from gears import ends, in_gear, slope, well
 from wgf.solvers import REGISTRY
 
 import wgf
@@ -24,18 +24,6 @@ from wgf.protocol import Solver
 
 # steps are coarse on purpose here
 pytestmark = pytest.mark.filterwarnings("ignore::wgf.errors.WgfWarning")
-
-
-@numba.njit
-def well(x):
-    return 0.25 * (x[0] * x[0] - 1.0) ** 2 + 0.5 * x[-1] * x[-1]
-
-
-@numba.njit
-def slope(x, out):
-    out[:] = 0.0
-    out[0] += x[0] * (x[0] * x[0] - 1.0)
-    out[-1] += x[-1]
 
 
 @numba.njit
@@ -88,28 +76,6 @@ def pulled(d, term, temperature):
     make: Any = TERMS[term]
     F = make(d)
     return F - temperature * SHANNON if temperature else 1.0 * F
-
-
-def ends(a, b):
-    """The two solutions have the same bits: particles, forces, memory, and every number of the ledger."""
-    assert torch.equal(a.ensemble.x, b.ensemble.x)
-    assert a.ensemble.history == b.ensemble.history
-    assert torch.equal(a.state.evaluation.gradient, b.state.evaluation.gradient)
-    assert (a.state.t, a.state.step, a.state.origin_t) == (b.state.t, b.state.step, b.state.origin_t)
-    memories = [sol.state.memory for sol in (a, b)]
-    assert memories[0] is memories[1] is None or torch.equal(*memories)
-    assert list(a.ledger) == list(b.ledger)
-    for column in a.ledger:
-        np.testing.assert_array_equal(a.ledger[column], b.ledger[column], err_msg=column)
-
-
-def in_gear(second, *arguments, **settings):
-    """A run in one gear. In the second one it must take stretches."""
-    takes = mock.Mock(side_effect=stretch.Stretch.take, autospec=True)
-    with gear.forced(second), mock.patch.object(stretch.Stretch, "take", lambda *a: takes(*a)):
-        sol = wgf.solve(*arguments, **{"dt": 0.05, "seed": 6, "record_every": 10} | settings)
-    assert bool(takes.call_count) is second
-    return sol
 
 
 def test_every_body_is_tested():
@@ -253,12 +219,12 @@ def test_a_term_that_fails_later_than_its_check_goes_on_in_the_first_gear():
 
 
 @pytest.mark.parametrize("what", [
-    {"F": (lambda t: 1 + t) * wgf.Quadratic()}, {"F": wgf.Potential(lambda x: x[:, 0])}, {"mu": (20, 9)},
+    {"F": wgf.Quadratic(lambda t: 1 + t)}, {"F": wgf.Potential(lambda x: x[:, 0])}, {"mu": (20, 9)},
     {"domain": wgf.domains.Box(-9.0, 9.0)}, {"solver": solvers.BogackiShampine()},
     {"F": wgf.Quadratic(torch.eye(9)), "mu": (20, 9), "solver": solvers.Langevin()},
 ])  # fmt: skip
 def test_other_runs_stay_in_the_first_gear(what):
-    """F that depends on t, a torch function, dimensions whose sums have another order, domains, adaptive schemes."""
+    """A term with t, a torch function, dimensions whose sums have another order, domains, adaptive schemes."""
     settings = {"F": wgf.Quadratic(), "mu": (20, 2), "solver": solvers.Euler(), "t_end": 1.0} | what
     mu = wgf.Ensemble.gaussian(*settings.pop("mu"))
     with gear.forced(True), mock.patch.object(stretch.Stretch, "take", side_effect=AssertionError):

@@ -6,6 +6,7 @@ import threading
 import time
 from unittest import mock
 
+import pytest
 import torch
 
 import wgf
@@ -14,10 +15,17 @@ from wgf.flow import gear
 from wgf.ops import threads
 from wgf.ops.cpu import stretch, team
 
+FLOWS = {
+    "pairs": (wgf.Interaction(K.Gaussian(1.0)), wgf.solvers.Euler()),
+    "stein": (wgf.Quadratic() - wgf.Shannon(), wgf.solvers.Stein(1.0)),
+    "median": (wgf.Quadratic() - wgf.Shannon(), wgf.solvers.Stein()),
+}
 
-def test_two_threads_share_a_sum_over_many_pairs(monkeypatch):
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_two_threads_share_a_sum_over_many_pairs(flow, monkeypatch):
     """The second thread takes some of the slots, or none where it is busy with other work."""
-    F, mu = wgf.Interaction(K.Gaussian(1.0)), wgf.Ensemble.gaussian(650, 2, seed=1)
+    (F, scheme), mu = FLOWS[flow], wgf.Ensemble.gaussian(650, 2, seed=1)
     monkeypatch.setattr(team, "_LEAST", 1e4)
     helped = mock.Mock(side_effect=team.shared)
     monkeypatch.setattr(stretch, "shared", helped)
@@ -26,10 +34,10 @@ def test_two_threads_share_a_sum_over_many_pairs(monkeypatch):
 
     def run(second):
         with gear.forced(second):
-            return wgf.solve(F, mu, wgf.solvers.Euler(), dt=0.05, t_end=0.3, record_every=6).ensemble.x
+            return wgf.solve(F, mu, scheme, dt=0.05, t_end=0.3, record_every=6).ensemble.x
 
     one, two = run(False), run(True)
-    assert [team.shared(call.args[0]) is not None for call in helped.call_args_list] == [True]
+    assert [team.shared(*call.args) is not None for call in helped.call_args_list] == [True]
     assert torch.equal(one, two)
     busy = threading.Event()
     threads._pool(1).submit(busy.wait)
@@ -43,7 +51,7 @@ def test_the_helper_empties_a_board_alone(monkeypatch):
     monkeypatch.setattr(team, "count", lambda: 2)
     mu = wgf.Ensemble.gaussian(650, 2, seed=1)
     x = mu.x.numpy()
-    (term,) = team.with_team((wgf.Interaction(K.Gaussian(1.0)).body(mu),), 650, 2, x.dtype)
+    _, (term,) = team.with_team(None, (wgf.Interaction(K.Gaussian(1.0)).body(mu),), 650, 2, x.dtype)
     term.team.columns[:], term.team.products[:], term.team.sums[:] = x.T, 0.0, 0.0
     with team.helped(term):
         term.team.board[team._TAKEN] = 0

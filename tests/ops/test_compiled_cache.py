@@ -135,7 +135,7 @@ def test_a_function_whose_callee_is_gone_is_compiled_again(use, tmp_path):
 OPERATIONS = """
 import hashlib
 import numpy as np
-from wgf.ops.cpu import moments, noise, pairwise, stein
+from wgf.ops.cpu import moments, noise, pairwise
 from wgf.ops.forms import GAUSSIAN
 
 rng = np.random.default_rng(1)
@@ -144,7 +144,7 @@ single, ids = x.astype(np.float32), np.arange(300)
 results = [
     *pairwise.pair_sums(x, y, w[:41], GAUSSIAN, (0.7,), 0.0, False),
     *pairwise.pair_sums(x, x, w, GAUSSIAN, (0.7,), 0.0, False),
-    stein.stein_direction(single, w, single, GAUSSIAN, (0.7,), 0.0),
+    pairwise.stein_direction(single, single, w, single, GAUSSIAN, (0.7,), 0.0),
     noise.langevin(single, single, ids, (1, 2), 3, 0, 0.1, 0.2),
     moments.moments(x, w)[2],
 ]

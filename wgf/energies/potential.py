@@ -155,7 +155,7 @@ class Potential(Functional):
         return gradient
 
     def body(self, mu: Ensemble) -> Any:
-        return None if self._rows is None else bodies.Rows(self._rows.address(mu.x.numpy().dtype))
+        return None if self._rows is None else bodies.Rows(*self._rows.addresses(mu.x.numpy().dtype))
 
     def pointwise(self, mu: Ensemble) -> Callable[[Tensor], tuple[Tensor, Tensor]] | None:
         return self._alone

@@ -1,5 +1,10 @@
 """The second gear: a whole stretch of steps in one compiled call, where scheme and terms have bodies.
 
+It covers explicit Runge–Kutta schemes, `Langevin`, `LeimkuhlerMatthews`, `Underdamped`, `ExponentialEuler` and `Stein`,
+for the terms that have a `body`. A temperature that depends on t, and coefficients of terms whose value has a compiled
+form (`integral` of the body), are arrays over the steps. `Stein` needs a constant temperature, `ExponentialEuler` a
+constant K. Terms that depend on t themselves, minibatches, domains and drives stay in the first gear.
+
 Both gears give the same bits. So which one a run is in depends on sizes and terms, and on whether the compiled code is
 there, never on a clock.
 """
@@ -16,11 +21,13 @@ import numpy as np
 import torch
 
 from ..errors import WgfError
-from ..ledger import Bookkeeper
+from ..extension import guarded
+from ..ledger import Bookkeeper, Driven
 from ..measure import Ensemble, NoiseSource
 from ..ops import bodies
 from ..protocol import Dynamics, Solver, State
 from .plan import Plan
+from .scheduled import MOST, Scheduled
 
 if TYPE_CHECKING:
     from ..ops.cpu.stretch import Stretch
@@ -82,10 +89,10 @@ class SecondGear:
     ) -> None:
         self._dynamics, self._solver, self._plan, self._noise = dynamics, solver, plan, noise
         self._history = history
-        self._stretch: Stretch | None = None
-        self._piece = 1
+        self._scheduled = Scheduled(dynamics, plan)
+        self._stretches: dict[bool, tuple[Stretch, int]] = {}  # for steps with noise and for others; and the most steps
         free = dynamics.free_energy
-        simple = not (plan.adaptive or free.sampled or free.varies or dynamics.domain is not None)
+        simple = self._scheduled.fits and not (plan.adaptive or free.sampled or dynamics.domain is not None)
         self.open = plain and simple and _forced.get() is not False  # until a stretch is known to be impossible
 
     def leap(self, state: State, stop: int, books: Bookkeeper) -> State | None:
@@ -108,24 +115,65 @@ class SecondGear:
         last = stop if self._plan.whole else min(stop, self._plan.last - 1)
         if not self.open or last - state.step < 2:
             return None
-        if self._stretch is None:
-            stretch = self._engaged(state)
-            self._stretch = stretch if state.mu.everywhere(stretch is not None) else None
-        stretch = self._stretch
-        self.open = stretch is not None
-        if stretch is None or (isinstance(stretch.step, bodies.REMEMBERING) and state.memory is None):
+        seen = state.mu.x, state.mu.weights
+        prepared = guarded(f"step {state.step}: a schedule", seen, self._prepared, state, last - state.step)
+        if prepared is None:
             return None
-        count = min(last - state.step, self._piece)
+        stretch, count, driven = prepared
         memory = state.memory.clone() if isinstance(stretch.step, bodies.REMEMBERING) else None
         x = state.mu.x.clone()
-        dissipation = _taken(stretch, state.mu, x, memory, state.step, count)
+        sums = _taken(stretch, state.mu, x, memory, state.step, count)
         after = self._after(state.with_(memory=memory), x, count)
-        if after is None or not (dissipation is None or np.isfinite(dissipation).all()):
+        if after is None or not (sums is None or np.isfinite(sums).all()):
             self.open = False
             return None
         self._dynamics.evaluations += count * stretch.step.stages - 1
-        books.along(self._plan.dt, dissipation)
+        self._dynamics.evaluations += self._scheduled.repeated(stretch.step, state.step, count)
+        self._book(stretch, np.empty((count, 0)) if sums is None else sums, driven, after, books)
         return after
+
+    def _prepared(self, state: State, most: int) -> tuple[Stretch, int, Driven | None] | None:
+        """The compiled steps from this state on, how many they are, and what of them depends on t.
+
+        None where the next step is a single one: also where a schedule fails before the end, so that single steps get
+        there.
+        """
+        try:
+            noisy = self._scheduled.noisy(state.step)
+        except Exception:
+            self.open = False
+            return None
+        if noisy is None:
+            return None
+        if noisy not in self._stretches:
+            found = self._engaged(state)
+            self.open = state.mu.everywhere(found is not None)
+            if found is None or not self.open:
+                return None
+            self._stretches[noisy] = found
+        stretch, piece = self._stretches[noisy]
+        if isinstance(stretch.step, bodies.REMEMBERING) and state.memory is None:
+            return None
+        if not self._scheduled.changes:
+            return stretch, min(most, piece), None
+        try:
+            prepared = self._scheduled.stretch(stretch, state.step, min(most, piece, MOST))
+        except Exception:
+            self.open = False
+            return None
+        return prepared if prepared[1] else None
+
+    def _book(self, stretch: Stretch, sums: np.ndarray, driven: Driven | None, after: State, books: Bookkeeper) -> None:
+        """Book these steps. `sums` are those that `Stretch.take` gives."""
+        weights, dissipation = stretch.step.quadrature, None
+        if weights is not None:
+            dissipation = weights[0] * sums[:, 0]
+            for i in range(1, len(weights)):
+                dissipation = dissipation + weights[i] * sums[:, i]
+            sums = sums[:, len(weights) :]
+        if driven is not None:
+            driven = self._scheduled.valued(driven, stretch.terms, sums, after)
+        books.along(self._plan.dt, dissipation, driven)
 
     def _after(self, state: State, x: torch.Tensor, count: int) -> State | None:
         """The state with the particles x after `count` steps; None where something is not finite."""
@@ -140,8 +188,8 @@ class SecondGear:
                 self._dynamics.evaluations = evaluations
         return None
 
-    def _engaged(self, state: State) -> Stretch | None:
-        """The compiled steps of this run, or None where there are none or they do not pay."""
+    def _engaged(self, state: State) -> tuple[Stretch, int] | None:
+        """The compiled steps of this run, and the most in one call; None where there are none or they do not pay."""
         mu, plan = state.mu, self._plan
         kinds = [type(term.functional) for term in self._dynamics.drift.terms]
         overhead = _OVERHEAD * max(1, len(kinds))
@@ -157,7 +205,12 @@ class SecondGear:
         if None in terms:
             return None
         step = self._solver.body(self._dynamics, state, plan.dt, self._noise)
-        if step is None or (step.quadrature is not None and mu.dim > bodies.SUMMED):
+        driven = self._scheduled.driven
+        if step is None or ((step.quadrature is not None or driven is not None) and mu.dim > bodies.SUMMED):
+            return None
+        if driven is not None and any(terms[k].integral is None for k in np.flatnonzero(driven)):
+            return None
+        if self._scheduled.warming and isinstance(step, bodies.MEETING):
             return None
         each = step.nanoseconds(mu.n, mu.dim)
         each += step.stages * sum(term.nanoseconds(mu.n, mu.dim) for term in terms)
@@ -165,13 +218,13 @@ class SecondGear:
         spread = each * (1.0 - 1.0 / torch.get_num_threads()) > _SPREAD
         if not apart and (spread or mu.n > bodies.BLOCK or not mu.whole):
             return None
-        self._piece = max(1, min(_MOST, int(_PIECE / each)))
-        numbers = np.array([term.coefficient.number for term in drift.terms], mu.x.numpy().dtype)
+        numbers = np.array([[term.coefficient.number for term in drift.terms]], mu.x.numpy().dtype)
         saved = overhead + (min(each, _ARITHMETIC * mu.n * mu.dim) if apart else 0.0)
         stretch = self._paying(step, terms, numbers, state, saved, hoped)
         if stretch is None:
             _missed[kind] = 0.0  # looking for the code takes time too
-        return stretch
+            return None
+        return stretch, max(1, min(_MOST, int(_PIECE / each)))
 
     def _paying(
         self, step: Any, terms: Any, numbers: np.ndarray, state: State, saved: float, hoped: float
@@ -186,22 +239,22 @@ class SecondGear:
             return None
         from ..ops.cpu.stretch import Stretch
 
-        stretch = Stretch(step, terms, numbers, mu.weights.numpy(), mu.ids.numpy())
+        stretch = Stretch(step, terms, numbers, mu.weights.numpy(), mu.ids.numpy(), self._scheduled.driven)
         return stretch if always or saved >= _COMPILED or stretch.built(x, max(saved, hoped) < _LOADED) else None
 
 
 def _taken(
     stretch: Stretch, mu: Ensemble, x: torch.Tensor, memory: torch.Tensor | None, first: int, count: int
 ) -> np.ndarray | None:
-    """Take the steps of a stretch with the particles x and the memory, in place, and give their dissipations.
+    """Take the steps of a stretch with the particles x and the memory, in place, and give the sums for the books.
 
-    Where particles are divided, the dissipation is summed over the blocks of all processes: one message.
+    Where particles are divided, these are summed over the blocks of all processes: one message.
     """
 
     def rows(part: slice) -> np.ndarray | None:
         own = stretch._replace(weights=stretch.weights[part], ids=stretch.ids[part])
         return own.take(x[part].numpy(), None if memory is None else memory[part].numpy(), first, count)
 
-    if mu.whole or stretch.step.quadrature is None:
+    if mu.whole or (stretch.step.quadrature is None and stretch.driven is None):
         return rows(slice(None))
     return mu.over_blocks(lambda part: torch.from_numpy(rows(part))).numpy()

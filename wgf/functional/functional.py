@@ -149,6 +149,14 @@ class Term:
         """Whether c(t) 𝓕[μ] depends on t at fixed particles."""
         return bool(self.coefficient.functions) or self.functional.varies
 
+    def factor(self, t: float) -> Coefficient:
+        """The coefficient at time t; that of an entropy must not be positive."""
+        return self.allowed(self.coefficient.at(t), t)
+
+    def allowed(self, coefficient: Coefficient, t: float) -> Coefficient:
+        """Check a coefficient that was evaluated at time t."""
+        return coefficient.as_temperature(self.name, t) if self.functional.is_entropy else coefficient
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TermEvaluation(Evaluation):
@@ -250,10 +258,7 @@ class FreeEnergy(Listed, Functional):
         """Freeze all coefficients and terms at time t. A negative temperature is a ConfigError."""
 
         def freeze(term: Term) -> Term:
-            coefficient = term.coefficient.at(t)
-            if term.functional.is_entropy:
-                coefficient = coefficient.as_temperature(term.name, t)
-            return Term(term.name, coefficient, term.functional.at(t))
+            return Term(term.name, term.factor(t), term.functional.at(t))
 
         return self._map(freeze)
 

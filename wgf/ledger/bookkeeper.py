@@ -16,7 +16,7 @@ from ..functional import FreeEnergy, FreeEnergyEvaluation, Steering
 from ..measure import Ensemble
 from ..protocol import Dynamics, Slope, Solver, State, Step, checked
 from .balance import Balance, interval, ratio, total_energy
-from .booking import Booked
+from .booking import Booked, Driven
 from .drawn import shannon_at
 from .forces import Forces
 from .memory import BookMemory
@@ -77,9 +77,9 @@ class Bookkeeper:
         """Book one step of length h (flow time): the work of everything that depends on t, and the dissipation."""
         self.booked = self.booked.add(self._dynamics, before, after, h, step, self._last["t"])
 
-    def along(self, h: float, dissipation: np.ndarray | None) -> None:
-        """Book a compiled stretch: steps of length h (flow time) with these dissipations, under an F without t."""
-        self.booked = self.booked.along(h, dissipation)
+    def along(self, h: float, dissipation: np.ndarray | None, driven: Driven | None) -> None:
+        """Book a compiled stretch: steps of length h (flow time) with these dissipations, and what depends on t."""
+        self.booked = self.booked.along(h, dissipation, driven, self._last["t"])
 
     def jump(self, before: FreeEnergy, old: State, new: State) -> None:
         """Book a change of F between two steps as work: `before` is the old F, `old` and `new` are the states."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from .steps import (
+    ENDING,
     MEETING,
     REMEMBERING,
     Damped,
@@ -22,6 +23,7 @@ from .steps import (
 
 __all__ = [
     "BLOCK",
+    "ENDING",
     "MEETING",
     "REMEMBERING",
     "SUMMED",
@@ -61,6 +63,11 @@ class Quadratic(NamedTuple):
     center: Any
 
     @property
+    def integral(self) -> float | None:
+        """What a sum of `wgf.ops.cpu.values` is multiplied by to be the value; None where there is no such sum."""
+        return 0.5
+
+    @property
     def separable(self) -> bool:
         """Whether particles do not meet in this term."""
         return True
@@ -75,6 +82,11 @@ class Diagonal(NamedTuple):
 
     stiffness: Any
     center: Any
+
+    @property
+    def integral(self) -> float | None:
+        """As in `Quadratic`."""
+        return 0.5
 
     @property
     def separable(self) -> bool:
@@ -94,6 +106,11 @@ class Matrix(NamedTuple):
     zeros: tuple[float, ...]  # d
 
     @property
+    def integral(self) -> float | None:
+        """As in `Quadratic`."""
+        return 0.5
+
+    @property
     def separable(self) -> bool:
         """Whether particles do not meet in this term."""
         return True
@@ -104,9 +121,15 @@ class Matrix(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """∇V by a compiled function of the user, at this address."""
+    """∇V and V by compiled functions of the user, at these addresses."""
 
     address: Any
+    value: Any
+
+    @property
+    def integral(self) -> float | None:
+        """As in `Quadratic`."""
+        return 1.0
 
     @property
     def separable(self) -> bool:
@@ -122,6 +145,11 @@ class Softmax(NamedTuple):
     """∇H of the entropy of a softmax over the coordinates of each particle."""
 
     tau: float
+
+    @property
+    def integral(self) -> float | None:
+        """As in `Quadratic`."""
+        return 1.0
 
     @property
     def separable(self) -> bool:
@@ -162,6 +190,14 @@ class Pairs(NamedTuple):
     weights: Any  # relative weights in the dtype of the particles, or None where they are equal
     dims: tuple[int, ...]  # zeros, one for each dimension
     team: Any = None  # memory that two threads share, or None for one thread
+    kept: Any = None  # memory for the sums (d + 1, n) where the value is needed after them
+
+    @property
+    def integral(self) -> float | None:
+        """As in `Quadratic`. One formula has such a sum, unless its factors are rounded."""
+        pair = self.parts[0]
+        plain = len(self.parts) == 1 and pair.factor == 1 and (pair.scale == 1 or pair.scale.dtype.itemsize == 8)
+        return 0.5 if plain else None
 
     @property
     def separable(self) -> bool:
@@ -179,6 +215,11 @@ class Blob(NamedTuple):
     pair: Pair
     weights: Any
     dims: tuple[int, ...]
+
+    @property
+    def integral(self) -> float | None:
+        """As in `Quadratic`."""
+        return None
 
     @property
     def separable(self) -> bool:
@@ -199,6 +240,11 @@ class Moments(NamedTuple):
     pairs: tuple[float, ...]  # d(d + 1)/2
 
     @property
+    def integral(self) -> float | None:
+        """As in `Quadratic`."""
+        return None
+
+    @property
     def separable(self) -> bool:
         """Whether particles do not meet in this term."""
         return False
@@ -210,6 +256,11 @@ class Moments(NamedTuple):
 
 class LogDet(Moments):
     """(C + εI)⁻¹(x − m)."""
+
+    @property
+    def integral(self) -> float | None:
+        """As in `Quadratic`."""
+        return 0.5
 
 
 class LogVariance(Moments):

@@ -165,8 +165,10 @@ def stein_body(
     if made is None or n > few.FEW or d > DIRECT_UP_TO:
         return None
     pair, relative = made
-    number = type(pair.softening)
-    return bodies.Stein(pair, relative, (0,) * d, few.once(n, d, relative), number(temperature), number(h))
+    number, loops, weighted = type(pair.softening), (0, 0), relative is not None
+    loops = once.loops_of(pair.form, n, d, np.dtype(number), weighted, True)
+    pair = pair._replace(**{"weighted_loops" if weighted else "loops": loops})
+    return bodies.Stein(pair, relative, (0,) * d, number(temperature), number(h))
 
 
 def _fits(rows: np.ndarray, columns: np.ndarray, form: int, parameters: Sequence[float], softening: float) -> bool:
@@ -285,8 +287,6 @@ def stein_direction(
     rest = array(weights), payload, form, parameters, softening
     if x.shape[1] > DIRECT_UP_TO:
         return like(products.stein_direction(rows, columns, *rest), x)
-    if rows is columns and len(rows) <= few.FEW:
-        return like(few.stein_direction(rows, *rest), x)
     return like(cpu.stein_direction(rows, columns, *rest), x)
 
 

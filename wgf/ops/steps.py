@@ -1,16 +1,22 @@
-"""Schemes as plain numbers, for compiled stretches of steps: bodies, which `wgf.ops.bodies` has too."""
+"""Schemes as plain numbers, for compiled stretches of steps: bodies, which `wgf.ops.bodies` has too.
+
+What depends on the temperature of the noise is an array with one row for every step, or a single one: see `heated`.
+"""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 
 class RungeKutta(NamedTuple):
-    """An explicit Runge–Kutta step: h aᵢⱼ (s, s) and h bᵢ (s,) in the dtype of the particles, and bᵢ in float64."""
+    """An explicit Runge–Kutta step: h aᵢⱼ (s, s) and h bᵢ (s,) in the dtype of the particles, and bᵢ, cᵢ in float64."""
 
     a: Any
     b: Any
     quadrature: Any
+    nodes: Any  # when a step evaluates ∇F, in fractions of its length
 
     @property
     def stages(self) -> int:
@@ -23,11 +29,21 @@ class RungeKutta(NamedTuple):
 
 
 class Langevin(NamedTuple):
-    """x' = x − h ∇E + scale·ξ, with h and scale in the dtype of the particles and ξ by `law`."""
+    """x' = x − h ∇E + scale·ξ, with h and scale (k,) in the dtype of the particles and ξ by `law`."""
 
     law: Any
     h: Any
-    scale: Any
+    heat: float  # what T is multiplied by to give scale²
+    scale: Any = None
+
+    @property
+    def nodes(self) -> tuple[float, ...]:
+        """When a step evaluates ∇F, in fractions of its length."""
+        return (0.0,)
+
+    def heated(self, temperatures: np.ndarray) -> Langevin:
+        """The body at these temperatures (k,)."""
+        return self._replace(scale=np.sqrt(temperatures * self.heat).astype(self.h.dtype))
 
     @property
     def quadrature(self) -> None:
@@ -45,11 +61,23 @@ class Langevin(NamedTuple):
 
 
 class ExponentialEuler(NamedTuple):
-    """x' = x − pull·∇E + spread·ξ, with arrays pull and spread (d,) in the dtype of the particles."""
+    """x' = x − pull·∇E + spread·ξ, with arrays pull (d,) and spread (k, d) in the dtype of the particles."""
 
     law: Any
     pull: Any
-    spread: Any
+    heat: float  # √(T·heat) times `shape` (d,), float64, is the spread
+    shape: Any
+    spread: Any = None
+
+    @property
+    def nodes(self) -> tuple[float, ...]:
+        """When a step evaluates ∇F, in fractions of its length."""
+        return (0.0,)
+
+    def heated(self, temperatures: np.ndarray) -> ExponentialEuler:
+        """The body at these temperatures (k,)."""
+        spread = np.sqrt(temperatures * self.heat)[:, None] * self.shape
+        return self._replace(spread=spread.astype(self.pull.dtype))
 
     @property
     def quadrature(self) -> None:
@@ -67,12 +95,21 @@ class ExponentialEuler(NamedTuple):
 
 
 class LeimkuhlerMatthews(NamedTuple):
-    """x' = x − h ∇E + early·ξ_k + late·ξ_{k+1}, with numbers in the dtype of the particles. ξ_k is the memory."""
+    """x' = x − h ∇E + half·(ξ_k + ξ_{k+1}), with h and half (k,) in the dtype of the particles. ξ_k is the memory."""
 
     law: Any
     h: Any
-    early: Any
-    late: Any
+    heat: float  # what T is multiplied by to give half²
+    half: Any = None
+
+    @property
+    def nodes(self) -> tuple[float, ...]:
+        """When a step evaluates ∇F, in fractions of its length."""
+        return (0.0,)
+
+    def heated(self, temperatures: np.ndarray) -> LeimkuhlerMatthews:
+        """The body at these temperatures (k,)."""
+        return self._replace(half=np.sqrt(temperatures * self.heat).astype(self.h.dtype))
 
     @property
     def quadrature(self) -> None:
@@ -92,13 +129,23 @@ class LeimkuhlerMatthews(NamedTuple):
 class Underdamped(NamedTuple):
     """Half a kick, half a drift, friction with noise, half a drift, half a kick. Momenta are the memory.
 
-    All numbers are in the dtype of the particles: h/2, the part of the momenta that is kept, the size of the noise.
+    Numbers are in the dtype of the particles: h/2, the part of the momenta that is kept, the size of the noise (k,).
     """
 
     law: Any
     half: Any
     kept: Any
-    spread: Any
+    heat: float  # what T, in the middle of the step, is multiplied by to give spread²
+    spread: Any = None
+
+    @property
+    def nodes(self) -> tuple[float, ...]:
+        """When a step evaluates ∇F, in fractions of its length."""
+        return (0.0, 1.0)
+
+    def heated(self, temperatures: np.ndarray) -> Underdamped:
+        """The body at these temperatures (k,)."""
+        return self._replace(spread=np.sqrt(temperatures * self.heat).astype(self.half.dtype))
 
     @property
     def quadrature(self) -> None:
@@ -123,6 +170,11 @@ class Damped(NamedTuple):
     quadrature: Any
 
     @property
+    def nodes(self) -> tuple[float, ...]:
+        """When a step evaluates ∇F, in fractions of its length."""
+        return (0.0, 1.0)
+
+    @property
     def stages(self) -> int:
         """How often a step evaluates ∇F."""
         return 1
@@ -138,10 +190,15 @@ class Stein(NamedTuple):
     pair: Any  # the formula, a `wgf.ops.bodies.Pair`; its sums are multiplied by T times the scale of the kernel
     weights: Any  # relative weights in the dtype of the particles, or None where they are equal
     dims: tuple[int, ...]  # zeros, one for each dimension
-    once: bool  # whether each pair is visited once
     temperature: Any  # T and h, in the dtype of the particles
     h: Any
     median: Any = None  # a `wgf.ops.distances.MedianRule` that renews the Gaussian at every step
+    team: Any = None  # memory that two threads share, or None for one thread
+
+    @property
+    def nodes(self) -> tuple[float, ...]:
+        """When a step evaluates ∇F, in fractions of its length."""
+        return (0.0,)
 
     @property
     def quadrature(self) -> None:
@@ -161,5 +218,7 @@ class Stein(NamedTuple):
 
 MEETING = (Stein,)
 """Schemes in which particles meet."""
+ENDING = (Underdamped, Damped)
+"""Schemes that evaluate ∇F at their end."""
 REMEMBERING = (LeimkuhlerMatthews, Underdamped, Damped)
 """Schemes with a memory (n, d), in the dtype of the particles."""

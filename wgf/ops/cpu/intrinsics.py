@@ -195,6 +195,17 @@ def difference(_typing, a, b):
 
 
 @intrinsic
+def together(_typing, a, b):
+    """a + b."""
+
+    def code(context, builder, signature, args):
+        pairs = zip(_parts(builder, args[0], a.count), _parts(builder, args[1], a.count), strict=True)
+        return context.make_tuple(builder, signature.return_type, [builder.fadd(s, t, flags=FLAGS) for s, t in pairs])
+
+    return a(a, b), code
+
+
+@intrinsic
 def nearest_image(_typing, u, period):
     """u − L·rint(u/L) in every coordinate: the shortest of the differences u + kL between the images of two points."""
 

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 from numba import types
+from numba.extending import overload
 
 from .columns import TILE, copy, from_tile, to_tile
+from .elementary import INLINED
 from .intrinsics import add_at, point, square
 from .jit import address_of, call_at, compiled
-from .pair_loops import apart, nothing, pair_rows, plus_one
+from .pair_loops import apart, minus_one, nothing, pair_rows, plus_one
 from .radial import evaluate
 from .team import take_slots
 from .visits import slots_of, visits_once
@@ -24,30 +26,70 @@ _GROUP = 32  # rows in a group; added to a column in the dtype of the particles
 _WHOLE = 32  # columns of tiles are a multiple of this, so that loops of vectors leave no rest
 
 
+def _weighed(k, g, weights, i, part, j):
+    """k and g times wᵢwⱼ; weights None are ones. For compiled code only."""
+    raise NotImplementedError
+
+
+def _part_of(weights, first, width):
+    """Weights of columns from `first` on, counted from 0; or None. For compiled code only."""
+    raise NotImplementedError
+
+
+@overload(_weighed, jit_options=INLINED)
+def _weighed_of(k, g, weights, i, part, j):
+    if isinstance(weights, types.NoneType):
+        return lambda k, g, weights, i, part, j: (k, g)
+
+    def weighed(k, g, weights, i, part, j):
+        w = weights[i] * part[j]
+        return k * w, g * w
+
+    return weighed
+
+
+@overload(_part_of, jit_options=INLINED)
+def _part_of_some(weights, first, width):
+    if isinstance(weights, types.NoneType):
+        return lambda weights, first, width: None
+    return lambda weights, first, width: weights[first : first + width]
+
+
 @compiled(sums=True)
 def _each_pair_once(form, x, tile, width, payload, weights, dims, softening, start, stop, first, columns, out):
     """Rows start ≤ i < stop against a tile of columns from `first`. Row sums go to `out`, column sums to `columns`.
 
-    With weights each pair counts wᵢwⱼ for both particles; at the end each particle's own weight is divided out.
+    Two rows at a time read the numbers of a column once. With weights each pair counts wᵢwⱼ for both particles; at the
+    end each particle's own weight is divided out.
     """
-    for i in range(start, stop):
+    part = _part_of(weights, first, width)
+    for i in range(start, stop - 1, 2):
+        here, there = point(x, i, dims), point(x, i + 1, dims)
+        sums, others = nothing(here, payload), nothing(here, payload)
+        for j in range(width):
+            y, column = from_tile(tile, j, dims), from_tile(columns, j, sums)
+            u = apart(here, y, dims)
+            k, g = evaluate(form, square(u, softening))
+            k, g = _weighed(k, g, weights, i, part, j)
+            sums = plus_one(form, sums, k, g, u, payload, first + j, dims)
+            column = minus_one(form, column, k, g, u, payload, i, dims)
+            u = apart(there, y, dims)
+            k, g = evaluate(form, square(u, softening))
+            k, g = _weighed(k, g, weights, i + 1, part, j)
+            others = plus_one(form, others, k, g, u, payload, first + j, dims)
+            to_tile(columns, j, minus_one(form, column, k, g, u, payload, i + 1, dims))
+        add_at(out, i, sums)
+        add_at(out, i + 1, others)
+    if (stop - start) % 2:
+        i = stop - 1
         here = point(x, i, dims)
         sums = nothing(here, payload)
-        if weights is None:
-            for j in range(width):
-                u = apart(here, from_tile(tile, j, dims), dims)
-                k, g = evaluate(form, square(u, softening))
-                sums = plus_one(sums, k, g, u, payload, first + j, dims)
-                to_tile(columns, j, plus_one(from_tile(columns, j, sums), k, -g, u, payload, i, dims))
-        else:
-            part = weights[first : first + width]
-            for j in range(width):
-                u = apart(here, from_tile(tile, j, dims), dims)
-                k, g = evaluate(form, square(u, softening))
-                w = weights[i] * part[j]
-                k, g = k * w, g * w
-                sums = plus_one(sums, k, g, u, payload, first + j, dims)
-                to_tile(columns, j, plus_one(from_tile(columns, j, sums), k, -g, u, payload, i, dims))
+        for j in range(width):
+            u = apart(here, from_tile(tile, j, dims), dims)
+            k, g = evaluate(form, square(u, softening))
+            k, g = _weighed(k, g, weights, i, part, j)
+            sums = plus_one(form, sums, k, g, u, payload, first + j, dims)
+            to_tile(columns, j, minus_one(form, from_tile(columns, j, sums), k, g, u, payload, i, dims))
         add_at(out, i, sums)
 
 
@@ -126,17 +168,21 @@ def sums_with_themselves(loops, form, x, payload, weights, dims, softening, excl
                 call_at(slot_loop, part)
             join_slots(products, weights, 0, n, out)
         else:
-            take_slots(team.board, slot_loop, form, x, weights, dims, softening, exclude, team.products, out)
+            take_slots(team.board, slot_loop, form, x, payload, weights, dims, softening, exclude, team.products, out)
             join_slots(team.products, weights, 0, n, out)
     else:
         call_at(rows, (form, x, x, payload, weights, dims, softening, exclude, 0, n, 0, n, out))
 
 
-def loops_of(form: Any, n: int, dim: int, dtype: np.dtype, weighted: bool) -> tuple[int, int]:
-    """The loops over the pairs of n particles, compiled: `pair_rows` and `take_slot`. 0 is one that is not needed."""
-    x, out, size, dims = np.empty((dim, 0), dtype), np.empty((dim + 1, 0)), types.intp, (0,) * dim
-    rest = None, x[0] if weighted else None, dims, dtype.type(0.0), False
-    once = visits_once(n, dim, dim + 1, None, False)
+def loops_of(form: Any, n: int, dim: int, dtype: np.dtype, weighted: bool, carried: bool = False) -> tuple[int, int]:
+    """The loops over the pairs of n particles, compiled: `pair_rows` and `take_slot`. 0 is one that is not needed.
+
+    With `carried` columns carry a vector.
+    """
+    width, size, dims = dim + (not carried), types.intp, (0,) * dim
+    x, out = np.empty((dim, 0), dtype), np.empty((width, 0))
+    rest = x if carried else None, x[0] if weighted else None, dims, dtype.type(0.0), False
+    once = visits_once(n, dim, width, None, carried)
     return (
         0 if once and not weighted else address_of(pair_rows, form, x, x, *rest, size, size, size, size, out),
         address_of(take_slot, form, x, *rest, size, size, out, out) if once else 0,

@@ -10,9 +10,21 @@ from numba import types
 from numba.extending import overload
 
 from .elementary import INLINED
-from .intrinsics import add_at, cast, difference, nearest_image, plus, plus_pair, point, square, with_last, zeros
+from .intrinsics import (
+    add_at,
+    cast,
+    difference,
+    nearest_image,
+    plus,
+    plus_pair,
+    point,
+    square,
+    together,
+    with_last,
+    zeros,
+)
 from .jit import compiled
-from .radial import evaluate
+from .radial import Gaussian, evaluate
 
 _LONG = 2048  # columns in one partial sum of `_against`
 
@@ -22,8 +34,13 @@ def nothing(here, payload):
     raise NotImplementedError
 
 
-def plus_one(sums, k, g, u, payload, j, dims):
+def plus_one(form, sums, k, g, u, payload, j, dims):
     """The sums plus one pair, of column j. For compiled code only."""
+    raise NotImplementedError
+
+
+def minus_one(form, sums, k, g, u, payload, j, dims):
+    """`plus_one` for −u: the sums of the other particle of the pair. For compiled code only."""
     raise NotImplementedError
 
 
@@ -47,10 +64,21 @@ def _nothing_of(here, payload):
 
 
 @overload(plus_one, jit_options=INLINED)
-def _plus_of(sums, k, g, u, payload, j, dims):
+def _plus_of(form, sums, k, g, u, payload, j, dims):
     if isinstance(payload, types.NoneType):
-        return lambda sums, k, g, u, payload, j, dims: plus_pair(sums, g, u, k)
-    return lambda sums, k, g, u, payload, j, dims: plus(plus(sums, k, point(payload, j, dims)), g, u)
+        return lambda form, sums, k, g, u, payload, j, dims: plus_pair(sums, g, u, k)
+    if form.instance_class is Gaussian:  # k = g: one product and one sum instead of two products
+        return lambda form, sums, k, g, u, payload, j, dims: plus(sums, k, together(point(payload, j, dims), u))
+    return lambda form, sums, k, g, u, payload, j, dims: plus(plus(sums, k, point(payload, j, dims)), g, u)
+
+
+@overload(minus_one, jit_options=INLINED)
+def _minus_of(form, sums, k, g, u, payload, j, dims):
+    if isinstance(payload, types.NoneType):
+        return lambda form, sums, k, g, u, payload, j, dims: plus_pair(sums, -g, u, k)
+    if form.instance_class is Gaussian:
+        return lambda form, sums, k, g, u, payload, j, dims: plus(sums, k, difference(point(payload, j, dims), u))
+    return lambda form, sums, k, g, u, payload, j, dims: plus(plus(sums, k, point(payload, j, dims)), -g, u)
 
 
 @compiled(sums=True)
@@ -63,13 +91,13 @@ def _against(form, x, y, payload, weights, dims, softening, i, first, last, out)
         for j in columns:
             u = apart(here, point(y, first + j, dims), dims)
             k, g = evaluate(form, square(u, softening))
-            sums = plus_one(sums, k, g, u, payload, first + j, dims)
+            sums = plus_one(form, sums, k, g, u, payload, first + j, dims)
     else:
         part = weights[first:last]  # sliced, so that j counts from 0: numba then does not test for negative indices
         for j in columns:
             u = apart(here, point(y, first + j, dims), dims)
             k, g = evaluate(form, square(u, softening))
-            sums = plus_one(sums, k * part[j], g * part[j], u, payload, first + j, dims)
+            sums = plus_one(form, sums, k * part[j], g * part[j], u, payload, first + j, dims)
     add_at(out, i, sums)
 
 

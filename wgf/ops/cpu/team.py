@@ -16,10 +16,12 @@ import numpy as np
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
+from numba.extending import overload
 
 from .. import bodies
 from ..threads import beside, count
 from .jit import call_at, compiled, intrinsic, is_built
+from .radial import Gaussian
 from .visits import slots_of, visits_once
 
 _TAKEN, _DONE, _OVER, _WORDS = 0, 16, 32, 48  # places on a board, in different lines of the cache
@@ -29,19 +31,31 @@ _NONE = 2**62  # slots that are taken where none is open
 
 
 class Team(NamedTuple):
-    """Memory that two threads share: the board, the columns (d, n), their sums, and the private sums of the slots."""
+    """Memory that two threads share: the board, the columns (d, n), what they carry, all sums, and those of slots.
+
+    Where the formula is a Gaussian that changes from step to step, `rate` has its number, else it is None.
+    """
 
     board: np.ndarray
     columns: np.ndarray
+    payload: np.ndarray | None
+    rate: np.ndarray | None
     sums: np.ndarray
     products: np.ndarray
 
     @staticmethod
-    def of(n: int, d: int, width: int, slots: int, dtype: np.dtype) -> Team:
-        """The memory for n particles of dimension d and sums of `width` numbers."""
-        board = np.zeros(_WORDS, np.int64)
+    def of(n: int, d: int, carried: bool, changing: bool, dtype: np.dtype) -> Team:
+        """The memory for n particles of dimension d, which may carry a vector; `changing` means a `rate`."""
+        board, width = np.zeros(_WORDS, np.int64), _width(d, carried)
         board[_TAKEN] = _NONE
-        return Team(board, np.empty((d, n), dtype), np.empty((width, n)), np.empty((slots, width, n)))
+        columns, payload = np.empty((d, n), dtype), np.empty((d, n), dtype) if carried else None
+        rate, products = np.empty(1, dtype) if changing else None, np.empty((slots_of(n, width), width, n))
+        return Team(board, columns, payload, rate, np.empty((width, n)), products)
+
+
+def _width(d: int, carried: bool) -> int:
+    """Numbers that are summed for each particle."""
+    return d if carried else d + 1
 
 
 def _word(context: Any, builder: Any, kind: Any, board: Any, place: Any) -> Any:
@@ -101,8 +115,36 @@ def _pause(_typing, waited):
     return types.void(types.intp), code
 
 
+def tell(team, form):
+    """Tell the other thread, which may be None, a formula that changes. For compiled code only."""
+    raise NotImplementedError
+
+
+def _now(form, rate):
+    """The formula that the other thread was told, or `form`. For compiled code only."""
+    raise NotImplementedError
+
+
+@overload(tell, jit_options={"error_model": "numpy", "fastmath": False})
+def _tell_of(team, form):
+    if isinstance(team, types.NoneType) or isinstance(team.types[team.fields.index("rate")], types.NoneType):
+        return lambda team, form: None
+
+    def told(team, form):
+        team.rate[0] = form.rate
+
+    return told
+
+
+@overload(_now, jit_options={"error_model": "numpy", "fastmath": False})
+def _now_of(form, rate):
+    if isinstance(rate, types.NoneType):
+        return lambda form, rate: form
+    return lambda form, rate: Gaussian(rate[0])
+
+
 @compiled(exact=True)
-def take_slots(board, loop, form, x, weights, dims, softening, exclude, products, out):
+def take_slots(board, loop, form, x, payload, weights, dims, softening, exclude, products, out):
     """Take slots, and return when all are done: those of the other thread too."""
     slots = products.shape[0]
     products[:] = 0.0
@@ -112,7 +154,7 @@ def take_slots(board, loop, form, x, weights, dims, softening, exclude, products
         slot = _next(board, _TAKEN)
         if slot >= slots:
             break
-        call_at(loop, (form, x, None, weights, dims, softening, exclude, slot, slots, products[slot], out))
+        call_at(loop, (form, x, payload, weights, dims, softening, exclude, slot, slots, products[slot], out))
         _next(board, _DONE)
     waited = 0
     while _read(board, _DONE) < slots:
@@ -122,7 +164,7 @@ def take_slots(board, loop, form, x, weights, dims, softening, exclude, products
 
 
 @compiled(exact=True)
-def help_with_slots(board, loop, form, x, weights, dims, softening, exclude, products, out):
+def help_with_slots(board, loop, form, rate, x, payload, weights, dims, softening, exclude, products, out):
     """Take slots whenever some are open, until all is over."""
     slots, waited = products.shape[0], 0
     while _read(board, _OVER) == 0:
@@ -133,52 +175,58 @@ def help_with_slots(board, loop, form, x, weights, dims, softening, exclude, pro
         waited = 0
         slot = _next(board, _TAKEN)
         if slot < slots:
-            call_at(loop, (form, x, None, weights, dims, softening, exclude, slot, slots, products[slot], out))
+            now = _now(form, rate)
+            call_at(loop, (now, x, payload, weights, dims, softening, exclude, slot, slots, products[slot], out))
             _next(board, _DONE)
 
 
-def help_arguments(term: Any) -> tuple[Any, ...]:
-    """The arguments of `help_with_slots` for a term with a team."""
-    (pair,), team = term.parts, term.team
-    loops = pair.loops if term.weights is None else pair.weighted_loops
+def help_arguments(body: Any) -> tuple[Any, ...]:
+    """The arguments of `help_with_slots` for a body with a team."""
+    pair, team = body.pair if isinstance(body, bodies.Stein) else body.parts[0], body.team
+    loops = pair.loops if body.weights is None else pair.weighted_loops
     return (
-        team.board, loops[1], pair.form, team.columns, term.weights, term.dims, pair.softening, pair.exclude,
-        team.products, team.sums,
+        team.board, loops[1], pair.form, team.rate, team.columns, team.payload, body.weights, body.dims,
+        pair.softening, pair.exclude, team.products, team.sums,
     )  # fmt: skip
 
 
-def with_team(terms: tuple[Any, ...], n: int, d: int, dtype: np.dtype) -> tuple[Any, ...]:
-    """The terms, one with a team where two threads pay: a single sum over many pairs that visits each pair once."""
+def with_team(step: Any, terms: tuple[Any, ...], n: int, d: int, dtype: np.dtype) -> tuple[Any, tuple[Any, ...]]:
+    """The scheme and the terms, one with a team where two threads pay: one sum over many pairs, each visited once."""
+    if count() == 1:
+        return step, terms
+    if isinstance(step, bodies.Stein) and _pays(step, n, d, True):
+        return step._replace(team=Team.of(n, d, True, step.median is not None, dtype)), terms
     places = [k for k, term in enumerate(terms) if isinstance(term, bodies.Pairs)]
-    if count() == 1 or len(places) != 1 or len(terms[places[0]].parts) != 1:
-        return terms
-    term = terms[places[0]]
-    if term.nanoseconds(n, d) < _LEAST or not visits_once(n, d, d + 1, term.weights, False):
-        return terms
-    term = term._replace(team=Team.of(n, d, d + 1, slots_of(n, d + 1), dtype))
-    return *terms[: places[0]], term, *terms[places[0] + 1 :]
+    if len(places) != 1 or len(terms[places[0]].parts) != 1 or not _pays(terms[places[0]], n, d, False):
+        return step, terms
+    term = terms[places[0]]._replace(team=Team.of(n, d, False, False, dtype))
+    return step, (*terms[: places[0]], term, *terms[places[0] + 1 :])
 
 
-def shared(terms: tuple[Any, ...]) -> Any:
-    """The term with a team, or None."""
-    return next((term for term in terms if getattr(term, "team", None) is not None), None)
+def _pays(body: Any, n: int, d: int, carried: bool) -> bool:
+    """Whether the sum of a body takes slots, and so long that two threads pay."""
+    return body.nanoseconds(n, d) >= _LEAST and visits_once(n, d, _width(d, carried), body.weights, carried)
 
 
-def helper_built(terms: tuple[Any, ...], loaded: bool) -> bool:
-    """Whether the code of the helper is there, or needs none; as `is_built`."""
-    term = shared(terms)
-    return term is None or is_built(help_with_slots, help_arguments(term), loaded)
+def shared(*bodies: Any) -> Any:
+    """The body with a team, or None."""
+    return next((body for body in bodies if getattr(body, "team", None) is not None), None)
+
+
+def helper_built(body: Any, loaded: bool) -> bool:
+    """Whether the code of the helper is there, or the body, which may be None, needs none; as `is_built`."""
+    return body is None or is_built(help_with_slots, help_arguments(body), loaded)
 
 
 @contextmanager
-def helped(term: Any) -> Iterator[None]:
-    """A second thread takes slots of this term, which may be None, inside a `with` block."""
-    if term is None:
+def helped(body: Any) -> Iterator[None]:
+    """A second thread takes slots of this body, which may be None, inside a `with` block."""
+    if body is None:
         yield
         return
-    term.team.board[_OVER] = 0
-    with beside(help_with_slots, *help_arguments(term)):
+    body.team.board[_OVER] = 0
+    with beside(help_with_slots, *help_arguments(body)):
         try:
             yield
         finally:
-            term.team.board[_OVER] = 1
+            body.team.board[_OVER] = 1

@@ -8,7 +8,7 @@ from .columns import TILE
 from .jit import compiled
 
 FROM, DIMS = 128, 6  # from so many particles, and up to this dimension, visiting each pair once pays
-CARRIED_FROM = 8 * TILE  # the same where columns carry a vector
+CARRIED_FROM = TILE  # the same where columns carry a vector
 _SPREAD = 1e6  # largest ratio of weights whose products fit well into float32
 WORKSPACE = 2**26  # bytes for the private sums
 _MOST_SLOTS, _LEAST_SLOTS = 64, 8  # most slots; a workspace for fewer than the least would leave threads without work
