@@ -105,7 +105,7 @@ class PointwiseSteps(SecondGear):
                 return None
             after = self._known(state)
         self._dynamics.evaluations = evaluations + len(squares)
-        books.along(self._plan.dt, self._weight * np.array(squares))
+        books.along(self._plan.dt, self._weight * np.array(squares), None)
         return after
 
     def _moved(self, state: State, most: int, squares: list[float]) -> Tensor | None:
