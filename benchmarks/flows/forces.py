@@ -254,7 +254,8 @@ def cases(quick: bool) -> list[Case]:
 
 GAP_SMALL = (
     "The arithmetic of a step takes well below a microsecond. The rest is what Python does for a step: the call of "
-    "each operation, the check that value and gradient are finite, and the booking of the dissipation."
+    "each operation, the check that value and gradient are finite, and the booking of the dissipation. Of a step "
+    "along a torch potential, its function and the backward pass of torch take three fifths."
 )
 GAP = (
     "The floor visits each pair once for both of its particles and counts multiply-adds alone, with an exponential by "

@@ -16,10 +16,10 @@ from ..measure import checks
 from ..protocol import State
 from .cadence import Cadence, Every
 from .callbacks import Callbacks
-from .gear import SecondGear
 from .keeping import Keeping
 from .monitor import Monitor
 from .parts import Flow, Stops
+from .pointwise import Gears
 from .solution import Outcome, Solution, Status
 from .timing import Stopwatch
 from .unbounded import falling, warn_of_falling
@@ -71,7 +71,7 @@ class Run:
         flow, mu = self.flow, self.state.mu
         self.deferred = checks.deferred_on(mu.device, not mu.whole)
         plain = not ((self.deferred and mu.whole) or flow.steering.drives)
-        self.gear = SecondGear(flow.dynamics, flow.solver, flow.plan, flow.noise, flow.history, plain)
+        self.gear = Gears(flow.dynamics, flow.solver, flow.plan, flow.noise, flow.history, plain)
         self._observed = -1
         self._before_record: tuple[BookMemory, Any] | None = None
         self._mark()

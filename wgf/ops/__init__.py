@@ -14,7 +14,7 @@ from .neighbours import log_distance_slopes, neighbours
 from .network import network_backward, network_forward, network_forward_backward
 from .noise import langevin, normal, normal_law, uniform
 from .pairwise import DIRECT_UP_TO, pair_body, pair_sums, stein_body, stein_direction
-from .recording import recorded
+from .recording import recorded, slope_of_sum
 from .sliced import (
     direction_blocks,
     directions,
@@ -56,6 +56,7 @@ __all__ = [
     "pair_sums",
     "quantile_costs",
     "recorded",
+    "slope_of_sum",
     "small_steps",
     "soft_minimum",
     "softmax_entropy",

@@ -63,7 +63,9 @@ def mean_of_finite(weights: Tensor, values: Tensor, others: Tensor) -> Tensor | 
     return None if mean is None else torch.from_numpy(np.asarray(mean))
 
 
-def descend(x: Tensor, slope: Tensor, weights: Tensor, h: float) -> tuple[Tensor, Tensor, bool] | None:
+def descend(
+    x: Tensor, slope: Tensor, weights: Tensor, h: float, values: Tensor | None = None
+) -> tuple[Tensor, Tensor, bool] | None:
     """A step x − h·slope of a few particles, with its mean square slope.
 
     Parameters
@@ -74,6 +76,8 @@ def descend(x: Tensor, slope: Tensor, weights: Tensor, h: float) -> tuple[Tensor
         Weights (n,), float64.
     h : float
         The length of the step.
+    values : Tensor, optional
+        Further numbers (n,), which are checked too.
 
     Returns
     -------
@@ -82,7 +86,7 @@ def descend(x: Tensor, slope: Tensor, weights: Tensor, h: float) -> tuple[Tensor
     square : Tensor
         Σ w |slope|², 0-d, float64, with the bits of `inner`.
     finite : bool
-        Whether all numbers of `moved` are finite.
+        Whether all numbers of `moved`, and all values, are finite.
 
     Examples
     --------
@@ -91,12 +95,13 @@ def descend(x: Tensor, slope: Tensor, weights: Tensor, h: float) -> tuple[Tensor
     ([[0.5, 0.5]], 2.0, True)
     """
     n, d = x.shape
-    if not (0 < n <= MOST and d > 0 and x.dtype in _REAL and slope.dtype == x.dtype):
+    values = weights if values is None else values
+    if not (0 < n <= MOST and d > 0 and x.dtype in _REAL and slope.dtype == x.dtype and values.dtype in _REAL):
         return None
-    arrays = _arrays(x, slope, weights)
+    arrays = _arrays(x, slope, weights, values)
     if arrays is None:
         return None
-    moved, square, finite = cpu.descend(arrays[0], arrays[1], arrays[2], h)
+    moved, square, finite = cpu.descend(*arrays, h)
     return torch.from_numpy(moved), torch.from_numpy(np.asarray(square)), finite
 
 

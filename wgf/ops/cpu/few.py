@@ -31,12 +31,14 @@ def mean_of_finite(weights: np.ndarray, values: np.ndarray, others: np.ndarray) 
 
 
 @compiled(exact=True)
-def _descend(x, slope, weights, h, out):
-    """out = x − h·slope. Returns Σ w |slope|² as `inner` has it, and how many of the new x are not finite."""
+def _descend(x, slope, weights, values, h, out):
+    """out = x − h·slope. Returns Σ w |slope|² as `inner` has it, and how many of new x and values are not finite."""
     start, along, to, lost = x.reshape(x.size), slope.reshape(x.size), out.reshape(x.size), 0
     for k in range(to.size):
         to[k] = start[k] - h * along[k]
         lost += 0 if abs(to[k]) < np.inf else 1  # integers may be added in any order, many at a time
+    for i in range(values.size):
+        lost += 0 if abs(values[i]) < np.inf else 1
     squares = np.empty((x.shape[0], 1))
     if x.shape[1] <= 8:
         row_dots(slope, slope, squares)
@@ -45,10 +47,12 @@ def _descend(x, slope, weights, h, out):
     return row_sums(weights, squares, (0.0,))[0], lost
 
 
-def descend(x: np.ndarray, slope: np.ndarray, weights: np.ndarray, h: float) -> tuple[np.ndarray, float, bool]:
-    """x − h·slope, Σ w |slope|² with the bits of `inner`, and whether the result is finite."""
+def descend(
+    x: np.ndarray, slope: np.ndarray, weights: np.ndarray, values: np.ndarray, h: float
+) -> tuple[np.ndarray, float, bool]:
+    """x − h·slope, Σ w |slope|² with the bits of `inner`, and whether the result and the values are finite."""
     out = np.empty_like(x)
-    square, lost = _descend(x, slope, weights, x.dtype.type(h), out)
+    square, lost = _descend(x, slope, weights, values, x.dtype.type(h), out)
     return out, square, lost == 0
 
 
