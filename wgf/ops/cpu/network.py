@@ -77,8 +77,12 @@ class _Network:
         return _blocks(len(self.theta), min(_NEURONS, max(64, len(self.theta) // _TASKS)))
 
     def small(self, m: int) -> bool:
-        """Whether m samples and the neurons are few enough for the passes of `small_network`."""
-        return self.values_are_kept and len(self.theta) * m <= small_network.MOST
+        """Whether the passes of `small_network` are the faster ones for m samples."""
+        n, (few, many) = len(self.theta), small_network.INPUTS
+        if not self.values_are_kept:
+            return False
+        narrow = self.theta.dtype == np.float64 and few <= self.w.shape[1] <= many and self.outputs > 1
+        return n * m <= small_network.MOST or (narrow and n >= small_network.NEURONS and n * m * 8 <= _CACHE)
 
     def _scratch(self) -> np.ndarray:
         """Memory for one tile."""

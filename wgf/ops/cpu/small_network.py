@@ -1,4 +1,4 @@
-"""The two-layer network for few neurons and samples. A pass over a group of neurons is one compiled call.
+"""The two-layer network for few inputs. A pass over a group of neurons is one compiled call.
 
 Its matrix products keep their results in registers. BLAS reaches half of its speed at such sizes, and the calls for
 each tile would cost as much as the work.
@@ -19,7 +19,8 @@ from .registers import PANEL, lanes, multiply, padded, set_products
 
 MOST = 2**18
 """Largest number of activations for which a network is small."""
-_GROUP = 256  # neurons in a piece of work
+NEURONS, INPUTS = 256, (16, 128)
+"""From so many neurons on, for inputs in this range and several outputs, these passes are faster for any m."""
 _BLOCK = 64  # neurons whose activations are still in the cache when they are used
 _NANOSECONDS = 0.02  # about what one neuron, sample and input take in a pass
 _ACTIVATION = 20  # inputs that cost as much as an activation
@@ -109,16 +110,21 @@ def _across(x: np.ndarray) -> np.ndarray:
     return out
 
 
+def _group(n: int, m: int) -> int:
+    """The number of neurons in a piece of work."""
+    return 256 if n * m <= MOST else 128
+
+
 def _in_groups(theta: np.ndarray, m: int, memory: Any, body: Any) -> None:
     """Call `body(group, first, last, *memory())` for every group of neurons, in threads where it pays."""
-    n, d = theta.shape
+    (n, d), size = theta.shape, _group(len(theta), m)
 
     def worker(groups: Iterator[int]) -> None:
         own = memory()
         for group in groups:
-            body(group, group * _GROUP, min((group + 1) * _GROUP, n), *own)
+            body(group, group * size, min((group + 1) * size, n), *own)
 
-    run_blocks(worker, -(-n // _GROUP), _NANOSECONDS * n * m * (d + _ACTIVATION))
+    run_blocks(worker, -(-n // size), _NANOSECONDS * n * m * (d + _ACTIVATION))
 
 
 def forward(
@@ -129,7 +135,7 @@ def forward(
     across, size = _across(z), PANEL * lanes(dtype)
     tile, parts, f = (
         np.empty((n, across.shape[1]), dtype),
-        np.zeros((-(-n // _GROUP), m, width)),
+        np.zeros((-(-n // _group(n, m)), m, width)),
         np.empty((m, outputs)),
     )
 
