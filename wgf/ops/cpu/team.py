@@ -2,14 +2,14 @@
 
 The slots of `once` lie open on a *board*. Both threads take the next one until none is left, so that a thread that has
 to wait for its turn on a busy machine does less. The bits do not depend on who takes a slot. The helper never holds up
-the steps but for a slot that it has begun.
+the steps but for a slot that it has begun. If it fails there, the other thread takes all slots anew.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ from ..threads import beside, count
 from .jit import call_at, compiled, intrinsic, is_built
 from .visits import slots_of, visits_once
 
-_TAKEN, _DONE, _OVER, _WORDS = 0, 16, 32, 48  # places on a board, in different lines of the cache
+_TAKEN, _DONE, _OVER, _ENDED, _WORDS = 0, 16, 32, 48, 64  # places on a board, in different lines of the cache
 _LEAST = 1e5  # nanoseconds of a sum from which two threads pay, also where other programs use the cores
 _TURNS = 300  # turns of waiting, some ten microseconds
 _NONE = 2**62  # slots that are taken where none is open
@@ -103,7 +103,7 @@ def _pause(_typing, waited):
 
 @compiled(exact=True)
 def take_slots(board, loop, form, x, weights, dims, softening, exclude, products, out):
-    """Take slots, and return when all are done: those of the other thread too."""
+    """Take slots, and return when all are done: those of the other thread too. `out` is 0 before."""
     slots = products.shape[0]
     products[:] = 0.0
     _write(board, _DONE, 0)
@@ -116,6 +116,12 @@ def take_slots(board, loop, form, x, weights, dims, softening, exclude, products
         _next(board, _DONE)
     waited = 0
     while _read(board, _DONE) < slots:
+        if _read(board, _ENDED) != 0:  # the helper failed in a slot that it had begun
+            products[:] = 0.0
+            out[:] = 0.0
+            for slot in range(slots):
+                call_at(loop, (form, x, None, weights, dims, softening, exclude, slot, slots, products[slot], out))
+            break
         _pause(waited)
         waited += 1
     _write(board, _TAKEN, _NONE)
@@ -149,14 +155,14 @@ def help_arguments(term: Any) -> tuple[Any, ...]:
 
 def with_team(terms: tuple[Any, ...], n: int, d: int, dtype: np.dtype) -> tuple[Any, ...]:
     """The terms, one with a team where two threads pay: a single sum over many pairs that visits each pair once."""
-    places = [k for k, term in enumerate(terms) if isinstance(term, bodies.Pairs)]
-    if count() == 1 or len(places) != 1 or len(terms[places[0]].parts) != 1:
+    place = bodies.shareable(terms)
+    if count() == 1 or place is None:
         return terms
-    term = terms[places[0]]
+    term = terms[place]
     if term.nanoseconds(n, d) < _LEAST or not visits_once(n, d, d + 1, term.weights, False):
         return terms
     term = term._replace(team=Team.of(n, d, d + 1, slots_of(n, d + 1), dtype))
-    return *terms[: places[0]], term, *terms[places[0] + 1 :]
+    return *terms[:place], term, *terms[place + 1 :]
 
 
 def shared(terms: tuple[Any, ...]) -> Any:
@@ -170,14 +176,21 @@ def helper_built(terms: tuple[Any, ...], loaded: bool) -> bool:
     return term is None or is_built(help_with_slots, help_arguments(term), loaded)
 
 
+def _help(board: np.ndarray, *arguments: Any) -> None:
+    """`help_with_slots`. Where it fails, the board says so, and the other thread does all the work."""
+    with suppress(Exception):
+        help_with_slots(board, *arguments)
+    board[_ENDED] = 1
+
+
 @contextmanager
 def helped(term: Any) -> Iterator[None]:
     """A second thread takes slots of this term, which may be None, inside a `with` block."""
     if term is None:
         yield
         return
-    term.team.board[_OVER] = 0
-    with beside(help_with_slots, *help_arguments(term)):
+    term.team.board[_OVER] = term.team.board[_ENDED] = 0
+    with beside(_help, *help_arguments(term)):
         try:
             yield
         finally:
