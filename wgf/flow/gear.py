@@ -234,8 +234,8 @@ class SecondGear:
         driven = self._scheduled.driven
         if step is None or ((step.quadrature is not None or driven is not None) and mu.dim > bodies.SUMMED):
             return None
-        if driven is not None and any(terms[k].integral is None for k in np.flatnonzero(driven)):
-            return None
+        if driven is not None and not (mu.whole and all(terms[k].integral for k in np.flatnonzero(driven))):
+            return None  # values that come from other processes may come later
         if self._scheduled.warming and isinstance(step, bodies.MEETING):
             return None
         if plan.adaptive != isinstance(step, bodies.AdaptiveRungeKutta):
