@@ -32,7 +32,7 @@ def ends(a, b):
     assert torch.equal(a.state.evaluation.gradient, b.state.evaluation.gradient)
     assert (a.state.t, a.state.step, a.state.origin_t) == (b.state.t, b.state.step, b.state.origin_t)
     memories = [sol.state.memory for sol in (a, b)]
-    assert memories[0] is memories[1] is None or torch.equal(*memories)
+    assert torch.equal(*memories) if isinstance(memories[0], torch.Tensor) else memories[0] == memories[1]
     assert list(a.ledger) == list(b.ledger)
     for column in a.ledger:
         np.testing.assert_array_equal(a.ledger[column], b.ledger[column], err_msg=column)

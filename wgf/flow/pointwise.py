@@ -21,6 +21,7 @@ from ..functional import Evaluation
 from ..ledger import Bookkeeper
 from ..ops import bodies
 from ..protocol import State
+from .cadence import Records
 from .gear import SecondGear
 
 _PIECE = 0.1
@@ -38,10 +39,10 @@ class Gears:
         """Whether several steps at once may be possible."""
         return any(gear.open for gear in self._all)
 
-    def leap(self, state: State, stop: int, books: Bookkeeper) -> State | None:
+    def leap(self, state: State, stop: int, books: Bookkeeper, records: Records) -> State | None:
         """Take steps towards `stop`, and book them: as `SecondGear.leap`."""
         for gear in self._all:
-            after = gear.leap(state, stop, books)
+            after = gear.leap(state, stop, books, records)
             if after is not None:
                 return after
         return None
@@ -53,7 +54,7 @@ class PointwiseSteps(SecondGear):
     _both: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
     _error: BaseException | None = None
 
-    def leap(self, state: State, stop: int, books: Bookkeeper) -> State | None:
+    def leap(self, state: State, stop: int, books: Bookkeeper, records: Records) -> State | None:
         """Take steps towards `stop`, and book them: as `SecondGear.leap`.
 
         An error of the user's function is raised in the call after, so that the run has the last state before it.
@@ -72,7 +73,8 @@ class PointwiseSteps(SecondGear):
     def _fits(self, state: State) -> bool:
         """Whether the run is along one potential, by Euler steps of a few particles; `_both` is set if so."""
         mu, drift = state.mu, self._dynamics.drift
-        if self._dynamics.free_energy.varies or not mu.whole or mu.device.type != "cpu" or len(drift.terms) != 1:
+        changing = self._plan.adaptive or self._dynamics.free_energy.varies
+        if changing or not mu.whole or mu.device.type != "cpu" or len(drift.terms) != 1:
             return False
         step = self._solver.body(self._dynamics, state, self._plan.dt, self._noise)
         if not isinstance(step, bodies.RungeKutta) or step.stages != 1:
@@ -91,7 +93,8 @@ class PointwiseSteps(SecondGear):
             if x is None:
                 self.open = False
                 return None
-            after = self._after(state.with_(memory=None), x, len(squares))
+            step = state.step + len(squares)
+            after = self._after(state.with_(t=self._plan.time(step), step=step, memory=None), x)
         except BaseException as error:  # of the user's function, at the particles after the last of these steps
             after = None
             if not isinstance(error, WgfError):  # single steps find those again, and say where

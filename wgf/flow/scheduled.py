@@ -96,7 +96,8 @@ class Scheduled:
 
     def repeated(self, step: Any, first: int, count: int) -> int:
         """How often single steps evaluate ∇F again, because the end of a step is the next start only up to rounding."""
-        if self.driven is None or not isinstance(step, bodies.ENDING):
+        ends = step.ending if isinstance(step, bodies.RungeKutta) else isinstance(step, bodies.ENDING)
+        if self.driven is None or not ends:
             return 0
         time, dt = self._plan.time, self._plan.dt
         return sum(time(k + 1) != time(k) + dt for k in range(first, first + count))

@@ -88,13 +88,15 @@ class Booked:
             heating, moment = heating + change, moment + change * (0.5 * (before.t + after.t) - recorded)
         return Booked(work, dissipated, heating, moment)
 
-    def along(self, h: float, dissipation: np.ndarray | None, driven: Driven | None, recorded: float) -> Booked:
-        """Add a stretch of k steps of length h, as `add` adds each.
+    def along(
+        self, h: float | np.ndarray, dissipation: np.ndarray | None, driven: Driven | None, recorded: float
+    ) -> Booked:
+        """Add a stretch of k steps, as `add` adds each.
 
         Parameters
         ----------
-        h : float
-            The length of the steps, in flow time.
+        h : float or ndarray
+            The length of the steps, in flow time: one for all, or (k,).
         dissipation : ndarray or None
             The mean dissipation of every step (k,). None if the scheme gives none.
         driven : Driven or None

@@ -77,8 +77,8 @@ class Bookkeeper:
         """Book one step of length h (flow time): the work of everything that depends on t, and the dissipation."""
         self.booked = self.booked.add(self._dynamics, before, after, h, step, self._last["t"])
 
-    def along(self, h: float, dissipation: np.ndarray | None, driven: Driven | None) -> None:
-        """Book a compiled stretch: steps of length h (flow time) with these dissipations, and what depends on t."""
+    def along(self, h: float | np.ndarray, dissipation: np.ndarray | None, driven: Driven | None) -> None:
+        """Book a compiled stretch of steps of length h (flow time): their dissipations and what depends on t."""
         self.booked = self.booked.along(h, dissipation, driven, self._last["t"])
 
     def jump(self, before: FreeEnergy, old: State, new: State) -> None:

@@ -12,12 +12,14 @@ from .steps import (
     ENDING,
     MEETING,
     REMEMBERING,
+    AdaptiveRungeKutta,
     Damped,
     ExponentialEuler,
     Langevin,
     LeimkuhlerMatthews,
     RungeKutta,
     Stein,
+    TurnedExponentialEuler,
     Underdamped,
 )
 
@@ -27,6 +29,7 @@ __all__ = [
     "MEETING",
     "REMEMBERING",
     "SUMMED",
+    "AdaptiveRungeKutta",
     "Blob",
     "Damped",
     "Diagonal",
@@ -44,8 +47,10 @@ __all__ = [
     "RungeKutta",
     "Softmax",
     "Stein",
+    "TurnedExponentialEuler",
     "Underdamped",
     "Variance",
+    "shareable",
 ]
 
 SUMMED = 8
@@ -207,6 +212,15 @@ class Pairs(NamedTuple):
     def nanoseconds(self, n: int, d: int) -> float:
         """The time of one gradient, roughly."""
         return 200.0 + n * (20.0 + n * _each_pair(n, d) * len(self.parts))
+
+
+def shareable(terms: tuple[Any, ...]) -> int | None:
+    """The place of the term whose pairs two threads may share in a stretch: a single sum that visits each pair once."""
+    places = [k for k, term in enumerate(terms) if isinstance(term, Pairs)]
+    if len(places) != 1 or len(terms[places[0]].parts) != 1:
+        return None
+    (pair,) = terms[places[0]].parts
+    return places[0] if pair.loops[1] or pair.weighted_loops[1] else None
 
 
 class Blob(NamedTuple):

@@ -170,6 +170,47 @@ def total(values: Tensor) -> Tensor:
         return values.double().sum()
 
 
+def roots(values: Tensor) -> Tensor:
+    """Square roots; on the CPU correctly rounded, as in compiled code. Those of torch may differ in the last bit.
+
+    Parameters
+    ----------
+    values : Tensor
+        Numbers of any shape, float64.
+
+    Returns
+    -------
+    Tensor
+        Their square roots.
+    """
+    return values.sqrt() if values.device.type != "cpu" else torch.from_numpy(np.sqrt(values.numpy()))
+
+
+def of_spectrum(values: Tensor, vectors: Tensor) -> Tensor:
+    """The symmetric matrix V diag(λ) Vᵀ.
+
+    Parameters
+    ----------
+    values : Tensor
+        λ (d,), float64.
+    vectors : Tensor
+        V (d, d), one eigenvector a column.
+
+    Returns
+    -------
+    Tensor
+        The matrix (d, d).
+
+    Examples
+    --------
+    >>> import torch
+    >>> of_spectrum(torch.tensor([1.0, 3.0]).double(), torch.eye(2).double()).tolist()
+    [[1.0, 0.0], [0.0, 3.0]]
+    """
+    matrix = product(vectors * values, vectors.T.contiguous())
+    return 0.5 * (matrix + matrix.T)
+
+
 def product(a: Tensor, b: Tensor) -> Tensor:
     """The matrix product a @ b, in one thread.
 

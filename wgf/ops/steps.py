@@ -8,6 +8,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
+
+from .linalg import of_spectrum
 
 
 class RungeKutta(NamedTuple):
@@ -17,6 +20,7 @@ class RungeKutta(NamedTuple):
     b: Any
     quadrature: Any
     nodes: Any  # when a step evaluates ∇F, in fractions of its length
+    ending: bool = False  # whether a single step evaluates ∇F at its end too
 
     @property
     def stages(self) -> int:
@@ -26,6 +30,46 @@ class RungeKutta(NamedTuple):
     def nanoseconds(self, n: int, d: int) -> float:
         """The time of one step without ∇F, roughly."""
         return 2.0 * n * d * self.stages
+
+
+class AdaptiveRungeKutta(NamedTuple):
+    """An explicit Runge–Kutta pair of three stages that chooses its steps; `wgf.solvers.BogackiShampine` says how.
+
+    `control` is read at the start of a stretch and written at its end: the time t, the proposed length, the error
+    before, how many steps were taken, how many were tried. A stretch ends where the number of the step and the time
+    have reached both numbers of a row of `marks`, and before a step that needs a closer look.
+    """
+
+    a: Any  # aᵢⱼ (3, 3), bᵢ (3,), the weights of the error (4,), all in float64
+    b: Any
+    error: Any
+    tolerances: Any  # relative, absolute
+    controller: Any  # safety, least and largest factor, exponents of the error now and before
+    quadrature: Any  # bᵢ
+    end: float  # t_end, and the length of which rounding is a part
+    unit: float
+    control: Any
+    marks: Any  # (m, 2)
+    lengths: Any  # of the steps taken (count,)
+
+    @property
+    def nodes(self) -> tuple[float, ...]:
+        """When a step evaluates ∇F, in fractions of its length: F does not depend on t."""
+        return (0.0,)
+
+    @property
+    def stages(self) -> int:
+        """How often a step evaluates ∇F."""
+        return 3
+
+    def between(self, t: float, memory: tuple[float, float], end: float, marks: Any, most: int) -> AdaptiveRungeKutta:
+        """The body of a stretch of at most so many steps from t on, with the proposal and the error of its memory."""
+        control, limits = np.array([t, *memory, 0.0, 0.0]), np.array(marks, np.float64).reshape(-1, 2)
+        return self._replace(end=end, control=control, marks=limits, lengths=np.empty(most))
+
+    def nanoseconds(self, n: int, d: int) -> float:
+        """The time of one step without ∇F, roughly."""
+        return 200.0 + 12.0 * n * d
 
 
 class Langevin(NamedTuple):
@@ -92,6 +136,43 @@ class ExponentialEuler(NamedTuple):
     def nanoseconds(self, n: int, d: int) -> float:
         """The time of one step without ∇F, roughly."""
         return 100.0 + 8.0 * n * d
+
+
+class TurnedExponentialEuler(NamedTuple):
+    """`ExponentialEuler` with matrices pull (1, d²) and spread (k, d²), in the dtype of the particles."""
+
+    law: Any
+    pull: Any
+    zeros: tuple[float, ...]  # d
+    heat: float  # √(T·heat) times `shape` (d,) are the eigenvalues of the spread, `vectors` (d, d) its eigenvectors
+    shape: Any
+    vectors: Any
+    spread: Any = None
+
+    @property
+    def nodes(self) -> tuple[float, ...]:
+        """When a step evaluates ∇F, in fractions of its length."""
+        return (0.0,)
+
+    def heated(self, temperatures: np.ndarray) -> TurnedExponentialEuler:
+        """The body at these temperatures (k,)."""
+        sizes = torch.from_numpy(np.sqrt(temperatures * self.heat)[:, None] * self.shape)
+        made = [of_spectrum(size, torch.from_numpy(self.vectors)).numpy().ravel() for size in sizes]
+        return self._replace(spread=np.stack(made).astype(self.pull.dtype))
+
+    @property
+    def quadrature(self) -> None:
+        """None: the ledger estimates the dissipation."""
+        return None
+
+    @property
+    def stages(self) -> int:
+        """How often a step evaluates ∇F."""
+        return 1
+
+    def nanoseconds(self, n: int, d: int) -> float:
+        """The time of one step without ∇F, roughly."""
+        return 100.0 + n * d * (8.0 + d)
 
 
 class LeimkuhlerMatthews(NamedTuple):
@@ -216,7 +297,7 @@ class Stein(NamedTuple):
         return 1000.0 + renewing + n * (20.0 + n * (0.03 + 0.05 * d) * (1.0 if self.h.dtype.itemsize == 4 else 3.0))
 
 
-MEETING = (Stein,)
+MEETING = (Stein, AdaptiveRungeKutta)
 """Schemes in which particles meet."""
 ENDING = (Underdamped, Damped)
 """Schemes that evaluate ∇F at their end."""

@@ -10,10 +10,11 @@ from numba.extending import overload
 
 from .. import bodies
 from .columns import copy
+from .coupled import entries
 from .gradients import EXACT, at_row, gradient_at_start, total_gradient
 from .jit import compiled
 from .lanes import Normal, NormalSingle
-from .moments import row_sums
+from .moments import moved_rows, row_sums
 from .noise import draw, move
 
 
@@ -36,7 +37,7 @@ def _at_step_of(law, step):
 
 
 @compiled(exact=True)
-def _moved_along(x, row, slopes, stages, out):
+def moved_along(x, row, slopes, stages, out):
     """out = x − Σⱼ rowⱼ slopesⱼ, one product and one sum at a time; a factor 0 is left out."""
     here, to = x.reshape(x.size), out.reshape(x.size)
     for k in range(here.size):
@@ -49,7 +50,7 @@ def _moved_along(x, row, slopes, stages, out):
 
 
 @compiled(exact=True)
-def _mean_square(weights, rows, squares):
+def mean_square(weights, rows, squares):
     """Σ w |v|² over the rows v: squares in float64, added as by `weighted_sum`."""
     n, d = rows.shape
     for i in range(n):
@@ -71,10 +72,10 @@ def _runge_kutta(step, terms, course, x, weights, ids, memory, first, count, scr
             if i == 0:
                 gradient_at_start(terms, course, k * stages, k, x, weights, part, slopes[0])
             else:
-                _moved_along(x, step.a[i], slopes, i, stage)
+                moved_along(x, step.a[i], slopes, i, stage)
                 total_gradient(terms, course, k * stages + i, stage, weights, part, slopes[i])
-            sums[k, i] = _mean_square(weights, slopes[i], squares)
-        _moved_along(x, step.b, slopes, stages, x)
+            sums[k, i] = mean_square(weights, slopes[i], squares)
+        moved_along(x, step.b, slopes, stages, x)
 
 
 @compiled(exact=True)
@@ -102,6 +103,26 @@ def _exponential_euler(step, terms, course, x, weights, ids, memory, first, coun
             for c in range(x.shape[1]):
                 xi[i, c] = normal[i, c]  # rounds to the dtype of the particles
                 x[i, c] = (x[i, c] - step.pull[c] * slope[i, c]) + spread[c] * xi[i, c]
+
+
+@compiled(exact=True)
+def _turned_exponential_euler(step, terms, course, x, weights, ids, memory, first, count, scratch, sums):
+    """Exponential Euler steps with noise; K is a matrix."""
+    part, slope, normal, xi = np.empty_like(x), np.empty_like(x), np.empty(x.shape), np.empty_like(x)
+    turned = np.empty_like(x)
+    for k in range(count):
+        gradient_at_start(terms, course, k, k, x, weights, part, slope)
+        draw(at_step(step.law, first + k), ids, *scratch, normal)
+        moved_rows(slope, step.zeros, entries(step.pull, step.zeros), turned)
+        at = k if step.spread.shape[0] > 1 else 0
+        for i in range(x.shape[0]):
+            for c in range(x.shape[1]):
+                x[i, c] = x[i, c] - turned[i, c]
+                xi[i, c] = normal[i, c]  # rounds to the dtype of the particles
+        moved_rows(xi, step.zeros, entries(step.spread[at : at + 1], step.zeros), turned)
+        for i in range(x.shape[0]):
+            for c in range(x.shape[1]):
+                x[i, c] = x[i, c] + turned[i, c]
 
 
 @compiled(exact=True)
@@ -163,7 +184,7 @@ def _damped(step, terms, course, x, weights, ids, memory, first, count, scratch,
     for k in range(count):
         _drifted(p, -step.half, force)
         _drifted(here, step.half, p)
-        sums[k, 0] = _mean_square(weights, memory, squares)
+        sums[k, 0] = mean_square(weights, memory, squares)
         for i in range(p.size):
             p[i] = step.kept * p[i]
         _drifted(here, step.half, p)
@@ -177,6 +198,7 @@ STEPS = {
     bodies.RungeKutta: _runge_kutta,
     bodies.Langevin: _langevin,
     bodies.ExponentialEuler: _exponential_euler,
+    bodies.TurnedExponentialEuler: _turned_exponential_euler,
     bodies.LeimkuhlerMatthews: _leimkuhler_matthews,
     bodies.Underdamped: _underdamped,
     bodies.Damped: _damped,

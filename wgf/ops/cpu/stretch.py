@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import bodies
 from ..threads import run_blocks
+from .adaptive import adaptive_runge_kutta
 from .gradients import Course, gradient_at_start, is_ready, ready
 from .jit import compiled, is_built
 from .lanes import NormalSingle
@@ -41,7 +42,7 @@ def _stein(step, terms, course, x, weights, ids, memory, first, count, scratch, 
             here[k] = here[k] + step.h * (step.pair.scale * moved[k])
 
 
-_STEPS = {**STEPS, bodies.Stein: _stein}
+_STEPS = {**STEPS, bodies.Stein: _stein, bodies.AdaptiveRungeKutta: adaptive_runge_kutta}
 
 # ------------------------------------------------------------------------------------------------ stretches
 
