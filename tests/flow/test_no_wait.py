@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import wgf
 from wgf import ops
-from wgf.energies import network
+from wgf.energies import batches
 from wgf.flow import Plan, gear, loop
 from wgf.functional import FreeEnergy, Steering
 from wgf.ledger import Bookkeeper
@@ -97,7 +97,7 @@ def plain_bodies():
         # what only the CPU has or looks at
         stack.enter_context(mock.patch.object(choice, "finite", return_value=True))
         stack.enter_context(mock.patch.object(choice, "_once", return_value=False))
-        stack.enter_context(mock.patch.object(network, "lowest", sorted_start))
+        stack.enter_context(mock.patch.object(batches, "lowest", sorted_start))
         stack.enter_context(gear.forced(False))
         yield
 
