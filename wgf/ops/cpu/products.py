@@ -183,7 +183,10 @@ def _zeros(m: int, columns: _Side, groups: int) -> list[_Sums]:
     widths = columns.x.shape[1] + 1 + columns.payload.shape[1], columns.far.shape[1], columns.values.shape[1]
     shape, found = (m, *widths, groups), getattr(_kept, "sums", None)
     if not found or _kept.shape != shape:
-        found = [_Sums(*[np.empty((m, width)) for width in widths], found=np.ones(1)) for _ in range(groups)]
+        near, far, values = widths
+        found = [
+            _Sums(np.empty((m, near)), np.empty((m, far)), np.empty((m, values)), np.ones(1)) for _ in range(groups)
+        ]
         _kept.shape, _kept.sums = shape, found if m <= _FEW else None
     for sums in found:
         for part in sums if sums.found[0] > 0 else sums[1:]:  # without near pairs theirs are still 0
