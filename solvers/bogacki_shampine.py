@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from wgf.errors import ConfigError, StepSizeError, WgfError, require_number, shown
 from wgf.functional import FreeEnergyEvaluation
 from wgf.measure import Ensemble, NoiseSource
-from wgf.ops import linalg
+from wgf.ops import bodies, linalg
 from wgf.protocol import Dynamics, Solver, State, Step
 from wgf.protocol.requirements import require_full_batch
 
-from .tableau import advance, quadrature, stages
+from .tableau import advance, quadrature, stages, tableau_body
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +156,19 @@ class BogackiShampine(Solver):
             following, error = max(following, proposal), before
         return Step(tried.mu, tried.dissipation, (following, error), length, tried.evaluation)
 
+    def body(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Any:
+        if not self.adaptive:
+            return tableau_body(state.mu, h, self.A, self.B, self.C)._replace(ending=True)
+        rows, none = np.zeros((3, 3)), np.empty(0)
+        for i, row in enumerate(self.A):
+            rows[i, : len(row)] = row
+        weights, tolerances = np.array(self.B), np.array([self.rtol, self.atol])
+        controller = np.array([self.SAFETY, self.SHRINK, self.GROW, self.INTEGRAL, self.PROPORTIONAL])
+        error = np.array(self.ERROR)
+        return bodies.AdaptiveRungeKutta(
+            rows, weights, error, tolerances, controller, weights, math.inf, state.dt, none, none.reshape(0, 2), none
+        )
+
     def _attempt(self, dynamics: Dynamics, state: State, h: float) -> _Trial | WgfError:
         """Try a step; if F cannot be evaluated on the way, return that error, since a shorter step may succeed."""
         try:
@@ -172,7 +186,8 @@ class BogackiShampine(Solver):
         if not self.adaptive:
             return _Trial(new, evaluation, dissipation, 0.0, 0)
         e = advance(torch.zeros_like(mu.x), h, self.ERROR, [*velocities, -evaluation.gradient])
-        size = torch.maximum(linalg.row_dot(mu.x, mu.x), linalg.row_dot(new.x, new.x)).sqrt() / math.sqrt(mu.dim)
+        size = linalg.roots(torch.maximum(linalg.row_dot(mu.x, mu.x), linalg.row_dot(new.x, new.x)))
+        size = size / math.sqrt(mu.dim)
         squares, allowed = linalg.row_dot(e, e) / mu.dim, (self.atol + self.rtol * size) ** 2
         ratio = torch.where(squares == 0, 0.0, squares / allowed)  # 0/0 at the origin where atol = 0 counts as no error
         return _Trial(new, evaluation, dissipation, math.sqrt(float(mu.expect(ratio))), int(ratio.argmax()))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -81,12 +82,20 @@ class ExponentialEuler(Solver):
     def body(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Any:
         mu, temperature = state.mu, dynamics.noise_temperature(state.t)
         stiffness = _Stiffness.of(state.evaluation)
-        if temperature <= 0 or not isinstance(noise, Noise) or stiffness.vectors is not None:
+        steady = all(term.functional.constant_hessian is None for term in dynamics.driven)
+        if temperature <= 0 or not isinstance(noise, Noise) or not steady:
             return None
-        k = stiffness.values
-        factors = h * phi(h * k), math.sqrt(2 * temperature * h) * torch.sqrt(phi(2 * h * k))
-        pull, spread = (factor.to(mu.dtype).expand(mu.dim).contiguous().numpy() for factor in factors)
-        return bodies.ExponentialEuler(noise.law(torch.float64), pull, spread)
+        k, law, heat = stiffness.values, noise.law(torch.float64), 2.0 * h
+        body: Any = None
+        pull, shape = h * phi(h * k), torch.sqrt(phi(2 * h * k))
+        if stiffness.vectors is None:
+            pull, shape = (part.expand(mu.dim).contiguous() for part in (pull.to(mu.dtype), shape))
+            body = bodies.ExponentialEuler(law, pull.numpy(), heat, shape.numpy())
+        elif mu.dim <= bodies.SUMMED:
+            matrix = linalg.of_spectrum(pull, stiffness.vectors).to(mu.dtype).reshape(1, -1).numpy()
+            turned = matrix, (0.0,) * mu.dim, heat, shape.numpy(), stiffness.vectors.contiguous().numpy()
+            body = bodies.TurnedExponentialEuler(law, *turned)
+        return body and body.heated(np.array([temperature]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +125,6 @@ class _Stiffness:
         values = function(self.values)
         if self.vectors is None:
             return values.to(rows, non_blocking=True) * rows
-        matrix = linalg.product(self.vectors * values, self.vectors.T.contiguous())
-        matrix = (0.5 * (matrix + matrix.T)).to(rows, non_blocking=True)
+        matrix = linalg.of_spectrum(values, self.vectors).to(rows, non_blocking=True)
         turned: Tensor = mu.rowwise(lambda part: ops.affine(part, torch.zeros_like(part[0]), matrix), rows)
         return turned

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from wgf.measure import Noise, NoiseSource
 from wgf.ops import bodies
 from wgf.protocol import Dynamics, Solver, State, Step
@@ -75,4 +77,4 @@ class Langevin(Solver):
             return euler_body(state.mu, h)
         number = state.mu.x.numpy().dtype.type
         law = noise.law(state.mu.dtype) if isinstance(noise, Noise) else None
-        return law and bodies.Langevin(law, number(h), number(math.sqrt(2.0 * temperature * h)))
+        return law and bodies.Langevin(law, number(h), 2.0 * h).heated(np.array([temperature]))

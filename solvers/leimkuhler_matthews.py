@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
 from wgf.measure import Noise, NoiseSource
@@ -87,5 +88,5 @@ class LeimkuhlerMatthews(Solver):
             return euler_body(mu, h)
         if not isinstance(noise, Noise) or h != state.dt:
             return None
-        number, half = mu.x.numpy().dtype.type, math.sqrt(0.5 * temperature * h)
-        return bodies.LeimkuhlerMatthews(noise.law(torch.float64), number(h), number(half), number(half))
+        body = bodies.LeimkuhlerMatthews(noise.law(torch.float64), mu.x.numpy().dtype.type(h), 0.5 * h)
+        return body.heated(np.array([temperature]))

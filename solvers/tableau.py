@@ -68,7 +68,7 @@ class ExplicitRungeKutta(Solver):
         return Step(mu.moved(advance(mu.x, h, self.b, velocities)), quadrature(mu, self.b, velocities))
 
     def body(self, dynamics: Dynamics, state: State, h: float, noise: NoiseSource) -> Any:
-        return tableau_body(state.mu, h, self.a, self.b)
+        return tableau_body(state.mu, h, self.a, self.b, self.c)
 
 
 def stages(dynamics: Dynamics, state: State, h: float, a: tuple[Row, ...], c: Row) -> list[Tensor]:
@@ -118,7 +118,7 @@ def quadrature(mu: Ensemble, b: Row, velocities: list[Tensor]) -> Tensor:
     return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
 
 
-def tableau_body(mu: Ensemble, h: float, a: tuple[Row, ...], b: Row) -> bodies.RungeKutta:
+def tableau_body(mu: Ensemble, h: float, a: tuple[Row, ...], b: Row, c: Row) -> bodies.RungeKutta:
     """Give the steps of a scheme as plain numbers, for compiled stretches.
 
     Parameters
@@ -127,7 +127,7 @@ def tableau_body(mu: Ensemble, h: float, a: tuple[Row, ...], b: Row) -> bodies.R
         The particles; their dtype is used.
     h : float
         The length of a step, a time of the flow.
-    a, b : tuple
+    a, b, c : tuple
         The coefficients of the scheme, as in `ExplicitRungeKutta`.
 
     Returns
@@ -139,12 +139,12 @@ def tableau_body(mu: Ensemble, h: float, a: tuple[Row, ...], b: Row) -> bodies.R
     for i, row in enumerate(a):
         rows[i, : len(row)] = row
     weights, dtype = np.array(b), mu.x.numpy().dtype
-    return bodies.RungeKutta((h * rows).astype(dtype), (h * weights).astype(dtype), weights)
+    return bodies.RungeKutta((h * rows).astype(dtype), (h * weights).astype(dtype), weights, np.array(c))
 
 
 def euler_body(mu: Ensemble, h: float) -> bodies.RungeKutta:
     """The body of explicit Euler, for schemes with noise at T = 0; as `tableau_body`."""
-    return tableau_body(mu, h, ((),), (1.0,))
+    return tableau_body(mu, h, ((),), (1.0,), (0.0,))
 
 
 def euler_step(state: State, h: float, weight: float = 1.0) -> Step:

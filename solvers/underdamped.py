@@ -112,8 +112,8 @@ class Underdamped(Solver):
             return bodies.Damped(number(0.5 * h), number(kept), np.array([0.5 * lost / h]))
         if temperature <= 0 or not isinstance(noise, Noise):
             return None
-        spread = number(math.sqrt(temperature * lost))
-        return bodies.Underdamped(noise.law(torch.float64), number(0.5 * h), number(kept), spread)
+        body = bodies.Underdamped(noise.law(torch.float64), number(0.5 * h), number(kept), lost)
+        return body.heated(np.array([temperature]))
 
     def dissipation(self, dynamics: Dynamics, state: State, slope: Slope | None) -> Tensor | float:
         return math.nan if dynamics.shannon.terms else 2 * self.friction * self.kinetic(state)

@@ -11,6 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .process.collecting import resting
+
 # a source tree, where solvers/ and benchmarks/ stand beside wgf/: `python` started in a clone
 if find_spec("wgf.solvers") is None or find_spec("wgf.benchmarks") is None:
     __path__.append(str(Path(__file__).parent.parent))
@@ -105,18 +107,24 @@ def _lacks(name: str) -> AttributeError:
 def __getattr__(name: str) -> Any:
     if name == "__all__":
         return sorted([*_ROOMS, *_HOMES, *_registered()])
-    if name == "__version__":
-        value: Any = _version()
-    elif name in _HOMES:
-        value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    elif not name.startswith("_") and name[:1].islower() and find_spec(f"{__name__}.{name}") is not None:
-        value = import_module(f".{name}", __name__)
-    elif not name.startswith("_") and name in _registered():
-        value = _registered()[name]
-    else:
-        raise _lacks(name)
+    with resting():
+        value = _found(name)
     globals()[name] = value
     return value
+
+
+def _found(name: str) -> Any:
+    """A name of `wgf` that is used for the first time."""
+    if name == "__version__":
+        return _version()
+    if name in _HOMES:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    if not name.startswith("_"):
+        if name[:1].islower() and find_spec(f"{__name__}.{name}") is not None:
+            return import_module(f".{name}", __name__)
+        if name in _registered():
+            return _registered()[name]
+    raise _lacks(name)
 
 
 def __dir__() -> list[str]:

@@ -18,7 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m wgf.benchmarks.estimates", description=__doc__)
     parser.add_argument("--n", type=int, nargs="+", default=[200, 2000, 20_000], help="particles of the records")
     parser.add_argument("--seeds", type=int, default=20, help="records for each law and n")
-    parser.add_argument("--runs", type=int, default=20, help="whole runs for the closure of each anisotropic Gaussian")
+    parser.add_argument("--runs", type=int, default=20, help="whole runs from each of the laws that are not held out")
     parser.add_argument("--only", default="", help="the laws whose name contains this text; writes no files")
     parser.add_argument("--out", type=Path, default=None, help="folder; by default benchmarks/results in a clone")
     options = parser.parse_args()

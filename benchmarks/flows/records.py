@@ -80,4 +80,7 @@ def cases(quick: bool) -> list[Case]:
     return [_case(*size) for size in sizes]
 
 
-GAP = "A tree of neighbours for the entropy, and kernel densities of both halves for the score. No peer has all of it."
+GAP = (
+    "A partition into leaves with neighbours for the entropy, and local fits in windows of several widths, from both "
+    "halves of the particles, for the score. No peer has all of it."
+)

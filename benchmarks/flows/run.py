@@ -18,6 +18,7 @@ FAMILIES: families.Families = {
     "posterior": (".posterior",),
     "records": (".records",),
     "startup": (".startup",),
+    "default run": (".default_run",),
 }
 """Families of work and the modules that hold them, relative to this package."""
 

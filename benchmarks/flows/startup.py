@@ -34,8 +34,8 @@ CASE = Case(
     bodies={},
     targets=[Target("seconds", (IMPORT,), 0.3), Target("seconds", (HELP,), 0.5), Target("seconds", (FIRST,), 0.3)],
     gap=(
-        "Import: the modules of wgf. First run: scipy and numba are imported, and numba reads machine code from its "
-        "cache. Help: a whole process, with the start of Python and typer."
+        "Import: the modules of wgf. First run: numba is imported, and reads machine code from its cache. Help: a "
+        "whole process, with the start of Python and typer. Python keeps the bytecode of all modules, its default."
     ),
 )
 
@@ -55,7 +55,12 @@ def rows(quick: bool) -> Iterator[Row]:
 
 def _output(code: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-P", "-c", code], env=environment(), capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-P", "-c", code],
+        env=environment(PYTHONDONTWRITEBYTECODE=""),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     if done.returncode:
         raise RuntimeError(f"a new process failed: {done.stderr.strip().splitlines()[-1:]}")

@@ -16,7 +16,7 @@ from ...runs import store
 
 PEERS = (
     "numpy", "torch", "pykeops", "geomloss", "jax", "jaxlib", "blackjax", "diffrax", "POT", "torchsde", "finufft",
-    "scikit-learn",
+    "scikit-learn", "ott-jax",
 )  # fmt: skip
 BUSY = "busy share of the cores at the start"
 """The fact that says how much other programs computed before the measurement."""

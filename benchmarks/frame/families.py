@@ -83,16 +83,23 @@ def run(
     target = folder / f"{stem}.md"
     console, begun = Console(highlight=False), time.monotonic()
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=console, transient=True) as bar, Hall(quick) as hall:
-        task = bar.add_task("", total=len(work))
-        for family, module, case, title in work:
-            bar.update(task, description=title)
-            for row in _measured(hall, family, module, case, title, quick):
-                console.print(line(row), markup=False, soft_wrap=True)
-                stored.put(row, [(family, case and case.name) for family, _, case, _ in everything])
-                stored.write(time.monotonic() - begun)
-                target.write_text(page(stored.result, folder, stem), encoding="utf-8")
-            bar.advance(task)
+    done = 0
+    try:
+        with Progress(*columns, console=console, transient=True) as bar, Hall(quick) as hall:
+            task = bar.add_task("", total=len(work))
+            for family, module, case, title in work:
+                bar.update(task, description=title)
+                for row in _measured(hall, family, module, case, title, quick):
+                    console.print(line(row), markup=False, soft_wrap=True)
+                    stored.put(row, [(family, case and case.name) for family, _, case, _ in everything])
+                    stored.write(time.monotonic() - begun)
+                    target.write_text(page(stored.result, folder, stem), encoding="utf-8")
+                bar.advance(task)
+                done += 1
+    except KeyboardInterrupt as stop:
+        if done:
+            stop.add_note(f"{done} of {len(work)} rows are saved in {target}")
+        raise
     return target
 
 

@@ -126,12 +126,16 @@ class Hall:
         return times
 
 
-def told(case: Case, times: Mapping[str, Sequence[float]], **more: Any) -> Row:
-    """The row of a case whose seconds were measured elsewhere, such as in whole programs of their own."""
+def told(
+    case: Case, times: Mapping[str, Sequence[float]], errors: Mapping[str, float | None] | None = None, **more: Any
+) -> Row:
+    """The row of a case whose seconds, and perhaps errors, were measured elsewhere, as in programs of their own."""
+    known = errors or {}
     return {
-        "name": case.name, "family": case.family, "bound": None, "gap": case.gap, "floors": {},
-        "bodies": {name: spread(seconds) for name, seconds in times.items()},
-        "targets": judge(case, times, {}), **more,
+        "name": case.name, "family": case.family, "bound": case.bound if known else None, "gap": case.gap, "floors": {},
+        "unit": case.unit,
+        "bodies": {name: spread(seconds) | {"error": known.get(name)} for name, seconds in times.items()},
+        "targets": judge(case, times, known), **more,
     }  # fmt: skip
 
 

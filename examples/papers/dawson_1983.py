@@ -138,7 +138,7 @@ edges = np.linspace(-3, 3, 61) * second[-1] ** 0.5
 right.hist(sample, edges, density=True, alpha=0.4, label=f"n = {SIZES[-1]}")
 c = gamma(0.75) / gamma(0.25) / second[-1]  # ⟨m²⟩ = Γ(¾)/(Γ(¼)√c) of e^{−cm⁴}
 law = np.exp(-((c * edges**2) ** 2))
-right.plot(edges, law / law.sum() / (edges[1] - edges[0]), "k-", label="∝ e^{−cm⁴}")
+right.plot(edges, law / law.sum() / (edges[1] - edges[0]), "k-", label="∝ exp(−c m⁴)")
 right.plot(edges, np.exp(-(edges**2) / 2 / second[-1]) / np.sqrt(2 * np.pi * second[-1]), "k:", label="normal")
 right.set(title="The law of the mean", xlabel="m")
 right.legend(frameon=False)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 from wgf.benchmarks.flows import (
+    default_run,
     figure,
     forces,
     langevin,
@@ -322,6 +323,17 @@ def test_the_first_run_of_a_session_is_timed():
         startup.IMPORT: 1, startup.FIRST: 1, startup.HELP: 1,
     }  # fmt: skip
     assert all(0 < target["value"] < 60 for target in row["targets"])
+
+
+@pytest.mark.slow
+def test_the_default_run_is_judged_by_its_time_its_closure_and_its_accuracy():
+    (row,) = default_run.rows(quick=True)
+    (target,) = row["targets"]
+    error = row["bodies"][default_run.RUN]["error"]
+    assert 0 < target["value"] < 60
+    assert target["verdict"] == "failed"  # a network of 200 neurons does not learn the digits in 4 steps
+    assert 1.0 == row["bound"] < error < 0.96 / 0.04
+    assert "right in" in row["gap"]
 
 
 def test_the_command_refuses_a_family_it_does_not_know(tmp_path):

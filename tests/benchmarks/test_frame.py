@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import textwrap
 from importlib import import_module
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 from wgf.benchmarks import noise
+from wgf.benchmarks.frame import families as frame
 from wgf.benchmarks.frame.case import (
     OURS,
     Arrays,
@@ -268,6 +270,22 @@ def test_pieces_of_a_benchmark_are_put_together_in_its_order(tmp_path):
     store.write_json(path, {**stored, "numba": "0.1"})
     with pytest.raises(ConfigError, match=r"another numba: 0\.1"):
         Stored(path, quick=True, only=None, merge=True)
+
+
+def test_an_interrupted_benchmark_says_what_it_has_saved(tmp_path, monkeypatch):
+    cases = [SimpleNamespace(name=name) for name in ("a", "b")]
+    work = [("pairs", "toy", case, case.name) for case in cases]
+
+    def measured(hall, family, module, case, title, quick):
+        if case.name == "b":
+            raise KeyboardInterrupt
+        yield {"name": "a", "family": "pairs", "bodies": {}}
+
+    monkeypatch.setattr(frame, "_work", lambda *given: work)
+    monkeypatch.setattr(frame, "_measured", measured)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        frame.run("toy", {}, "toy", tmp_path, lambda *given: "page", quick=True, only=None)
+    assert stopped.value.__notes__ == [f"1 of 2 rows are saved in {next(tmp_path.glob('*.md'))}"]
 
 
 def test_a_busy_machine_is_said():

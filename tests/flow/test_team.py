@@ -6,6 +6,7 @@ import threading
 import time
 from unittest import mock
 
+import numba
 import pytest
 import torch
 
@@ -59,3 +60,32 @@ def test_the_helper_empties_a_board_alone(monkeypatch):
         while term.team.board[team._DONE] < len(term.team.products) and time.monotonic() < limit:
             time.sleep(0.001)
     assert term.team.products.any(axis=(1, 2)).all()
+
+
+def test_a_helper_that_fails_in_a_slot_holds_up_nothing(monkeypatch):
+    """The slot that it has begun is never done: the other thread takes all of them anew."""
+    monkeypatch.setattr(team, "_LEAST", 1e4)
+    begun: list[int] = []
+
+    @numba.njit(nogil=True)
+    def take(board):
+        """Take a slot that is open, or none once all is over."""
+        while team._read(board, team._TAKEN) > 1:
+            if team._read(board, team._OVER) != 0:
+                return
+        team._next(board, team._TAKEN)
+
+    def failing(board, *rest):
+        take(board)
+        begun.append(int(board[team._OVER]))
+        raise MemoryError
+
+    take.compile("(int64[::1],)")
+    F, mu = wgf.Interaction(K.Gaussian(1.0)), wgf.Ensemble.gaussian(650, 2, seed=1)
+    ends = []
+    with gear.forced(True), mock.patch.object(team, "help_with_slots", failing):
+        for count in (1, 2):
+            monkeypatch.setattr(team, "count", lambda c=count: c)
+            ends.append(wgf.solve(F, mu, wgf.solvers.Euler(), dt=1e-4, t_end=0.05, record_every=500).ensemble.x)
+    assert begun == [0]  # in the middle of the work
+    assert torch.equal(*ends)

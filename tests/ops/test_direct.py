@@ -19,8 +19,9 @@ from wgf.ops.registry import ordinary
 
 def test_a_first_run_does_not_import_the_compiler_of_torch():
     script = (
-        "import sys, wgf; mu = wgf.Ensemble.gaussian(64, 2)\n"
-        "F = wgf.Quadratic() + wgf.Interaction(wgf.kernels.Gaussian(1.0)) - wgf.LogDet()\n"
+        "import sys, torch, wgf; mu = wgf.Ensemble.gaussian(64, 2)\n"
+        "wells = wgf.Quadratic() + wgf.Quadratic(torch.eye(2) + 0.1)\n"
+        "F = wells + wgf.Interaction(wgf.kernels.Gaussian(1.0)) - wgf.LogDet()\n"
         "wgf.solve(F, mu, wgf.solvers.Heun(), dt=0.01, t_end=0.02)\n"
         "assert not {'torch._dynamo', 'scipy.optimize', 'scipy.fft', 'scipy.sparse.linalg'} & set(sys.modules)"
     )

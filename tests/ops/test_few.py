@@ -29,7 +29,18 @@ def test_the_bits_of_single_operations(dim, dtype):
     assert found[2] is True
     assert torch.equal(found[0], x - 0.1 * slope)
     assert torch.equal(found[1], ops.inner(weights, slope, slope))
-    assert torch.equal(ops.plus(x, 0.1, slope), x + 0.1 * slope)
+    for numbers in ((1.0, 0.1), (-0.7, 1.0, 0.3)):
+        parts, want = [x, slope, x * x][: len(numbers)], numbers[0] * x
+        for number, part in zip(numbers[1:], parts[1:], strict=True):
+            want = want + number * part
+        total, finite = ops.combination(numbers, parts)
+        assert finite
+        assert torch.equal(total, want)
+    assert torch.equal(x, drawn((33, dim), dtype=dtype)[0])  # no part is written to
+    k, c = torch.tensor([0.3, -1.2]).to(dtype)
+    force, square = ops.spring(x, k, c, weights)
+    assert torch.equal(force, k * (x - c))
+    assert torch.equal(square, ops.inner(weights, x - c, k * (x - c)))
     mean = ops.mean_of_finite(weights, values, slope)
     assert mean is not None
     assert torch.equal(mean, ops.weighted_sum(weights, values[:, None])[0])
@@ -45,6 +56,8 @@ def test_what_is_not_finite_is_seen(bad):
     found = ops.descend(x, wrong, weights, 0.1)
     assert found is not None
     assert found[2] is False
+    assert not ops.combination([1.0, 0.0], [x, wrong])[1]
+    assert not ops.combination([1.0, 0.5, 1.0], [x, x, wrong])[1]
 
 
 def test_other_tensors_take_the_operations_one_by_one():
@@ -52,8 +65,10 @@ def test_other_tensors_take_the_operations_one_by_one():
     for other in (x.clone().requires_grad_(), x.T.contiguous().T, x.half()):
         assert ops.descend(other, other, weights, 0.1) is None
         assert ops.mean_of_finite(weights, x[:, 0].contiguous(), other) is None
-        assert torch.equal(ops.plus(x, 0.5, other.detach()), x + 0.5 * other.detach())
-    assert torch.equal(torch.func.grad(lambda y: ops.plus(y, 2.0, y).sum())(x), torch.full_like(x, 3.0))
+        assert ops.spring(other, x.new_tensor(1.0), x.new_tensor(0.0), weights) is None
+        assert torch.equal(ops.combination([1.0, 0.5], [x, other.detach()])[0], x + 0.5 * other.detach())
+    slope = torch.func.grad(lambda y: ops.combination([1.0, 2.0], [y, y])[0].sum())(x)
+    assert torch.equal(slope, torch.full_like(x, 3.0))
 
 
 def test_a_potential_that_is_not_finite_is_named():
@@ -71,4 +86,5 @@ def test_cross_entropy_is_that_of_torch():
     loss.value(leaf, y).sum().backward()
     assert leaf.grad is not None
     torch.testing.assert_close(loss.derivative(f, y), leaf.grad)
+    assert all(map(torch.equal, loss.both(f, y), (loss.value(f, y), loss.derivative(f, y))))
     assert loss.value(torch.full((1, 2), math.nan, dtype=torch.float64), torch.tensor([0])).isnan().all()

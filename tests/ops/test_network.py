@@ -172,6 +172,19 @@ def test_nan_and_infinity_are_kept(activation, k, rng):
     assert not torch.isfinite(ops.network_backward(theta, z, y, code)[1][:, 0]).any() or activation == "relu"
 
 
+@pytest.mark.parametrize(("n", "m"), [(256, 1600), (700, 900)])
+def test_passes_in_registers_are_those_of_blas(n, m, rng, monkeypatch):
+    """More activations than those of a small network: the gradient of other code, and equal bits in every order."""
+    theta, w, z, y = case(rng, n, m, 20, 3)
+    f, g, runs = forward_backward(theta, w, z, y, activations.TANH)
+    assert runs == [slice(0, m)]
+    monkeypatch.setattr(cpu.small_network, "NEURONS", 10**9)
+    f_other, g_other, _ = forward_backward(theta, w, z, y, activations.TANH)
+    assert not torch.equal(g, g_other)
+    assert distance(f, f_other) < 1e-14
+    assert distance(g, g_other) < 1e-13
+
+
 def test_memory_is_that_of_a_run_of_samples(rng, monkeypatch):
     """All activations would take 128 MiB. Workspace: the run's, and 4 MiB for the scratch of two threads each."""
     theta, w, z, y = case(rng, 2048, 8192, 8, 1)

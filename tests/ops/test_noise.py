@@ -49,6 +49,12 @@ def test_uniforms_are_the_same_numbers_everywhere():
     assert float(got[3, 2]) == ((words[0] << 32 | words[1]) + 0.5) * 2.0**-64
 
 
+def test_halves_by_the_bits_of_the_uniforms():
+    ids = torch.cat([torch.arange(3000), torch.tensor([2**32 + 7, 2**44 - 1])])
+    key, step = [12345, 2**31], 2**33 + 1
+    assert torch.equal(ops.noise.above_half(ids, key, step, 3), ops.uniform(ids, key, step, 3, 1)[:, 0] > 0.5)
+
+
 @BOTH
 @pytest.mark.parametrize("dim", [1, 2, 3, 4, 7, 70])
 def test_normals_against_plain_torch(dtype, dim):

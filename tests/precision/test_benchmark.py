@@ -14,6 +14,7 @@ from commands import wgf_command
 
 import wgf
 from wgf.errors import ConfigError, ShapeError
+from wgf.precision.benchmark import WorkPrecision
 from wgf.protocol import Solver, State, Step
 
 MU = wgf.Ensemble.gaussian(40, 2, seed=1)
@@ -51,6 +52,17 @@ def test_errors_fall_at_the_order_of_each_scheme():
     assert row["seconds"] > 0
     assert result.cheapest(1e-9) is None
     assert result.cheapest(0.5) in ("Euler", "Heun", "mine")
+
+
+def test_a_page_says_why_no_run_is_accurate_and_what_helps():
+    def page(error, floors):
+        point = {"effort": 0.1, "error": error, "seconds": 1.0, "evaluations": 10}
+        curve = {"solver": "Euler", "order": 1, "particles": 500, "effort": "h", "points": [point]}
+        return WorkPrecision("Title", "F", "exact", "W₂", floors, (curve,)).page()
+
+    assert "the smallest is 0.25, by Euler. Chance alone makes about 0.2" in page(0.25, {"sampling": 0.2})
+    assert "the smallest is 0.25, by Euler. Take smaller steps." in page(0.25, {"sampling": 0.05})
+    assert "No run has" not in page(0.1, {})
 
 
 def test_the_error_by_places_is_that_of_the_particles():

@@ -21,10 +21,10 @@ t_end = 2.0
 record_every = 2
 [sweep]
 solver.dt = [0.125, 0.25]
-entropy.0.temperature = { from = 1e-3, to = 1e-1, count = 5, log = true }
-seeds = 6
+entropy.0.temperature = { from = 1e-3, to = 1e-1, count = 3, log = true }
+seeds = 4
 """
-"""60 runs of a tenth of a second each."""
+"""24 runs of a tenth of a second each."""
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def place(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def unbroken(tmp_path_factory):
-    """The sweep of 60 runs in one call; nobody may write to it."""
+    """The sweep of 24 runs in one call; nobody may write to it."""
     folder = tmp_path_factory.mktemp("unbroken")
     (folder / "small.toml").write_text(SWEEP)
     return run_sweep(load_plan(folder / "small.toml"), folder / "out", Work())

@@ -68,6 +68,10 @@ class Loss(ABC):
     def _derivative(self, f: Tensor, y: Tensor) -> Tensor:
         """∂ℓ/∂f (M, K)."""
 
+    def _both(self, f: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """`_value` and `_derivative`. Override it where one pass gives both."""
+        return self._value(f, y), self._derivative(f, y)
+
     def _correct(self, f: Tensor, y: Tensor) -> Tensor:
         """Whether each sample is classified correctly (M,)."""
         raise ConfigError(f"{type(self).__name__} is a regression loss: accuracy is not defined; use the risk's loss.")
@@ -115,6 +119,28 @@ class Loss(ABC):
             If f is not (M, K), or M differs from the number of targets.
         """
         return self._derivative(*self._checked(f, y))
+
+    def both(self, f: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss and derivative of every sample, in one pass where the loss has one.
+
+        Parameters
+        ----------
+        f : Tensor (M, K)
+            Predictions; scores (logits) for a classifier.
+        y : Tensor
+            Targets as `encode` returns them.
+
+        Returns
+        -------
+        tuple of Tensor
+            ℓ(fₘ, yₘ) (M,) and ∂ℓ/∂f (M, K).
+
+        Raises
+        ------
+        ShapeError
+            If f is not (M, K), or M differs from the number of targets.
+        """
+        return self._both(*self._checked(f, y))
 
     def correct(self, f: Tensor, y: Tensor) -> Tensor:
         """Whether each sample is classified correctly.

@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .. import ops
-from ..errors import ConfigError, ShapeError, require_integer, require_seed
-from ..functional import Evaluation, Functional, Work
-from ..measure import (
-    MINIBATCH,
-    ArrayLike,
-    Ensemble,
-    NoiseSource,
-    as_real,
-    checks,
-    require_device,
-    require_dtype,
-    require_finite_rows,
-)
-from ..measure.arrays import weight_rows
-from .aggregates import Aggregate, Mean
+from ..errors import ShapeError, require_integer, require_seed
+from ..functional import Evaluation, Work
+from ..measure import ArrayLike, Ensemble, require_device, require_dtype
+from .aggregates import Mean
+from .batches import Samples, uniform
 from .losses import CrossEntropy, Loss, require_loss
 from .modules import AsModule
-from .samples import as_inputs, as_targets, lowest, require_here
+from .samples import as_inputs, as_targets
 from .two_layer import require_unit
 from .units import NetworkUnit
 
-_ALL = slice(None)
 
-
-class NetworkRisk(AsModule, Functional):
+class NetworkRisk(AsModule, Samples):
     """The mean loss of a network that is an average over neurons, as a functional of the law μ of the neurons.
 
         R[μ] = (1/M) Σₘ ℓ(f_μ(zₘ), yₘ),    f_μ(z) = ∫ φ(z; θ) dμ(θ)
@@ -112,7 +98,7 @@ class NetworkRisk(AsModule, Functional):
         self._subset: Tensor | None = None
         self._chosen: tuple[Tensor, Tensor] | None = None  # the data of the subset
         self._law: Tensor | None = None
-        self._aggregate: Aggregate = Mean()
+        self._aggregate = Mean()
 
     def __repr__(self) -> str:
         return f"NetworkRisk({len(self.inputs)} samples, {self.unit!r}, {type(self.loss).__name__})"
@@ -184,96 +170,13 @@ class NetworkRisk(AsModule, Functional):
         """The mean loss (1/M) Σ ℓ(f_μ, y) on other data, inputs (M, D) and targets (M,) or (M, K)."""
         z = self._features(inputs, mu)
         losses = self._losses(self._forward(mu, z), self._encode(targets, len(z)).to(mu.device))
-        return float(Mean().value(losses, _uniform(losses)))
-
-    # ----------------------------------------------------------------------------------- what drives change
-
-    def _with(self, **changes: Any) -> NetworkRisk:
-        other = object.__new__(NetworkRisk)
-        other.__dict__.update(self.__dict__, **changes)
-        return other
-
-    def with_inputs(self, inputs: ArrayLike) -> NetworkRisk:
-        """The same risk at other inputs, of the shape (M, D) of the old ones; ShapeError for another shape."""
-        z = as_real("inputs", inputs)
-        if z.shape != self.inputs.shape:
-            raise ShapeError(f"inputs: shape {tuple(z.shape)}; wanted {tuple(self.inputs.shape)}, those of the risk.")
-        z = z.to(self.inputs)
-        if not checks.finite(z):
-            require_finite_rows("inputs", z)
-        return self._with(inputs=z.contiguous(), _chosen=None)
-
-    @property
-    def law(self) -> Tensor:
-        """The probability p of each sample (M,), float64: 1/M each, unless `with_law` says otherwise."""
-        return _uniform(self.inputs) if self._law is None else self._law
-
-    def with_law(self, law: ArrayLike) -> NetworkRisk:
-        """The same risk with sample probabilities p (M,) ≥ 0, Σ p = 1, in place of 1/M each."""
-        return self._with(_law=weight_rows(law, len(self.inputs), copy=True).to(self.inputs.device))
-
-    def with_aggregate(self, aggregate: Aggregate) -> NetworkRisk:
-        """The same risk with another aggregate than the mean; ConfigError where minibatches would bias it."""
-        if self.batch is not None and not aggregate.linear:
-            raise ConfigError(
-                f"{type(aggregate).__name__} of a risk with batch = {self.batch}: it is not linear in the losses, so a "
-                "minibatch would bias its gradient; give the risk all its data (batch=None)."
-            )
-        return self._with(_aggregate=aggregate)
+        return float(Mean().value(losses, uniform(losses)))
 
     # ----------------------------------------------------------------------------------- the functional
-
-    @property
-    def sampled(self) -> bool:
-        return self.batch is not None
-
-    def draw(self, noise: NoiseSource, step: int) -> Functional:
-        if self.batch is None:
-            return self
-        ids = torch.arange(len(self.inputs), device=self.inputs.device)
-        return self._with(
-            _subset=lowest(noise.uniform(ids, step, 1, MINIBATCH)[:, 0], self.batch), _chosen=None, batch=None
-        )
 
     def work(self, mu: Ensemble, whole: bool = False) -> Work:
         samples = len(self.inputs) if self.batch is None or whole else self.batch
         return Work(mu.n * mu.dim, products=float(samples) * mu.n * mu.dim)
-
-    def _data(self, mu: Ensemble) -> tuple[Tensor, Tensor]:
-        require_here("NetworkRisk", "data", self.inputs.device, mu)
-        if self._subset is None:
-            return self.inputs, self.targets
-        if self._chosen is None:
-            self._chosen = self.inputs.index_select(0, self._subset), self.targets.index_select(0, self._subset)
-        return self._chosen
-
-    def _losses(self, f: Tensor, y: Tensor) -> Tensor:
-        with ops.one_torch_thread():
-            return self.loss.value(f, y)
-
-    def _weights(self) -> Tensor | None:
-        """Probabilities of the samples at hand, None for equal ones. A minibatch is scaled by M/M' to be unbiased."""
-        if self._law is None or self._subset is None:
-            return self._law
-        return self._law[self._subset] * (len(self._law) / len(self._subset))
-
-    def _aggregated(self, f: Tensor, y: Tensor) -> Tensor:
-        losses, weights = self._losses(f, y), self._weights()
-        return self._aggregate.value(losses, _uniform(losses) if weights is None else weights)
-
-    def _residual(self, f: Tensor, y: Tensor, m: int, rows: slice = _ALL) -> Tensor:
-        """∂A/∂ℓₘ · ∂ℓₘ/∂f for the samples in `rows`, out of m."""
-        weights = self._weights()
-        if self._aggregate.linear and weights is None:
-            with ops.one_torch_thread():
-                return self.loss.derivative(f, y) / m
-        if self._aggregate.linear and weights is not None:
-            slope = weights[rows]
-        else:
-            losses = self._losses(f, y)
-            slope = self._aggregate.slope(losses, _uniform(losses) if weights is None else weights)
-        with ops.one_torch_thread():
-            return self.loss.derivative(f, y) * slope[:, None]
 
     @property
     def infimum(self) -> float:
@@ -281,38 +184,39 @@ class NetworkRisk(AsModule, Functional):
 
     def _value(self, mu: Ensemble) -> Tensor:
         z, y = self._data(mu)
-        return self._aggregated(self._forward(mu, z), y)
+        return self._aggregated(self._losses(self._forward(mu, z), y))
 
     def _pull_back(self, mu: Ensemble, at: Tensor | None) -> tuple[Tensor, Tensor]:
         z, y = self._data(mu)
-        return self.unit.backward(mu.points(at), z, self._residual(self._forward(mu, z), y, len(y)))
+        return self.unit.backward(mu.points(at), z, self._both(self._forward(mu, z), y, len(y))[1])
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
         return self._pull_back(mu, at)[0]
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
-        return self._forward_backward(mu)[1] if at is None else self._pull_back(mu, at)[1]
+        return self._forward_backward(mu)[2] if at is None else self._pull_back(mu, at)[1]
 
-    def _forward_backward(self, mu: Ensemble) -> tuple[Tensor, Tensor]:
-        """Predictions (M, K) and gradient (n, d) at the particles, block by block of samples where A is linear."""
+    def _forward_backward(self, mu: Ensemble) -> tuple[Tensor, Tensor, Tensor]:
+        """Predictions (M, K), losses (M,) and gradient (n, d) at the particles.
+
+        Block by block of samples where A is linear.
+        """
         z, y = self._data(mu)
         if not (self._aggregate.linear and mu.whole):  # the slope needs all losses, or all particles: two passes
             f = self._forward(mu, z)
-            residual = self._residual(f, y, len(y))
-            return f, mu.rowwise(lambda x: self.unit.backward(x, z, residual)[1], mu.x)
-        runs: list[Tensor] = []
+            losses, residual = self._both(f, y, len(y))
+            return f, losses, mu.rowwise(lambda x: self.unit.backward(x, z, residual)[1], mu.x)
+        runs: list[tuple[Tensor, Tensor]] = []
 
         def along(partial: Tensor, rows: slice) -> Tensor:
-            runs.append(self._finished(partial))
-            return self._residual(runs[-1], y[rows], len(y), rows)
+            losses, residual = self._both(self._finished(partial), y[rows], len(y), rows)
+            runs.append((partial, losses))
+            return residual
 
         gradient = self.unit.forward_backward(mu.x, mu.weights, z, along)
-        return torch.cat(runs), gradient
+        f, losses = runs[0] if len(runs) == 1 else (torch.cat(parts) for parts in zip(*runs, strict=True))
+        return f, losses, gradient
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
-        f, gradient = self._forward_backward(mu)
-        return Evaluation(self._aggregated(f, self._data(mu)[1]), gradient, outputs=f)
-
-
-def _uniform(samples: Tensor) -> Tensor:
-    return torch.full((len(samples),), 1.0 / len(samples), dtype=torch.float64, device=samples.device)
+        f, losses, gradient = self._forward_backward(mu)
+        return Evaluation(self._aggregated(losses), gradient, outputs=f)

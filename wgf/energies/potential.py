@@ -108,27 +108,27 @@ class Potential(Functional):
 
     def _both(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """V and ∇V, not yet checked for NaN: `_require_finite` does that."""
+        with ops.one_torch_thread(), ops.recorded():
+            return self._alone(x)
+
+    def _alone(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """`_both`, with one torch thread and autograd that records."""
         shape = x.shape
-        with ops.one_torch_thread():
-            if self._grad is not None:
-                with torch.no_grad():
-                    gradient = self._shaped("grad", self._grad(x.clone()), x, shape)
-                    return self._shaped("fn", self._fn(x.clone()), x, shape[:1]), gradient.to(x.dtype)
-            with ops.recorded():
-                y = x.detach().clone().requires_grad_()
-                try:
-                    values = self._shaped("fn", self._fn(y), y, shape[:1])
-                except RuntimeError as error:
-                    if "requires grad" not in str(error):
-                        raise
-                    raise ConfigError(
-                        f"Potential: fn is not written in torch ({error}); pass grad= as well."
-                    ) from error
-                if not values.requires_grad:
-                    self._finite("fn", values)
-                    raise ConfigError("Potential: fn is not a differentiable torch function of x; pass grad= as well.")
-                (gradient,) = torch.autograd.grad(values, y, torch.ones_like(values))  # a sum would take two more calls
-            return values.detach(), gradient
+        if self._grad is not None:
+            with torch.no_grad():
+                gradient = self._shaped("grad", self._grad(x.clone()), x, shape)
+                return self._shaped("fn", self._fn(x.clone()), x, shape[:1]), gradient.to(x.dtype)
+        y = x.detach().clone().requires_grad_()
+        try:
+            values = self._shaped("fn", self._fn(y), y, shape[:1])
+        except RuntimeError as error:
+            if "requires grad" not in str(error):
+                raise
+            raise ConfigError(f"Potential: fn is not written in torch ({error}); pass grad= as well.") from error
+        if not values.requires_grad:
+            self._finite("fn", values)
+            raise ConfigError("Potential: fn is not a differentiable torch function of x; pass grad= as well.")
+        return values.detach(), ops.slope_of_sum(values, y)
 
     def _sound(self, x: Tensor) -> tuple[Tensor, Tensor]:
         values, gradient = self._both(x)
@@ -155,7 +155,10 @@ class Potential(Functional):
         return gradient
 
     def body(self, mu: Ensemble) -> Any:
-        return None if self._rows is None else bodies.Rows(self._rows.address(mu.x.numpy().dtype))
+        return None if self._rows is None else bodies.Rows(*self._rows.addresses(mu.x.numpy().dtype))
+
+    def pointwise(self, mu: Ensemble) -> Callable[[Tensor], tuple[Tensor, Tensor]] | None:
+        return self._alone
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
         call = self._both if mu.whole else self._sound  # divided particles are checked where processes meet anyway

@@ -135,6 +135,13 @@ class Quadratic(Functional):
         return self._offset_and_force(mu, at)[1].to(mu.dtype)
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
+        if self._narrow and mu.whole and not self.varies:
+            stiffness, center = (
+                _fit(n, p, mu.x) for n, p in (("stiffness", self._stiffness), ("center", self._center))
+            )
+            few = ops.spring(mu.x, stiffness, center, mu.weights)
+            if few is not None:
+                return Evaluation(0.5 * few[1], few[0])
         offset, force = self._offset_and_force(mu, None)
         return Evaluation(0.5 * mu.inner(offset, force), force.to(mu.dtype))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DivergenceError, TransportError, require_integer, require_number
-from ..functional import Evaluation, View, WarmStarted, Work
+from ..functional import Evaluation, Solved, WarmStarted, Work
 from ..measure import ArrayLike, Ensemble, checks
 from ..ops import sinkhorn
 from ..ops.clouds import Cloud, Problem
@@ -28,8 +26,8 @@ PASSES = 40
 
 @remembered
 @dataclass(frozen=True, eq=False)
-class Solved:
-    """The solution at one ensemble: what a run remembers from one step to the next.
+class Plans(Solved):
+    """The plans at one ensemble, and what they give.
 
     Attributes
     ----------
@@ -49,9 +47,6 @@ class Solved:
         The iterations that were made at last, of the plan and of the particles with themselves.
     """
 
-    of: str
-    x: Tensor
-    weights: Tensor
     f: Tensor
     g: Tensor
     h: Tensor
@@ -61,23 +56,8 @@ class Solved:
     error: float
     iterations: int
 
-    def at(self, mu: Ensemble) -> bool:
-        """Whether it was found at these very particles."""
-        return (
-            self.x.shape == mu.x.shape
-            and self.x.device == mu.x.device
-            and bool(torch.equal(self.x, mu.x.detach().double()))
-            and bool(torch.equal(self.weights, mu.weights.detach().double()))
-        )
 
-
-class Memo:
-    """The last solution of a term, so that value, gradient and first variation at one ensemble are found once."""
-
-    last: Solved | None = None
-
-
-class SinkhornDivergence(WarmStarted):
+class SinkhornDivergence(WarmStarted[Plans]):
     """The debiased cost of entropic transport to samples of ν: from ½ W₂² at small ε to a distance of means at large.
 
         𝓕[μ] = OT_ε(μ, ν) − ½ OT_ε(μ, μ) − ½ OT_ε(ν, ν)
@@ -156,7 +136,6 @@ class SinkhornDivergence(WarmStarted):
         self.reach = None if reach is None else require_number("reach", reach, positive=True)
         self.tolerance = require_number("tolerance", tolerance, positive=True)
         self.iterations = require_integer("iterations", iterations, low=1)
-        self._start: Solved | None = None
 
     @property
     def infimum(self) -> float:
@@ -168,35 +147,6 @@ class SinkhornDivergence(WarmStarted):
     def audit(self, mu: Ensemble) -> Check:
         error = self._solved(mu).error
         return Check("sinkhorn", "", error, self.tolerance, "marginal error of the plans, a part of the mass")
-
-    # -------------------------------------------------------------------------------- memory of a run
-
-    def begin(self, mu: Ensemble, t: float) -> Solved:
-        return self._solved(mu)
-
-    def advance(self, memory: Solved, view: View, h: float) -> Solved:
-        for part in view.terms:
-            if isinstance(part.term.functional, SinkhornDivergence):
-                return part.term.functional._solved(view.mu)
-        return self.resolve(memory)._solved(view.mu)
-
-    def resolve(self, memory: Solved) -> SinkhornDivergence:
-        term = copy.copy(self)
-        vars(term).pop("_memo", None)
-        if memory.of == self._identity:
-            term._start = term._memo.last = memory
-        return term
-
-    @cached_property
-    def _memo(self) -> Memo:
-        return Memo()
-
-    @cached_property
-    def _identity(self) -> str:
-        found = hashlib.sha256(repr((self.epsilon, self.reach, self.tolerance, self.iterations)).encode())
-        for part in (self.target.x, self.target.weights):
-            found.update(part.detach().cpu().contiguous().numpy().tobytes())
-        return found.hexdigest()[:32]
 
     # -------------------------------------------------------------------------------- solution
 
@@ -231,26 +181,25 @@ class SinkhornDivergence(WarmStarted):
                 f"{self.tolerance:g} was wanted; raise iterations, tolerance or epsilon."
             )
 
-    def _solved(self, mu: Ensemble) -> Solved:
-        """The solution at μ: the last one if it was found there, else from the memory of the run or from nothing."""
+    def _settings(self) -> tuple[tuple[object, ...], tuple[Tensor, ...]]:
+        settings = (self.epsilon, self.reach, self.tolerance, self.iterations)
+        return settings, (self.target.x, self.target.weights)
+
+    def _require_defined(self, mu: Ensemble) -> None:
         require_comparable(self, self.target, mu)
         require_plain(self, mu)
-        last = self._memo.last
-        if last is None or not last.at(mu):
-            last = self._memo.last = self._solve(mu)
-        return last
 
-    def _solve(self, mu: Ensemble) -> Solved:
+    def _solve(self, mu: Ensemble, before: Plans | None) -> Plans:
         if not checks.holds(torch.isfinite(mu.x).all()):
             raise DivergenceError(f"{self.name}: a coordinate is not finite.")
-        problem, (y, rest), start = self._problem, self._samples, self._start
-        starts = (None, None) if start is None else (start.g, start.h if len(start.h) == mu.n else None)
+        problem, (y, rest) = self._problem, self._samples
+        starts = (None, None) if before is None else (before.g, before.h if len(before.h) == mu.n else None)
         with small_steps(max(mu.x.numel(), y.x.numel())):
             found = sinkhorn.divergence(self._cloud(mu.x, mu.weights), y, problem, rest, starts)
         self._require(found.error, found.iterations)
         gradient = problem.mass(found.f)[:, None] * found.slope - problem.mass(found.own)[:, None] * found.own_slope
-        return Solved(
-            self._identity,
+        return Plans(
+            self._digest,
             mu.x.detach().double().clone(),
             mu.weights.detach().double().clone(),
             found.f,

@@ -120,9 +120,7 @@ def knn_entropy(mu: Ensemble, k: int = 4) -> Estimate:
 
 def kozachenko_leonenko(logarithms: np.ndarray, n: int, d: int, k: int) -> tuple[float, float]:
     """The entropy and its standard error from the logarithms of the distances to the k-th of n particles (n,)."""
-    from scipy.special import digamma
-
-    value = float(digamma(n) - digamma(k)) + _log_ball(d) + d * float(logarithms.mean())
+    value = _digamma(n) - _digamma(k) + _log_ball(d) + d * float(logarithms.mean())
     return value, d * float(logarithms.std(ddof=1)) / math.sqrt(n)
 
 
@@ -132,23 +130,24 @@ def extrapolated_entropy(logarithms: np.ndarray, n: int, d: int, k: int) -> tupl
     Σⱼ vⱼ Sⱼ with Σ vⱼ = 1 and Σ vⱼ Γ(j + 2/d)/Γ(j) = 0, the v of least squares (Berrett, Samworth & Yuan). The third
     number is the standard error of the difference to the estimate from the k-th neighbour alone.
     """
-    from scipy.special import digamma, gammaln
-
-    j = np.arange(1, len(logarithms) + 1)
-    growth = np.exp(gammaln(j + 2.0 / d) - gammaln(j))
+    j = range(1, len(logarithms) + 1)
+    growth = np.array([math.exp(math.lgamma(i + 2.0 / d) - math.lgamma(i)) for i in j])
     mean = growth.mean()
     v = 1.0 / len(j) - mean * (growth - mean) / ((growth - mean) ** 2).sum()
     each = np.einsum("j,jn->n", v, logarithms)
-    value = float(digamma(n) - (v * digamma(j)).sum()) + _log_ball(d) + d * float(each.mean())
+    value = _digamma(n) - float((v * [_digamma(i) for i in j]).sum()) + _log_ball(d) + d * float(each.mean())
     spread, apart = (d * float(a.std(ddof=1)) / math.sqrt(n) for a in (each, each - logarithms[k - 1]))
     return value, spread, apart
 
 
 def _log_ball(d: int) -> float:
     """The logarithm of the volume of the unit ball."""
-    from scipy.special import gammaln
+    return 0.5 * d * math.log(math.pi) - math.lgamma(0.5 * d + 1)
 
-    return 0.5 * d * math.log(math.pi) - float(gammaln(0.5 * d + 1))
+
+def _digamma(n: int) -> float:
+    """ψ(n), by torch: importing scipy.special takes as long as a hundred records."""
+    return float(torch.digamma(torch.tensor(n, dtype=torch.float64)))
 
 
 def gaussian_entropy(mu: Ensemble) -> float:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError, DivergenceError
+from ..functional import Solved
 from ..measure import Ensemble, Noise, checks
 from ..ops import one_torch_thread
 from ..ops.memory import counted, require_memory
@@ -27,7 +28,7 @@ _LEAST = 1e-12
 
 @remembered
 @dataclass(frozen=True, eq=False)
-class Learnt:
+class Learnt(Solved):
     """The score at one ensemble: what a run remembers from one step to the next.
 
     Attributes
@@ -54,9 +55,6 @@ class Learnt:
         S, 0-d, float64.
     """
 
-    of: str
-    x: Tensor
-    weights: Tensor
     ids: Tensor
     mean: Tensor
     factor: Tensor
@@ -72,13 +70,7 @@ class Learnt:
 
     def at(self, mu: Ensemble) -> bool:
         """Whether it was found at these very particles."""
-        return (
-            self.x.shape == mu.x.shape
-            and self.x.device == mu.x.device
-            and bool(torch.equal(self.x, mu.x.detach().double()))
-            and bool(torch.equal(self.weights, mu.weights.detach().double()))
-            and bool(torch.equal(self.ids, mu.ids))
-        )
+        return super().at(mu) and bool(torch.equal(self.ids, mu.ids))
 
     def _fields(self) -> Units | Bumps:
         first, second = self.basis

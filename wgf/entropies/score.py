@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import copy
-import hashlib
 import math
 from collections.abc import Callable
-from functools import cached_property
 
 from torch import Tensor
 
 from ..errors import ConfigError, closest, require_integer, require_length, require_number, shown
-from ..functional import Evaluation, View, WarmStarted, Work
+from ..functional import Evaluation, WarmStarted, Work
 from ..measure import Ensemble, Noise
 from ..summation import Check
 from .base import Entropy, Variant
@@ -20,13 +17,7 @@ from .learnt import FEWEST, Learnt, learnt
 NETWORKS = ("kernel", "mlp")
 
 
-class Memo:
-    """The last result of a term, so that value, gradient and first variation at one ensemble are found once."""
-
-    last: Learnt | None = None
-
-
-class Score(Entropy, WarmStarted):
+class Score(Entropy, WarmStarted[Learnt]):
     """The Shannon entropy with a force: the score ∇log ρ is learnt from the particles, and follows them in a run.
 
         S[μ] = −∫ ρ log ρ,    δS/δμ = −log ρ − 1,    ∇_W S = −∇log ρ ≈ −s
@@ -150,7 +141,6 @@ class Score(Entropy, WarmStarted):
         self.start = start if isinstance(start, str) else require_number("start", start)
         self.tolerance = require_number("tolerance", tolerance, positive=True)
         self.seed = require_integer("seed", seed, low=0)
-        self._from: Learnt | None = None
 
     @classmethod
     def variants(cls) -> tuple[Variant, ...]:
@@ -171,7 +161,7 @@ class Score(Entropy, WarmStarted):
         return Work(mu.n * mu.dim, products=mu.n * self.width**2 * (mu.dim + self.iterations))
 
     def audit(self, mu: Ensemble) -> Check:
-        found = self._learnt(mu)
+        found = self._solved(mu)
         chance, missing = found.errors(mu)
         if chance > missing:
             why = "it has learnt chance: take more particles, a smaller width or a larger penalty"
@@ -182,77 +172,42 @@ class Score(Entropy, WarmStarted):
         advice = f"the score of {self.name} is off by about {error:.0%}: {why}."
         return Check(f"score matching, {self.network}", "", error, self.tolerance, measure, advice)
 
-    # -------------------------------------------------------------------------------- memory of a run
-
-    def begin(self, mu: Ensemble, t: float) -> Learnt:
-        return self._learnt(mu)
-
-    def advance(self, memory: Learnt, view: View, h: float) -> Learnt:
-        for part in view.terms:
-            if isinstance(part.term.functional, Score):
-                return part.term.functional._learnt(view.mu).trained(self.rate, self.iterations)
-        return self.resolve(memory)._learnt(view.mu).trained(self.rate, self.iterations)
-
-    def resolve(self, memory: Learnt) -> Score:
-        term = copy.copy(self)
-        vars(term).pop("_memo", None)
-        if memory.of == self._identity:
-            term._from = term._memo.last = memory
-        return term
-
-    @cached_property
-    def _memo(self) -> Memo:
-        return Memo()
-
-    @cached_property
-    def _identity(self) -> str:
-        """A digest of the settings that decide what is learnt."""
-        given = (
-            self.network,
-            self.width,
-            self.bandwidth,
-            self.penalty,
-            self.iterations,
-            self.rate,
-            self.start,
-            self.seed,
-        )
-        return hashlib.sha256(repr(given).encode()).hexdigest()[:32]
-
     # -------------------------------------------------------------------------------- what is learnt
 
-    def _learnt(self, mu: Ensemble) -> Learnt:
-        """What is known at μ: the last result if it was found there, else one from the memory of the run."""
+    def _settings(self) -> tuple[tuple[object, ...], tuple[Tensor, ...]]:
+        fields = (self.network, self.width, self.bandwidth, self.penalty)
+        return (*fields, self.iterations, self.rate, self.start, self.seed), ()
+
+    def _require_defined(self, mu: Ensemble) -> None:
         self._divisible(mu)  # a run begins here, before it asks whether particles may be divided
         if mu.period is not None:
             raise ConfigError(f"{self.name} is not defined in a periodic domain; wanted all of space. Blob is.")
-        last = self._memo.last
-        if last is None or not last.at(mu):
-            last = self._memo.last = self._learn(mu)
-        return last
 
-    def _learn(self, mu: Ensemble) -> Learnt:
+    def _solve(self, mu: Ensemble, before: Learnt | None) -> Learnt:
         settings = (self.network, self.width, self.bandwidth, self.penalty, self.rate)
-        return learnt(mu, self._from, self._identity, settings, self.iterations, self.start, Noise(self.seed))
+        return learnt(mu, before, self._digest, settings, self.iterations, self.start, Noise(self.seed))
+
+    def _learning(self, solution: Learnt) -> Learnt:
+        return solution.trained(self.rate, self.iterations)
 
     def _everywhere(self, mu: Ensemble, at: Tensor | None, read: Callable[[Learnt, Tensor], Tensor]) -> Tensor:
-        found = self._learnt(mu)
+        found = self._solved(mu)
         points = found.x if at is None else at.detach().double()
         return read(found, points).to(mu.dtype)
 
     # -------------------------------------------------------------------------------- hooks
 
     def _value(self, mu: Ensemble) -> Tensor:
-        return self._learnt(mu).entropy.clone()
+        return self._solved(mu).entropy.clone()
 
     def _first_variation(self, mu: Ensemble, at: Tensor | None) -> Tensor:
         return self._everywhere(mu, at, Learnt.first_variation)
 
     def _gradient(self, mu: Ensemble, at: Tensor | None) -> Tensor:
         if at is None:
-            return -self._learnt(mu).score.to(mu.dtype)
+            return -self._solved(mu).score.to(mu.dtype)
         return self._everywhere(mu, at, lambda found, points: -found.at_points(points))
 
     def _evaluate(self, mu: Ensemble) -> Evaluation:
-        found = self._learnt(mu)
+        found = self._solved(mu)
         return Evaluation(found.entropy.clone(), -found.score.to(mu.dtype))

@@ -38,7 +38,14 @@ class Records(ABC):
 
     @abstractmethod
     def after(self, step: int) -> int:
-        """The number of the next step after `step` at which there may be a record."""
+        """The number of the next step after `step` at which there may be a record, by its number alone."""
+
+    def marks(self, ledger: Ledger) -> tuple[tuple[float, float], ...]:
+        """When the next record is due, for a scheme that chooses its steps.
+
+        It is due at the first state whose number of the step and time reach both numbers of a pair.
+        """
+        return ()
 
     @abstractmethod
     def within(self, steps: int) -> int:
@@ -119,7 +126,27 @@ class Adaptive(Records):
         return math.floor(parts * (t - self.start) / (self.t_end - self.start)) if self.t_end > self.start else parts
 
     def after(self, step: int) -> int:
-        return step + 1
+        return 2**62
+
+    def marks(self, ledger: Ledger) -> tuple[tuple[float, float], ...]:
+        rows, half, early, parts = ledger.rows, FEWEST // 2, MOST // 2, MOST - 1 - MOST // 2
+        last, found = ledger.row(-1), []
+        if rows < FEWEST:
+            found = [(last["step"] + 1, -math.inf)] if last["step"] + 1 - self.first <= half else []
+            found += [(0.0, self._reaching(rows - half, half))]
+        late = -math.inf if rows <= early else self._reaching(self._part(last["t"], parts) + 1, parts)
+        return (*found, (self.first + self.apart * rows, late))
+
+    def _reaching(self, part: int, parts: int) -> float:
+        """The least time at which so many parts have passed."""
+        if part <= 0 or not self.t_end > self.start:
+            return -math.inf
+        t = self.start + part * (self.t_end - self.start) / parts
+        while self._part(t, parts) >= part:
+            t = math.nextafter(t, -math.inf)
+        while self._part(t, parts) < part:
+            t = math.nextafter(t, math.inf)
+        return t
 
     def within(self, steps: int) -> int:
         return MOST
@@ -133,7 +160,7 @@ class Cadence:
     frames: int
 
     def after(self, step: int) -> int:
-        """The number of the next step after `step` at which there may be a record or a frame."""
+        """The number of the next step after `step` at which there may be a record or a frame, by its number alone."""
         record = self.records.after(step)
         return min(record, Every(self.frames).after(step)) if self.frames else record
 

@@ -16,10 +16,10 @@ from ..measure import checks
 from ..protocol import State
 from .cadence import Cadence, Every
 from .callbacks import Callbacks
-from .gear import SecondGear
 from .keeping import Keeping
 from .monitor import Monitor
 from .parts import Flow, Stops
+from .pointwise import Gears
 from .solution import Outcome, Solution, Status
 from .timing import Stopwatch
 from .unbounded import falling, warn_of_falling
@@ -71,7 +71,7 @@ class Run:
         flow, mu = self.flow, self.state.mu
         self.deferred = checks.deferred_on(mu.device, not mu.whole)
         plain = not ((self.deferred and mu.whole) or flow.steering.drives)
-        self.gear = SecondGear(flow.dynamics, flow.solver, flow.plan, flow.noise, flow.history, plain)
+        self.gear = Gears(flow.dynamics, flow.solver, flow.plan, flow.noise, flow.history, plain)
         self._observed = -1
         self._before_record: tuple[BookMemory, Any] | None = None
         self._mark()
@@ -167,9 +167,9 @@ class Run:
 
     def _next_stop(self) -> int:
         """The number of the step at which the state is needed next: for a record, for a frame, or as the last one."""
-        if self.plan.adaptive:  # the last step is unknown, and the scheme reads its error at each step anyway
+        if self.plan.adaptive and not self.gear.open:  # the scheme reads its error at each step anyway
             return self.state.step + 1
-        stop = min(self.plan.last, self.plan.first + self.stops.max_steps, self.cadence.after(self.state.step))
+        stop = min(self.plan.bound(self.stops.max_steps), self.cadence.after(self.state.step))
         return self.callbacks.before(self.state.step, stop) if self.callbacks.stepping else stop
 
     def _stretch(self, stop: int) -> None:
@@ -203,15 +203,15 @@ class Run:
     def _steps(self, stop: int) -> None:
         """Take the steps up to `stop`, or to a pause for a checkpoint. The monitor is told of all but the last."""
         while self.state.step < stop:
-            leapt = self.gear.leap(self.state, stop, self.books)
+            leapt = self.gear.leap(self.state, stop, self.books, self.cadence.records)
             if leapt is None:
-                self._single_steps(self.state.step + 1 if self.gear.open else stop)
+                self._single_steps(self.state.step + 1 if self.gear.open or self.plan.adaptive else stop)
             else:
                 self.state = leapt
                 self._mark()
+            if self.plan.adaptive or (self.state.step < stop and self.keeping.pausing):
+                return  # where the scheme chooses its steps, a record may be due by its time
             if self.state.step < stop:
-                if self.keeping.pausing:
-                    return
                 self.monitor.advance(self.state.step - self.plan.first, self.state.t, None)
 
     def _single_steps(self, stop: int) -> None:

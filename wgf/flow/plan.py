@@ -103,6 +103,10 @@ class Plan:
         """The number of steps of this run; None where the scheme is adaptive."""
         return None if self.adaptive else max(0, self.last - self.first)
 
+    def bound(self, most: int) -> int:
+        """The number of the last step of a run that takes at most so many."""
+        return self.first + most if self.adaptive else min(self.last, self.first + most)
+
     def time(self, step: int) -> float:
         """The time of a step. The last step is at t_end itself, which the grid may miss by rounding."""
         return self.t_end if step == self.last else self.origin_t + (step - self.origin_step) * self.dt

@@ -1,10 +1,12 @@
 """Functionals of the measure, their sums, coefficients that depend on time, and the drives that change them."""
 
 from .coefficient import ROUNDING, Coefficient, number_at
+from .drive import Control, Drive, DrivenFunctional, Memories, View
 from .evaluation import Evaluation
 from .functional import FreeEnergy, FreeEnergyEvaluation, Functional, Resolved, Term, TermEvaluation
 from .rules import Kept, Rules, description, recalled
-from .steering import Control, Drive, DrivenFunctional, Memories, Steering, View, WarmStarted
+from .steering import Steering
+from .warm_started import Solved, WarmStarted
 from .work import Work
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "Memories",
     "Resolved",
     "Rules",
+    "Solved",
     "Steering",
     "Term",
     "TermEvaluation",

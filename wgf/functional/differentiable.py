@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
@@ -51,6 +52,23 @@ class Differentiable(Capabilities, ABC):
         -------
         NamedTuple or None
             A body of `wgf.ops.bodies`, whose compiled gradient has the bits of `_gradient`. None where there is none.
+        """
+        return None
+
+    def pointwise(self, mu: Ensemble) -> Callable[[Tensor], tuple[Tensor, Tensor]] | None:
+        """Give the term as a function of single particles, for stretches of steps that compute nothing else.
+
+        Parameters
+        ----------
+        mu : Ensemble
+            The particles (n, d), on the CPU. Dtype, dimension and number decide about the answer, positions do not.
+
+        Returns
+        -------
+        callable or None
+            Takes particles x (n, d). Gives V(x) (n,), with 𝓕[μ] = ∫ V dμ, and ∇V(x) (n, d). They have the bits of
+            `_evaluate`, and are not checked for NaN. It is called inside `ops.one_torch_thread()` and `ops.recorded()`.
+            None where there is no such function.
         """
         return None
 

@@ -149,6 +149,14 @@ class Term:
         """Whether c(t) 𝓕[μ] depends on t at fixed particles."""
         return bool(self.coefficient.functions) or self.functional.varies
 
+    def factor(self, t: float) -> Coefficient:
+        """The coefficient at time t; that of an entropy must not be positive."""
+        return self.allowed(self.coefficient.at(t), t)
+
+    def allowed(self, coefficient: Coefficient, t: float) -> Coefficient:
+        """Check a coefficient that was evaluated at time t."""
+        return coefficient.as_temperature(self.name, t) if self.functional.is_entropy else coefficient
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TermEvaluation(Evaluation):
@@ -250,10 +258,7 @@ class FreeEnergy(Listed, Functional):
         """Freeze all coefficients and terms at time t. A negative temperature is a ConfigError."""
 
         def freeze(term: Term) -> Term:
-            coefficient = term.coefficient.at(t)
-            if term.functional.is_entropy:
-                coefficient = coefficient.as_temperature(term.name, t)
-            return Term(term.name, coefficient, term.functional.at(t))
+            return Term(term.name, term.factor(t), term.functional.at(t))
 
         return self._map(freeze)
 
@@ -295,15 +300,15 @@ class FreeEnergy(Listed, Functional):
 
     def combined(self, parts: Sequence[Evaluation], mu: Ensemble) -> FreeEnergyEvaluation:
         """Compute F and ∇_W F from given evaluations of its terms at μ, in the order of the terms."""
-        total, gradient, terms, plain = None, None, [], len(parts) == 1
-        for term, part in zip(self.terms, parts, strict=True):
-            plain &= (c := term.number) == 1.0
+        total, terms, numbers = None, [], [term.number for term in self.terms]
+        for term, c, part in zip(self.terms, numbers, parts, strict=True):
             value = part.value if c == 1.0 else c * part.value
             total = zero_plus(value, mu.device) if total is None else total + value
-            gradient = ops.plus(gradient, c, part.gradient)
             terms.append(TermEvaluation(part.value, part.gradient, term, outputs=part.outputs))
-        if total is None or gradient is None:
-            total, gradient = zero_plus(0.0, mu.device), torch.zeros_like(mu.x)
-        return FreeEnergyEvaluation(total, gradient, tuple(terms), finite=plain and parts[0].finite)
+        if total is None:
+            return FreeEnergyEvaluation(zero_plus(0.0, mu.device), torch.zeros_like(mu.x), ())
+        gradient, finite = ops.combination(numbers, [part.gradient for part in parts])
+        finite = math.isfinite(total) if finite else numbers == [1.0] and parts[0].finite
+        return FreeEnergyEvaluation(total, gradient, tuple(terms), finite=finite)
 
     _evaluate = evaluate

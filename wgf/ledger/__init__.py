@@ -1,5 +1,6 @@
 """The ledger of a run: energies, forces, work and dissipation, one row per record."""
 
+from .booking import Driven
 from .bookkeeper import Bookkeeper
 from .lines import Lines, read_records
 from .memory import BookMemory
@@ -10,6 +11,7 @@ __all__ = [
     "COLUMNS",
     "BookMemory",
     "Bookkeeper",
+    "Driven",
     "Ledger",
     "Lines",
     "Observer",

@@ -11,6 +11,26 @@ from ..functional import FreeEnergy, FreeEnergyEvaluation, Term
 from ..protocol import Dynamics, State, Step, realised_by_noise, remembered
 
 
+@dataclass(frozen=True, eq=False)
+class Driven:
+    """What depends on t along a stretch of k steps, at their k + 1 ends.
+
+    Attributes
+    ----------
+    times : ndarray
+        The times (k + 1,).
+    coefficients, values : ndarray
+        The coefficients of the m driven terms (k + 1, m), and the values of these terms without them.
+    temperatures : ndarray or None
+        The temperatures of the noise (k + 1,). None if it does not change.
+    """
+
+    times: np.ndarray
+    coefficients: np.ndarray
+    values: np.ndarray
+    temperatures: np.ndarray | None
+
+
 @remembered
 @dataclass(frozen=True, eq=False)
 class Booked:
@@ -68,12 +88,41 @@ class Booked:
             heating, moment = heating + change, moment + change * (0.5 * (before.t + after.t) - recorded)
         return Booked(work, dissipated, heating, moment)
 
-    def along(self, h: float, dissipation: np.ndarray | None) -> Booked:
-        """Add a stretch of steps in which nothing depends on t: a dissipation for each (k,), or None, as in `add`."""
-        dissipated = None
+    def along(
+        self, h: float | np.ndarray, dissipation: np.ndarray | None, driven: Driven | None, recorded: float
+    ) -> Booked:
+        """Add a stretch of k steps, as `add` adds each.
+
+        Parameters
+        ----------
+        h : float or ndarray
+            The length of the steps, in flow time: one for all, or (k,).
+        dissipation : ndarray or None
+            The mean dissipation of every step (k,). None if the scheme gives none.
+        driven : Driven or None
+            What depends on t. None if nothing does.
+        recorded : float
+            The time of the last record.
+
+        Returns
+        -------
+        Booked
+            The new sums.
+        """
+        booked = replace(self, dissipated=None)
         if self.dissipated is not None and dissipation is not None:
-            dissipated = float(np.cumsum(np.concatenate([[float(self.dissipated)], h * dissipation]))[-1])
-        return replace(self, dissipated=dissipated)
+            booked = replace(self, dissipated=_summed(self.dissipated, h * dissipation))
+        if driven is None:
+            return booked
+        if driven.coefficients.shape[1]:
+            work = 0.5 * np.diff(driven.coefficients, axis=0) * (driven.values[:-1] + driven.values[1:])
+            booked = replace(booked, work=_summed(self.work, work))
+        if driven.temperatures is not None:
+            changes, times = np.diff(driven.temperatures), driven.times
+            moments = changes * (0.5 * (times[:-1] + times[1:]) - recorded)
+            heating, moment = _summed(self.heating, changes), _summed(self.heating_moment, moments)
+            booked = replace(booked, heating=heating, heating_moment=moment)
+        return booked
 
     def jump(self, before: FreeEnergy, dynamics: Dynamics, old: State, new: State, recorded: float) -> Booked:
         """Add a change of F between two steps, at fixed particles. All of it is work: (F_new − F_old)(μ).
@@ -106,6 +155,11 @@ class Booked:
             heating=self.heating + change,
             heating_moment=self.heating_moment + change * (new.t - recorded),
         )
+
+
+def _summed(start: Tensor | float, parts: np.ndarray) -> float:
+    """start + Σ parts, added one after the other."""
+    return float(np.cumsum(np.concatenate([[float(start)], parts.ravel()]))[-1])
 
 
 def _work_of(term: Term, before: State, after: State) -> Tensor:

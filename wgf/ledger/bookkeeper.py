@@ -16,7 +16,7 @@ from ..functional import FreeEnergy, FreeEnergyEvaluation, Steering
 from ..measure import Ensemble
 from ..protocol import Dynamics, Slope, Solver, State, Step, checked
 from .balance import Balance, interval, ratio, total_energy
-from .booking import Booked
+from .booking import Booked, Driven
 from .drawn import shannon_at
 from .forces import Forces
 from .memory import BookMemory
@@ -77,9 +77,9 @@ class Bookkeeper:
         """Book one step of length h (flow time): the work of everything that depends on t, and the dissipation."""
         self.booked = self.booked.add(self._dynamics, before, after, h, step, self._last["t"])
 
-    def along(self, h: float, dissipation: np.ndarray | None) -> None:
-        """Book a compiled stretch: steps of length h (flow time) with these dissipations, under an F without t."""
-        self.booked = self.booked.along(h, dissipation)
+    def along(self, h: float | np.ndarray, dissipation: np.ndarray | None, driven: Driven | None) -> None:
+        """Book a compiled stretch of steps of length h (flow time): their dissipations and what depends on t."""
+        self.booked = self.booked.along(h, dissipation, driven, self._last["t"])
 
     def jump(self, before: FreeEnergy, old: State, new: State) -> None:
         """Book a change of F between two steps as work: `before` is the old F, `old` and `new` are the states."""
@@ -206,19 +206,18 @@ class Bookkeeper:
             beside = self._beside_reference(exact, mu, evaluation)
             return exact.columns(mu) | beside | self._own(state, exact.slope(mu))
         temperature = self._dynamics.noise_temperature(state.t)
-        without_score = Forces.of(evaluation, None, temperature).columns(mu)
         self._note("dissipation", shannon.note)
         if shannon.scores is None or shannon.smoother is None:
             self._note("reference_alignment", shannon.note)
             unknown = {"dissipation_error": math.nan, "reference_alignment": math.nan}
-            return without_score | unknown | self._own(state, None)
+            return Forces.of(evaluation, None, temperature).columns(mu) | unknown | self._own(state, None)
         both = [Forces.of(evaluation, scores, temperature) for scores in (shannon.scores, shannon.smoother)]
-        plain, smoother = (part.columns(mu) for part in both)
+        plain = both[0].columns(mu)
         columns = plain | self._beside_reference(both[0], mu, evaluation)
         force = both[0].slope(mu)
         assert force is not None
         g = force.force - temperature * shannon.scores[0]
-        change = smoother["dissipation"] - plain["dissipation"]
+        change = both[1].dissipation(mu) - plain["dissipation"]
         error, self._balance.usual_error = dissipation_error(shannon, mu.x, g, temperature, change)
         own = self._own(state, None).get("dissipation", math.nan)  # a number where the scheme needs no slope
         slopes = [part.slope(mu) for part in both] if math.isnan(own) else []

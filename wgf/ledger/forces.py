@@ -141,5 +141,11 @@ class Forces:
             "force_ratio": information / loss if loss > 0 else math.nan,
             "alignment": -across / both if both > 0 else math.nan,
             "entropy_production": (square - across) / self.temperature if self.temperature > 0 else math.nan,
-            "dissipation": inner(self.entropic - self.energetic, self.twin - self.energetic),
+            "dissipation": self.dissipation(mu),
         }
+
+    def dissipation(self, mu: Ensemble) -> float:
+        """D = ∫ |∇_W F|² dμ alone; NaN where the entropic force is not known."""
+        if self.entropic is None or self.twin is None:
+            return math.nan
+        return float(mu.inner(self.entropic - self.energetic, self.twin - self.energetic))

@@ -12,10 +12,12 @@ from torch import Tensor
 from ..domains import Domain, PeriodicBox
 from ..entropies.estimators import extrapolated_entropy, kozachenko_leonenko, principal_axes
 from ..errors import ConfigError, ResourceError
-from ..measure import SUBSET, Ensemble, Noise, unwrapped
+from ..measure import SUBSET, Ensemble, unwrapped
 from ..ops.local_scores import Leaves, local_scores, nearest_distances, radii
+from ..ops.noise import above_half
 from ..ops.reference import nearest_image
-from .widths import Combined, Width, combined
+from ..ops.score_sums import mixed
+from .widths import Combination, combination
 
 LARGEST_DIM = 8  # above it, nearest neighbours and local fits need more particles than one can afford
 FEWEST_PARTICLES = 50
@@ -171,7 +173,7 @@ class _Whitened:
             )
         self._scales, self._axes = 1.0 / values, vectors / np.sqrt(values)
         self._volume, self._widest = 0.5 * float(np.log(values).sum()), math.sqrt(values[-1])
-        self._second = _on_cpu(Noise(0).uniform(sample.ids, 0, 1, SUBSET)[:, 0]) > 0.5
+        self._second = above_half(sample.ids, (0, 0), 0, SUBSET).numpy()
         n, d = sample.n, sample.dim
         self._window = min(5.5 * n**0.65 if d == 1 else 23.0 * (d + 1) / 3.0 * n**0.4, n / 2)
         self._points, self._owner = self._at(sample.x), np.arange(sample.n)  # columns (d, n), and rows
@@ -211,43 +213,30 @@ class _Whitened:
         n, d, leaves = self._sample.n, self._sample.dim, self._leaves()
         logarithms, farthest = nearest_distances(leaves, self._owner, FARTHEST)
         value, standard_error, error = self._entropy(leaves, logarithms)
-        found, divergence = self._scores(leaves, STEEPEST / farthest)
-        if self._domain is None:
-            for estimate in (*found.scores, *found.smoother):
-                self._fit_moments(estimate)
+        scores, divergence, found = self._scores(leaves, STEEPEST / farthest)
         note = (
             f"Kozachenko–Leonenko, k = {NEIGHBOURS if d == 1 else f'1–{FARTHEST}'}, {n} particles; score by local fits "
             "of their halves"
         )
         like = self._sample.x
-        (a, b), (c, e) = (torch.from_numpy(pair).to(like) for pair in (found.scores, found.smoother))
+        (a, b), (c, e) = torch.from_numpy(scores).to(like).unbind()
         return ShannonEstimate(
             value, standard_error, error, (a, b), (c, e), note, torch.from_numpy(divergence).to(like.device),
             leaves.boxes(n), found.noise, found.missing, found.part,
         )  # fmt: skip
 
-    def _scores(self, leaves: Leaves, lengths: np.ndarray) -> tuple[Combined, np.ndarray]:
-        """Scores from windows of all widths, and the divergence of those of the typical width."""
+    def _scores(self, leaves: Leaves, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, Combination]:
+        """Scores (2, 2, n, d) from windows of all widths, and the divergence of those of the typical width."""
         n, d, coarse = self._sample.n, self._sample.dim, leaves.coarser()
         each, ranks = len(self._owner) / leaves.count, [OVERLAP, OVERLAP // 2]
         part = ON_A_LINE if d == 1 else NARROWEST
         while ranks[-1] * each >= 2.0 * max(part * n, SMALLEST * (d + 1)):
             ranks.append(ranks[-1] // 2)
         places = [(coarse, radii(coarse, (OVERLAP,))[0]), *((leaves, sizes) for sizes in radii(leaves, tuple(ranks)))]
-        found = [local_scores(leaves, *place, n, lengths, self._scales, self._axes.T) for place in places]
-        inside = (2 * OVERLAP, *ranks)
-        return combined([Width(s, k * each) for (s, _), k in zip(found, inside, strict=True)]), found[1][1]
-
-    def _fit_moments(self, scores: np.ndarray) -> None:
-        """Add an affine function of the particles to scores (n, d), so that ∫ s dμ = 0 and ∫ s yᵀ dμ = −W, as it is.
-
-        This holds by partial integration for every density that vanishes far out. The y have mean 0 and covariance 1.
-        """
-        n, turn = len(scores), self._axes.T
-        scores -= scores.mean(0)
-        excess = np.einsum("cn,nk->ck", self._points[:, :n], scores) / n + turn
-        for c, row in enumerate(self._points[:, :n]):
-            scores -= row[:, None] * excess[c]
+        scores, traces = local_scores(leaves, places, n, lengths, self._scales, self._axes.T)
+        found = combination(scores, [k * each for k in (2 * OVERLAP, *ranks)])
+        turn = self._axes if self._domain is None else None  # in a domain densities need not vanish far out
+        return mixed(found.factors, scores, self._points, turn), traces[1], found
 
     def _entropy(self, leaves: Leaves, logarithms: np.ndarray) -> tuple[float, float, float]:
         """S, its standard error and its error bar."""

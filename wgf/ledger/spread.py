@@ -10,6 +10,7 @@ from torch import Tensor
 from ..errors import DivergenceError, WgfError
 from ..functional import FreeEnergy
 from ..measure import Ensemble
+from ..ops.score_sums import divergence
 from .shannon import SURE, ShannonEstimate
 
 SMOOTHING, ROUGH = 0.5, 2.5
@@ -58,32 +59,13 @@ def dissipation_error(
     n = len(g)
     added = (
         (g * g).sum(1)
-        - 2 * temperature * _divergence(x, g, shannon.places)
+        - 2 * temperature * divergence(x, g, *shannon.places)
         - temperature**2 * (2 * curvature + (first * second).sum(1))
     )
     smoothing = (SMOOTHING + ROUGH * shannon.part) * abs(change)
     noise = temperature**2 * shannon.noise
     scatter = SURE * math.sqrt(float(added.var()) / n + noise * noise)
     return math.hypot(scatter, temperature**2 * shannon.missing) + smoothing, scatter + smoothing
-
-
-def _divergence(x: np.ndarray, g: np.ndarray, places: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """∇·g at all points (n,), from an affine fit of g to the points of each small box."""
-    n, d = x.shape
-    order, starts = places
-    together = -(-4 * (d + 1) * (len(starts) - 1) // n)  # so many boxes that a fit has points enough
-    first = starts[:-1:together]
-    counts = np.diff(np.append(first, n))
-    box = np.repeat(np.arange(len(first)), counts)
-    x, g = x[order], g[order]
-    x, g = (a - (np.add.reduceat(a, first) / counts[:, None])[box] for a in (x, g))
-    second = np.stack([np.add.reduceat(x[:, c, None] * x, first) for c in range(d)], axis=1)
-    mixed = np.stack([np.add.reduceat(x[:, c, None] * g, first) for c in range(d)], axis=1)
-    second += (1e-9 * np.trace(second, axis1=1, axis2=2) + np.finfo(np.float64).tiny)[:, None, None] * np.eye(d)
-    slopes = np.linalg.solve(second, mixed)
-    out = np.empty(n)
-    out[order] = np.trace(slopes, axis1=1, axis2=2)[box]
-    return out
 
 
 def variance_of_mean(free_energy: FreeEnergy, mu: Ensemble) -> float:

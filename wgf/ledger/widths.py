@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from ..ops.score_sums import width_sums
 
 EXTRAPOLATED = 2.0 / 3.0
 """The largest part of the difference between windows of K and of 2K particles that is added to the scores. For a bias
@@ -23,40 +26,13 @@ not count, times LEFT."""
 
 
 @dataclass(frozen=True, eq=False)
-class Width:
-    """Scores from windows of one width.
+class Combination:
+    """How scores of several widths are combined.
 
     Attributes
     ----------
-    scores : ndarray
-        Two independent estimates (2, n, d).
-    inside : float
-        Particles in a window.
-    """
-
-    scores: np.ndarray
-    inside: float
-
-    def part(self) -> float:
-        """The part of all particles that is in a window."""
-        return min(1.0, self.inside / self.scores.shape[1])
-
-    def noise(self) -> float:
-        """The standard error of ∫ s₁·s₂ dμ, which is ½ √(K/nd) ∫ ½|s₁ − s₂|² dμ without a few far-out particles."""
-        apart = self.scores[0] - self.scores[1]
-        squares = np.einsum("nc,nc->n", apart, apart)
-        common = np.partition(squares, int(COMMON * (len(squares) - 1)))[int(COMMON * (len(squares) - 1))]
-        return math.sqrt(ALIKE * self.part() / apart.shape[1]) * 0.5 * float(np.minimum(squares, common).mean())
-
-
-@dataclass(frozen=True, eq=False)
-class Combined:
-    """Scores from all widths.
-
-    Attributes
-    ----------
-    scores, smoother : ndarray
-        Two independent estimates (2, n, d), and the same from wider windows.
+    factors : ndarray
+        The factors of the widths (2, w): for the scores, and for the same from wider windows.
     noise : float
         The standard error of ∫ s₁·s₂ dμ from the noise of the scores.
     missing : float
@@ -65,14 +41,13 @@ class Combined:
         The part of all particles in a window.
     """
 
-    scores: np.ndarray
-    smoother: np.ndarray
+    factors: np.ndarray
     noise: float
     missing: float
     part: float
 
 
-def combined(widths: list[Width]) -> Combined:
+def combination(scores: np.ndarray, inside: Sequence[float]) -> Combination:
     """Combine scores from windows of 2K, K, K/2, … particles.
 
     Smoothing makes ∫ |s|² dμ smaller: where narrower windows see more than noise, wider ones are too wide. Each width
@@ -83,43 +58,36 @@ def combined(widths: list[Width]) -> Combined:
 
     where the change is that of ∫ s₁·s₂ dμ, and κ = 0 where it is negative. Nothing jumps when the particles move a bit.
 
+    The noise of a width is the standard error of ∫ s₁·s₂ dμ, which is ½ √(K/nd) ∫ ½|s₁ − s₂|² dμ without a few far-out
+    particles.
+
     Parameters
     ----------
-    widths : list of Width
-        From wide to narrow, two or more.
+    scores : ndarray
+        Two independent estimates for each width (w, 2, d, n), from wide to narrow, w ≥ 2.
+    inside : sequence of float
+        Particles in a window of each width.
 
     Returns
     -------
-    Combined
-        The combination.
+    Combination
+        The factors of the widths, and what is known of the errors.
     """
-    d, count = widths[0].scores.shape[2], len(widths)
+    count, _, d, n = scores.shape
+    products, squares = width_sums(scores, COMMON)
+    parts = [min(1.0, particles / n) for particles in inside]
+    noises = [math.sqrt(ALIKE * part / d) * 0.5 * float(square) for part, square in zip(parts, squares, strict=True)]
     step = min(EXTRAPOLATED, 1.0 / (2.0 ** (4.0 / d) - 1.0))
     unit = np.eye(count)
     wide, sharp = unit[0], unit[1] + step * (unit[1] - unit[0])
-    noises, parts = [width.noise() for width in widths[1:]], [width.part() for width in widths[1:]]
-    products = np.array([[_mean_product(a.scores[0], b.scores[1]) for b in widths] for a in widths])
-    variance, part, missing, last = noises[0] ** 2, parts[0], BIAS * noises[0], sharp
+    variance, part, missing, last = noises[1] ** 2, parts[1], BIAS * noises[1], sharp
     for k in range(2, count):
         here = unit[k] + step * (unit[k] - unit[k - 1])
-        change, noise = float(here @ products @ here - last @ products @ last), noises[k - 1]
+        change, noise = float(here @ products @ here - last @ products @ last), noises[k]
         kept = max(0.0, 1.0 - (SURELY * noise / change) ** 2) if change > 0 else 0.0
         sharp, wide = sharp + kept * (here - last), wide + kept * (unit[k - 1] - unit[k - 2])
-        variance, part = variance + kept * noise**2, part + kept * (parts[k - 1] - parts[k - 2])
+        variance, part = variance + kept * noise**2, part + kept * (parts[k] - parts[k - 1])
         missing += kept * BIAS * noise + LEFT * (1.0 - kept) * max(change, 0.0)
         last = here
-    missing += UNSEEN * parts[-1] * noises[-1] * min(1.0, FEW * (d + 1) / widths[-1].inside)
-    return Combined(_sum(sharp, widths), _sum(wide, widths), math.sqrt(variance), missing, part)
-
-
-def _mean_product(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.einsum("nc,nc->", a, b)) / len(a)
-
-
-def _sum(factors: np.ndarray, widths: list[Width]) -> np.ndarray:
-    """The sum of scores with factors; those that are 0 cost nothing."""
-    chosen = [(factor, width.scores) for factor, width in zip(factors, widths, strict=True) if factor != 0]
-    total = chosen[0][0] * chosen[0][1]
-    for factor, scores in chosen[1:]:
-        total += factor * scores
-    return total
+    missing += UNSEEN * parts[-1] * noises[-1] * min(1.0, FEW * (d + 1) / inside[-1])
+    return Combination(np.stack([sharp, wide]), math.sqrt(variance), missing, part)

@@ -6,7 +6,7 @@ result has the same bits for every number of threads.
 
 from .coordinates import standardised, variances
 from .discrepancy import stein_norm
-from .few import descend, mean_of_finite, plus
+from .few import combination, descend, mean_of_finite, spring
 from .finite import all_finite
 from .losses import cross_entropy
 from .moments import ROUNDING, affine, inner, least_variance, moments, weighted_sum
@@ -14,7 +14,7 @@ from .neighbours import log_distance_slopes, neighbours
 from .network import network_backward, network_forward, network_forward_backward
 from .noise import langevin, normal, normal_law, uniform
 from .pairwise import DIRECT_UP_TO, pair_body, pair_sums, stein_body, stein_direction
-from .recording import recorded
+from .recording import recorded, slope_of_sum
 from .sliced import (
     direction_blocks,
     directions,
@@ -33,6 +33,7 @@ __all__ = [
     "affine",
     "all_finite",
     "all_threads",
+    "combination",
     "cross_entropy",
     "descend",
     "direction_blocks",
@@ -53,13 +54,14 @@ __all__ = [
     "one_torch_thread",
     "pair_body",
     "pair_sums",
-    "plus",
     "quantile_costs",
     "recorded",
+    "slope_of_sum",
     "small_steps",
     "soft_minimum",
     "softmax_entropy",
     "sorted_projections",
+    "spring",
     "standardised",
     "stein_body",
     "stein_direction",

@@ -9,22 +9,27 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from .steps import (
+    ENDING,
     MEETING,
     REMEMBERING,
+    AdaptiveRungeKutta,
     Damped,
     ExponentialEuler,
     Langevin,
     LeimkuhlerMatthews,
     RungeKutta,
     Stein,
+    TurnedExponentialEuler,
     Underdamped,
 )
 
 __all__ = [
     "BLOCK",
+    "ENDING",
     "MEETING",
     "REMEMBERING",
     "SUMMED",
+    "AdaptiveRungeKutta",
     "Blob",
     "Damped",
     "Diagonal",
@@ -42,8 +47,10 @@ __all__ = [
     "RungeKutta",
     "Softmax",
     "Stein",
+    "TurnedExponentialEuler",
     "Underdamped",
     "Variance",
+    "shareable",
 ]
 
 SUMMED = 8
@@ -61,6 +68,11 @@ class Quadratic(NamedTuple):
     center: Any
 
     @property
+    def integral(self) -> float | None:
+        """What a sum of `wgf.ops.cpu.values` is multiplied by to be the value; None where there is no such sum."""
+        return 0.5
+
+    @property
     def separable(self) -> bool:
         """Whether particles do not meet in this term."""
         return True
@@ -75,6 +87,11 @@ class Diagonal(NamedTuple):
 
     stiffness: Any
     center: Any
+
+    @property
+    def integral(self) -> float | None:
+        """As in `Quadratic`."""
+        return 0.5
 
     @property
     def separable(self) -> bool:
@@ -94,6 +111,11 @@ class Matrix(NamedTuple):
     zeros: tuple[float, ...]  # d
 
     @property
+    def integral(self) -> float | None:
+        """As in `Quadratic`."""
+        return 0.5
+
+    @property
     def separable(self) -> bool:
         """Whether particles do not meet in this term."""
         return True
@@ -104,9 +126,15 @@ class Matrix(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """∇V by a compiled function of the user, at this address."""
+    """∇V and V by compiled functions of the user, at these addresses."""
 
     address: Any
+    value: Any
+
+    @property
+    def integral(self) -> float | None:
+        """As in `Quadratic`."""
+        return 1.0
 
     @property
     def separable(self) -> bool:
@@ -122,6 +150,11 @@ class Softmax(NamedTuple):
     """∇H of the entropy of a softmax over the coordinates of each particle."""
 
     tau: float
+
+    @property
+    def integral(self) -> float | None:
+        """As in `Quadratic`."""
+        return 1.0
 
     @property
     def separable(self) -> bool:
@@ -162,6 +195,14 @@ class Pairs(NamedTuple):
     weights: Any  # relative weights in the dtype of the particles, or None where they are equal
     dims: tuple[int, ...]  # zeros, one for each dimension
     team: Any = None  # memory that two threads share, or None for one thread
+    kept: Any = None  # memory for the sums (d + 1, n) where the value is needed after them
+
+    @property
+    def integral(self) -> float | None:
+        """As in `Quadratic`. One formula has such a sum, unless its factors are rounded."""
+        pair = self.parts[0]
+        plain = len(self.parts) == 1 and pair.factor == 1 and (pair.scale == 1 or pair.scale.dtype.itemsize == 8)
+        return 0.5 if plain else None
 
     @property
     def separable(self) -> bool:
@@ -173,12 +214,26 @@ class Pairs(NamedTuple):
         return 200.0 + n * (20.0 + n * _each_pair(n, d) * len(self.parts))
 
 
+def shareable(terms: tuple[Any, ...]) -> int | None:
+    """The place of the term whose pairs two threads may share in a stretch: a single sum that visits each pair once."""
+    places = [k for k, term in enumerate(terms) if isinstance(term, Pairs)]
+    if len(places) != 1 or len(terms[places[0]].parts) != 1:
+        return None
+    (pair,) = terms[places[0]].parts
+    return places[0] if pair.loops[1] or pair.weighted_loops[1] else None
+
+
 class Blob(NamedTuple):
     """∇S of the entropy of a Gaussian blob on each particle: two sums over pairs."""
 
     pair: Pair
     weights: Any
     dims: tuple[int, ...]
+
+    @property
+    def integral(self) -> float | None:
+        """As in `Quadratic`."""
+        return None
 
     @property
     def separable(self) -> bool:
@@ -199,6 +254,11 @@ class Moments(NamedTuple):
     pairs: tuple[float, ...]  # d(d + 1)/2
 
     @property
+    def integral(self) -> float | None:
+        """As in `Quadratic`."""
+        return None
+
+    @property
     def separable(self) -> bool:
         """Whether particles do not meet in this term."""
         return False
@@ -210,6 +270,11 @@ class Moments(NamedTuple):
 
 class LogDet(Moments):
     """(C + εI)⁻¹(x − m)."""
+
+    @property
+    def integral(self) -> float | None:
+        """As in `Quadratic`."""
+        return 0.5
 
 
 class LogVariance(Moments):

@@ -6,6 +6,8 @@ then takes the operations one by one, which give the same bits.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -61,7 +63,9 @@ def mean_of_finite(weights: Tensor, values: Tensor, others: Tensor) -> Tensor | 
     return None if mean is None else torch.from_numpy(np.asarray(mean))
 
 
-def descend(x: Tensor, slope: Tensor, weights: Tensor, h: float) -> tuple[Tensor, Tensor, bool] | None:
+def descend(
+    x: Tensor, slope: Tensor, weights: Tensor, h: float, values: Tensor | None = None
+) -> tuple[Tensor, Tensor, bool] | None:
     """A step x − h·slope of a few particles, with its mean square slope.
 
     Parameters
@@ -72,6 +76,8 @@ def descend(x: Tensor, slope: Tensor, weights: Tensor, h: float) -> tuple[Tensor
         Weights (n,), float64.
     h : float
         The length of the step.
+    values : Tensor, optional
+        Further numbers (n,), which are checked too.
 
     Returns
     -------
@@ -80,7 +86,7 @@ def descend(x: Tensor, slope: Tensor, weights: Tensor, h: float) -> tuple[Tensor
     square : Tensor
         Σ w |slope|², 0-d, float64, with the bits of `inner`.
     finite : bool
-        Whether all numbers of `moved` are finite.
+        Whether all numbers of `moved`, and all values, are finite.
 
     Examples
     --------
@@ -89,41 +95,82 @@ def descend(x: Tensor, slope: Tensor, weights: Tensor, h: float) -> tuple[Tensor
     ([[0.5, 0.5]], 2.0, True)
     """
     n, d = x.shape
-    if not (0 < n <= MOST and d > 0 and x.dtype in _REAL and slope.dtype == x.dtype):
+    values = weights if values is None else values
+    if not (0 < n <= MOST and d > 0 and x.dtype in _REAL and slope.dtype == x.dtype and values.dtype in _REAL):
         return None
-    arrays = _arrays(x, slope, weights)
+    arrays = _arrays(x, slope, weights, values)
     if arrays is None:
         return None
-    moved, square, finite = cpu.descend(arrays[0], arrays[1], arrays[2], h)
+    moved, square, finite = cpu.descend(*arrays, h)
     return torch.from_numpy(moved), torch.from_numpy(np.asarray(square)), finite
 
 
-def plus(total: Tensor | None, number: float, part: Tensor) -> Tensor:
-    """The sum total + number·part of gradients, in one pass where there is compiled code for it.
+def spring(x: Tensor, stiffness: Tensor, centre: Tensor, weights: Tensor) -> tuple[Tensor, Tensor] | None:
+    """The forces k (x − c) of a few particles on springs, and Σ w k |x − c|².
 
     Parameters
     ----------
-    total : Tensor or None
-        The sum so far (n, d); None for nothing.
-    number : float
-        The coefficient.
-    part : Tensor
-        What is added (n, d).
+    x : Tensor
+        Particles (n, d).
+    stiffness, centre : Tensor
+        k and c, 0-d, in the dtype of x.
+    weights : Tensor
+        Weights (n,), float64.
 
     Returns
     -------
-    Tensor
-        A product and a sum, each rounded by itself. With None and the number 1 it is `part`, which is not copied.
+    force : Tensor
+        k (x − c) (n, d).
+    square : Tensor
+        Σ w k |x − c|², 0-d, float64, with the bits of `inner`.
 
     Examples
     --------
-    >>> plus(torch.ones(1, 2), 2.0, torch.ones(1, 2)).tolist()
-    [[3.0, 3.0]]
+    >>> k, c = torch.tensor(2.0), torch.tensor(1.0)
+    >>> force, square = spring(torch.tensor([[2.0, 1.0]]), k, c, torch.ones(1).double())
+    >>> force.tolist(), square.item()
+    ([[2.0, 0.0]], 2.0)
     """
-    if total is None:
-        return part if number == 1.0 else number * part
-    if total.dtype in _REAL and part.dtype == total.dtype and part.shape == total.shape:
-        arrays = _arrays(total, part) if 0 < total.numel() < small_steps.SMALL else None
+    n, d = x.shape
+    if stiffness.ndim or centre.ndim or not (0 < n <= MOST and d > 0 and x.dtype in _REAL):
+        return None
+    arrays = _arrays(x, weights)
+    if arrays is None:
+        return None
+    force, square = cpu.spring(arrays[0], stiffness.item(), centre.item(), arrays[1])
+    return torch.from_numpy(force), torch.from_numpy(np.asarray(square))
+
+
+def combination(numbers: Sequence[float], parts: Sequence[Tensor]) -> tuple[Tensor, bool]:
+    """The sum Σ cₖ gₖ of gradients, one after the other, by compiled code where there is some.
+
+    Parameters
+    ----------
+    numbers : sequence of float
+        The coefficients, at least one.
+    parts : sequence of Tensor
+        What is added (n, d), of one dtype.
+
+    Returns
+    -------
+    total : Tensor
+        A product and a sum, each rounded by itself. A single part with the number 1 is not copied.
+    finite : bool
+        Whether the total is known to be finite.
+
+    Examples
+    --------
+    >>> combination([1.0, 2.0], [torch.ones(1, 2), torch.ones(1, 2)])
+    (tensor([[3., 3.]]), True)
+    """
+    first, small = parts[0], 0 < parts[0].numel() < small_steps.SMALL
+    alike = all(part.dtype == first.dtype and part.shape == first.shape for part in parts)
+    if len(parts) > 1 and small and alike and first.dtype in _REAL:
+        arrays = _arrays(*parts)
         if arrays is not None:
-            return torch.from_numpy(cpu.plus(arrays[0], number, arrays[1]))
-    return total + (part if number == 1.0 else number * part)
+            total, finite = cpu.combination(numbers, arrays)
+            return torch.from_numpy(total), finite
+    total = first if numbers[0] == 1.0 else numbers[0] * first
+    for number, part in zip(numbers[1:], parts[1:], strict=True):
+        total = total + (part if number == 1.0 else number * part)
+    return total, False

@@ -10,10 +10,13 @@ from .registry import later, native, ordinary
 from .threads import one_blas_thread, one_torch_thread
 
 cpu = later("coupled")
+definite = later("definite")
 moments = later("moments")
 
 SMALL = 8
 """Up to this dimension matrices on the CPU are inverted by compiled code, which stretches of steps use too."""
+LARGE = 256
+"""Up to this dimension other compiled code is faster than LAPACK."""
 AT_ONCE = ("cpu",)
 """Kinds of devices on which a number can be read without waiting for other work."""
 FEW = 8
@@ -76,7 +79,8 @@ def inverse_and_log_det(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Notes
     -----
     Nothing is tested here, so that a GPU need not wait: the caller tests `condition` when it can.
-    There `torch.cholesky_inverse` and `torch.linalg.eigh` would test and wait; on the CPU the first is the faster way.
+    There `torch.cholesky_inverse` and `torch.linalg.eigh` would test and wait. On the CPU compiled code takes up to
+    256 rows, and the first of these more.
 
     Examples
     --------
@@ -86,13 +90,14 @@ def inverse_and_log_det(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     (0.5, 1.386, 2.0)
     """
     if (
-        len(matrix) <= SMALL
+        len(matrix) <= LARGE
         and matrix.device.type in AT_ONCE
         and matrix.dtype == torch.float64
         and not matrix.requires_grad
     ):
         inverse = torch.empty_like(matrix, memory_format=torch.contiguous_format)
-        log_det, condition = torch.tensor(cpu.inverse_and_log_det(native(matrix), inverse.numpy()), dtype=matrix.dtype)
+        body = (cpu if len(matrix) <= SMALL else definite).inverse_and_log_det
+        log_det, condition = torch.tensor(body(native(matrix), inverse.numpy()), dtype=matrix.dtype)
         return inverse, log_det, condition
     with one_torch_thread():
         factor, info = torch.linalg.cholesky_ex(matrix)
@@ -163,6 +168,47 @@ def total(values: Tensor) -> Tensor:
     """
     with one_torch_thread():
         return values.double().sum()
+
+
+def roots(values: Tensor) -> Tensor:
+    """Square roots; on the CPU correctly rounded, as in compiled code. Those of torch may differ in the last bit.
+
+    Parameters
+    ----------
+    values : Tensor
+        Numbers of any shape, float64.
+
+    Returns
+    -------
+    Tensor
+        Their square roots.
+    """
+    return values.sqrt() if values.device.type != "cpu" else torch.from_numpy(np.sqrt(values.numpy()))
+
+
+def of_spectrum(values: Tensor, vectors: Tensor) -> Tensor:
+    """The symmetric matrix V diag(λ) Vᵀ.
+
+    Parameters
+    ----------
+    values : Tensor
+        λ (d,), float64.
+    vectors : Tensor
+        V (d, d), one eigenvector a column.
+
+    Returns
+    -------
+    Tensor
+        The matrix (d, d).
+
+    Examples
+    --------
+    >>> import torch
+    >>> of_spectrum(torch.tensor([1.0, 3.0]).double(), torch.eye(2).double()).tolist()
+    [[1.0, 0.0], [0.0, 3.0]]
+    """
+    matrix = product(vectors * values, vectors.T.contiguous())
+    return 0.5 * (matrix + matrix.T)
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .registry import later
 from .threads import run_blocks
 
+blending = later("blending")
 cpu = later("leaves")
 neighbours = later("neighbours")
 vectors = later("vectors")
 windows = later("windows")
 
-_PIECES, _PIECE = 48, 60_000.0  # the most pieces of work, and the least nanoseconds of one: a call takes some 10 µs
+_PIECES, _PIECE = 48, 120_000.0  # the most pieces of work, and the least nanoseconds of one: a call takes some 10 µs
 _NARROW = 0.5  # windows count for particles within half their radius
 _SPREAD = 0.5  # the exponent of the density in the radii: 0 for equal windows, 1 for equally many particles in all
 _FEWEST = 0.2  # of the typical number of particles, at least so many are in every window
 _LEAVES = 64  # leaves in a window
 _TOGETHER = 3  # times the partition is halved before its parts are arranged by several threads
-_LEVEL, _NEAREST, _FIT, _SOLVE, _BLEND, _REACH = 10.0, 150.0, 1.0, 1000.0, 8.0, 0.5
+_LEVEL, _NEAREST, _FIT, _SOLVE, _BLEND, _REACH = 10.0, 150.0, 1.0, 500.0, 3.0, 0.5
 """Nanoseconds of one thread: for a point in one level of the partition, for a point's neighbours, for a point in a
 window, for the fits of a window, for a window at a point, and for one leaf beside another."""
 
@@ -169,18 +171,21 @@ def _widths(d: int) -> tuple[int, ...]:
 
 
 def local_scores(
-    leaves: Leaves, places: Leaves, sizes: np.ndarray, n: int, lengths: np.ndarray, scales: np.ndarray, axes: np.ndarray
+    leaves: Leaves,
+    places: Sequence[tuple[Leaves, np.ndarray]],
+    n: int,
+    lengths: np.ndarray,
+    scales: np.ndarray,
+    axes: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scores at particles by local fits, from each half of the particles, and their divergence.
+    """Scores at particles by local fits in windows of several widths, from each half of the particles.
 
     Parameters
     ----------
     leaves : Leaves
         The points: n particles, and images of them in the rows after.
-    places : Leaves
-        Around whose centres windows are: `leaves`, or coarser.
-    sizes : ndarray
-        The radii of the windows (m,).
+    places : sequence of (Leaves, ndarray)
+        For each width, around whose centres windows are, `leaves` or coarser, and their radii (m,).
     n : int
         The number of particles.
     lengths : ndarray
@@ -193,25 +198,32 @@ def local_scores(
     Returns
     -------
     (ndarray, ndarray)
-        The scores (2, n, d) from the first half and the second, and the divergence (n,). Each particle is left out of
-        its own score.
+        The scores (w, 2, d, n) for each width from the first half and the second, and the divergence (w, n). Each
+        particle is left out of its own score.
     """
-    d, count = len(leaves.columns), places.count
-    bounds = np.zeros(_padded(count))
-    bounds[:count] = (_NARROW * sizes) ** 2
-    constants, slopes, heads, rest = (np.empty((2 * count, width)) for width in _widths(d))
-    found = windows.Windows(places.centres, sizes, bounds, constants, slopes, heads, rest, np.empty(count))
-    points = (leaves.columns, leaves.halves, leaves.low, leaves.high)
+    found, d = _windows(leaves, places), len(leaves.columns)
+    points, widths = (leaves.columns, leaves.halves, leaves.low, leaves.high), len(places)
     likes = tuple((0.0,) * width for width in (*_widths(d), d * (d + 1) // 2))
-    fits = (*points, likes, scales)
-    work = _FIT * len(leaves.rows) * _LEAVES + _SOLVE * count
+    fits, count = (*points, likes, scales), len(found.radii)
+    work = _FIT * len(leaves.rows) * _LEAVES * widths + _SOLVE * count
     _in_blocks(count, lambda a, b: windows.fit_windows(*fits, a, b, found), work)
     turn = tuple(map(float, axes.ravel()))
-    out, trace = np.empty((2, n, d)), np.empty(n)
+    out, traces = np.empty((widths, 2, d, n)), np.empty((widths, n))
+    blends = (*points, leaves.rows, lengths, found, _NARROW, turn, likes[:4])
+    work = _BLEND * len(leaves.rows) * _LEAVES * _NARROW**d * widths
+    _in_blocks(leaves.count, lambda a, b: blending.blend(*blends, a, b, out, traces), work)
+    return out, traces
 
-    def body(first: int, last: int) -> None:
-        homes = leaves.count // count
-        windows.blend(*points, leaves.rows, lengths, homes, found, _NARROW, turn, likes[:4], first, last, out, trace)
 
-    _in_blocks(leaves.count, body, _BLEND * len(leaves.rows) * _LEAVES * _NARROW**d)
-    return out, trace
+def _windows(leaves: Leaves, places: Sequence[tuple[Leaves, np.ndarray]]) -> Any:
+    """The windows of all widths, without their fits."""
+    d, ends = len(leaves.columns), np.cumsum([0, *(_padded(of.count) for of, _ in places)])
+    count = int(ends[-1])
+    centres, radii, bounds = np.empty((d, count)), np.zeros(count), np.zeros(count)
+    table = np.empty((len(places), 3), np.int64)
+    for (of, sizes), begin, end, row in zip(places, ends, ends[1:], table, strict=False):
+        centres[:, begin:end], radii[begin : begin + of.count] = of.centres, sizes
+        row[:] = begin, end, leaves.count // of.count
+    np.square(_NARROW * radii, out=bounds)
+    constants, slopes, heads, rest = (np.empty((2 * count, width)) for width in _widths(d))
+    return windows.Windows(table, centres, radii, bounds, constants, slopes, heads, rest, np.empty(count))

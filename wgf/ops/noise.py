@@ -167,6 +167,22 @@ def _keep_step_length(ctx: Any, inputs: Any, output: Tensor) -> None:
 langevin.register_autograd(_langevin_backward, setup_context=_keep_step_length)
 
 
+def above_half(ids: Tensor, key: Sequence[int], step: int, stream: int) -> Tensor:
+    """Whether the first number of `uniform` is above ½, for particles that are divided in two halves.
+
+    Parameters
+    ----------
+    ids, key, step, stream
+        As in `uniform`.
+
+    Returns
+    -------
+    Tensor
+        Shape (n,), bool, on the CPU.
+    """
+    return torch.from_numpy(cpu.above_half(ids.cpu().contiguous().numpy(), key, step, stream))
+
+
 def normal_law(key: Sequence[int], stream: int, dtype: torch.dtype) -> Any:
     """The normals of a key and a stream as a named tuple, for compiled code on the CPU.
 

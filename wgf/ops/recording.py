@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from types import TracebackType
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..errors import ConfigError
 
@@ -53,3 +55,43 @@ class recorded:
                 "the function to differentiate uses a tensor that was made under torch.inference_mode(): make it "
                 "outside, clone it there, or use torch.no_grad()."
             ) from error
+
+
+def slope_of_sum(values: Tensor, points: Tensor) -> Tensor:
+    """The derivative of Σ values by `points`, as `torch.autograd.grad` gives it.
+
+    Parameters
+    ----------
+    values : Tensor
+        What was recorded, any shape.
+    points : Tensor
+        A tensor that requires a derivative.
+
+    Returns
+    -------
+    Tensor
+        In the shape of `points`.
+
+    Raises
+    ------
+    RuntimeError
+        If `values` do not depend on `points`.
+
+    Notes
+    -----
+    `torch.autograd.grad` checks its arguments, which takes half as long as the backward pass of a small function. For
+    plain CPU tensors the engine of torch is called as it calls it.
+
+    Examples
+    --------
+    >>> x = torch.tensor([1.0, 3.0], requires_grad=True)
+    >>> slope_of_sum(x * x, x).tolist()
+    [2.0, 6.0]
+    """
+    along = torch.ones_like(values)  # a sum would take two more calls
+    if _ENGINE is not None and type(values) is Tensor and values.is_cpu and type(points) is Tensor:
+        return _ENGINE.run_backward((values,), (along,), False, False, (points,), False, accumulate_grad=False)[0]
+    return torch.autograd.grad(values, points, along)[0]
+
+
+_ENGINE: Any = getattr(torch.autograd.Variable, "_execution_engine", None)  # a name that torch may change

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from ..process.collecting import resting
 from .threads import small_steps
 
 
@@ -50,14 +51,21 @@ class Operation:
         self.definition: Any = torch.library.custom_op(name, **options)(function)
         self.name = name.partition("::")[2]
         self._body = function
-        parameters = inspect.signature(function).parameters.values()
-        self._tensors = tuple(i for i, parameter in enumerate(parameters) if parameter.annotation in ("Tensor", Tensor))
+        self._signature = inspect.signature(function)
+        kinds = [parameter.annotation for parameter in self._signature.parameters.values()]
+        self._tensors = tuple(i for i, kind in enumerate(kinds) if kind in ("Tensor", Tensor))
         self.__name__, self.__doc__, self.__module__ = function.__name__, function.__doc__, function.__module__
         self.__wrapped__ = function  # its signature is that of the body
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        if named or torch.compiler.is_compiling() or not ordinary([arguments[i] for i in self._tensors]):
+        if torch.compiler.is_compiling():
             return self.definition(*arguments, **named)
+        if named:
+            bound = self._signature.bind(*arguments, **named)
+            bound.apply_defaults()
+            arguments = bound.args
+        if not ordinary([arguments[i] for i in self._tensors]):
+            return self.definition(*arguments)
         return self._body(*arguments)
 
     def __repr__(self) -> str:
@@ -103,7 +111,8 @@ class _Later:
 
     def __getattr__(self, attribute: str) -> Any:
         if self._module is None:
-            self._module = importlib.import_module(self._name)
+            with resting():
+                self._module = importlib.import_module(self._name)
         return getattr(self._module, attribute)
 
 

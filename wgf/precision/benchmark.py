@@ -79,7 +79,7 @@ class WorkPrecision:
         ]
 
     def cheapest(self, error: float) -> str | None:
-        """The scheme with the fastest run of at most this error; None where no run is so accurate."""
+        """The scheme with the fastest run of at most this error; None where no run is so accurate: `page` says why."""
         fit = [row for row in self.rows() if row.get("error") is not None and row["error"] <= error]
         return str(min(fit, key=lambda row: row["seconds"])["solver"]) if fit else None
 

@@ -28,7 +28,23 @@ def section(problem: Mapping[str, Any]) -> str:
     for curve in out:
         reasons.setdefault(curve["left_out"], []).append(curve["solver"])
     lines = [f"- {', '.join(names)}: {reason}" for reason, names in reasons.items()]
+    text += _too_coarse(problem["floors"], ran)
     return text + ("\n\nLeft out:\n\n" + "\n".join(lines) if lines else "")
+
+
+def _too_coarse(floors: Mapping[str, float], ran: Iterable[Mapping[str, Any]]) -> str:
+    """Why no run has an error of the first level, and what helps; empty where one has."""
+    found = [(p["error"], curve["solver"]) for curve in ran for p in curve["points"] if p.get("error") is not None]
+    if not found or min(found)[0] <= LEVELS[0]:
+        return ""
+    (error, solver), floor = min(found), floors.get("sampling", 0.0)
+    text = f"\n\nNo run has an error of {LEVELS[0]:g} or less: the smallest is {error:.2g}, by {solver}. "
+    if error > 2 * floor:
+        return text + "Take smaller steps."
+    return text + (
+        f"Chance alone makes about {floor:.2g}: so far apart are two clouds of so many particles from the same law. "
+        'Take more particles, or a metric that has less chance in it, such as "moments".'
+    )
 
 
 def _row(curve: Mapping[str, Any], top: float) -> list[Any]:

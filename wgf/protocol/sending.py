@@ -28,6 +28,15 @@ def comes_through(thing: Any) -> bool:
         return False
 
 
+def refusal(sent: bytes) -> str:
+    """Why this process cannot receive what another one sent, in words; empty where it can."""
+    try:
+        loads(sent)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
 class Sent:
     """A frozen dataclass that can always be pickled, so that an error that carries it comes through as well.
 

@@ -221,7 +221,8 @@ class Solver(ABC):
         Parameters
         ----------
         dynamics : Dynamics
-            The free energy. It does not depend on t.
+            The free energy. Coefficients may depend on t: `heated` of the body then gives it other temperatures, and
+            its `nodes` say when it evaluates ∇_W F.
         state : State
             Where the first step begins, with particles on the CPU.
         h : float

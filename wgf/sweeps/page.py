@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import shown, with_minus
-from ..figures.many import curves
+from ..figures.many import SCORES, curves
 from ..figures.vector import Image
 from ..process.signals import Mode, during
 from ..runs import store
@@ -93,6 +93,7 @@ def write_page(path: Path, title: str, records: Sequence[Record], best: str | No
         best=_table(top[:BEST], keys, path.parent) if len(records) > 2 else None,
         groups=groups,
         figure=figure,
+        scored=any(name in record.ledger for record in drawn if record.ledger is not None for name in SCORES),
         note=note,
         all=_table(records[:LISTED], keys, path.parent, status=True),
         cut=len(records) if len(records) > LISTED else 0,
@@ -189,9 +190,8 @@ def _groups(records: Sequence[Record], keys: Sequence[str], column: str) -> tupl
         for name, _ in columns:
             numbers = [record.end[name] for record in group if _finite(record.end.get(name))]
             mean = float(np.mean(numbers)) if numbers else math.nan
-            cells.append(
-                _shown(name, mean) + (f" ± {_shown(name, np.std(numbers, ddof=1))}" if len(numbers) > 1 else "")
-            )
+            several = len(numbers) > 1
+            cells.append(_spread(name, mean, float(np.std(numbers, ddof=1))) if several else _shown(name, mean))
         lines.append(Line([*cells, str(len(group))]))
     words = [k for k, key in enumerate(others) if not _numeric(records, key)]
     return ([*others, *(label for _, label in columns), "seeds"], lines, words) if lines else None
@@ -210,6 +210,16 @@ def _finite(value: Any) -> bool:
 def _shown(name: str, value: Any) -> str:
     value = float(value) if isinstance(value, (int, float)) else None
     return percent(value) if name in PER_CENT else number(value)
+
+
+def _spread(name: str, mean: float, deviation: float) -> str:
+    """A mean and a standard deviation, with as many places as the deviation has."""
+    if name in PER_CENT:
+        return f"{percent(mean)[:-2]} ± {percent(deviation)}"
+    if not 1e-6 < deviation < 1e5:
+        return f"{number(mean)} ± {number(deviation, 2)}"
+    places = max(0, 1 - math.floor(math.log10(deviation)))
+    return with_minus(f"{mean:.{places}f} ± {deviation:.{places}f}")
 
 
 def _setting(value: Any) -> str:

@@ -19,7 +19,7 @@ from ..errors import BackendError, ConfigError, JobError, WgfError, closest
 from ..ops import one_blas_thread, one_torch_thread
 from ..process import signals
 from ..process.workers import processors, serve
-from ..protocol.sending import comes_through
+from ..protocol.sending import comes_through, refusal
 from .results import Results
 
 BACKENDS = ("loky", "threading", "dask", "ray")
@@ -178,12 +178,25 @@ def _by_dask(call: Call, tasks: Mapping[int, tuple[Task, str]], jobs: int, sched
             client = stack.enter_context(Client(scheduler, set_as_default=False))
         except (OSError, ValueError, TimeoutError) as error:
             raise BackendError(f"no Dask scheduler at {scheduler!r}: {error}.") from error
+        _require_received(client, call)
         futures = {client.submit(call.alone, *task, pure=False): index for index, task in tasks.items()}
         try:
             for future in as_completed(list(futures), raise_errors=False, loop=client.loop):
                 yield futures[future], future.result()
         finally:
             client.cancel(list(futures))
+
+
+def _require_received(client: Any, call: Call) -> None:
+    """Refuse a function of a module that a worker cannot import. Dask would wait for it for ever."""
+    from cloudpickle import dumps  # by which Dask sends functions
+
+    for worker, why in client.run(refusal, dumps(call)).items():
+        if why:
+            raise JobError(
+                f"the worker {worker} cannot receive the function: {why}. Install its module where the workers are, "
+                "send its file by `Client.upload_file`, or define the function in the script."
+            )
 
 
 def _by_joblib(

@@ -14,7 +14,7 @@ from numba.extending import overload
 from .coordinates import mean_and_variances
 from .extent import extent
 from .jit import compiled
-from .moments import centre_of, moved_rows, scatter_of
+from .moments import centre_of, moved_rows, row_sums, scatter_of
 from .once import sums_with_themselves
 from .rows import row
 
@@ -40,10 +40,16 @@ def _sums(pair, columns, weights, dims, team, sums):
 
 @compiled(exact=True)
 def _memory(team, x):
-    """Memory for the columns and for their sums: that of the team where there is one."""
+    """Memory for the columns: that of the team where there is one."""
+    return np.empty((x.shape[1], x.shape[0]), x.dtype) if team is None else team.columns
+
+
+@compiled(exact=True)
+def _kept(team, kept, x):
+    """Memory for the sums: that of the team or of the term where there is one."""
     if team is None:
-        return np.empty((x.shape[1], x.shape[0]), x.dtype), np.empty((x.shape[1] + 1, x.shape[0]))
-    return team.columns, team.sums
+        return np.empty((x.shape[1] + 1, x.shape[0])) if kept is None else kept
+    return team.sums
 
 
 @compiled(exact=True)
@@ -93,9 +99,19 @@ def _add_pairs_of(parts, weights, dims, team, x, columns, sums, one, out):
 @compiled(exact=True)
 def pairs(term, x, weights, out):
     """∇W * μ for a sum of radial formulas."""
-    (columns, sums), one = _memory(term.team, x), np.empty(1, x.dtype)
+    sums, one = _kept(term.team, term.kept, x), np.empty(1, x.dtype)
     out[:] = 0
-    _add_pairs(term.parts, term.weights, term.dims, term.team, x, _transposed(x, columns), sums, one, out)
+    columns = _transposed(x, _memory(term.team, x))
+    _add_pairs(term.parts, term.weights, term.dims, term.team, x, columns, sums, one, out)
+
+
+@compiled(exact=True)
+def pairs_value(term, x, weights, slope, out):
+    """∫ (W * μ) dμ for one formula, from the sums that `pairs` has just left in the memory of the term or the team."""
+    sums, pair, values = _kept(term.team, term.kept, x), term.parts[0], np.empty((x.shape[0], 1))
+    for i in range(x.shape[0]):
+        values[i, 0] = pair.scale * ((pair.a * pair.total) * sums[x.shape[1], i])
+    out[0] = row_sums(weights, values, (0.0,))[0]
 
 
 @compiled(exact=True)
@@ -190,16 +206,16 @@ def _joined(mass, centre, rests, scatters, mean, matrix):
 
 
 @compiled(exact=True)
-def log_det(term, x, weights, out):
-    """∇S = (C + εI)⁻¹(x − m). NaN where C may be singular, which the first gear looks at more closely."""
+def _inverse(term, x, weights, mean, inverse):
+    """Write the mean and (C + εI)⁻¹; log det(C + εI), or NaN where C may be singular."""
     d = x.shape[1]
-    mean, matrix, inverse = np.empty((1, d)), np.empty((d, d)), np.empty((d, d))
+    matrix = np.empty((d, d))
     mass, centre = centre_of(weights, x, term.zeros)
     rest, scatter = scatter_of(weights, x, centre, term.pairs)
     _joined(mass, centre, rest, scatter, mean[0], matrix)
     for c in range(d):
         matrix[c, c] = matrix[c, c] + term.ridge
-    _, condition = inverse_and_log_det(matrix, inverse)
+    log_det, condition = inverse_and_log_det(matrix, inverse)
     regular = condition < 0.5 / (64.0 * 2.220446049250313e-16 * d)
     if term.ridge == 0.0:
         least, size = 0.0, 0.0
@@ -208,10 +224,25 @@ def log_det(term, x, weights, out):
             for e in range(d):
                 size = size + inverse[c, e] * inverse[c, e]
         regular = regular and math.sqrt(size) * least < 0.5
-    if not regular:
+    return log_det if regular else np.nan
+
+
+@compiled(exact=True)
+def log_det(term, x, weights, out):
+    """∇S = (C + εI)⁻¹(x − m). NaN where C may be singular, which the first gear looks at more closely."""
+    d = x.shape[1]
+    mean, inverse = np.empty((1, d)), np.empty((d, d))
+    if np.isnan(_inverse(term, x, weights, mean, inverse)):
         out[:] = np.nan
         return
     moved_rows(x, row(mean, 0, term.zeros), entries(inverse.reshape((1, d * d)), term.zeros), out)
+
+
+@compiled(exact=True)
+def log_det_value(term, x, weights, slope, out):
+    """log det(C + εI)."""
+    d = x.shape[1]
+    out[0] = _inverse(term, x, weights, np.empty((1, d)), np.empty((d, d)))
 
 
 def entries(rows, zeros):

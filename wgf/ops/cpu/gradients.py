@@ -15,6 +15,7 @@ from .jit import address_of, call_at, compiled, is_built
 from .moments import moved_rows
 from .softmax import softmax_rows
 from .user import call_rows
+from .values import VALUES
 
 EXACT: Any = {"error_model": "numpy", "fastmath": False}
 
@@ -66,23 +67,48 @@ _GRADIENTS = {
 }
 
 
-class _Elsewhere(NamedTuple):
-    """A term whose compiled gradient is called by its address. It is then compiled once, and not for every scheme."""
+class Course(NamedTuple):
+    """The coefficients of the terms over the steps of a stretch, and the values of those whose coefficient changes.
 
-    address: int
+    Attributes
+    ----------
+    numbers : ndarray
+        One row (terms,) for every evaluation, in the dtype of the particles; a single one where nothing changes.
+    driven : ndarray or None
+        Which terms have a coefficient that changes (terms,), bool. None where none has.
+    values : ndarray or None
+        Gets the sums of the values of these terms over the particles at the start of every step (steps, terms).
+    """
+
+    numbers: Any
+    driven: Any
+    values: Any
+
+
+class _Elsewhere(NamedTuple):
+    """A term whose compiled code is called by its address. It is then compiled once, and not for every scheme."""
+
+    address: int  # of the gradient
+    value: int  # 0 where the value is not needed
     term: Any
 
 
-def ready(term: Any, x: np.ndarray, weights: np.ndarray) -> Any:
-    """A term as compiled steps take it. Where particles meet, its gradient is loaded or compiled here."""
+def ready(term: Any, driven: bool, x: np.ndarray, weights: np.ndarray) -> Any:
+    """A term as compiled steps take it. Where particles meet, its code is loaded or compiled here."""
     if term.separable:
         return term
-    return _Elsewhere(address_of(_GRADIENTS[type(term)], term, x, weights, x), term)
+    arguments = term, x, weights, x
+    value = address_of(VALUES[type(term)], *arguments, weights) if driven else 0
+    return _Elsewhere(address_of(_GRADIENTS[type(term)], *arguments), value, term)
 
 
-def is_ready(term: Any, x: np.ndarray, weights: np.ndarray, loaded: bool) -> bool:
+def is_ready(term: Any, driven: bool, x: np.ndarray, weights: np.ndarray, loaded: bool) -> bool:
     """Whether `ready` compiles nothing and, with `loaded`, reads nothing from disk."""
-    return term.separable or is_built(_GRADIENTS[type(term)], (term, x, weights, x), loaded)
+    arguments = term, x, weights, x
+    return term.separable or (
+        is_built(_GRADIENTS[type(term)], arguments, loaded)
+        and not (driven and not is_built(VALUES[type(term)], (*arguments, weights), loaded))
+    )
 
 
 def _gradient(term, x, weights, out):
@@ -114,45 +140,96 @@ def _further(number, part, out):
         result[k] = result[k] + number * flat[k]
 
 
-def add_gradients(terms, numbers, at, x, weights, part, out):
+def _note_value(term, at, x, weights, slope, driven, values):
+    """Write the value of term number `at` to `values`, if that is wanted; `slope` is its gradient. Compiled only."""
+    raise NotImplementedError
+
+
+@overload(_note_value, jit_options=EXACT)
+def _note_value_of(term, at, x, weights, slope, driven, values):
+    if isinstance(values, types.NoneType):
+        return lambda term, at, x, weights, slope, driven, values: None
+    if term.instance_class is _Elsewhere:
+
+        def called(term, at, x, weights, slope, driven, values):
+            if driven[at]:
+                call_at(term.value, (term.term, x, weights, slope, values[at : at + 1]))
+
+        return called
+    body = VALUES.get(term.instance_class)
+    if body is None:
+        return lambda term, at, x, weights, slope, driven, values: None
+
+    def noted(term, at, x, weights, slope, driven, values):
+        if driven[at]:
+            body(term, x, weights, slope, values[at : at + 1])
+
+    return noted
+
+
+def _add_gradients(terms, numbers, at, x, weights, part, out, driven, values):
     """Add the gradients of terms, times their coefficients `numbers`, to `out`. For compiled code only."""
     raise NotImplementedError
 
 
-@overload(add_gradients, jit_options=EXACT)
-def _add_gradients_of(terms, numbers, at, x, weights, part, out):
+@overload(_add_gradients, jit_options=EXACT)
+def _add_gradients_of(terms, numbers, at, x, weights, part, out, driven, values):
     if len(terms) == 0:
+        return lambda terms, numbers, at, x, weights, part, out, driven, values: None
 
-        def nothing(terms, numbers, at, x, weights, part, out):
-            pass
-
-        return nothing
-
-    def following(terms, numbers, at, x, weights, part, out):
+    def following(terms, numbers, at, x, weights, part, out, driven, values):
         _gradient(terms[0], x, weights, part)
+        _note_value(terms[0], at, x, weights, part, driven, values)
         _further(numbers[at], part, out)
-        add_gradients(terms[1:], numbers, at + 1, x, weights, part, out)
+        _add_gradients(terms[1:], numbers, at + 1, x, weights, part, out, driven, values)
 
     return following
 
 
-def total_gradient(terms, numbers, x, weights, part, out):
-    """Write ∇F = Σ c ∇𝓕 to `out`, added in the order of the terms; `part` is scratch. For compiled code only."""
+def _total(terms, numbers, x, weights, part, out, driven, values):
+    """Write ∇F = Σ c ∇𝓕 to `out`, added in the order of the terms. For compiled code only."""
     raise NotImplementedError
 
 
-@overload(total_gradient, jit_options=EXACT)
-def _total_gradient_of(terms, numbers, x, weights, part, out):
+@overload(_total, jit_options=EXACT)
+def _total_of(terms, numbers, x, weights, part, out, driven, values):
     if len(terms) == 0:
 
-        def zero(terms, numbers, x, weights, part, out):
+        def zero(terms, numbers, x, weights, part, out, driven, values):
             out[:] = 0
 
         return zero
 
-    def total(terms, numbers, x, weights, part, out):
+    def total(terms, numbers, x, weights, part, out, driven, values):
         _gradient(terms[0], x, weights, part)
+        _note_value(terms[0], 0, x, weights, part, driven, values)
         _first(numbers[0], part, out)
-        add_gradients(terms[1:], numbers, 1, x, weights, part, out)
+        _add_gradients(terms[1:], numbers, 1, x, weights, part, out, driven, values)
 
     return total
+
+
+@compiled(exact=True)
+def at_row(numbers, row):
+    """The entry of an array over the evaluations or steps of a stretch; a single one holds for all."""
+    return numbers[row if numbers.shape[0] > 1 else 0]
+
+
+@compiled(exact=True)
+def total_gradient(terms, course, row, x, weights, part, out):
+    """Write ∇F = Σ c ∇𝓕 with a row of coefficients to `out`; `part` is scratch."""
+    _total(terms, at_row(course.numbers, row), x, weights, part, out, None, None)
+
+
+@compiled(exact=True)
+def _started(terms, numbers, step, x, weights, part, out, driven, values):
+    if values is None:
+        _total(terms, numbers, x, weights, part, out, None, None)
+    else:
+        _total(terms, numbers, x, weights, part, out, driven, values[step])
+
+
+@compiled(exact=True)
+def gradient_at_start(terms, course, row, step, x, weights, part, out):
+    """`total_gradient` at the start of a step, which also notes the values that the books need."""
+    _started(terms, at_row(course.numbers, row), step, x, weights, part, out, course.driven, course.values)

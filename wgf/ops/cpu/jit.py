@@ -24,6 +24,7 @@ from numba.core.runtime import rtsys
 from numba.extending import intrinsic as _intrinsic
 
 from ...errors import WgfWarning
+from ...process.collecting import resting
 
 _KEEP_NAN = {"contract", "nsz"}  # never fastmath=True: the compiler would assume that no number is NaN
 
@@ -84,7 +85,7 @@ class _Cache(FunctionCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             rtsys.initialize(target_context)
-            with self._guard_against_spurious_io_errors():
+            with self._guard_against_spurious_io_errors(), resting():  # it imports modules of numba
                 return self._load_overload(sig, target_context)
         except _MissingCallee:
             return None

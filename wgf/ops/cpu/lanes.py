@@ -21,6 +21,8 @@ _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 SINGLE, _TAIL = 0x40 << 24, np.uint32(0x80 << 24)  # in the byte of the stream: float32, and its tail
 _SHORT = np.uint32(1 << 16)  # radius words below this get 32 more bits
 
+_MIDDLE = np.uint64(2**63 + 1024)
+
 VECTOR = 16  # lanes are rounded up to a multiple of this, so that loops vectorise without a rest
 
 # (ln(1 + f) − f + f²/2)/f³ on √½ ≤ 1 + f ≤ √2: relative error of the logarithm 3e-8
@@ -123,6 +125,16 @@ def uniforms(words, groups, z):
     for lane in range(VECTOR * groups):
         z[2 * lane] = _unit(words[0, lane], words[1, lane])
         z[2 * lane + 1] = _unit(words[2, lane], words[3, lane])
+
+
+@compiled(exact=True)
+def above_half_bits(law, ids, out):
+    """Whether the first uniform of each particle is above ½. 2⁶³ + 1024 are the largest bits that round to ½."""
+    for i in range(ids.size):
+        particle = np.uint64(ids[i])
+        tag = law.tag | (particle >> _HALF)
+        high, low, _, _ = philox(np.uint64(0), particle & _LOW, law.step, tag, law.k0, law.k1)
+        out[i] = ((high << _HALF) | low) > _MIDDLE
 
 
 @compiled

@@ -168,6 +168,24 @@ def touching(low, high, below, above, bounds, found):
 
 
 @compiled
+def touching_some(places, bounds, begin, end, low, high, first, last, like, found):
+    """The places begin ≤ … < end that are nearer to one of the boxes first … last than √bounds; returns how many.
+
+    `begin` and `end` are multiples of LANES.
+    """
+    count = 0
+    for j in range(begin, end, LANES):
+        here, bound, bits = points_at(places, j, like), vector_at(bounds, j), 0
+        for box in range(first, last + 1):
+            bits |= lanes_less(gap(here, here, spread(point(low, box, like)), spread(point(high, box, like))), bound)
+        if bits != 0:
+            for k in range(LANES):
+                found[count] = j + k
+                count += (bits >> k) & 1
+    return count
+
+
+@compiled
 def reaches(centres, like, ranks, first, last, out):
     """Distances from the centres of some leaves to the nearest centres of these ranks, which fall."""
     width = centres.shape[1] + LANES

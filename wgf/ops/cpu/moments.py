@@ -18,7 +18,6 @@ _ROWS = 2048  # rows in a block; it is read twice, the second time from the cach
 _STRIDE = 64  # blocks in one piece of work
 _TILE = 4096  # rows in a matrix product
 _SMALL = 8  # up to this dimension rows are in registers; beyond it, matrix products
-_ROUNDED = 1e-13  # largest relative error of a mean; below n = 10⁶ it is a tenth of that
 _LEAST = 1e-28  # below this the squares of float32 numbers, and a variance, lose digits
 _MOST = 1e15  # rows of a matrix from 1/_MOST to _MOST leave room for the particles in float32
 _GROUPS, _SPACE = 16, 2**25  # most separate sums of tiles, and most numbers in them
@@ -31,15 +30,6 @@ def row_sums(weights, values, like):
     for i in range(weights.size):
         total = plus(total, weights[i], row(values, i, like))
     return total
-
-
-@compiled(sums=True)
-def _wide_row_sums(weights, values, total):
-    """Add Σ w v over a block to `total`, for many columns."""
-    for i in range(weights.size):
-        v, w = values[i], weights[i]
-        for c in range(v.size):
-            total[c] += w * v[c]
 
 
 @compiled(sums=True)
@@ -73,10 +63,10 @@ def _sum_blocks(weights, values, like, first, last, parts):
 
 @compiled
 def _sum_wide_blocks(weights, values, first, last, parts):
-    """`_wide_row_sums` of some blocks."""
+    """`wide_row_sums` of some blocks."""
     for block in range(first, last):
         start, stop = block * _ROWS, min((block + 1) * _ROWS, weights.size)
-        _wide_row_sums(weights[start:stop], values[start:stop], parts[block])
+        dense.wide_row_sums(weights[start:stop], values[start:stop], parts[block])
 
 
 @compiled
@@ -222,12 +212,18 @@ def _small_moments(x: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarra
 
 def _wide_moments(x: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """First the centre, then Σ V Vᵀ of tiles V = √w (x − c) in the dtype of x; numpy forms half of such a product."""
-    mass = weights.sum()
-    centre = weighted_sum(weights, x) / (mass if mass else 1.0)
+    mass, (n, d) = weights.sum(), x.shape
+    few = n <= dense.ROWS and d <= dense.COLUMNS
+    if few:
+        centre, scatter, plain = dense.moments(x, weights, mass)
+        if plain and x.dtype == np.float64:
+            return mass, centre, scatter
+    else:
+        centre = weighted_sum(weights, x) / (mass if mass else 1.0)
     with np.errstate(invalid="ignore", over="ignore"):
-        scatter = _products(x, weights, centre)
+        scatter = scatter if few else _products(x, weights, centre)
         # equal values have no scatter, but a sum of them rounds: their centre is the value
-        equal = np.flatnonzero(scatter.diagonal() <= mass * (_ROUNDED * centre) ** 2)
+        equal = np.flatnonzero(scatter.diagonal() <= mass * (dense.ROUNDED * centre) ** 2)
         other = np.delete(scatter.diagonal(), equal) if len(equal) else scatter.diagonal()
         again = x.dtype == np.float32 and len(other) > 0 and not _LEAST < other.min() <= other.max() < np.inf
     if len(equal):
@@ -245,8 +241,6 @@ def _products(x: np.ndarray, weights: np.ndarray, centre: np.ndarray) -> np.ndar
     n, d = x.shape
     with np.errstate(invalid="ignore"):
         roots = np.sqrt(weights)
-    if n <= dense.ROWS and d <= dense.COLUMNS:
-        return dense.scatter(x, centre, roots)
     tiles = -(-n // _TILE)
     groups = max(1, min(tiles, _GROUPS, _SPACE // d**2))
     totals = np.zeros((groups, d, d))

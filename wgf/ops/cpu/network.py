@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import cached_property
 
 import numpy as np
 
@@ -57,14 +58,31 @@ class _Network:
     def __init__(self, theta: np.ndarray, outputs: int, activation: int) -> None:
         self.theta, self.outputs, self.activation = theta, outputs, COMPILED[activation]
         self.values_are_kept = not isinstance(self.activation, Erf)
-        self.a, self.bias = theta[:, :outputs].copy(), theta[:, -1].copy()
         self.w = theta[:, outputs:-1]
         self.tile: np.ndarray | None = None  # what a small network keeps
-        self.neurons = _blocks(len(theta), min(_NEURONS, max(64, len(theta) // _TASKS)))
+
+    @cached_property
+    def a(self) -> np.ndarray:
+        """The output weights (n, K)."""
+        return self.theta[:, : self.outputs].copy()
+
+    @cached_property
+    def bias(self) -> np.ndarray:
+        """The biases (n,)."""
+        return self.theta[:, -1].copy()
+
+    @cached_property
+    def neurons(self) -> list[slice]:
+        """The blocks of neurons."""
+        return _blocks(len(self.theta), min(_NEURONS, max(64, len(self.theta) // _TASKS)))
 
     def small(self, m: int) -> bool:
-        """Whether m samples and the neurons are few enough for the passes of `small_network`."""
-        return self.values_are_kept and len(self.theta) * m <= small_network.MOST
+        """Whether the passes of `small_network` are the faster ones for m samples."""
+        n, (few, many) = len(self.theta), small_network.INPUTS
+        if not self.values_are_kept:
+            return False
+        narrow = self.theta.dtype == np.float64 and few <= self.w.shape[1] <= many and self.outputs > 1
+        return n * m <= small_network.MOST or (narrow and n >= small_network.NEURONS and n * m * 8 <= _CACHE)
 
     def _scratch(self) -> np.ndarray:
         """Memory for one tile."""
@@ -137,7 +155,10 @@ class _Network:
             if self.tile is None:
                 self.forward(z, np.ones(len(self.theta)))
             assert self.tile is not None
-            return small_network.backward(self.activation, self.theta, self.tile, z, residual, gradient)
+            part = np.empty_like(gradient)
+            small_network.backward(self.activation, self.theta, self.tile, z, residual, part)
+            gradient += part
+            return
         across = np.ascontiguousarray(residual.T)
         runs = _spans(_blocks(len(z), _SAMPLES), max(1, _TASKS // len(self.neurons)))
         parts = [gradient, *(np.zeros_like(gradient) for _ in runs[1:])]
@@ -170,7 +191,6 @@ class _Network:
         run_blocks(worker, len(self.neurons) * len(runs))
         for part in parts[1:]:
             gradient += part
-        return None
 
 
 def forward(theta: np.ndarray, weights: np.ndarray, z: np.ndarray, outputs: int, activation: int) -> np.ndarray:
@@ -207,7 +227,13 @@ def forward_backward(
 
     Memory beyond the result and O(n·d): _CACHE, or the activations of _LEAST samples where that is more, up to BUDGET.
     """
-    network, gradient = _Network(theta, outputs, activation), np.zeros(theta.shape)
+    network = _Network(theta, outputs, activation)
+    if theta.dtype == np.float64 and network.small(len(z)):
+        f, tile = small_network.forward(network.activation, theta, outputs, z, weights)
+        gradient = np.empty(theta.shape)
+        small_network.backward(network.activation, theta, tile, z, residual(f, slice(0, len(z))), gradient)
+        return gradient
+    gradient = np.zeros(theta.shape)
     size = chunk(len(theta), len(z), theta.itemsize)
     memory = np.empty(len(theta) * size, theta.dtype) if size and not network.small(min(size, len(z))) else None
     with one_blas_thread():

@@ -23,6 +23,7 @@ from .lanes import (
     Normal,
     NormalSingle,
     Uniform,
+    above_half_bits,
     close_up_numbers,
     close_up_pairs,
     consecutive,
@@ -176,6 +177,13 @@ def _drawn(law: Any, ids: np.ndarray, dim: int, dtype: Any) -> np.ndarray:
 def uniform(ids: np.ndarray, key: Sequence[int], step: int, stream: int, dim: int) -> np.ndarray:
     """Uniform numbers on (0, 1] (n, dim), float64."""
     return _drawn(_law(Uniform, key, step, stream), ids, dim, np.float64)
+
+
+def above_half(ids: np.ndarray, key: Sequence[int], step: int, stream: int) -> np.ndarray:
+    """Whether the first number of `uniform` is above ½ (n,). The particles are divided in two by a short loop."""
+    out = np.empty(len(ids), np.bool_)
+    above_half_bits(_law(Uniform, key, step, stream), ids, out)
+    return out
 
 
 def normal(ids: np.ndarray, key: Sequence[int], step: int, stream: int, dim: int, dtype: Any) -> np.ndarray:

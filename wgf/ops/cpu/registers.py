@@ -258,27 +258,37 @@ def _strip(sums, at, count, a, a_at, row, step, b, b_at, steps, vectors):
 
 
 @compiled
+def add_columns(sums, at, count, a, a_at, row, step, b, b_at, steps, columns):
+    """sums[at + i·width + c] += Σₜ a[a_at + i·row + t·step] b[b_at + t·width + c] for i < count and c < columns.
+
+    All arrays are indexed as flat ones; `sums` and b have rows of one width, and the columns are whole vectors.
+    """
+    size = _BYTES // b.itemsize
+    rest = columns // size
+    while rest > 0:
+        if rest == 1:
+            _strip(sums, at, count, a, a_at, row, step, b, b_at, steps, ONE)
+            done = 1
+        elif rest == 2 or rest == 4:
+            _strip(sums, at, count, a, a_at, row, step, b, b_at, steps, TWO)
+            done = 2
+        else:
+            _strip(sums, at, count, a, a_at, row, step, b, b_at, steps, THREE)
+            done = 3
+        at, b_at, rest = at + done * size, b_at + done * size, rest - done
+
+
+@compiled
 def multiply(sums, first, count, a, row, step, b, start, steps):
     """sums[first + i, c] += Σₜ a[i·row + t·step] b[start + t, c] for i < count and t < steps, the sums in float64.
 
     The columns of `sums` and b are whole vectors, and a is indexed as a flat array. Up to _TERMS terms are summed in
     the dtype of a.
     """
-    width, size = b.shape[1], _BYTES // b.itemsize
+    width = b.shape[1]
     for low in range(0, steps, _TERMS):
         terms = min(_TERMS, steps - low)
-        at, b_at, rest = first * width, (start + low) * width, width // size
-        while rest > 0:
-            if rest == 1:
-                _strip(sums, at, count, a, low * step, row, step, b, b_at, terms, ONE)
-                done = 1
-            elif rest == 2 or rest == 4:
-                _strip(sums, at, count, a, low * step, row, step, b, b_at, terms, TWO)
-                done = 2
-            else:
-                _strip(sums, at, count, a, low * step, row, step, b, b_at, terms, THREE)
-                done = 3
-            at, b_at, rest = at + done * size, b_at + done * size, rest - done
+        add_columns(sums, first * width, count, a, low * step, row, step, b, (start + low) * width, terms, width)
 
 
 @compiled

@@ -2,14 +2,14 @@
 
 The slots of `once` lie open on a *board*. Both threads take the next one until none is left, so that a thread that has
 to wait for its turn on a busy machine does less. The bits do not depend on who takes a slot. The helper never holds up
-the steps but for a slot that it has begun.
+the steps but for a slot that it has begun. If it fails there, the other thread takes all slots anew.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +24,7 @@ from .jit import call_at, compiled, intrinsic, is_built
 from .radial import Gaussian
 from .visits import slots_of, visits_once
 
-_TAKEN, _DONE, _OVER, _WORDS = 0, 16, 32, 48  # places on a board, in different lines of the cache
+_TAKEN, _DONE, _OVER, _ENDED, _WORDS = 0, 16, 32, 48, 64  # places on a board, in different lines of the cache
 _LEAST = 1e5  # nanoseconds of a sum from which two threads pay, also where other programs use the cores
 _TURNS = 300  # turns of waiting, some ten microseconds
 _NONE = 2**62  # slots that are taken where none is open
@@ -145,7 +145,7 @@ def _now_of(form, rate):
 
 @compiled(exact=True)
 def take_slots(board, loop, form, x, payload, weights, dims, softening, exclude, products, out):
-    """Take slots, and return when all are done: those of the other thread too."""
+    """Take slots, and return when all are done: those of the other thread too. `out` is 0 before."""
     slots = products.shape[0]
     products[:] = 0.0
     _write(board, _DONE, 0)
@@ -158,6 +158,12 @@ def take_slots(board, loop, form, x, payload, weights, dims, softening, exclude,
         _next(board, _DONE)
     waited = 0
     while _read(board, _DONE) < slots:
+        if _read(board, _ENDED) != 0:  # the helper failed in a slot that it had begun
+            products[:] = 0.0
+            out[:] = 0.0
+            for slot in range(slots):
+                call_at(loop, (form, x, payload, weights, dims, softening, exclude, slot, slots, products[slot], out))
+            break
         _pause(waited)
         waited += 1
     _write(board, _TAKEN, _NONE)
@@ -196,11 +202,11 @@ def with_team(step: Any, terms: tuple[Any, ...], n: int, d: int, dtype: np.dtype
         return step, terms
     if isinstance(step, bodies.Stein) and _pays(step, n, d, True):
         return step._replace(team=Team.of(n, d, True, step.median is not None, dtype)), terms
-    places = [k for k, term in enumerate(terms) if isinstance(term, bodies.Pairs)]
-    if len(places) != 1 or len(terms[places[0]].parts) != 1 or not _pays(terms[places[0]], n, d, False):
+    place = bodies.shareable(terms)
+    if place is None or not _pays(terms[place], n, d, False):
         return step, terms
-    term = terms[places[0]]._replace(team=Team.of(n, d, False, False, dtype))
-    return step, (*terms[: places[0]], term, *terms[places[0] + 1 :])
+    term = terms[place]._replace(team=Team.of(n, d, False, False, dtype))
+    return step, (*terms[:place], term, *terms[place + 1 :])
 
 
 def _pays(body: Any, n: int, d: int, carried: bool) -> bool:
@@ -218,14 +224,21 @@ def helper_built(body: Any, loaded: bool) -> bool:
     return body is None or is_built(help_with_slots, help_arguments(body), loaded)
 
 
+def _help(board: np.ndarray, *arguments: Any) -> None:
+    """`help_with_slots`. Where it fails, the board says so, and the other thread does all the work."""
+    with suppress(Exception):
+        help_with_slots(board, *arguments)
+    board[_ENDED] = 1
+
+
 @contextmanager
 def helped(body: Any) -> Iterator[None]:
     """A second thread takes slots of this body, which may be None, inside a `with` block."""
     if body is None:
         yield
         return
-    body.team.board[_OVER] = 0
-    with beside(help_with_slots, *help_arguments(body)):
+    body.team.board[_OVER] = body.team.board[_ENDED] = 0
+    with beside(_help, *help_arguments(body)):
         try:
             yield
         finally:

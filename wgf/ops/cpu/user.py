@@ -43,9 +43,10 @@ class RowFunctions:
         self._call(_slope_of_rows, self.grad, x, out)
         return out
 
-    def address(self, dtype: np.dtype) -> int:
-        """Where code for `call_rows` is that writes ∇V, and NaN at particles at which V is not finite."""
-        return int(_checked_slope_of_rows(self.fn, self.grad, dtype).address)
+    def addresses(self, dtype: np.dtype) -> tuple[int, int]:
+        """Where code for `call_rows` is that writes ∇V, and NaN at particles at which V is not finite; and V."""
+        made = _checked_slope_of_rows(self.fn, self.grad, dtype), _value_of_rows(self.fn, dtype)
+        return int(made[0].address), int(made[1].address)
 
     def _call(self, made: Any, function: Any, x: np.ndarray, out: np.ndarray) -> None:
         made(function, x.dtype).ctypes(_pointer(x), *x.shape, _pointer(out))

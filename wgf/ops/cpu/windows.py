@@ -16,28 +16,29 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .comparisons import least, most, some_less, where_less
+from .comparisons import most, where_less
 from .elementary import inlined
 from .intrinsics import difference, plus, point, square, zeros
 from .jit import compiled
 from .leaves import touching
 from .rows import plus_outer, plus_products, row, set_row, times
-from .vectors import LANES, numbered, points_at, quotient, root, set_vector, spread, total, vector_at
+from .vectors import LANES, numbered, points_at, quotient, spread, total
 
 _RIDGE = 1e-3  # the weight of a stand-in fit, in particles at the centre: keeps windows solvable that are almost flat
-_LEVERAGE = 0.5  # the largest part of a fit that is due to one particle; without it the fit would be divided by 0
-_AT_HOME = 1e-3  # the least weight of the window around a particle's own leaf, so that no particle is without a window
+LEVERAGE = 0.5  # the largest part of a fit that is due to one particle; without it the fit would be divided by 0
 
 
 class Windows(NamedTuple):
-    """Windows and their fits: from the first half of the particles and from the second, one after another.
+    """Windows of several widths, and their fits: from the first half of the particles and from the second.
 
-    A fit is the score a + B z, and the inverse of its matrix A, as a first row and the other rows.
+    A fit is the score a + B z, and the inverse of its matrix A, as a first row and the other rows. Those of a window
+    follow each other.
     """
 
-    centres: Any  # (d, m and more)
-    radii: Any  # (m,)
-    bounds: Any  # (m and more,): squares of the distances at which a window counts
+    widths: Any  # (w, 3): the first window of each width, the one after the last, and how many leaves have one window
+    centres: Any  # (d, m), width after width; each begins at a multiple of LANES
+    radii: Any  # (m,): 0 for what fills the lanes
+    bounds: Any  # (m,): squares of the distances at which a window counts
     constants: Any  # a (2m, d)
     slopes: Any  # B (2m, d²)
     first: Any  # (2m, d + 1)
@@ -46,13 +47,16 @@ class Windows(NamedTuple):
 
 
 @compiled(exact=True)
-def _runs(found, count, runs):
-    """Write ascending numbers as runs first … last; returns how many."""
+def _runs(found, count, halves, runs):
+    """Write rising numbers of leaves as runs first … last; returns how many.
+
+    Leaves between two runs are taken in where they have few points: these cost less than another run, and count 0.
+    """
     total, k = 0, 0
     while k < count:
         start = stop = found[k]
-        while k < count and found[k] == stop:
-            stop += 1
+        while k < count and (halves[0, found[k]] - halves[0, stop] + halves[1, found[k]] - halves[1, stop] <= LANES):
+            stop = found[k] + 1
             k += 1
         runs[total, 0], runs[total, 1] = start, stop
         total += 1
@@ -101,9 +105,12 @@ def _matrices(moments, radius, a, b):
 
 
 @compiled
-def _solve(a, b, ridge, stand_in, inverse, fit):
-    """(A + ridge)⁻¹ and the fit (A + ridge)⁻¹(ridge·stand_in − b), by Cholesky; A is a lower triangle."""
-    q = a.shape[0]
+def _solve(a, b, ridge, stand_in, like, inverse, fit):
+    """(A + ridge)⁻¹ and the fit (A + ridge)⁻¹(ridge·stand_in − b), by Cholesky; A is a lower triangle.
+
+    `like` is any tuple of length d: the compiler then knows the sizes, which takes a third of the time in the plane.
+    """
+    q = len(like) + 1
     for i in range(q):
         a[i, i] += ridge
         for j in range(i + 1):
@@ -125,7 +132,7 @@ def _solve(a, b, ridge, stand_in, inverse, fit):
                 total += a[k, i] * a[k, j]
             inverse[i, j] = inverse[j, i] = total
     for i in range(q):
-        for c in range(b.shape[1]):
+        for c in range(q - 1):
             total = 0.0
             for k in range(q):
                 total += inverse[i, k] * (ridge * stand_in[k, c] - b[k, c])
@@ -153,7 +160,7 @@ def _changes(columns, starts, runs, count, middle, radius, fit):
             leverage = v[0] + times(z, v[1:])[0]
             score = plus(a, one, times(z, b))
             w = plus(plus(plus(zeros(z), k3 * leverage, score), slope * leverage, z), k3, v[1:])
-            factor = quotient(k3, most(one - k3 * leverage, spread(1.0 - _LEVERAGE)))
+            factor = quotient(k3, most(one - k3 * leverage, spread(1.0 - LEVERAGE)))
             whole, mixed = plus(whole, factor, w), plus_outer(mixed, plus(zeros(z), factor, z), w)
     return total(whole), total(mixed)
 
@@ -172,33 +179,35 @@ def fit_windows(columns, halves, low, high, likes, scales, first, last, windows)
     rest = change[1:].reshape(1, -1)
     for window in range(first, last):
         centre, radius = point(windows.centres, window, like), windows.radii[window]
-        count = _runs(found, touching(low, high, centre, centre, radius * radius, found), runs)
+        if radius == 0.0:
+            continue
+        count = _runs(found, touching(low, high, centre, centre, radius * radius, found), halves, runs)
         set_row(own, 0, centre)
         for c in range(q - 1):  # the score of the standard Gaussian, in the units of the window
             stand_in[0, c], stand_in[1 + c, c] = -radius * own[0, c], -radius * radius
         trace = 0.0
         for half in range(2):
             _matrices(_moments(columns, halves[half], runs, count, centre, radius, pairs), radius, a, b)
-            _solve(a, b, _RIDGE, stand_in, inverse, fit)
+            _solve(a, b, _RIDGE, stand_in, like, inverse, fit)
             at = 2 * window + half
-            _store(windows, at, inverse, fit)
-            whole, mixed = _changes(columns, halves[half], runs, count, centre, radius, _fit(windows, at, *likes[:4]))
+            _store(windows, at, inverse, fit, like)
+            whole, mixed = _changes(columns, halves[half], runs, count, centre, radius, fit_at(windows, at, *likes[:4]))
             set_row(change, 0, whole)
             set_row(rest, 0, mixed)
             for i in range(q):
                 for c in range(q - 1):
                     for k in range(q):
                         fit[i, c] -= inverse[i, k] * change[k, c]
-            _store(windows, at, inverse, fit)
+            _store(windows, at, inverse, fit, like)
             for c in range(q - 1):
                 trace += 0.5 * fit[1 + c, c] * scales[c]
         windows.traces[window] = trace / (radius * radius)
 
 
 @compiled(exact=True)
-def _store(windows, at, inverse, fit):
+def _store(windows, at, inverse, fit, like):
     """Write a fit."""
-    q = len(inverse)
+    q = len(like) + 1
     for c in range(q - 1):
         windows.constants[at, c] = fit[0, c]
         for e in range(q - 1):
@@ -210,111 +219,9 @@ def _store(windows, at, inverse, fit):
 
 
 @inlined
-def _without(z, k, slope, fit):
-    """The score at z by a fit without the particle at z, whose weight and slope in the fit are k and `slope`."""
-    a, b, constant, linear = fit
-    v = plus(constant, spread(1.0), times(z, linear))
-    leverage = v[0] + times(z, v[1:])[0]
-    left = quotient(spread(1.0), most(spread(1.0) - k * leverage, spread(1.0 - _LEVERAGE)))
-    fitted = plus(plus(plus(a, spread(1.0), times(z, b)), slope * leverage, z), k, v[1:])
-    return plus(zeros(z), left, fitted)
-
-
-@inlined
-def _fit(windows, at, like, like_slopes, like_first, like_rest):
+def fit_at(windows, at, like, like_slopes, like_first, like_rest):
     """A fit as four tuples of vectors."""
     return (
         spread(row(windows.constants, at, like)), spread(row(windows.slopes, at, like_slopes)),
         spread(row(windows.first, at, like_first)), spread(row(windows.rest, at, like_rest)),
     )  # fmt: skip
-
-
-@compiled
-def _blended(here, half, windows, found, count, home, narrow, likes):
-    """Scores at eight particles of one half: from the own half and from the other; and the divergence.
-
-    They are averages over windows, with the weights (1 − |z/narrow|²)₊³. Each particle is left out of the fit of its
-    half.
-    """
-    like = likes[0]
-    own, other, weights, trace = zeros(here), zeros(here), spread(0.0), spread(0.0)
-    one, nothing, factor = spread(1.0), spread(0.0), spread(1.0 / (narrow * narrow))
-    for k in range(count):
-        window = found[k]
-        at, inverse = 2 * window, spread(1.0 / windows.radii[window])
-        z = plus(zeros(here), inverse, difference(here, spread(point(windows.centres, window, like))))
-        s = square(z, nothing)
-        t = most(one - factor * s, nothing)
-        weight = t * t * t
-        if window == home:
-            weight = weight + spread(_AT_HOME)
-            z = plus(zeros(here), quotient(one, root(most(s, one))), z)  # outside: the score at the window's edge
-            s = least(s, one)
-        if not some_less(nothing, weight):
-            continue
-        t = most(one - s, nothing)
-        k3, slope = t * t * t, spread(-6.0) * t * t
-        theirs = _fit(windows, at + 1 - half, *likes)
-        scaled = weight * inverse
-        own = plus(own, scaled, _without(z, k3, slope, _fit(windows, at + half, *likes)))
-        other = plus(other, scaled, plus(theirs[0], one, times(z, theirs[1])))
-        weights, trace = weights + weight, trace + weight * spread(windows.traces[window])
-    left = quotient(one, weights)
-    nothing = zeros(here)
-    return plus(nothing, left, own), plus(nothing, left, other), trace * left
-
-
-@inlined
-def _at_most(a, length):
-    """Eight vectors shortened to at most these lengths."""
-    size = root(most(square(a, spread(0.0)), spread(1e-300)))
-    return plus(zeros(a), least(spread(1.0), quotient(length, size)), a)
-
-
-@inlined
-def _two(blended, length, axes):
-    """Two estimates of the score, from the own half and from the other."""
-    own, other, _ = blended
-    return times(_at_most(own, length), axes), times(_at_most(other, length), axes)
-
-
-@compiled
-def blend(columns, halves, low, high, rows, lengths, homes, windows, narrow, axes, likes, first, last, out, trace):
-    """Scores at the particles in some leaves from the windows around them: out[h, i] is from half h.
-
-    They are at most `lengths`, and multiplied by a matrix, `axes`. `homes` leaves have one window. Points in rows from
-    n on are images.
-    """
-    like, n, d = likes[0], trace.size, len(likes[0])
-    found, tile = np.empty(low.shape[1] + LANES, np.int64), np.empty((2 * d + 1) * LANES)
-    turn = spread(axes)
-    for leaf in range(first, last):
-        below, above, home = point(low, leaf, like), point(high, leaf, like), leaf // homes
-        count = touching(windows.centres, windows.centres, below, above, windows.bounds, found)
-        count = _with_home(found, count, home)
-        for half in range(2):
-            start, stop = halves[half, leaf], halves[half, leaf + 1]
-            for j in range(start, stop, LANES):
-                blended = _blended(points_at(columns, j, like), half, windows, found, count, home, narrow, likes)
-                own, other = _two(blended, vector_at(lengths, j), turn)
-                values = own + other
-                for k in range(2 * d):
-                    set_vector(tile, LANES * k, values[k])
-                set_vector(tile, LANES * 2 * d, blended[2])
-                for lane in range(min(LANES, stop - j)):
-                    at = rows[j + lane]
-                    if at < n:
-                        for k in range(2):
-                            for axis in range(d):
-                                out[k ^ half, at, axis] = tile[LANES * (k * d + axis) + lane]
-                        trace[at] = tile[LANES * 2 * d + lane]
-
-
-@compiled(exact=True)
-def _with_home(found, count, home):
-    """Add a window to a list if it is not in it; returns how many there are."""
-    for k in range(count):
-        if found[k] == home:
-            return count
-    found[count] = home
-    return count + 1

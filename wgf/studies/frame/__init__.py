@@ -3,6 +3,7 @@
 from ...process.workers import processors
 from ...sweeps import Work
 from .estimate import Estimate
-from .study import Figure, Finding, Outcome, Study, Table, Verdict, above_zero
+from .finding import Finding, Verdict, above_zero
+from .study import Figure, Outcome, Study, Table
 
 __all__ = ["Estimate", "Figure", "Finding", "Outcome", "Study", "Table", "Verdict", "Work", "above_zero", "processors"]

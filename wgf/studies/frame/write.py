@@ -26,7 +26,8 @@ from ...storage import DirectoryLock
 from ...sweeps import Work
 from ...sweeps.results import held
 from ...sweeps.table import csv_text
-from .study import Finding, Outcome, Study, Table, Verdict
+from .finding import Finding, Verdict
+from .study import Outcome, Study, Table
 
 STUDY, TEMPLATE = "study.json", Path(__file__).with_name("study.html")
 RUNS = "runs"
@@ -229,7 +230,8 @@ def answer(findings: Sequence[Finding]) -> str:
     met, against, open_ = (kinds[v] for v in (Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.UNDECIDED))
     if len(met) == count:
         return f"All {count} expectations are supported by the measurement." if count > 1 else f"Supported: {met[0]}."
-    parts = [f"{len(met)} of {count} expectations are supported" if count > 1 else ""]
+    are = "is" if len(met) == 1 else "are"
+    parts = [f"{len(met)} of {count} expectations {are} supported" if count > 1 else ""]
     for what, names in (("contradicted", against), ("undecided", open_)):
         more = f"; and {len(names) - NAMED} more" if len(names) > NAMED else ""
         parts += [f"{what}: {'; '.join(names[:NAMED])}{more}" if names else ""]
