@@ -26,6 +26,7 @@ from .jit import compiled
 from .meetings import BLOCK, BLOCKS, GROUPS, blocks_of, groups, rounds
 from .radial import compiled_form, evaluate, split_weights
 from .registers import COUNT, dot_products, multiply, padded, panels, tile_of
+from .sides import add_selves, at_zero, joined, middle, shift, weigh_factors
 
 _NANOSECONDS = 0.02  # about what a pair takes for each dimension
 _FEW = 4096  # up to so many rows, the memory of their sums is kept: new memory takes longer than to fill it
@@ -49,11 +50,15 @@ class _Side(NamedTuple):
 
 
 class _Sums(NamedTuple):
-    """The sums of each row, float64: near pairs (Σ w g u, Σ w k, Σ w k p), and the products with `far` and `values`."""
+    """The sums of each row, float64: near pairs (Σ w g u, Σ w k, Σ w k p), and the products with `far` and `values`.
+
+    `found` (1,) is the number of near pairs but those of a particle with itself, which `joined` adds.
+    """
 
     near: np.ndarray
     far: np.ndarray
     values: np.ndarray
+    found: np.ndarray
 
 
 @compiled(sums=True)
@@ -101,22 +106,12 @@ def _add_near(form, near, softening, i, j, here, there, both, out, other):
                 other[j, d + 1 + c] += v * k * x_payload[i, c]
 
 
-@compiled(sums=True)
-def _add_self(form, softening, i, here, out):
-    """Add the pair of a particle with itself, without a force, to row i of `out`."""
-    (xs, _, weights, payload), (k, _) = here, evaluate(form, softening)
-    d, w = xs.shape[1], weights[i]
-    out[i, d] += w * k
-    for c in range(payload.shape[1]):
-        out[i, d + 1 + c] += w * k * payload[i, c]
-
-
 @compiled
-def _meet(form, softening, near, here, there, ours, theirs, rows, columns, both, same, skip_self, tile, slopes):
+def _meet(form, softening, near, here, there, ours, theirs, rows, columns, both, same, tile, slopes):
     """The pairs of two blocks of rows and columns (first, last), in parts. With `both`, the columns get their sums too.
 
-    With `same`, i and j count the same particles, and with `skip_self` the pair i = j is left out. Near pairs are
-    looked for among the pairs whose slope and value are 0. The products have added 0 for them: no pair counts twice.
+    With `same`, i and j count the same particles, and the pair i = j is left out. Near pairs are looked for among the
+    pairs whose slope and value are 0. The products have added 0 for them: no pair counts twice.
     """
     x, centred, _, x_squares, x_weights, x_payload, x_far, x_values = here
     y, _, packed, y_squares, y_weights, y_payload, y_far, y_values = there
@@ -134,9 +129,8 @@ def _meet(form, softening, near, here, there, ours, theirs, rows, columns, both,
             own = i - left if same else -1
             if count > 0 and 0 <= own < width and slope[own] == 0 and value[own] == 0:
                 count -= 1
-                if not skip_self:
-                    _add_self(form, softening, i, this, ours[0])
             if count > 0:
+                ours[3][0] += 1
                 for j in range(width):
                     if slope[j] == 0 and value[j] == 0 and j != own:
                         _add_near(form, near, softening, i, left + j, this, that, both, ours[0], theirs[0])
@@ -147,7 +141,7 @@ def _meet(form, softening, near, here, there, ours, theirs, rows, columns, both,
             multiply(theirs[2], left, width, tile, 1, stride, x_values, start, stop - start)
 
 
-def _sums(form: NamedTuple, softening: float, rows: _Side, columns: _Side, skip_self: bool) -> _Sums:
+def _sums(form: NamedTuple, softening: float, rows: _Side, columns: _Side) -> _Sums:
     """The sums of all rows over all columns. If both are one ensemble, every two blocks meet once."""
     (m, d), dtype, same = rows.x.shape, rows.x.dtype, rows is columns
     blocks, across = blocks_of(m), blocks_of(len(columns.x))
@@ -162,7 +156,7 @@ def _sums(form: NamedTuple, softening: float, rows: _Side, columns: _Side, skip_
                 own = tuple(into[index])
                 for i, j in tasks[index]:
                     both = same and i != j
-                    _meet(*args, own, own, blocks[i], across[j], both, same, skip_self, tile, slopes if apart else None)
+                    _meet(*args, own, own, blocks[i], across[j], both, same, tile, slopes if apart else None)
 
         run_blocks(worker, len(tasks), _NANOSECONDS * m * len(columns.x) * d)
 
@@ -174,8 +168,10 @@ def _sums(form: NamedTuple, softening: float, rows: _Side, columns: _Side, skip_
     elif apart_groups:
         meet(groups(len(blocks)), [sums, *others])
         for other in others:
-            for total, part in zip(sums, other, strict=True):
+            for total, part in zip(sums[1:], other[1:], strict=True):
                 total += part
+            if other.found[0] > 0:
+                sums.near[:] += other.near
     else:
         for tasks in rounds(len(blocks)):
             meet(tasks, [sums] * len(tasks))
@@ -187,67 +183,22 @@ def _zeros(m: int, columns: _Side, groups: int) -> list[_Sums]:
     widths = columns.x.shape[1] + 1 + columns.payload.shape[1], columns.far.shape[1], columns.values.shape[1]
     shape, found = (m, *widths, groups), getattr(_kept, "sums", None)
     if not found or _kept.shape != shape:
-        found = [_Sums(*(np.empty((m, width)) for width in widths)) for _ in range(groups)]
+        near, far, values = widths
+        found = [
+            _Sums(np.empty((m, near)), np.empty((m, far)), np.empty((m, values)), np.ones(1)) for _ in range(groups)
+        ]
         _kept.shape, _kept.sums = shape, found if m <= _FEW else None
-    for part in [part for sums in found for part in sums]:
-        part.fill(0.0)
+    for sums in found:
+        for part in sums if sums.found[0] > 0 else sums[1:]:  # without near pairs theirs are still 0
+            part.fill(0.0)
     return found
-
-
-@compiled
-def _centre(y):
-    """The mean of y, summed in float64."""
-    total = np.zeros(y.shape[1])
-    for i in range(y.shape[0]):
-        for c in range(y.shape[1]):
-            total[c] += y[i, c]
-    return total / y.shape[0]
-
-
-@compiled(sums=True)
-def _shift(x, centre, shifted, squares):
-    """shifted = x − c, and its squares |x − c|², summed in float64."""
-    for i in range(x.shape[0]):
-        total = 0.0
-        for c in range(x.shape[1]):
-            u = x[i, c] - centre[c]
-            shifted[i, c] = u
-            total += np.float64(u) * np.float64(u)
-        squares[i] = total
 
 
 def _centred(x: np.ndarray, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """x − c with some more rows of zeros, and |x − c|²."""
     shifted, squares = np.zeros((len(x) + COUNT, x.shape[1]), x.dtype), np.empty(len(x), x.dtype)
-    _shift(x, centre, shifted, squares)
+    shift(x, centre, shifted, squares)
     return shifted, squares
-
-
-@compiled
-def _weighted(u, scores, weights, a, b, factor):
-    """factor = w (a s + b u, 1)."""
-    n, d = scores.shape
-    for i in range(n):
-        for c in range(d):
-            factor[i, c] = weights[i] * (a * scores[i, c] + b * u[i, c])
-        factor[i, d] = weights[i]
-
-
-@compiled
-def _joined(xc, near, far, values, slope, factor, a):
-    """slope·(Σ w g u of near pairs + x Σ w g) + factor·Σ w g y + a·Σ w k p, from the sums of all pairs."""
-    n, d, carried = len(far), xc.shape[1], near.shape[1] > xc.shape[1] + 1
-    out = np.empty((n, d))
-    for i in range(n):
-        for c in range(d):
-            out[i, c] = slope * (near[i, c] + xc[i, c] * far[i, d]) + factor * far[i, c]
-        if carried:
-            for c in range(d):
-                out[i, c] += a * near[i, d + 1 + c]
-        if carried and values.shape[1] > 0:
-            for c in range(d):
-                out[i, c] += a * values[i, c]
-    return out
 
 
 def _evaluated(
@@ -256,30 +207,29 @@ def _evaluated(
     weights: np.ndarray | None,
     form: NamedTuple,
     softening: float,
-    skip_self: bool,
     payload: np.ndarray,
     mixed: tuple[float, float] | None,
     values: np.ndarray,
 ) -> tuple[_Sums, np.ndarray]:
-    """The sums, and x relative to the centre of y.
+    """The sums without the pairs of a particle with itself, where x is y; and x relative to the centre of y.
 
     Near pairs carry `payload`. The other pairs carry y relative to its centre; with `mixed`, a·payload + b·that.
     """
     n, d, dtype = len(y), y.shape[1], x.dtype
-    centre = _centre(y).astype(dtype)
+    centre = middle(y).astype(dtype)
     centred, squares = _centred(y, centre)
     own = np.ones(n, dtype) if weights is None else weights
     far = np.zeros((n, padded(d + 1, dtype)), dtype)
-    _weighted(centred, *((payload, own, *mixed) if mixed else (centred[:n], own, 0.0, 1.0)), far)
+    weigh_factors(centred, *((payload, own, *mixed) if mixed else (centred[:n], own, 0.0, 1.0)), far)
     carried = np.zeros((n, padded(values.shape[1], dtype)), dtype)
     np.multiply(values, own[:, None], out=carried[:, : values.shape[1]])
     columns = _Side(y, centred, panels(centred[:n]), squares, own, payload, far, carried)
     if x is y:
-        return _sums(form, softening, columns, columns, skip_self), centred
+        return _sums(form, softening, columns, columns), centred
     shifted, half = _centred(x, centre)
     nothing = np.empty((len(x), 0), dtype)
     rows = _Side(x, shifted, panels(shifted[:0]), half, np.empty(len(x), dtype), nothing, nothing, nothing)
-    return _sums(form, softening, rows, columns, skip_self), shifted
+    return _sums(form, softening, rows, columns), shifted
 
 
 def pair_sums(
@@ -297,9 +247,11 @@ def pair_sums(
     scale, relative = split_weights(weights, dtype)
     apart = form != forms.GAUSSIAN  # a Gaussian has k = g
     nothing, values = np.empty((len(y), 0), dtype), np.ones((len(y), int(apart)), dtype)
-    sums, xc = _evaluated(x, y, relative, made, softening, exclude_self, nothing, None, values)
+    sums, xc = _evaluated(x, y, relative, made, softening, nothing, None, values)
     value = sums.near[:, d] + (sums.values[:, 0] if apart else sums.far[:, d])
-    return a * scale * value, _joined(xc, *sums, b * scale, -b * scale, 0.0)
+    if x is y and not exclude_self:
+        value += at_zero(made, dtype.type(softening**2)) * (1.0 if relative is None else relative)
+    return a * scale * value, joined(xc, *sums, b * scale, -b * scale, 0.0)
 
 
 def stein_direction(
@@ -316,5 +268,9 @@ def stein_direction(
     scale, relative = split_weights(weights, x.dtype)
     together = form == forms.GAUSSIAN
     mixed, values = ((a, b), scores[:, :0]) if together else (None, scores)
-    sums, xc = _evaluated(x, y, relative, made, softening, False, scores, mixed, values)
-    return _joined(xc, *sums, -b * scale, scale if together else b * scale, a * scale)
+    sums, xc = _evaluated(x, y, relative, made, softening, scores, mixed, values)
+    out = joined(xc, *sums, -b * scale, scale if together else b * scale, a * scale)
+    if x is y:
+        own = np.ones(len(x), x.dtype) if relative is None else relative
+        add_selves(made, x.dtype.type(softening**2), own, scores, a * scale, out)
+    return out
