@@ -98,7 +98,7 @@ class Run:
         Exception
             What failed in the run, if `throw` is true.
         """
-        with self.keeping.ending():
+        with self.keeping.ending(), ops.while_compiling(self.monitor.compiling):
             outcome, error = self._carried_out()
             solution = self._solution(outcome)
             self.callbacks.end(solution)

@@ -42,6 +42,9 @@ class Monitor:
         """
         yield
 
+    def compiling(self) -> None:
+        """Be told that a function is about to be compiled, which may take seconds. It can come before `running`."""
+
     def recording(self, t: float) -> None:
         """Be told that a record at time t (flow time) is about to be computed."""
 

@@ -20,6 +20,14 @@ def _describe(t: float, row: Row | None) -> str:
     return "  ".join(parts)
 
 
+COMPILING = "compiling the code of this run; it is kept on disk for the next one"
+
+
+def _say(text: str, stream: Any = None) -> None:
+    """Print a line on a stream, by default on the standard error."""
+    print(text, file=stream or sys.stderr, flush=True)
+
+
 class _Way:
     """How far a run is: its steps, or the flow time where a scheme chooses its steps."""
 
@@ -53,6 +61,7 @@ class LineProgress(Monitor):
     def __init__(self, interval: float = 10.0, stream: Any = None) -> None:
         self._interval, self._stream = interval, stream
         self._row: Row | None = None
+        self._said = False
 
     @contextmanager
     def running(self, steps: int | None, t_end: float) -> Iterator[None]:
@@ -67,11 +76,12 @@ class LineProgress(Monitor):
             return
         self._next = now + self._interval
         left = f"  about {(now - self._start) * (1 - share) / share:.0f} s left" if share else ""
-        print(
-            f"{self._way.count(done).removesuffix(' steps')} steps  {_describe(t, self._row)}{left}",
-            file=self._stream or sys.stderr,
-            flush=True,
-        )
+        _say(f"{self._way.count(done).removesuffix(' steps')} steps  {_describe(t, self._row)}{left}", self._stream)
+
+    def compiling(self) -> None:
+        if not self._said:
+            self._said = True
+            _say(COMPILING, self._stream)
 
 
 def _bar() -> Any:
@@ -93,6 +103,16 @@ def _bar() -> Any:
 class BarProgress(Monitor):
     """Shows a bar on a terminal, by `rich`."""
 
+    _bar: Any = None
+    _said = False
+
+    def compiling(self) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, description=COMPILING)
+        elif not self._said:
+            self._said = True
+            _say(COMPILING)
+
     @contextmanager
     def running(self, steps: int | None, t_end: float) -> Iterator[None]:
         self._row: Row | None = None
@@ -113,6 +133,12 @@ class BarProgress(Monitor):
 
 class NotebookProgress(Monitor):
     """Shows a bar in a notebook, by `tqdm`."""
+
+    _bar: Any = None
+
+    def compiling(self) -> None:
+        if self._bar is not None:
+            self._bar.set_description(COMPILING)
 
     @contextmanager
     def running(self, steps: int | None, t_end: float) -> Iterator[None]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from .. import ops
 from ..domains import Domain
 from ..errors import require_number
 from ..functional import Functional, Steering
@@ -274,7 +275,11 @@ def build(given: Arguments, stopwatch: Stopwatch | None = None) -> Run:
     require_domain(solver, dynamics)
     solver.require(dynamics, given.mu, plan.start)
     warn_of_attraction(given.free_energy, steered, solver, given.mu, plan)
-    first = initial_state(dynamics, solver, given) if state is None else resumed_state(dynamics, solver, given, state)
+    monitor = speaking(given.monitor, given.mu)
+    with ops.while_compiling(monitor.compiling):
+        first = (
+            initial_state(dynamics, solver, given) if state is None else resumed_state(dynamics, solver, given, state)
+        )
     stopwatch = stopwatch or Stopwatch()
     observers = {name: stopwatch.timed("observers", observe) for name, observe in given.observers.items()}
     return Run(
@@ -283,6 +288,6 @@ def build(given: Arguments, stopwatch: Stopwatch | None = None) -> Run:
         books=Bookkeeper(dynamics, steering, solver, observers),
         cadence=Cadence(given.records, given.trajectory_every),
         stops=Stops(given.max_steps, given.until),
-        monitor=stopwatch.watched(speaking(given.monitor, given.mu)),
+        monitor=stopwatch.watched(monitor),
         stopwatch=stopwatch,
     )

@@ -138,6 +138,7 @@ class _Watched(Monitor):
 
     def __init__(self, monitor: Monitor, stopwatch: Stopwatch) -> None:
         self._monitor, self._stopwatch = monitor, stopwatch
+        self.compiling = monitor.compiling  # type: ignore[method-assign]
         self.recording = stopwatch.timed("drawing", monitor.recording)  # type: ignore[method-assign]
         self.advance = stopwatch.timed("drawing", monitor.advance)  # type: ignore[method-assign]
 

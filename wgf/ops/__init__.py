@@ -4,6 +4,7 @@ An operation takes tensors and returns tensors. On the CPU compiled numba code r
 result has the same bits for every number of threads.
 """
 
+from .compiling import while_compiling
 from .coordinates import standardised, variances
 from .discrepancy import stein_norm
 from .few import combination, descend, mean_of_finite, spring
@@ -71,4 +72,5 @@ __all__ = [
     "uniform",
     "variances",
     "weighted_sum",
+    "while_compiling",
 ]

@@ -251,6 +251,9 @@ class _Stream(Monitor):
         with self._shown.running(steps, t_end):
             yield
 
+    def compiling(self) -> None:
+        self._shown.compiling()
+
     def recording(self, t: float) -> None:
         signals.check()
         self._shown.recording(t)

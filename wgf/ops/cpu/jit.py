@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import cgutils
+from numba.core import cgutils, event
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime import rtsys
@@ -25,6 +25,7 @@ from numba.extending import intrinsic as _intrinsic
 
 from ...errors import WgfWarning
 from ...process.collecting import resting
+from .. import compiling
 
 _KEEP_NAN = {"contract", "nsz"}  # never fastmath=True: the compiler would assume that no number is NaN
 
@@ -161,6 +162,18 @@ def compiled(function: Callable[..., Any] | None = None, *, sums: bool = False, 
 
     return wrap if function is None else wrap(function)
 
+
+class _Telling(event.Listener):
+    """Tells of every function that numba begins to compile, also of a user's own."""
+
+    def on_start(self, event: Any) -> None:
+        compiling.tell()
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+event.register("numba:compile", _Telling())
 
 intrinsic: Any = _intrinsic  # numba adds the first argument of a call; a type checker would miss it
 
