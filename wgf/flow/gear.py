@@ -69,8 +69,8 @@ def forced(second: bool) -> Iterator[None]:
         _forced.reset(token)
 
 
-class SecondGear:
-    """Takes several steps of a run at once.
+class Gear:
+    """The base class of what takes several steps of a run at once.
 
     Parameters
     ----------
@@ -79,7 +79,36 @@ class SecondGear:
     history : int
         What the particles remember of the noise (`Flow.history`).
     plain : bool
-        False where something looks at the run after every step. The second gear is then not used.
+        False where something looks at the run after every step. Single steps are then taken.
+
+    Attributes
+    ----------
+    open : bool
+        Whether several steps at once may be possible.
+    """
+
+    def __init__(
+        self, dynamics: Dynamics, solver: Solver, plan: Plan, noise: NoiseSource, history: int, plain: bool
+    ) -> None:
+        self._dynamics, self._solver, self._plan, self._noise = dynamics, solver, plan, noise
+        self._history = history
+        simple = not (dynamics.free_energy.sampled or dynamics.domain is not None)
+        self.open = plain and simple and _forced.get() is not False  # until a stretch is known to be impossible
+
+    def _after(self, state: State, x: torch.Tensor) -> State | None:
+        """The state with the particles x, at its time and step; None where something is not finite."""
+        mu, evaluations = state.mu.moved(x), self._dynamics.evaluations
+        mu = mu.remembering(self._history) if self._history else mu
+        if not mu.whole or bool(torch.isfinite(x).all()):  # of several processes one may have lost a particle
+            try:
+                return state.with_(mu=mu, evaluation=self._dynamics.evaluate(mu, state.t, state.step))
+            except WgfError:
+                self._dynamics.evaluations = evaluations
+        return None
+
+
+class SecondGear(Gear):
+    """Takes several steps of a run in one compiled call. Parameters: as `Gear`.
 
     Notes
     -----
@@ -90,14 +119,10 @@ class SecondGear:
     def __init__(
         self, dynamics: Dynamics, solver: Solver, plan: Plan, noise: NoiseSource, history: int, plain: bool
     ) -> None:
-        self._dynamics, self._solver, self._plan, self._noise = dynamics, solver, plan, noise
-        self._history = history
+        super().__init__(dynamics, solver, plan, noise, history, plain)
         self._scheduled = Scheduled(dynamics, plan)
         self._stretches: dict[bool, tuple[Stretch, int]] = {}  # for steps with noise and for others; and the most steps
-        free = dynamics.free_energy
-        fits = self._scheduled.fits and not (plan.adaptive and self._scheduled.changes)
-        simple = fits and not (free.sampled or dynamics.domain is not None)
-        self.open = plain and simple and _forced.get() is not False  # until a stretch is known to be impossible
+        self.open = self.open and self._scheduled.fits and not (plan.adaptive and self._scheduled.changes)
         self._look = 0 if _forced.get() else _LOOK
 
     def leap(self, state: State, stop: int, books: Bookkeeper, records: Records) -> State | None:
@@ -202,17 +227,6 @@ class SecondGear:
             driven = self._scheduled.valued(driven, stretch.terms, sums, after)
         adaptive = self._plan.adaptive
         books.along(stretch.step.lengths[: len(sums)] if adaptive else self._plan.dt, dissipation, driven)
-
-    def _after(self, state: State, x: torch.Tensor) -> State | None:
-        """The state with the particles x, at its time and step; None where something is not finite."""
-        mu, evaluations = state.mu.moved(x), self._dynamics.evaluations
-        mu = mu.remembering(self._history) if self._history else mu
-        if not mu.whole or bool(torch.isfinite(x).all()):  # of several processes one may have lost a particle
-            try:
-                return state.with_(mu=mu, evaluation=self._dynamics.evaluate(mu, state.t, state.step))
-            except WgfError:
-                self._dynamics.evaluations = evaluations
-        return None
 
     def _engaged(self, state: State) -> tuple[Stretch, int] | None:
         """The compiled steps of this run, and the most in one call; None where there are none or they do not pay."""

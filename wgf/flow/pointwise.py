@@ -22,7 +22,7 @@ from ..ledger import Bookkeeper
 from ..ops import bodies
 from ..protocol import State
 from .cadence import Records
-from .gear import SecondGear
+from .gear import Gear, SecondGear
 
 _PIECE = 0.1
 """Seconds in one stretch, after which the progress is shown and a signal is looked for. No bits depend on it."""
@@ -48,11 +48,15 @@ class Gears:
         return None
 
 
-class PointwiseSteps(SecondGear):
-    """Takes several Euler steps of a run at once, with only what such a step needs. Parameters: as `SecondGear`."""
+class PointwiseSteps(Gear):
+    """Takes several Euler steps of a run at once, with only what such a step needs. Parameters: as `Gear`."""
 
     _both: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
     _error: BaseException | None = None
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.open = self.open and not (self._plan.adaptive or self._dynamics.free_energy.varies)
 
     def leap(self, state: State, stop: int, books: Bookkeeper, records: Records) -> State | None:
         """Take steps towards `stop`, and book them: as `SecondGear.leap`.
@@ -73,8 +77,7 @@ class PointwiseSteps(SecondGear):
     def _fits(self, state: State) -> bool:
         """Whether the run is along one potential, by Euler steps of a few particles; `_both` is set if so."""
         mu, drift = state.mu, self._dynamics.drift
-        changing = self._plan.adaptive or self._dynamics.free_energy.varies
-        if changing or not mu.whole or mu.device.type != "cpu" or len(drift.terms) != 1:
+        if not mu.whole or mu.device.type != "cpu" or len(drift.terms) != 1:
             return False
         step = self._solver.body(self._dynamics, state, self._plan.dt, self._noise)
         if not isinstance(step, bodies.RungeKutta) or step.stages != 1:
